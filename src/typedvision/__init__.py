@@ -1,0 +1,122 @@
+"""Image models by typed, strict configs: the successor to `timm.create_model`.
+
+    import typedvision as tv
+
+    model = tv.create_model("resnet50", num_classes=10)
+    spec = model.spec.to_json()
+
+Importing this package imports the standard library only; each name below loads what it needs when
+it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from typedvision._version import __version__
+
+if TYPE_CHECKING:
+    from typedvision.config.base import Config, ModelConfig
+    from typedvision.config.features import FeatureSpec
+    from typedvision.config.image import ImageSpec
+    from typedvision.config.limits import DEFAULT_LIMITS, Limits
+    from typedvision.errors import (
+        ConfigError,
+        DeclarationError,
+        LimitError,
+        Problem,
+        SpecError,
+        TypedVisionError,
+        UnknownNameError,
+        UsageError,
+        WeightsError,
+    )
+    from typedvision.factory import (
+        accepts,
+        configure,
+        create_model,
+        family,
+        list_models,
+        specify,
+    )
+    from typedvision.layers.image_model import ImageModel
+    from typedvision.registry.family import Capabilities, ModelFamily, Parts
+    from typedvision.registry.spec import ModelSpec
+    from typedvision.weights.load import load_model
+    from typedvision.weights.save import save_model
+
+_HOME = {
+    "Capabilities": "registry.family",
+    "Config": "config.base",
+    "ConfigError": "errors",
+    "DEFAULT_LIMITS": "config.limits",
+    "DeclarationError": "errors",
+    "FeatureSpec": "config.features",
+    "ImageModel": "layers.image_model",
+    "ImageSpec": "config.image",
+    "LimitError": "errors",
+    "Limits": "config.limits",
+    "ModelConfig": "config.base",
+    "ModelFamily": "registry.family",
+    "ModelSpec": "registry.spec",
+    "Parts": "registry.family",
+    "Problem": "errors",
+    "SpecError": "errors",
+    "TypedVisionError": "errors",
+    "UnknownNameError": "errors",
+    "UsageError": "errors",
+    "WeightsError": "errors",
+    "accepts": "factory",
+    "configure": "factory",
+    "create_model": "factory",
+    "family": "factory",
+    "list_models": "factory",
+    "load_model": "weights.load",
+    "save_model": "weights.save",
+    "specify": "factory",
+}
+
+__all__ = [
+    "Capabilities",
+    "Config",
+    "ConfigError",
+    "DEFAULT_LIMITS",
+    "DeclarationError",
+    "FeatureSpec",
+    "ImageModel",
+    "ImageSpec",
+    "LimitError",
+    "Limits",
+    "ModelConfig",
+    "ModelFamily",
+    "ModelSpec",
+    "Parts",
+    "Problem",
+    "SpecError",
+    "TypedVisionError",
+    "UnknownNameError",
+    "UsageError",
+    "WeightsError",
+    "accepts",
+    "configure",
+    "create_model",
+    "family",
+    "list_models",
+    "load_model",
+    "save_model",
+    "specify",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'typedvision' has no attribute '{name}'")
+    value: object = getattr(import_module(f"typedvision.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

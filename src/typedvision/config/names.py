@@ -1,0 +1,66 @@
+"""The vocabularies: names of layers that a config can choose from.
+
+Each name is the one that timm uses. What a name means stands in `typedvision.layers`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+_SYNONYMS = {"swish": "silu"}
+
+
+def _one_name(name: str) -> str:
+    return _SYNONYMS.get(name, name)
+
+
+ActivationName = Literal[
+    "celu",
+    "elu",
+    "gelu",
+    "gelu_tanh",
+    "hard_mish",
+    "hard_sigmoid",
+    "hard_swish",
+    "leaky_relu",
+    "mish",
+    "prelu",
+    "quick_gelu",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "swish",
+    "tanh",
+]
+Activation = Annotated[ActivationName, AfterValidator(_one_name)]
+"""A pointwise non-linearity; `swish` is stored as `silu`."""
+
+ConvNorm = Literal[
+    "batchnorm2d",
+    "frozenbatchnorm2d",
+    "groupnorm",
+    "groupnorm1",
+    "layernorm2d",
+    "rmsnorm2d",
+]
+"""A normalisation of feature maps, shape (N, C, H, W)."""
+
+TokenNorm = Literal["layernorm", "rmsnorm"]
+"""A normalisation of tokens, shape (N, T, D)."""
+
+ConvPool = Literal["", "avg", "max", "avgmax", "catavgmax"]
+"""How a feature map becomes a vector; `` (nothing) leaves the map as it is."""
+
+AntiAlias = Literal["avg", "blur", "blurpc"]
+"""A low-pass filter before a map is subsampled: an average, or a binomial blur
+(`blurpc` is the blur with a constant padding; https://arxiv.org/abs/1904.11486)."""
+
+ChannelAttention = Literal["se", "ese", "eca", "ecam", "ceca", "gc", "gca", "cbam", "lcbam"]
+"""An attention over the channels of a feature map."""
+
+PadType = Literal["", "same", "valid"]
+"""Padding of convolutions: symmetric by the kernel size, TensorFlow's `same`, or none."""

@@ -1,0 +1,73 @@
+"""JSON read strictly: no key twice, no NaN, no document too large or too deep."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import NoReturn
+
+from typedvision.errors import Problem, ProblemKind, SpecError
+
+MAX_BYTES = 1_048_576
+"""Largest document that is read."""
+MAX_NESTING = 32
+"""Most objects and lists inside of each other."""
+
+
+def parse_json(text: str | bytes) -> object:
+    """Decode a JSON document.
+
+    Raises:
+        SpecError: not JSON, too large or too deep, a key twice in one object, NaN or an infinity.
+    """
+    raw = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+    if len(raw) > MAX_BYTES:
+        _refuse("length", f"must be at most {MAX_BYTES} bytes; got {len(raw)}")
+    try:
+        document: object = json.loads(
+            raw, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite
+        )
+    except RecursionError:
+        document = None
+        _refuse("length", _TOO_DEEP)
+    except ValueError as error:  # a syntax error, or bytes that are no Unicode text
+        _refuse("syntax", f"is not JSON: {error}")
+    if not nests_within(document, MAX_NESTING):
+        _refuse("length", _TOO_DEEP)
+    return document
+
+
+def nests_within(value: object, levels: int) -> bool:
+    """Whether a value has at most `levels` objects and lists inside of each other."""
+    if not isinstance(value, dict | list | tuple):
+        return True
+    children = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(nests_within(child, levels - 1) for child in children)
+
+
+_TOO_DEEP = f"must nest at most {MAX_NESTING} levels"
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        _refuse("syntax", f"has the key '{twice}' twice in one object")
+    return document
+
+
+def _constant(name: str) -> NoReturn:
+    _refuse("range", f"has {name}, which is not JSON: numbers are finite")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refuse("range", f"has {text}, which no number can hold")
+    return number
+
+
+def _refuse(kind: ProblemKind, message: str) -> NoReturn:
+    problem = Problem((), kind, message)
+    raise SpecError("the document cannot be read", [problem])

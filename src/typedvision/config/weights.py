@@ -1,0 +1,43 @@
+"""The schema of a family's `weights.json`: which weights are published, and what they expect."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from typedvision.config.base import Config, Count
+from typedvision.config.image import ImageSpec
+
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=1_024)]
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PublishedWeights(Config):
+    """One tag: a file of weights, and what pictures it was trained for."""
+
+    repository: _Text | None = None
+    """Hub repository, `owner/name`; None where the weights are not on the hub."""
+    file: _Text = "model.safetensors"
+    """File in the repository."""
+    revision: _Text | None = None
+    """Commit of the repository, where it is known."""
+    sha256: _Sha256 | None = None
+    """Digest of the file, where it is known."""
+    num_classes: Count = 0
+    """Number of classes of the published classifier; 0 where it has none."""
+    image: ImageSpec = ImageSpec()
+    """What the weights expect of a picture."""
+    license: _Text | None = None
+    """Licence of the weights, as the hub names it."""
+    paper: _Text | None = None
+    """Where the training was published."""
+
+
+class VariantWeights(Config):
+    """The published weights of one variant."""
+
+    default: str | None
+    """The tag that `pretrained=True` means; None where no weights are published."""
+    tags: Annotated[dict[str, PublishedWeights], Field(max_length=1_024)]
+    """Every tag with its weights."""

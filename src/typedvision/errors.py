@@ -1,0 +1,188 @@
+"""Every exception of the library, its stable code and its problems; standard library only.
+
+An error is data: `error.code` names its kind, `error.problems` lists each thing that is wrong, and
+`error.to_json()` gives all of it to a program. `docs/errors.md` has a section for each code.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+ProblemKind = Literal[
+    "unknown", "missing", "type", "range", "choice", "length", "conflict", "syntax", "value"
+]
+"""What can be wrong with one value; see `docs/errors.md` for each."""
+
+_KEPT_VALUE = 200  # characters of an offending value that an error repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, where it is, and what would be right."""
+
+    path: tuple[str | int, ...]
+    """Where: keys and positions from the root of what was given; empty for the whole."""
+    kind: ProblemKind
+    """What sort of mistake it is."""
+    message: str
+    """What is wrong and what instead, in one sentence."""
+    value: object = None
+    """The value that was given, if there was one."""
+    allowed: tuple[object, ...] = ()
+    """Every value that would be right, where these can be listed."""
+    suggestions: tuple[str, ...] = ()
+    """Near names, the nearest first."""
+
+    def where(self) -> str:
+        """The path as it is written in code: `block_args.attn_layer`, `layers[2]`."""
+        text = ""
+        for part in self.path:
+            text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        return text or "(whole)"
+
+    def to_dict(self) -> dict[str, object]:
+        """The problem as JSON-ready data."""
+        return {
+            "path": list(self.path),
+            "kind": self.kind,
+            "message": self.message,
+            "value": _jsonable(self.value),
+            "allowed": [_jsonable(item) for item in self.allowed],
+            "suggestions": list(self.suggestions),
+        }
+
+
+class TypedVisionError(Exception):
+    """The root of the library's exceptions.
+
+    Args:
+        summary: one line that says what failed.
+        problems: each thing that is wrong; may be empty where the summary says it all.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, summary: str, problems: Iterable[Problem] = ()) -> None:
+        self.summary = summary
+        self.problems = tuple(problems)
+        super().__init__(summary, self.problems)
+
+    def __str__(self) -> str:
+        rows = [(problem.where(), problem.kind, problem.message) for problem in self.problems]
+        path_width = max((len(path) for path, _, _ in rows), default=0)
+        kind_width = max((len(kind) for _, kind, _ in rows), default=0)
+        lines = [f"[{self.code}] {self.summary}"]
+        lines += [f"  {path:{path_width}}  {kind:{kind_width}}  {text}" for path, kind, text in rows]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, object]:
+        """The whole error as JSON-ready data."""
+        return {
+            "error": type(self).__name__,
+            "code": self.code,
+            "summary": self.summary,
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The whole error as a JSON document."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+
+class ConfigError(TypedVisionError, ValueError):
+    """Options that do not make a valid config."""
+
+    code: ClassVar[str] = "config"
+
+
+class SpecError(ConfigError):
+    """A document that is not a valid model spec; its paths start at the root of the document."""
+
+    code: ClassVar[str] = "spec"
+
+
+class UnknownNameError(TypedVisionError, LookupError):
+    """A model, tag or family that nobody publishes."""
+
+    code: ClassVar[str] = "unknown-name"
+
+    def __str__(self) -> str:
+        return f"[{self.code}] {self.summary}"  # the one problem is the summary
+
+
+class LimitError(TypedVisionError, ValueError):
+    """A model larger than the caller's limits allow."""
+
+    code: ClassVar[str] = "limit"
+
+
+class WeightsError(TypedVisionError, ValueError):
+    """Weights that cannot be found, read or fitted to a model."""
+
+    code: ClassVar[str] = "weights"
+
+
+class UsageError(TypedVisionError, TypeError):
+    """A call that cannot mean anything, with the call that does."""
+
+    code: ClassVar[str] = "usage"
+
+
+class DeclarationError(TypedVisionError, TypeError):
+    """A family whose declaration breaks a rule; for authors of families."""
+
+    code: ClassVar[str] = "declaration"
+
+
+def problem_count(count: int) -> str:
+    """`1 problem`, `3 problems`."""
+    return f"{count} problem{'' if count == 1 else 's'}"
+
+
+def did_you_mean(word: str, names: Iterable[str], count: int = 3) -> tuple[str, ...]:
+    """The names that someone who wrote `word` may have meant, the nearest first.
+
+    Case, separators and characters that look alike (O and 0, l and 1) do not count.
+    """
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(_spelling(name), []).append(name)
+    wanted = _spelling(word)
+    near = difflib.get_close_matches(wanted, spellings, n=count, cutoff=0.75)
+    return tuple(name for spelling in near for name in spellings[spelling])[:count]
+
+
+def listed(values: Sequence[object]) -> str:
+    """Values for a sentence: `'a', 'b' or 'c'`."""
+    marked = [repr(value) for value in values]
+    return " or ".join(filter(None, [", ".join(marked[:-1]), marked[-1]])) if marked else ""
+
+
+_LOOK_ALIKE = str.maketrans({"o": "0", "l": "1", "i": "1", "-": None, "_": None, " ": None})
+
+
+def _spelling(name: str) -> str:
+    return name.casefold().translate(_LOOK_ALIKE)
+
+
+def _jsonable(value: object) -> object:
+    """The value itself where JSON can hold it, otherwise a short text of it."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return value[:_KEPT_VALUE]
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        text = ""
+    if 0 < len(text) <= _KEPT_VALUE:
+        decoded: object = json.loads(text)
+        return decoded
+    return f"{type(value).__name__}: {value!r}"[:_KEPT_VALUE]

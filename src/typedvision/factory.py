@@ -1,0 +1,212 @@
+"""The factory: from a name, a spec or a config to a model. The only way there is this one:
+
+name or spec -> config, validated -> skeleton on the meta device -> counted -> materialised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from typedvision.config.base import Builds, ModelConfig
+from typedvision.config.limits import DEFAULT_LIMITS, Limits
+from typedvision.errors import LimitError, Problem, UsageError
+from typedvision.registry import index
+from typedvision.registry.spec import ModelSpec, configure_family
+
+if TYPE_CHECKING:
+    import torch
+
+    from typedvision.layers.image_model import ImageModel
+    from typedvision.registry.family import AnyFamily
+
+ModelT = TypeVar("ModelT")
+
+
+@overload
+def create_model(
+    model: Builds[ModelT],
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    **options: object,
+) -> ModelT: ...
+
+
+@overload
+def create_model(
+    model: str | ModelSpec,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    **options: object,
+) -> ImageModel: ...
+
+
+def create_model(
+    model: object,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    **options: object,
+) -> object:
+    """Make a model with initialised weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken.
+
+    Args:
+        model: a name (`"resnet50"`), a `ModelSpec`, or a config.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default
+            PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's
+            seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        **options: other values for the fields of the config, such as `num_classes=10`.
+
+    Returns:
+        A model in training mode.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+    """
+    spec = specify(model, **options)
+
+    import torch
+
+    from typedvision.layers.image_model import ImageModel, describe, materialize
+
+    skeleton = index.family(spec.family).build(spec.config)
+    assert isinstance(skeleton, ImageModel)  # the sealed build saw to it
+    _check_limits(sum(parameter.numel() for parameter in skeleton.parameters()), limits, spec)
+    describe(skeleton, spec)
+    place = torch.get_default_device() if device is None else torch.device(device)
+    return materialize(skeleton, place, dtype, seed)
+
+
+def configure(name: str, **options: object) -> ModelConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`.
+        **options: other values for the fields of the config.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+    """
+    family = index.family_of(name)
+    return configure_family(family, {**dict(family.variants[name]), **options}, f"'{name}'")
+
+
+def specify(model: object, **options: object) -> ModelSpec:
+    """The spec of a name, a config or a spec, with other options; imports no torch.
+
+    Args:
+        model: a name (`"resnet50"` or, with the tag of its weights, `"resnet50.a1_in1k"`), a
+            config, or a `ModelSpec`.
+        **options: other values for the fields of the config.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+        UsageError: `model` is something else.
+    """
+    if isinstance(model, ModelSpec):
+        return model.with_options(**options)
+    if isinstance(model, ModelConfig):
+        return ModelSpec.from_config(model).with_options(**options)
+    if isinstance(model, str):
+        variant, dot, tag = model.partition(".")
+        family = index.family_of(variant)
+        if dot:
+            classes = family.weights(variant, tag).num_classes
+            options = {"num_classes": classes, **options}
+        config = configure(variant, **options)
+        return ModelSpec.from_config(config, variant=variant, tag=tag if dot else None)
+    raise UsageError(f"a model is a name, a config or a ModelSpec; got {type(model).__name__}")
+
+
+def list_models(
+    pattern: str | Sequence[str] = "*",
+    *,
+    exclude: str | Sequence[str] = (),
+    family: str | None = None,
+    tags: bool = False,
+    accepts: str | Sequence[str] = (),
+) -> list[str]:
+    """The names of published models, sorted as people count; imports no torch.
+
+    Args:
+        pattern: shell wildcards (`"resnet*"`); a name is listed if any of them matches.
+        exclude: wildcards of names to leave out.
+        family: list this family only.
+        tags: list each name with each tag of its weights instead, `"resnet50.a1_in1k"`; the
+            wildcards then apply to the whole.
+        accepts: list only models that have these options.
+
+    Raises:
+        UnknownNameError: there is no such family.
+    """
+    names = index.variants(family)
+    for option in _several(accepts):
+        owners = index.owners(option)
+        names = tuple(name for name in names if index.family_key(name) in owners)
+    if tags:
+        names = tuple(f"{name}.{tag}" for name in names for tag in index.tags(name))
+    wanted, unwanted = _several(pattern), _several(exclude)
+    return sorted(
+        (
+            name
+            for name in names
+            if any(fnmatchcase(name, one) for one in wanted)
+            and not any(fnmatchcase(name, one) for one in unwanted)
+        ),
+        key=_counting,
+    )
+
+
+def family(name: str) -> AnyFamily:
+    """The family of that key, or the one that publishes the model of that name; no torch.
+
+    Raises:
+        UnknownNameError: there is neither.
+    """
+    return index.family(name) if name in index.keys() else index.family_of(name)
+
+
+def accepts(name: str, option: str) -> bool:
+    """Whether the model or family of that name has an option; imports no torch.
+
+    Raises:
+        UnknownNameError: there is no such model or family.
+    """
+    return option in family(name).config_type().model_fields
+
+
+def _check_limits(params: int, limits: Limits, spec: ModelSpec) -> None:
+    if params > limits.params:
+        name = spec.variant or spec.family
+        message = f"must be at most {limits.params:,}; '{name}' has {params:,}"
+        problem = Problem(("params",), "range", message, params)
+        raise LimitError(f"'{name}' is larger than the limits allow", [problem])
+
+
+def _several(patterns: str | Sequence[str]) -> tuple[str, ...]:
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _counting(name: str) -> list[tuple[bool, int, str]]:
+    """A sort key that puts `resnet50` before `resnet101`."""
+    parts = re.split(r"(\d+)", name)
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]

@@ -1,0 +1,206 @@
+"""ResNet as data: what can vary, and every number that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import model_validator
+
+from typedvision.config.base import (
+    Builds,
+    Channels,
+    Config,
+    Depth,
+    KernelSize,
+    ModelConfig,
+    Rate,
+    Ratio,
+    conflict,
+)
+from typedvision.config.features import FeatureSpec
+from typedvision.config.names import Activation, ChannelAttention, ConvNorm, ConvPool
+
+if TYPE_CHECKING:
+    from typedvision.families.resnet.model import ResNet
+
+Block = Literal["basic", "bottleneck"]
+EXPANSION: dict[Block, int] = {"basic": 1, "bottleneck": 4}
+"""Output channels of a block for each of its planes."""
+DROP_BLOCKS = (None, None, (5, 0.25), (3, 1.0))
+"""DropBlock of each stage: side of a block, and factor of the rate."""
+
+
+class BlockArgs(Config):
+    """Choices that apply to every residual block."""
+
+    attn_layer: ChannelAttention | None = None
+    """Attention over the channels at the end of the residual branch."""
+    rd_ratio: Ratio | None = None
+    """Channels inside of the attention, as a share of those outside; None for the paper's."""
+
+
+class ResNetConfig(ModelConfig, Builds["ResNet"]):
+    """A residual network (https://arxiv.org/abs/1512.03385) and its descendants: ResNeXt, Wide
+    ResNet, SE-Net, ECA-Net, ResNet-B/C/D/T (https://arxiv.org/abs/1812.01187), ResNet-RS."""
+
+    block: Block | tuple[Block, Block, Block, Block]
+    """Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each."""
+    layers: tuple[Depth, Depth, Depth, Depth]
+    """Number of blocks of each stage."""
+    channels: tuple[Channels, Channels, Channels, Channels] = (64, 128, 256, 512)
+    """Planes of each stage; a bottleneck puts out four times as many channels."""
+    global_pool: ConvPool = "avg"
+    """How the last feature map becomes a vector."""
+    output_stride: Literal[8, 16, 32] = 32
+    """Input pixels for each step of the last feature map; later stages dilate instead."""
+    cardinality: Channels = 1
+    """Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431)."""
+    base_width: Channels = 64
+    """Width of a bottleneck's 3x3 convolution, for each group and 64 planes."""
+    stem_width: Channels = 64
+    """Channels of the deep stem's first convolution."""
+    stem_type: Literal["", "deep", "deep_tiered"] = ""
+    """One 7x7 convolution, three 3x3 ones, or three of growing width."""
+    replace_stem_pool: bool = False
+    """Subsample after the stem by a convolution instead of max pooling (ResNet-RS)."""
+    block_reduce_first: Literal[1, 2, 4] = 1
+    """Divides the width of a block's first convolution."""
+    down_kernel_size: KernelSize = 1
+    """Kernel of the convolution on the shortcut where the map is subsampled."""
+    avg_down: bool = False
+    """Subsample the shortcut by average pooling before its convolution (ResNet-D)."""
+    act_layer: Activation = "relu"
+    """Non-linearity."""
+    norm_layer: ConvNorm = "batchnorm2d"
+    """Normalisation."""
+    aa_layer: Literal["avg", "blur"] | None = None
+    """Low-pass filter where a map is subsampled."""
+    drop_path_rate: Rate = 0.0
+    """Probability of dropping the last block's residual branch; grows linearly from 0."""
+    drop_block_rate: Rate = 0.0
+    """Share of the feature maps that DropBlock drops in the last two stages."""
+    zero_init_last: bool = True
+    """Start the last normalisation of each residual branch at 0, so that blocks begin as
+    the identity."""
+    block_args: BlockArgs = BlockArgs()
+    """Choices that apply to every residual block."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        blocks = self.stage_blocks()
+        if "basic" in blocks and (self.cardinality, self.base_width) != (1, 64):
+            conflict(
+                "'cardinality' and 'base_width' shape the 3x3 convolution of a bottleneck: "
+                "set 'block' to 'bottleneck', or leave them at 1 and 64",
+                "cardinality" if self.cardinality != 1 else "base_width",
+                "block",
+            )
+        if self.num_classes and not self.global_pool:
+            conflict(
+                "'global_pool' must not be '' where there is a classifier: "
+                "set 'num_classes' to 0, or pool",
+                "global_pool",
+                "num_classes",
+            )
+        return self
+
+    def stage_blocks(self) -> tuple[Block, Block, Block, Block]:
+        """The kind of block of each stage."""
+        return self.block if isinstance(self.block, tuple) else (self.block,) * 4
+
+    def features(self) -> tuple[FeatureSpec, ...]:
+        """The stem, and the four stages."""
+        plan = self.plan()
+        stem = FeatureSpec(plan.stem.channels[-1], 2, "act1")
+        return stem, *(
+            FeatureSpec(stage.channels, stage.stride, f"layer{number}")
+            for number, stage in enumerate(plan.stages, start=1)
+        )
+
+    def plan(self) -> ResNetPlan:
+        """Every block with its numbers."""
+        count, number = sum(self.layers), 0
+        in_channels, stride, dilation = self._stem().channels[-1], 4, 1
+        stages = []
+        for index, (block, planes, depth) in enumerate(
+            zip(self.stage_blocks(), self.channels, self.layers, strict=True)
+        ):
+            step = 1 if index == 0 else 2
+            previous_dilation = dilation
+            if stride * step > self.output_stride:
+                step, dilation = 1, dilation * step
+            stride *= step
+            out_channels = planes * EXPANSION[block]
+            width = planes * self.base_width // 64 * self.cardinality
+            width = planes if block == "basic" else width
+            blocks = []
+            for position in range(depth):
+                first = position == 0
+                blocks.append(
+                    BlockPlan(
+                        kind=block,
+                        in_channels=in_channels,
+                        width=width,
+                        out_channels=out_channels,
+                        stride=step if first else 1,
+                        first_dilation=previous_dilation if first else dilation,
+                        dilation=dilation,
+                        project=first and (step != 1 or in_channels != out_channels),
+                        drop_path_rate=self.drop_path_rate * number / max(count - 1, 1),
+                        drop_block=DROP_BLOCKS[index] if self.drop_block_rate else None,
+                    )
+                )
+                in_channels, number = out_channels, number + 1
+            stages.append(StagePlan(tuple(blocks), out_channels, stride))
+        return ResNetPlan(self._stem(), tuple(stages))
+
+    def _stem(self) -> StemPlan:
+        width = self.stem_width
+        match self.stem_type:
+            case "":
+                return StemPlan((64,))
+            case "deep":
+                return StemPlan((width, width, 2 * width))
+            case "deep_tiered":
+                return StemPlan((3 * (width // 4), width, 2 * width))
+
+
+@dataclass(frozen=True, slots=True)
+class StemPlan:
+    """The stem: output channels of each of its convolutions."""
+
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """One residual block, with every number decided."""
+
+    kind: Block
+    in_channels: int
+    width: int
+    out_channels: int
+    stride: int
+    first_dilation: int
+    dilation: int
+    project: bool
+    drop_path_rate: float
+    drop_block: tuple[int, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage: its blocks, its output channels, and input pixels for each of its steps."""
+
+    blocks: tuple[BlockPlan, ...]
+    channels: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResNetPlan:
+    """The whole network."""
+
+    stem: StemPlan
+    stages: tuple[StagePlan, ...]

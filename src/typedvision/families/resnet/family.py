@@ -1,0 +1,121 @@
+"""The ResNet family: its published variants, and how to build one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typedvision.families.resnet.config import BlockArgs, ResNetConfig
+from typedvision.registry.family import Capabilities, ModelFamily, Parts
+
+if TYPE_CHECKING:
+    from typedvision.families.resnet.model import ResNet
+
+SE = BlockArgs(attn_layer="se")
+SE_QUARTER = BlockArgs(attn_layer="se", rd_ratio=0.25)
+ECA = BlockArgs(attn_layer="eca")
+
+
+class ResNetFamily(ModelFamily[ResNetConfig, "ResNet"]):
+    """Residual networks and their descendants."""
+
+    key = "resnet"
+    title = "ResNet"
+    paper = "https://arxiv.org/abs/1512.03385"
+    capabilities = Capabilities(
+        input_size="any", global_pool=("", "avg", "max", "avgmax", "catavgmax")
+    )
+
+    @classmethod
+    def build(cls, cfg: ResNetConfig) -> ResNet:
+        """A skeleton of the model."""
+        from typedvision.families.resnet.model import ResNet
+
+        return ResNet(cfg)
+
+    @classmethod
+    def parts(cls, cfg: ResNetConfig) -> Parts:
+        """The stem's first convolution, and the classifier."""
+        first = "conv1.0" if cfg.stem_type else "conv1"
+        return Parts(first_conv=(first,), classifier=("fc",))
+
+    variants = {
+        "ecaresnet26t": ResNetConfig(block="bottleneck", layers=(2, 2, 2, 2), stem_width=32, stem_type="deep_tiered", avg_down=True, block_args=ECA),
+        "ecaresnet50d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep", avg_down=True, block_args=ECA),
+        "ecaresnet50t": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep_tiered", avg_down=True, block_args=ECA),
+        "ecaresnet101d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), stem_width=32, stem_type="deep", avg_down=True, block_args=ECA),
+        "ecaresnet200d": ResNetConfig(block="bottleneck", layers=(3, 24, 36, 3), stem_width=32, stem_type="deep", avg_down=True, block_args=ECA),
+        "ecaresnet269d": ResNetConfig(block="bottleneck", layers=(3, 30, 48, 8), stem_width=32, stem_type="deep", avg_down=True, block_args=ECA),
+        "ecaresnetlight": ResNetConfig(block="bottleneck", layers=(1, 1, 11, 3), stem_width=32, avg_down=True, block_args=ECA),
+        "ecaresnext26t_32x4d": ResNetConfig(block="bottleneck", layers=(2, 2, 2, 2), cardinality=32, base_width=4, stem_width=32, stem_type="deep_tiered", avg_down=True, block_args=ECA),
+        "ecaresnext50t_32x4d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), cardinality=32, base_width=4, stem_width=32, stem_type="deep_tiered", avg_down=True, block_args=ECA),
+        "resnet10t": ResNetConfig(block="basic", layers=(1, 1, 1, 1), stem_width=32, stem_type="deep_tiered", avg_down=True),
+        "resnet14t": ResNetConfig(block="bottleneck", layers=(1, 1, 1, 1), stem_width=32, stem_type="deep_tiered", avg_down=True),
+        "resnet18": ResNetConfig(block="basic", layers=(2, 2, 2, 2)),
+        "resnet18d": ResNetConfig(block="basic", layers=(2, 2, 2, 2), stem_width=32, stem_type="deep", avg_down=True),
+        "resnet26": ResNetConfig(block="bottleneck", layers=(2, 2, 2, 2)),
+        "resnet26d": ResNetConfig(block="bottleneck", layers=(2, 2, 2, 2), stem_width=32, stem_type="deep", avg_down=True),
+        "resnet26t": ResNetConfig(block="bottleneck", layers=(2, 2, 2, 2), stem_width=32, stem_type="deep_tiered", avg_down=True),
+        "resnet34": ResNetConfig(block="basic", layers=(3, 4, 6, 3)),
+        "resnet34d": ResNetConfig(block="basic", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep", avg_down=True),
+        "resnet50": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3)),
+        "resnet50_gn": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), norm_layer="groupnorm"),
+        "resnet50c": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep"),
+        "resnet50d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep", avg_down=True),
+        "resnet50s": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=64, stem_type="deep"),
+        "resnet50t": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep_tiered", avg_down=True),
+        "resnet101": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3)),
+        "resnet101c": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), stem_width=32, stem_type="deep"),
+        "resnet101d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), stem_width=32, stem_type="deep", avg_down=True),
+        "resnet101s": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), stem_width=64, stem_type="deep"),
+        "resnet152": ResNetConfig(block="bottleneck", layers=(3, 8, 36, 3)),
+        "resnet152c": ResNetConfig(block="bottleneck", layers=(3, 8, 36, 3), stem_width=32, stem_type="deep"),
+        "resnet152d": ResNetConfig(block="bottleneck", layers=(3, 8, 36, 3), stem_width=32, stem_type="deep", avg_down=True),
+        "resnet152s": ResNetConfig(block="bottleneck", layers=(3, 8, 36, 3), stem_width=64, stem_type="deep"),
+        "resnet200": ResNetConfig(block="bottleneck", layers=(3, 24, 36, 3)),
+        "resnet200d": ResNetConfig(block="bottleneck", layers=(3, 24, 36, 3), stem_width=32, stem_type="deep", avg_down=True),
+        "resnetaa34d": ResNetConfig(block="basic", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep", avg_down=True, aa_layer="avg"),
+        "resnetaa50": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), aa_layer="avg"),
+        "resnetaa50d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep", avg_down=True, aa_layer="avg"),
+        "resnetaa101d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), stem_width=32, stem_type="deep", avg_down=True, aa_layer="avg"),
+        "resnetblur18": ResNetConfig(block="basic", layers=(2, 2, 2, 2), aa_layer="blur"),
+        "resnetblur50": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), aa_layer="blur"),
+        "resnetblur50d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep", avg_down=True, aa_layer="blur"),
+        "resnetblur101d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), stem_width=32, stem_type="deep", avg_down=True, aa_layer="blur"),
+        "resnetrs50": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep", replace_stem_pool=True, avg_down=True, block_args=SE_QUARTER),
+        "resnetrs101": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), stem_width=32, stem_type="deep", replace_stem_pool=True, avg_down=True, block_args=SE_QUARTER),
+        "resnetrs152": ResNetConfig(block="bottleneck", layers=(3, 8, 36, 3), stem_width=32, stem_type="deep", replace_stem_pool=True, avg_down=True, block_args=SE_QUARTER),
+        "resnetrs200": ResNetConfig(block="bottleneck", layers=(3, 24, 36, 3), stem_width=32, stem_type="deep", replace_stem_pool=True, avg_down=True, block_args=SE_QUARTER),
+        "resnetrs270": ResNetConfig(block="bottleneck", layers=(4, 29, 53, 4), stem_width=32, stem_type="deep", replace_stem_pool=True, avg_down=True, block_args=SE_QUARTER),
+        "resnetrs350": ResNetConfig(block="bottleneck", layers=(4, 36, 72, 4), stem_width=32, stem_type="deep", replace_stem_pool=True, avg_down=True, block_args=SE_QUARTER),
+        "resnetrs420": ResNetConfig(block="bottleneck", layers=(4, 44, 87, 4), stem_width=32, stem_type="deep", replace_stem_pool=True, avg_down=True, block_args=SE_QUARTER),
+        "resnext50_32x4d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), cardinality=32, base_width=4),
+        "resnext50d_32x4d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), cardinality=32, base_width=4, stem_width=32, stem_type="deep", avg_down=True),
+        "resnext101_32x4d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=32, base_width=4),
+        "resnext101_32x8d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=32, base_width=8),
+        "resnext101_32x16d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=32, base_width=16),
+        "resnext101_32x32d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=32, base_width=32),
+        "resnext101_64x4d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=64, base_width=4),
+        "senet154": ResNetConfig(block="bottleneck", layers=(3, 8, 36, 3), cardinality=64, base_width=4, stem_type="deep", down_kernel_size=3, block_reduce_first=2, block_args=SE),
+        "seresnet18": ResNetConfig(block="basic", layers=(2, 2, 2, 2), block_args=SE),
+        "seresnet34": ResNetConfig(block="basic", layers=(3, 4, 6, 3), block_args=SE),
+        "seresnet50": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), block_args=SE),
+        "seresnet50t": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep_tiered", avg_down=True, block_args=SE),
+        "seresnet101": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), block_args=SE),
+        "seresnet152": ResNetConfig(block="bottleneck", layers=(3, 8, 36, 3), block_args=SE),
+        "seresnet152d": ResNetConfig(block="bottleneck", layers=(3, 8, 36, 3), stem_width=32, stem_type="deep", avg_down=True, block_args=SE),
+        "seresnet200d": ResNetConfig(block="bottleneck", layers=(3, 24, 36, 3), stem_width=32, stem_type="deep", avg_down=True, block_args=SE),
+        "seresnet269d": ResNetConfig(block="bottleneck", layers=(3, 30, 48, 8), stem_width=32, stem_type="deep", avg_down=True, block_args=SE),
+        "seresnetaa50d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), stem_width=32, stem_type="deep", avg_down=True, aa_layer="avg", block_args=SE),
+        "seresnext26d_32x4d": ResNetConfig(block="bottleneck", layers=(2, 2, 2, 2), cardinality=32, base_width=4, stem_width=32, stem_type="deep", avg_down=True, block_args=SE),
+        "seresnext26t_32x4d": ResNetConfig(block="bottleneck", layers=(2, 2, 2, 2), cardinality=32, base_width=4, stem_width=32, stem_type="deep_tiered", avg_down=True, block_args=SE),
+        "seresnext50_32x4d": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), cardinality=32, base_width=4, block_args=SE),
+        "seresnext101_32x4d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=32, base_width=4, block_args=SE),
+        "seresnext101_32x8d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=32, base_width=8, block_args=SE),
+        "seresnext101_64x4d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=64, base_width=4, block_args=SE),
+        "seresnext101d_32x8d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=32, base_width=8, stem_width=32, stem_type="deep", avg_down=True, block_args=SE),
+        "seresnextaa101d_32x8d": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), cardinality=32, base_width=8, stem_width=32, stem_type="deep", avg_down=True, aa_layer="avg", block_args=SE),
+        "seresnextaa201d_32x8d": ResNetConfig(block="bottleneck", layers=(3, 24, 36, 4), cardinality=32, base_width=8, stem_width=64, stem_type="deep", avg_down=True, aa_layer="avg", block_args=SE),
+        "test_resnet": ResNetConfig(block=("basic", "basic", "bottleneck", "basic"), layers=(1, 1, 1, 1), stem_width=16, stem_type="deep", avg_down=True, channels=(32, 48, 48, 96)),
+        "wide_resnet50_2": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), base_width=128),
+        "wide_resnet101_2": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), base_width=128),
+    }

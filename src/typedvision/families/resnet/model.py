@@ -1,0 +1,294 @@
+"""ResNet (https://arxiv.org/abs/1512.03385) and its descendants.
+
+Shapes: N pictures, C channels, H x W positions, D features, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from typedvision.families.resnet.config import BlockPlan, ResNetConfig, StagePlan
+from typedvision.layers.activation import activation
+from typedvision.layers.blur import BlurPool2d
+from typedvision.layers.channel_attention import channel_attention
+from typedvision.layers.drop import DropBlock2d, DropPath
+from typedvision.layers.image_model import ImageModel, OutputFormat, chosen_levels, maps_only
+from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, zeros
+from typedvision.layers.norm import conv_norm
+from typedvision.layers.pool import AvgPool2dSame, GlobalPool, pooled_features
+
+
+class ResNet(ImageModel):
+    """A stem, four stages of residual blocks, pooling and a linear classifier."""
+
+    def __init__(self, cfg: ResNetConfig) -> None:
+        super().__init__(cfg)
+        plan = cfg.plan()
+        self.num_features = self.head_hidden_size = plan.stages[-1].channels
+        self.drop_rate = cfg.drop_rate
+        self.zero_init_last = cfg.zero_init_last
+
+        self.conv1 = _stem(cfg)
+        self.bn1 = conv_norm(cfg.norm_layer, plan.stem.channels[-1])
+        self.act1 = activation(cfg.act_layer)
+        self.maxpool = _stem_pool(cfg, plan.stem.channels[-1])
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _stage(cfg, stage) for stage in plan.stages
+        )
+        self._replace_classifier(cfg.num_classes, cfg.global_pool)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+        x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
+        for stage in self._stages():
+            x = self._run(stage, x)
+        return x
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """(N, D, H, W) to (N, K)."""
+        x = self.drop(self.global_pool(x))
+        return x if pre_logits else self.fc(x)
+
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | Sequence[int] | None = None,
+        *,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: OutputFormat = "NCHW",
+        intermediates_only: bool = False,
+    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
+        """The stem's map and those of the stages, all (N, C, H, W); `norm` changes nothing."""
+        maps_only(output_fmt)
+        levels = chosen_levels(indices, 5)
+        x = self.act1(self.bn1(self.conv1(x)))
+        maps = [x] if 0 in levels else []
+        x = self.maxpool(x)
+        for level, stage in enumerate(self._stages(), start=1):
+            if stop_early and level > max(levels):
+                break
+            x = self._run(stage, x)
+            maps += [x] if level in levels else []
+        return maps if intermediates_only else (x, maps)
+
+    def get_classifier(self) -> nn.Module:
+        """The linear layer."""
+        return self.fc
+
+    def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
+        self.global_pool = GlobalPool(global_pool)
+        self.drop = nn.Dropout(self.drop_rate)
+        features = pooled_features(global_pool, self.num_features)
+        self.fc = nn.Linear(features, num_classes) if num_classes else nn.Identity()
+
+    def inits(self, path: str, module: nn.Module) -> Inits:
+        """Convolutions by their fan-out; the last normalisation of a branch by 0."""
+        inits = default_inits(module)
+        if isinstance(module, nn.Conv2d):
+            return {**inits, "weight": kaiming_normal_fan_out()}
+        if self.zero_init_last and path in self._last_norms():
+            return {**inits, "weight": zeros}
+        return inits
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        """The stem, then each block, or each stage."""
+        return {
+            "stem": r"^conv1|bn1|maxpool",
+            "blocks": r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)",
+        }
+
+    def _stages(self) -> tuple[nn.Sequential, ...]:
+        return self.layer1, self.layer2, self.layer3, self.layer4
+
+    def _run(self, stage: nn.Sequential, x: Tensor) -> Tensor:
+        for block in stage:
+            if self.grad_checkpointing and self.training:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        return x
+
+    def _last_norms(self) -> set[str]:
+        return {
+            f"layer{level}.{index}.{block.last_norm}"
+            for level, stage in enumerate(self._stages(), start=1)
+            for index, block in enumerate(stage)
+        }
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions (figure 5, left)."""
+
+    last_norm = "bn2"
+
+    def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        width = plan.out_channels // cfg.block_reduce_first
+        self.conv1, self.aa = _subsampling_conv(cfg, plan, plan.in_channels, width)
+        self.bn1 = conv_norm(cfg.norm_layer, width)
+        self.drop_block = _drop_block(cfg, plan)
+        self.act1 = activation(cfg.act_layer)
+        self.conv2 = _conv3x3(width, plan.out_channels, dilation=plan.dilation)
+        self.bn2 = conv_norm(cfg.norm_layer, plan.out_channels)
+        self.se = _attention(cfg, plan)
+        self.act2 = activation(cfg.act_layer)
+        self.downsample = _shortcut(cfg, plan)
+        self.drop_path = DropPath(plan.drop_path_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / stride, W / stride)."""
+        branch = self.aa(self.act1(self.drop_block(self.bn1(self.conv1(x)))))
+        branch = self.se(self.bn2(self.conv2(branch)))
+        return self.act2(self.drop_path(branch) + self.downsample(x))
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions (figure 5, right); the 3x3 one subsamples."""
+
+    last_norm = "bn3"
+
+    def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        first = plan.width // cfg.block_reduce_first
+        self.conv1 = nn.Conv2d(plan.in_channels, first, 1, bias=False)
+        self.bn1 = conv_norm(cfg.norm_layer, first)
+        self.act1 = activation(cfg.act_layer)
+        self.conv2, self.aa = _subsampling_conv(cfg, plan, first, plan.width)
+        self.bn2 = conv_norm(cfg.norm_layer, plan.width)
+        self.drop_block = _drop_block(cfg, plan)
+        self.act2 = activation(cfg.act_layer)
+        self.conv3 = nn.Conv2d(plan.width, plan.out_channels, 1, bias=False)
+        self.bn3 = conv_norm(cfg.norm_layer, plan.out_channels)
+        self.se = _attention(cfg, plan)
+        self.act3 = activation(cfg.act_layer)
+        self.downsample = _shortcut(cfg, plan)
+        self.drop_path = DropPath(plan.drop_path_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / stride, W / stride)."""
+        branch = self.act1(self.bn1(self.conv1(x)))
+        branch = self.aa(self.act2(self.drop_block(self.bn2(self.conv2(branch)))))
+        branch = self.se(self.bn3(self.conv3(branch)))
+        return self.act3(self.drop_path(branch) + self.downsample(x))
+
+
+_BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+
+def _stage(cfg: ResNetConfig, plan: StagePlan) -> nn.Sequential:
+    return nn.Sequential(*(_BLOCKS[block.kind](cfg, block) for block in plan.blocks))
+
+
+def _stem(cfg: ResNetConfig) -> nn.Module:
+    """One 7x7 convolution, or three 3x3 ones with what stands between them."""
+    channels = cfg.plan().stem.channels
+    if len(channels) == 1:
+        return nn.Conv2d(cfg.in_chans, channels[0], 7, stride=2, padding=3, bias=False)
+    layers: list[nn.Module] = [_conv3x3(cfg.in_chans, channels[0], stride=2)]
+    for before, after in pairwise(channels):
+        norm = conv_norm(cfg.norm_layer, before)
+        layers += [norm, activation(cfg.act_layer), _conv3x3(before, after)]
+    return nn.Sequential(*layers)
+
+
+def _stem_pool(cfg: ResNetConfig, channels: int) -> nn.Module:
+    """Subsamples the stem's map by two."""
+    if cfg.replace_stem_pool:
+        stride = 1 if cfg.aa_layer else 2
+        layers = [
+            _conv3x3(channels, channels, stride=stride),
+            *([_anti_alias(cfg, channels, 2)] if cfg.aa_layer else []),
+            conv_norm(cfg.norm_layer, channels),
+            activation(cfg.act_layer),
+        ]
+        return nn.Sequential(*layers)
+    match cfg.aa_layer:
+        case None:
+            return nn.MaxPool2d(3, stride=2, padding=1)
+        case "avg":
+            return nn.AvgPool2d(2)
+        case "blur":
+            return nn.Sequential(
+                nn.MaxPool2d(3, stride=1, padding=1), _anti_alias(cfg, channels, 2)
+            )
+
+
+def _conv3x3(
+    in_channels: int, out_channels: int, *, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Conv2d:
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        3,
+        stride=stride,
+        padding=dilation,
+        dilation=dilation,
+        groups=groups,
+        bias=False,
+    )
+
+
+def _subsampling_conv(
+    cfg: ResNetConfig, plan: BlockPlan, in_channels: int, out_channels: int
+) -> tuple[nn.Module, nn.Module]:
+    """The block's 3x3 convolution and the low-pass filter after it, which then subsamples."""
+    filtered = cfg.aa_layer and (plan.stride == 2 or plan.first_dilation != plan.dilation)
+    conv = _conv3x3(
+        in_channels,
+        out_channels,
+        stride=1 if filtered else plan.stride,
+        dilation=plan.first_dilation,
+        groups=cfg.cardinality,
+    )
+    return conv, _anti_alias(cfg, out_channels, plan.stride) if filtered else nn.Identity()
+
+
+def _anti_alias(cfg: ResNetConfig, channels: int, stride: int) -> nn.Module:
+    return BlurPool2d(channels, stride) if cfg.aa_layer == "blur" else nn.AvgPool2d(stride)
+
+
+def _shortcut(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:
+    """The identity, or a projection where the shape changes."""
+    if not plan.project:
+        return nn.Identity()
+    norm = conv_norm(cfg.norm_layer, plan.out_channels)
+    if cfg.avg_down:  # ResNet-D: figure 2c of https://arxiv.org/abs/1812.01187
+        conv = nn.Conv2d(plan.in_channels, plan.out_channels, 1, bias=False)
+        return nn.Sequential(_shortcut_pool(plan), conv, norm)
+    size = cfg.down_kernel_size if plan.stride != 1 or plan.dilation != 1 else 1
+    dilation = plan.first_dilation if size > 1 else 1
+    conv = nn.Conv2d(
+        plan.in_channels,
+        plan.out_channels,
+        size,
+        stride=plan.stride,
+        padding=(plan.stride - 1 + dilation * (size - 1)) // 2,
+        dilation=dilation,
+        bias=False,
+    )
+    return nn.Sequential(conv, norm)
+
+
+def _shortcut_pool(plan: BlockPlan) -> nn.Module:
+    if plan.stride > 1:
+        return nn.AvgPool2d(2, plan.stride, ceil_mode=True, count_include_pad=False)
+    return AvgPool2dSame(2) if plan.dilation > 1 else nn.Identity()
+
+
+def _drop_block(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:
+    if plan.drop_block is None:
+        return nn.Identity()
+    size, scale = plan.drop_block
+    return DropBlock2d(cfg.drop_block_rate, size, scale)
+
+
+def _attention(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:
+    args = cfg.block_args
+    if args.attn_layer is None:
+        return nn.Identity()
+    return channel_attention(args.attn_layer, plan.out_channels, args.rd_ratio)

@@ -1,0 +1,38 @@
+"""Low-pass filters before a feature map is subsampled (https://arxiv.org/abs/1904.11486)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from typedvision.layers.init import Inits, values
+
+
+class BlurPool2d(nn.Module):
+    """Blurs by a 3x3 binomial filter and keeps every `stride`-th position."""
+
+    filt: Tensor
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.channels, self.stride = channels, stride
+        self.register_buffer("filt", torch.empty(channels, 1, 3, 3), persistent=False)
+
+    def inits(self) -> Inits:
+        """The binomial filter, one for each channel."""
+        return {"filt": values(lambda: _binomial().expand(self.channels, 1, 3, 3))}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / stride, W / stride)."""
+        x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        return F.conv2d(x, self.filt, stride=self.stride, groups=self.channels)
+
+    def extra_repr(self) -> str:
+        """The stride."""
+        return f"{self.channels}, stride={self.stride}"
+
+
+def _binomial() -> Tensor:
+    row = torch.tensor([0.25, 0.5, 0.25])
+    return row[:, None] * row

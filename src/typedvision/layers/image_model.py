@@ -1,0 +1,225 @@
+"""`ImageModel`, the abstract product of every family, and how a skeleton of one is made."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from typedvision.config.features import FeatureSpec
+from typedvision.errors import ConfigError, DeclarationError, Problem
+from typedvision.layers.init import Inits, default_inits, initialize
+
+if TYPE_CHECKING:
+    from typedvision.config.base import ModelConfig
+    from typedvision.registry.spec import ModelSpec
+
+OutputFormat = Literal["NCHW", "NLC"]
+"""Layout of an intermediate: feature maps (N, C, H, W), or tokens (N, L, C)."""
+
+
+class ImageModel(nn.Module, ABC):
+    """A model of images: pictures in, features or logits out.
+
+    Shapes: N pictures, C channels, H x W pixels, K classes, D features.
+    """
+
+    num_classes: int
+    """Number of classes of the classifier; 0 for none."""
+    num_features: int
+    """Number of channels of `forward_features`' output."""
+    head_hidden_size: int
+    """Number of features that the classifier sees."""
+    feature_info: tuple[FeatureSpec, ...]
+    """The feature levels, from the input to the output."""
+    grad_checkpointing: bool
+    """Whether the backward pass recomputes activations."""
+
+    def __init__(self, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.num_classes = cfg.num_classes
+        self.feature_info = cfg.features()
+        self.grad_checkpointing = False
+        self._spec: ModelSpec | None = None
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The document that rebuilds this model; it follows `reset_classifier`."""
+        if self._spec is None:
+            raise AttributeError(f"this {type(self).__name__} was not built by its family")
+        return self._spec
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, K) of pictures (N, C, H, W); features where there are no classes."""
+        return self.forward_head(self.forward_features(x))
+
+    @abstractmethod
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last feature map or tokens of pictures (N, C, H, W), before pooling."""
+
+    @abstractmethod
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits (N, K) of features; with `pre_logits`, what the classifier would see."""
+
+    @abstractmethod
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | Sequence[int] | None = None,
+        *,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: OutputFormat = "NCHW",
+        intermediates_only: bool = False,
+    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
+        """The final features, and the outputs of some levels in the order of the model.
+
+        Args:
+            x: pictures, (N, C, H, W).
+            indices: the last so many levels, or these levels; all by default.
+            norm: normalise each intermediate as the last features are.
+            stop_early: do not compute past the last level that was asked for.
+            output_fmt: layout of the intermediates.
+            intermediates_only: return the list alone.
+        """
+
+    @abstractmethod
+    def get_classifier(self) -> nn.Module:
+        """The last layer, which gives the logits."""
+
+    @abstractmethod
+    def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
+        """Put a new pooling and an uninitialised classifier in place."""
+
+    def reset_classifier(
+        self, num_classes: int, global_pool: str | None = None, *, seed: int | None = None
+    ) -> None:
+        """Replace the classifier by a freshly initialised one; `spec` follows.
+
+        Args:
+            num_classes: number of classes; 0 for none.
+            global_pool: another kind of pooling; None keeps it.
+            seed: seed of the new weights; by default PyTorch's (`torch.initial_seed()`).
+
+        Raises:
+            ConfigError: the model's family has no such classifier; the model is as it was.
+        """
+        options: dict[str, object] = {"num_classes": num_classes}
+        if global_pool is not None:
+            options["global_pool"] = global_pool
+        spec = self.spec.with_options(**options)
+        kept = {id(module) for module in self.modules()}
+        reference = next(self.parameters())
+        with torch.device("meta"):
+            self._replace_classifier(num_classes, getattr(spec.config, "global_pool", ""))
+        self.num_classes = num_classes
+        self._spec = spec
+        fresh = {path: new for path, new in self.named_modules() if id(new) not in kept}
+        for module in fresh.values():
+            module.train(self.training).to(reference.dtype)
+            module.to_empty(device=reference.device, recurse=False)
+        if reference.device.type != "meta":
+            initialize(self, _seed(seed), self.inits, only=fresh)
+
+    def inits(self, path: str, module: nn.Module) -> Inits:
+        """How the tensors that the module at `path` itself owns begin.
+
+        A family whose paper initialises differently overrides this.
+        """
+        return default_inits(module)
+
+    @torch.no_grad()
+    def init_weights(self, seed: int | None = None) -> Self:
+        """Give every parameter and buffer its initial value.
+
+        Args:
+            seed: the same seed gives the same weights; by default PyTorch's
+                (`torch.initial_seed()`), which is read and not advanced.
+        """
+        initialize(self, _seed(seed), self.inits)
+        return self
+
+    def no_weight_decay(self) -> set[str]:
+        """Keys of the parameters that weight decay should leave alone."""
+        return set()
+
+    @abstractmethod
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        """Regular expressions that sort parameters into groups from the input to the output.
+
+        Args:
+            coarse: by stages instead of blocks.
+        """
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Recompute activations in the backward pass instead of keeping them."""
+        self.grad_checkpointing = enable
+
+
+def skeleton(build: Callable[[], ImageModel], spec: ModelSpec) -> ImageModel:
+    """Run `build` on the meta device, and tell the model what it is.
+
+    Raises:
+        DeclarationError: `build` gave something else than an `ImageModel`.
+    """
+    with torch.device("meta"):
+        model = build()
+    if not isinstance(model, ImageModel):
+        raise DeclarationError(
+            f"build of family '{spec.family}' must return an ImageModel; got {type(model).__name__}"
+        )
+    describe(model, spec)
+    return model
+
+
+def describe(model: ImageModel, spec: ModelSpec) -> None:
+    """Record the spec that a model was built from."""
+    model._spec = spec
+
+
+def materialize(
+    model: ImageModel, device: torch.device, dtype: torch.dtype | None, seed: int | None
+) -> ImageModel:
+    """Give a skeleton memory on `device` and initial weights; on `meta` it stays a skeleton."""
+    if dtype is not None:
+        model.to(dtype)
+    if device.type == "meta":
+        return model
+    model.to_empty(device=device)
+    return model.init_weights(seed)
+
+
+def chosen_levels(indices: int | Sequence[int] | None, count: int) -> tuple[int, ...]:
+    """The levels that a caller asked for, as positions among `count`, in ascending order.
+
+    Raises:
+        ConfigError: a level that the model does not have.
+    """
+    if indices is None:
+        return tuple(range(count))
+    wanted = range(-indices, 0) if isinstance(indices, int) else indices
+    for index in wanted:
+        if not -count <= index < count:
+            message = f"must be in [{-count}, {count - 1}]; got {index}"
+            problem = Problem(("indices",), "range", message, index)
+            raise ConfigError(f"the model has {count} feature levels", [problem])
+    return tuple(sorted({index % count for index in wanted}))
+
+
+def maps_only(output_fmt: OutputFormat) -> None:
+    """Refuse tokens from a model whose intermediates are feature maps.
+
+    Raises:
+        ConfigError: another layout than NCHW.
+    """
+    if output_fmt != "NCHW":
+        message = f"must be 'NCHW': the intermediates are feature maps; got {output_fmt!r}"
+        problem = Problem(("output_fmt",), "choice", message, output_fmt, ("NCHW",))
+        raise ConfigError("the model has no tokens", [problem])
+
+
+def _seed(seed: int | None) -> int:
+    return torch.initial_seed() if seed is None else seed

@@ -1,0 +1,194 @@
+"""Initialisation: which numbers a fresh tensor gets, as a step of its own.
+
+Each tensor's random stream depends on the seed and on its own key, so that the same seed gives the
+same weights in any order of construction. The global random state is neither read nor advanced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Generator, Tensor, nn
+
+Init = Callable[[Tensor, Generator], object]
+"""Fills a tensor in place, drawing from the generator."""
+Inits = Mapping[str, Init]
+"""An `Init` for each tensor that a module itself owns, by attribute name."""
+
+
+@runtime_checkable
+class OwnsInits(Protocol):
+    """A module that says how its own tensors begin."""
+
+    def inits(self) -> Inits:
+        """An `Init` for each parameter and buffer of this module."""
+        ...
+
+
+def constant(value: float) -> Init:
+    """Every element is `value`."""
+    return lambda tensor, _: tensor.fill_(value)
+
+
+zeros = constant(0.0)
+ones = constant(1.0)
+
+
+def values(compute: Callable[[], Tensor]) -> Init:
+    """What `compute` returns, of the tensor's shape; for tables that are a formula."""
+    return lambda tensor, _: tensor.copy_(compute())
+
+
+def normal(std: float, mean: float = 0.0) -> Init:
+    """A normal distribution."""
+    return lambda tensor, generator: tensor.normal_(mean, std, generator=generator)
+
+
+def uniform(bound: float) -> Init:
+    """A uniform distribution on [-bound, bound]."""
+    return lambda tensor, generator: tensor.uniform_(-bound, bound, generator=generator)
+
+
+def trunc_normal(std: float, mean: float = 0.0, low: float = -2.0, high: float = 2.0) -> Init:
+    """A normal distribution cut at `low` and `high`, which are values, not deviations."""
+
+    def fill(tensor: Tensor, generator: Generator) -> object:
+        return nn.init.trunc_normal_(tensor, mean, std, low, high, generator=generator)
+
+    return fill
+
+
+def lecun_normal() -> Init:
+    """A normal distribution of variance 1 / fan_in, cut at two deviations."""
+
+    def fill(tensor: Tensor, generator: Generator) -> object:
+        # 0.8796 is the deviation of a unit normal that is cut at +-2.
+        std = math.sqrt(1.0 / fan_in(tensor)) / 0.87962566103423978
+        nn.init.trunc_normal_(tensor, 0.0, 1.0, -2.0, 2.0, generator=generator)
+        return tensor.mul_(std)
+
+    return fill
+
+
+def kaiming_normal_fan_out() -> Init:
+    """A normal distribution of variance 2 / fan_out (https://arxiv.org/abs/1502.01852, eq. 14)."""
+
+    def fill(tensor: Tensor, generator: Generator) -> object:
+        fan_out = tensor.numel() // tensor.shape[1]
+        return tensor.normal_(0.0, math.sqrt(2.0 / fan_out), generator=generator)
+
+    return fill
+
+
+def xavier_uniform() -> Init:
+    """A uniform distribution of variance 2 / (fan_in + fan_out)."""
+
+    def fill(tensor: Tensor, generator: Generator) -> object:
+        return nn.init.xavier_uniform_(tensor, generator=generator)
+
+    return fill
+
+
+def fan_in(weight: Tensor) -> int:
+    """Number of inputs of each output of a weight, shape (out, in, ...)."""
+    return weight.numel() // weight.shape[0]
+
+
+def torch_linear(module: nn.Linear | nn.modules.conv._ConvNd) -> Inits:
+    """PyTorch's own choice for linear layers and convolutions: uniform in +-1 / sqrt(fan_in)."""
+    bound = 1.0 / math.sqrt(fan_in(module.weight))
+    return {"weight": uniform(bound), "bias": uniform(bound)}
+
+
+NORM: Inits = {
+    "weight": ones,
+    "bias": zeros,
+    "running_mean": zeros,
+    "running_var": ones,
+    "num_batches_tracked": zeros,
+}
+"""What any normalisation layer begins with."""
+
+
+def default_inits(module: nn.Module) -> Inits:
+    """How a module's own tensors begin where its family says nothing else."""
+    if isinstance(module, OwnsInits):
+        return module.inits()
+    if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+        return torch_linear(module)
+    if isinstance(module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm):
+        return NORM
+    if isinstance(module, nn.PReLU):
+        return {"weight": constant(0.25)}
+    return {}
+
+
+def initialize(
+    model: nn.Module,
+    seed: int,
+    inits: Callable[[str, nn.Module], Inits],
+    *,
+    only: Collection[str] | None = None,
+) -> None:
+    """Fill every parameter and buffer of a model, in parallel, each from its own stream.
+
+    Args:
+        model: the model; its tensors are overwritten in place.
+        seed: any integer.
+        inits: the `Init` of each tensor that a module (path, module) itself owns.
+        only: paths of the modules to fill; all by default.
+
+    Raises:
+        LookupError: a tensor has no `Init`: a mistake of the family, not of the caller.
+    """
+
+    inference = torch.is_inference_mode_enabled()  # a thread begins without its caller's modes
+
+    def fill(key: str, tensor: Tensor, init: Init) -> None:
+        with torch.no_grad(), torch.inference_mode(inference):
+            _fill(tensor, init, torch.Generator().manual_seed(stream(seed, key)))
+
+    with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
+        jobs = [
+            pool.submit(fill, key, tensor, init) for key, tensor, init in _plan(model, inits, only)
+        ]
+        for job in jobs:
+            job.result()
+
+
+def stream(seed: int, key: str) -> int:
+    """The seed of one tensor's random stream."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8])
+
+
+def _plan(
+    model: nn.Module,
+    inits: Callable[[str, nn.Module], Inits],
+    only: Collection[str] | None,
+) -> Iterator[tuple[str, Tensor, Init]]:
+    for path, module in model.named_modules():
+        if only is not None and path not in only:
+            continue
+        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        known = inits(path, module) if own else {}
+        for name, tensor in own:
+            key = f"{path}.{name}" if path else name
+            if name not in known:
+                raise LookupError(f"{key} has no initialisation: say it in {type(module).__name__}.inits")
+            yield key, tensor, known[name]
+
+
+def _fill(tensor: Tensor, init: Init, generator: Generator) -> None:
+    """Draw in float32 on the CPU, so that the numbers are the same on any device and dtype."""
+    if tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.int64):
+        init(tensor, generator)
+        return
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    draft = torch.empty(tensor.shape, dtype=dtype)
+    init(draft, generator)
+    tensor.copy_(draft)

@@ -1,0 +1,93 @@
+"""Normalisations by name."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from typedvision.config.names import ConvNorm, TokenNorm
+from typedvision.layers.init import NORM, Inits
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation over the channels of a feature map, (N, C, H, W) to the same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each position over its channels."""
+        x = x.permute(0, 2, 3, 1)
+        x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
+
+
+class RMSNorm2d(nn.RMSNorm):
+    """Root-mean-square normalisation over the channels of a feature map, (N, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale each position by the root mean square of its channels."""
+        x = x.permute(0, 2, 3, 1)
+        x = F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+        return x.permute(0, 3, 1, 2)
+
+
+class FrozenBatchNorm2d(nn.Module):
+    """Batch normalisation whose statistics and scale are buffers: never trained, never updated."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            self.register_buffer(name, torch.empty(channels))
+
+    def inits(self) -> Inits:
+        """The identity."""
+        return NORM
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+        )
+
+
+def conv_norm(name: ConvNorm, channels: int, eps: float | None = None) -> nn.Module:
+    """A normalisation of feature maps (N, `channels`, H, W).
+
+    Args:
+        name: which one.
+        channels: number of channels.
+        eps: added to the variance; None for the usual value of the layer.
+    """
+    match name:
+        case "batchnorm2d":
+            return nn.BatchNorm2d(channels, eps=eps or 1e-5)
+        case "frozenbatchnorm2d":
+            return FrozenBatchNorm2d(channels, eps=eps or 1e-5)
+        case "groupnorm":
+            return nn.GroupNorm(32, channels, eps=eps or 1e-5)
+        case "groupnorm1":
+            return nn.GroupNorm(1, channels, eps=eps or 1e-5)
+        case "layernorm2d":
+            return LayerNorm2d(channels, eps=eps or 1e-6)
+        case "rmsnorm2d":
+            return RMSNorm2d(channels, eps=eps or 1e-6)
+
+
+def token_norm(name: TokenNorm, features: int, eps: float | None = None) -> nn.Module:
+    """A normalisation of tokens (N, T, `features`).
+
+    Args:
+        name: which one.
+        features: number of features of each token.
+        eps: added to the variance; None for the usual value of the layer.
+    """
+    match name:
+        case "layernorm":
+            return nn.LayerNorm(features, eps=eps or 1e-6)
+        case "rmsnorm":
+            return nn.RMSNorm(features, eps=eps or 1e-6)

@@ -1,0 +1,54 @@
+"""From a feature map to a vector."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from typedvision.config.names import ConvPool
+
+
+class GlobalPool(nn.Module):
+    """Pools (N, C, H, W) to (N, C), or to (N, 2C) for `catavgmax`; `` leaves the map as it is."""
+
+    def __init__(self, kind: ConvPool) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D)."""
+        match self.kind:
+            case "":
+                return x
+            case "avg":
+                return x.mean((2, 3))
+            case "max":
+                return x.amax((2, 3))
+            case "avgmax":
+                return 0.5 * (x.mean((2, 3)) + x.amax((2, 3)))
+            case "catavgmax":
+                return torch.cat((x.mean((2, 3)), x.amax((2, 3))), dim=1)
+
+    def extra_repr(self) -> str:
+        """The kind of pooling."""
+        return repr(self.kind)
+
+
+class AvgPool2dSame(nn.Module):
+    """Average pooling with stride 1 that keeps the size; the padding below and right counts."""
+
+    def __init__(self, kernel_size: int) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        before = (self.kernel_size - 1) // 2
+        after = self.kernel_size - 1 - before
+        return F.avg_pool2d(F.pad(x, (before, after, before, after)), self.kernel_size, stride=1)
+
+
+def pooled_features(kind: ConvPool, channels: int) -> int:
+    """Number of features that pooling `channels` channels gives."""
+    return 2 * channels if kind == "catavgmax" else channels

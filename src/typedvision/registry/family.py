@@ -1,0 +1,338 @@
+"""The abstract family, and the metaclass that checks, registers and seals each concrete one."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
+
+from typedvision.config.base import ModelConfig
+from typedvision.config.weights import PublishedWeights, VariantWeights
+from typedvision.errors import (
+    ConfigError,
+    DeclarationError,
+    Problem,
+    UnknownNameError,
+    UsageError,
+    did_you_mean,
+    problem_count,
+    listed,
+)
+
+ConfigT = TypeVar("ConfigT", bound=ModelConfig)
+ModelT_co = TypeVar("ModelT_co", covariant=True)
+
+RESERVED_OPTIONS = frozenset(
+    {
+        "model",
+        "pretrained",
+        "checkpoint_path",
+        "device",
+        "dtype",
+        "seed",
+        "limits",
+        "offline",
+        "cache_dir",
+    }
+)
+"""Keywords of the factory, which no config may use."""
+
+_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+
+registered: dict[str, AnyFamily] = {}
+"""Every family whose class statement has run, by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What every model of a family can do."""
+
+    input_size: Literal["any", "fixed", "multiple"] = "any"
+    """Whether the model takes any input size, that of its config only, or multiples of a number."""
+    global_pool: tuple[str, ...] = ()
+    """The kinds of pooling that the head offers."""
+    features: bool = True
+    """Whether the model offers feature levels."""
+    grad_checkpointing: bool = True
+    """Whether activations can be recomputed in the backward pass, to save memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The modules and tensors that loading adapts, by their paths in the model."""
+
+    first_conv: tuple[str, ...]
+    """Modules whose input channels follow `in_chans`."""
+    classifier: tuple[str, ...]
+    """Modules whose output features follow `num_classes`."""
+    position_tables: tuple[str, ...] = ()
+    """Tensors whose shape follows the input size."""
+
+
+class FamilyMeta(ABCMeta):
+    """Checks a family's declaration, registers it and seals its `build`.
+
+    It discovers, imports and builds nothing. A broken declaration is a `DeclarationError` that
+    says what to write instead.
+    """
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, object]
+    ) -> FamilyMeta:
+        cls = super().__new__(mcs, name, bases, namespace)
+        if not any(isinstance(base, FamilyMeta) for base in bases):
+            return cls  # ModelFamily itself
+        _check_declaration(cls, namespace)
+        _seal(cls)
+        family = cast("AnyFamily", cls)
+        registered[family.key] = family
+        return cls
+
+    def __call__(cls, *args: object, **kwargs: object) -> NoReturn:
+        raise UsageError(
+            f"{cls.__name__} is not instantiated: write {cls.__name__}.build(config), or "
+            f"{cls.__name__}.create(name, ...) for a model with initialised weights"
+        )
+
+
+class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
+    """One architecture: its config class, its published variants, and the way to build a model.
+
+    A family is a class, never an object. It is declared as
+
+        class ResNetFamily(ModelFamily[ResNetConfig, "ResNet"]):
+            key = "resnet"
+            ...
+    """
+
+    key: ClassVar[str]
+    """Name of the family; equal to its folder's."""
+    title: ClassVar[str]
+    """Name of the architecture as the paper writes it."""
+    paper: ClassVar[str]
+    """Where the architecture was published."""
+    capabilities: ClassVar[Capabilities]
+    """What every model of the family can do."""
+    variants: ClassVar[Mapping[str, ModelConfig]]
+    """The published configs, by name."""
+
+    @classmethod
+    @abstractmethod
+    def build(cls, cfg: ConfigT) -> ModelT_co:
+        """A skeleton of the model: modules on the meta device, which hold no memory.
+
+        The metaclass validates `cfg` once more before this runs.
+        """
+
+    @classmethod
+    @abstractmethod
+    def parts(cls, cfg: ConfigT) -> Parts:
+        """The modules and tensors that loading adapts."""
+
+    @classmethod
+    def create(cls, name: str, /, *, seed: int | None = None, **options: object) -> ModelT_co:
+        """A model of this family with initialised weights; see `typedvision.create_model`."""
+        from typedvision.factory import create_model
+
+        model: ModelT_co = create_model(cls.configure(name, **options), seed=seed)  # type: ignore[assignment]
+        return model
+
+    @classmethod
+    def config_type(cls) -> type[ConfigT]:
+        """The family's config class."""
+        config: type[ConfigT] = _config_type(cls)
+        return config
+
+    @classmethod
+    def configure(cls, name: str, /, **options: object) -> ConfigT:
+        """The config of a published variant, with other options.
+
+        Raises:
+            UnknownNameError: the family publishes no such variant.
+            ConfigError: naming every option that is wrong.
+        """
+        row = cls.variants.get(name)
+        if row is None:
+            near = did_you_mean(name, cls.variants)
+            hint = f"; did you mean {listed(near)}?" if near else ""
+            raise UnknownNameError(
+                f"{cls.key} publishes no variant '{name}'{hint}",
+                [Problem((), "unknown", "no such variant", name, suggestions=near)],
+            )
+        return cls.validate({**dict(row), **options}, subject=f"'{name}'")
+
+    @classmethod
+    def tags(cls, variant: str) -> tuple[str, ...]:
+        """The tags of a variant's published weights, the default first."""
+        row = cls._published(variant)
+        return tuple(sorted(row.tags, key=lambda tag: (tag != row.default, tag)))
+
+    @classmethod
+    def weights(cls, variant: str, tag: str | None = None) -> PublishedWeights:
+        """The published weights of a variant: those of a tag, or the default.
+
+        Raises:
+            UnknownNameError: the variant has no such weights.
+        """
+        row = cls._published(variant)
+        wanted = row.default if tag is None else tag
+        if wanted in row.tags:
+            return row.tags[wanted]
+        if tag is None:
+            raise UnknownNameError(f"no weights are published for '{variant}'")
+        near = did_you_mean(tag, row.tags)
+        hint = f"; did you mean {listed(near)}?" if near else ""
+        problem = Problem((), "unknown", "no such tag", tag, tuple(row.tags), near)
+        raise UnknownNameError(f"'{variant}' has no weights '{tag}'{hint}", [problem])
+
+    @classmethod
+    def _published(cls, variant: str) -> VariantWeights:
+        row = _weights_file(cls.__module__).get(variant, {"default": None, "tags": {}})
+        return VariantWeights.model_validate(row)
+
+    @classmethod
+    def validate(cls, options: Mapping[str, object], *, subject: str | None = None) -> ConfigT:
+        """A config of this family from options, all of them.
+
+        Args:
+            options: field names of the config, with their values.
+            subject: what the options are for, as an error names it.
+
+        Raises:
+            ConfigError: naming every option that is wrong.
+        """
+        config = cls.config_type()
+        try:
+            return config(**options)
+        except ConfigError as error:
+            count = problem_count(len(error.problems))
+            summary = f"{count} in {subject or cls.key} ({config.__name__})"
+            raise ConfigError(summary, error.problems) from None
+
+
+AnyFamily = type[ModelFamily[ModelConfig, object]]
+"""A family whose config and model are not known to the type checker."""
+
+
+@cache
+def _weights_file(module: str) -> Mapping[str, object]:
+    """The `weights.json` that stands beside a family's module; empty where there is none."""
+    source = getattr(sys.modules[module], "__file__", None)
+    path = Path(source).with_name("weights.json") if source else None
+    if path is None or not path.is_file():
+        return {}
+    published: dict[str, object] = json.loads(path.read_text("utf-8"))
+    return published
+
+
+def _config_type(cls: type) -> type:
+    """The config class named in `ModelFamily[Config, Model]`, here or in a base."""
+    for base in cls.__mro__:
+        for generic in base.__dict__.get("__orig_bases__", ()):
+            arguments = get_args(generic)
+            if arguments and isinstance(arguments[0], type):
+                return arguments[0]
+    return ModelConfig
+
+
+def _seal(cls: FamilyMeta) -> None:
+    """Wrap `build` so that it takes a valid config of its own class, and runs on meta."""
+    method = cls.__dict__.get("build")
+    if not isinstance(method, classmethod):
+        return  # inherited: sealed where it was written
+    build: Callable[[type, ModelConfig], object] = method.__func__
+
+    def sealed(family: type[ModelFamily[ModelConfig, object]], cfg: ModelConfig) -> object:
+        from typedvision.layers.image_model import skeleton  # the wall: torch begins here
+        from typedvision.registry.spec import ModelSpec
+
+        config = family.config_type()
+        if type(cfg) is not config:
+            message = f"must be a {config.__name__}; got {type(cfg).__name__}"
+            problem = Problem((), "type", message, cfg)
+            raise ConfigError(f"{family.__name__}.build takes a {config.__name__}", [problem])
+        checked = config(**dict(cfg))  # model_construct and model_copy skip validation
+        return skeleton(lambda: build(family, checked), ModelSpec.from_config(checked))
+
+    sealed.__doc__ = build.__doc__
+    sealed.__name__ = "build"
+    cls.build = classmethod(sealed)  # type: ignore[attr-defined]
+
+
+def _check_declaration(cls: FamilyMeta, namespace: Mapping[str, object]) -> None:
+    """Raise a DeclarationError that names every broken rule and its mend."""
+    problems = [
+        Problem((path,), "value", message)
+        for path, message in [
+            *_missing(cls),
+            *_key_problems(cls),
+            *_config_problems(_config_type(cls)),
+            *_row_problems(cls),
+        ]
+    ]
+    if problems:
+        count = problem_count(len(problems))
+        raise DeclarationError(f"{count} in the declaration of {cls.__name__}", problems)
+
+
+_Findings = list[tuple[str, str]]
+
+
+def _missing(cls: FamilyMeta) -> _Findings:
+    wanted = ("key", "title", "paper", "capabilities", "variants")
+    found = [(name, f"write `{name} = ...`") for name in wanted if not hasattr(cls, name)]
+    abstract = sorted(getattr(cls, "__abstractmethods__", ()))
+    return found + [(name, f"write `@classmethod def {name}(cls, cfg)`") for name in abstract]
+
+
+def _key_problems(cls: FamilyMeta) -> _Findings:
+    key = getattr(cls, "key", None)
+    if key is None:
+        return []
+    if not isinstance(key, str) or not _NAME.fullmatch(key):
+        return [("key", f"must be lower-case words joined by '_'; got {key!r}")]
+    package, _, module = cls.__module__.rpartition(".")
+    folder = package.rpartition(".")[2]
+    if module == "family" and folder != key:
+        return [("key", f"must be the folder's name '{folder}'; got '{key}'")]
+    other = registered.get(key)
+    if other is not None and (other.__module__, other.__qualname__) != (
+        cls.__module__,
+        cls.__qualname__,
+    ):
+        return [("key", f"'{key}' is taken by {other.__module__}.{other.__qualname__}")]
+    return []
+
+
+def _config_problems(config: type) -> _Findings:
+    if not issubclass(config, ModelConfig) or config is ModelConfig:
+        return [("config", "write `class TheFamily(ModelFamily[TheConfig, 'TheModel'])`")]
+    found = [
+        (name, f"'{name}' is a keyword of create_model: give the field another name")
+        for name in sorted(RESERVED_OPTIONS & set(config.model_fields))
+    ]
+    for name, field in config.model_fields.items():
+        if not field.description:
+            found.append((name, f"write a docstring below the field '{name}'"))
+    return found
+
+
+def _row_problems(cls: FamilyMeta) -> _Findings:
+    rows = getattr(cls, "variants", {})
+    if not isinstance(rows, Mapping):
+        return [("variants", "must be a dict of name to config")]
+    config = _config_type(cls)
+    found = []
+    for name, row in rows.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            found.append(("variants", f"{name!r} must be lower-case words joined by '_'"))
+        if type(row) is not config:
+            wanted = config.__name__
+            found.append(("variants", f"'{name}' must be a {wanted}; got {type(row).__name__}"))
+    return found

@@ -1,0 +1,133 @@
+"""Finds families: ours by a generated index, third parties' by their entry points.
+
+The index says which module to import for a name. It is never an authority: the family that it
+leads to confirms the name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, TypedDict
+
+from typedvision.errors import Problem, UnknownNameError, did_you_mean, listed
+
+if TYPE_CHECKING:
+    from typedvision.registry.family import AnyFamily
+
+ENTRY_POINT_GROUP = "typedvision.families"
+"""Where a third-party package names its families: `mykey = "mypackage.mykey.family:MyFamily"`."""
+
+
+class VariantRow(TypedDict):
+    """What the index says of one variant."""
+
+    params: int
+    tags: list[str]
+
+
+class FamilyRow(TypedDict):
+    """What the index says of one family."""
+
+    options: list[str]
+    variants: dict[str, VariantRow]
+
+
+@cache
+def rows() -> Mapping[str, FamilyRow]:
+    """The generated index of our own families, by key; reading it imports no family."""
+    text = resources.files("typedvision.registry").joinpath("index.json").read_text("utf-8")
+    index: dict[str, FamilyRow] = json.loads(text)
+    return index
+
+
+@cache
+def _plugins() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def family(key: str) -> AnyFamily:
+    """The family of that key; imports its package, and no torch.
+
+    Raises:
+        UnknownNameError: there is no such family.
+    """
+    from typedvision.registry.family import registered
+
+    if key not in registered:
+        if key in rows():
+            importlib.import_module(f"typedvision.families.{key}.family")
+        elif key in _plugins():
+            _plugins()[key].load()
+    if key in registered:
+        return registered[key]
+    near = did_you_mean(key, keys())
+    hint = f"; did you mean {listed(near)}?" if near else ""
+    problem = Problem((), "unknown", "no such family", key, keys(), near)
+    raise UnknownNameError(f"no family '{key}'{hint}", [problem])
+
+
+def keys() -> tuple[str, ...]:
+    """The keys of every family that can be found, sorted."""
+    from typedvision.registry.family import registered
+
+    return tuple(sorted({*rows(), *_plugins(), *registered}))
+
+
+def _guests() -> tuple[AnyFamily, ...]:
+    """Families that the index does not know: third parties', and those of the running program."""
+    return tuple(family(key) for key in keys() if key not in rows())
+
+
+def variants(key: str | None = None) -> tuple[str, ...]:
+    """The names of every variant, or of one family's, sorted.
+
+    Raises:
+        UnknownNameError: there is no such family.
+    """
+    if key is not None:
+        return tuple(sorted(rows()[key]["variants"] if key in rows() else family(key).variants))
+    own = {name for row in rows().values() for name in row["variants"]}
+    return tuple(sorted(own.union(*(guest.variants for guest in _guests()))))
+
+
+def family_key(variant: str) -> str | None:
+    """The key of the family that publishes a variant; imports none of our own families."""
+    for key, row in rows().items():
+        if variant in row["variants"]:
+            return key
+    return next((guest.key for guest in _guests() if variant in guest.variants), None)
+
+
+def tags(variant: str) -> tuple[str, ...]:
+    """The tags of a variant's published weights, the default first."""
+    for row in rows().values():
+        if variant in row["variants"]:
+            return tuple(row["variants"][variant]["tags"])
+    return family_of(variant).tags(variant)
+
+
+def family_of(variant: str) -> AnyFamily:
+    """The family that publishes a variant.
+
+    Raises:
+        UnknownNameError: nobody publishes it; near names are suggested.
+    """
+    key = family_key(variant)
+    if key is not None and variant in family(key).variants:
+        return family(key)
+    near = did_you_mean(variant, variants())
+    hint = f"; did you mean {listed(near)}?" if near else ""
+    problem = Problem((), "unknown", "no such model", variant, suggestions=near)
+    raise UnknownNameError(f"no model '{variant}'{hint}", [problem])
+
+
+def owners(option: str) -> tuple[str, ...]:
+    """The keys of the families whose config has an option, sorted."""
+    own = [key for key, row in rows().items() if option in row["options"]]
+    guests = [guest.key for guest in _guests() if option in guest.config_type().model_fields]
+    return tuple(sorted([*own, *guests]))

@@ -1,0 +1,259 @@
+"""`ModelSpec`: one model as a JSON document, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    JsonValue,
+    SerializeAsAny,
+    StringConstraints,
+    model_validator,
+)
+
+from typedvision.config.base import Config, ModelConfig, conflict, to_pair
+from typedvision.config.image import ImageSpec
+from typedvision.config.strict_json import MAX_NESTING, nests_within, parse_json
+from typedvision.errors import (
+    ConfigError,
+    Problem,
+    SpecError,
+    UnknownNameError,
+    problem_count,
+)
+from typedvision.registry import index
+from typedvision.registry.family import AnyFamily, registered
+
+SCHEMA_VERSION = 1
+_SCHEMA_KEY = "$schema"
+
+_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=128)]
+_Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", max_length=128)]
+
+
+def _plain_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if not nests_within(metadata, MAX_NESTING - 1):
+        raise ValueError(f"must nest at most {MAX_NESTING - 1} levels")
+    json.dumps(metadata, allow_nan=False)
+    return metadata
+
+
+class ModelSpec(Config):
+    """Everything that rebuilds a model: the family, the full config, and what pictures it expects.
+
+    A spec names no code, no path, no URL and no option of a loader. Specs are equal when they say
+    the same, however they were written.
+
+    Raises:
+        ConfigError: naming every field that is wrong.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    """Version of this document's schema."""
+    family: _Name
+    """Key of the family that builds the model."""
+    config: SerializeAsAny[ModelConfig]
+    """The full config; its schema is the family's."""
+    variant: _Name | None = None
+    """The published variant that the config started from."""
+    tag: _Tag | None = None
+    """The published weights of that variant."""
+    image: ImageSpec = ImageSpec()
+    """What the model expects of its input picture."""
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(_plain_metadata)] = {}
+    """The user's own keys; never read by the library."""
+
+    @classmethod
+    def from_config(
+        cls, config: ModelConfig, *, variant: str | None = None, tag: str | None = None
+    ) -> Self:
+        """The spec of a config, with the preprocessing of the weights that it names.
+
+        Args:
+            config: a config of a registered family.
+            variant: the published variant that the config started from.
+            tag: its published weights; by default the variant's default tag decides the
+                preprocessing, and the spec names no tag.
+
+        Raises:
+            UnknownNameError: no family has this class of config, or the variant no such tag.
+        """
+        family = _family_of_config(config)
+        image = ImageSpec()
+        if variant is not None:
+            image = family.weights(variant, tag).image if family.tags(variant) else image
+        image = image.for_channels(config.in_chans)
+        size = config.input_size()
+        if size is not None:
+            image = image.replace(size=to_pair(size))
+        return cls(family=family.key, config=config, variant=variant, tag=tag, image=image)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a spec from a JSON document.
+
+        Raises:
+            SpecError: naming every problem, with its path in the document.
+        """
+        return cls.from_dict(parse_json(text))
+
+    @classmethod
+    def from_dict(cls, document: object) -> Self:
+        """Read a spec from a decoded JSON document.
+
+        Fields of the config that the document leaves out have the family's defaults.
+
+        Raises:
+            SpecError: naming every problem, with its path in the document.
+        """
+        if not isinstance(document, Mapping):
+            raise _spec_error([Problem((), "type", "must be an object", document)])
+        _check_version(document)
+        fields = {key: value for key, value in document.items() if key != _SCHEMA_KEY}
+        config, problems = _read_config(fields)
+        try:
+            spec = cls(**{**fields, "config": config or ModelConfig()})
+        except ConfigError as error:
+            of_config = [p for p in error.problems if p.path[:1] == ("config",)]
+            others = [p for p in error.problems if p not in of_config]
+            problems = [*others, *(of_config if config else problems)]
+        if problems:
+            raise _spec_error(problems)
+        return spec
+
+    def to_dict(self) -> dict[str, object]:
+        """The document as plain data, with every default written out."""
+        return self.model_dump(mode="json")
+
+    def to_json(self, *, indent: int | None = 2, schema: str | None = None) -> str:
+        """The document as JSON.
+
+        Args:
+            indent: spaces for each level; None for one line.
+            schema: where editors find the JSON Schema; written as `$schema`.
+        """
+        head = {} if schema is None else {_SCHEMA_KEY: schema}
+        return json.dumps({**head, **self.to_dict()}, indent=indent, allow_nan=False)
+
+    def canonical(self) -> str:
+        """The one way of writing this spec: sorted keys, no spaces."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical form, in hexadecimal."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def __hash__(self) -> int:
+        return hash(self.canonical())
+
+    def with_options(self, **options: object) -> Self:
+        """This spec with other options of its config; what pictures it expects follows.
+
+        Raises:
+            ConfigError: naming every option that is wrong.
+        """
+        config = configure_family(
+            index.family(self.family),
+            {**dict(self.config), **options},
+            subject=f"'{self.variant or self.family}'",
+        )
+        image = self.image
+        if config.in_chans != self.config.in_chans:
+            image = image.for_channels(config.in_chans)
+        if config.input_size() != self.config.input_size() and (size := config.input_size()):
+            image = image.replace(size=to_pair(size))
+        return self.replace(config=config, image=image)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, data: object) -> object:
+        return data  # nothing to freeze here: metadata stays as the user wrote it
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        wanted = registered.get(self.family)
+        if wanted is not None and type(self.config) is not wanted.config_type():
+            name = wanted.config_type().__name__
+            conflict(f"'config' must be a {name}, as 'family' says", "config", "family")
+        if self.tag is not None and self.variant is None:
+            conflict("'tag' needs a 'variant' whose weights it names", "tag", "variant")
+        for field in ("mean", "std"):
+            count = len(getattr(self.image, field))
+            if count not in (1, self.config.in_chans):
+                conflict(
+                    f"'image.{field}' has {count} values for 'config.in_chans' = "
+                    f"{self.config.in_chans}: give one value, or one for each channel",
+                    "image",
+                    "config",
+                )
+        return self
+
+
+def configure_family(family: AnyFamily, options: Mapping[str, object], subject: str) -> ModelConfig:
+    """A family's config; an error says which families accept the unknown options.
+
+    Raises:
+        ConfigError: naming every option that is wrong.
+    """
+    try:
+        return family.validate(options, subject=subject)
+    except ConfigError as error:
+        problems = [_with_owners(problem) for problem in error.problems]
+        raise ConfigError(error.summary, problems) from None
+
+
+def _with_owners(problem: Problem) -> Problem:
+    if problem.kind != "unknown" or len(problem.path) != 1 or problem.suggestions:
+        return problem
+    owners = index.owners(str(problem.path[0]))
+    if not owners:
+        return problem
+    return dataclasses.replace(problem, message=f"{problem.message}; {', '.join(owners)} has it")
+
+
+def _check_version(document: Mapping[object, object]) -> None:
+    """Refuse another schema version before anything else: its rules are not ours."""
+    version = document.get("schema_version", None)
+    path = ("schema_version",)
+    if "schema_version" not in document:
+        raise _spec_error([Problem(path, "missing", f"is required; write {SCHEMA_VERSION}")])
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        message = f"must be at most {SCHEMA_VERSION}; {version} needs a newer typedvision"
+        raise _spec_error([Problem(path, "range", message, version)])
+
+
+def _read_config(fields: Mapping[str, object]) -> tuple[ModelConfig | None, list[Problem]]:
+    """The config inside of a document, or what is wrong with it."""
+    key, options = fields.get("family"), fields.get("config")
+    if not isinstance(key, str) or "config" not in fields:
+        return None, []  # said by the spec's own fields
+    if not isinstance(options, Mapping):
+        return None, [Problem(("config",), "type", "must be an object", options)]
+    try:
+        return configure_family(index.family(key), options, subject=f"'{key}'"), []
+    except UnknownNameError as error:
+        return None, [dataclasses.replace(error.problems[0], path=("family",))]
+    except ConfigError as error:
+        return None, [
+            dataclasses.replace(problem, path=("config", *problem.path))
+            for problem in error.problems
+        ]
+
+
+def _spec_error(problems: list[Problem]) -> SpecError:
+    return SpecError(f"{problem_count(len(problems))} in the spec", problems)
+
+
+def _family_of_config(config: ModelConfig) -> AnyFamily:
+    for family in registered.values():
+        if family.config_type() is type(config):
+            return family
+    for key in index.keys():
+        if index.family(key).config_type() is type(config):
+            return index.family(key)
+    raise UnknownNameError(f"no family has a config of class {type(config).__name__}")

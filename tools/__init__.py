@@ -1,0 +1,1 @@
+"""Tools of the repository; the library never imports them."""
