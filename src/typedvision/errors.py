@@ -77,7 +77,9 @@ class TypedVisionError(Exception):
         path_width = max((len(path) for path, _, _ in rows), default=0)
         kind_width = max((len(kind) for _, kind, _ in rows), default=0)
         lines = [f"[{self.code}] {self.summary}"]
-        lines += [f"  {path:{path_width}}  {kind:{kind_width}}  {text}" for path, kind, text in rows]
+        lines += [
+            f"  {path:{path_width}}  {kind:{kind_width}}  {text}" for path, kind, text in rows
+        ]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:

@@ -182,7 +182,7 @@ def family(name: str) -> AnyFamily:
     Raises:
         UnknownNameError: there is neither.
     """
-    return index.family(name) if name in index.keys() else index.family_of(name)
+    return index.family(name) if name in index.family_keys() else index.family_of(name)
 
 
 def accepts(name: str, option: str) -> bool:

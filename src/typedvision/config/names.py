@@ -64,3 +64,8 @@ ChannelAttention = Literal["se", "ese", "eca", "ecam", "ceca", "gc", "gca", "cba
 
 PadType = Literal["", "same", "valid"]
 """Padding of convolutions: symmetric by the kernel size, TensorFlow's `same`, or none."""
+
+ConvNormAct = Literal[
+    "batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d"
+]
+"""A normalisation of feature maps that ends in a non-linearity; `evonorms0` is both in one."""

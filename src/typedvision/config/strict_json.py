@@ -27,6 +27,8 @@ def parse_json(text: str | bytes) -> object:
         document: object = json.loads(
             raw, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite
         )
+    except SpecError:
+        raise
     except RecursionError:
         document = None
         _refuse("length", _TOO_DEEP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -91,8 +91,9 @@ class ImageModel(nn.Module, ABC):
         """The last layer, which gives the logits."""
 
     @abstractmethod
-    def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
+    def _replace_classifier(self, num_classes: int, global_pool: Any) -> None:
         """Put a new pooling and an uninitialised classifier in place."""
+        # Any: each family has its own vocabulary of poolings.
 
     def reset_classifier(
         self, num_classes: int, global_pool: str | None = None, *, seed: int | None = None

@@ -121,7 +121,9 @@ def default_inits(module: nn.Module) -> Inits:
         return module.inits()
     if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
         return torch_linear(module)
-    if isinstance(module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm):
+    if isinstance(
+        module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm
+    ):
         return NORM
     if isinstance(module, nn.PReLU):
         return {"weight": constant(0.25)}
@@ -150,7 +152,7 @@ def initialize(
     inference = torch.is_inference_mode_enabled()  # a thread begins without its caller's modes
 
     def fill(key: str, tensor: Tensor, init: Init) -> None:
-        with torch.no_grad(), torch.inference_mode(inference):
+        with torch.inference_mode(inference), torch.no_grad():
             _fill(tensor, init, torch.Generator().manual_seed(stream(seed, key)))
 
     with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
@@ -179,7 +181,9 @@ def _plan(
         for name, tensor in own:
             key = f"{path}.{name}" if path else name
             if name not in known:
-                raise LookupError(f"{key} has no initialisation: say it in {type(module).__name__}.inits")
+                raise LookupError(
+                    f"{key} has no initialisation: say it in {type(module).__name__}.inits"
+                )
             yield key, tensor, known[name]
 
 

@@ -13,9 +13,9 @@ from typedvision.layers.init import NORM, Inits
 class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels of a feature map, (N, C, H, W) to the same."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Normalise each position over its channels."""
-        x = x.permute(0, 2, 3, 1)
+        x = input.permute(0, 2, 3, 1)
         x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)
 

@@ -12,6 +12,8 @@ from typedvision.config.names import ConvPool
 class GlobalPool(nn.Module):
     """Pools (N, C, H, W) to (N, C), or to (N, 2C) for `catavgmax`; `` leaves the map as it is."""
 
+    kind: ConvPool
+
     def __init__(self, kind: ConvPool) -> None:
         super().__init__()
         self.kind = kind

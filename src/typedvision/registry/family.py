@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
 
-from typedvision.config.base import ModelConfig
+from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.weights import PublishedWeights, VariantWeights
 from typedvision.errors import (
     ConfigError,
@@ -21,9 +21,12 @@ from typedvision.errors import (
     UnknownNameError,
     UsageError,
     did_you_mean,
-    problem_count,
     listed,
+    problem_count,
 )
+
+if TYPE_CHECKING:
+    from typedvision.layers.image_model import ImageModel
 
 ConfigT = TypeVar("ConfigT", bound=ModelConfig)
 ModelT_co = TypeVar("ModelT_co", covariant=True)
@@ -82,7 +85,7 @@ class FamilyMeta(ABCMeta):
     says what to write instead.
     """
 
-    def __new__(
+    def __new__(  # noqa: D102
         mcs, name: str, bases: tuple[type, ...], namespace: dict[str, object]
     ) -> FamilyMeta:
         cls = super().__new__(mcs, name, bases, namespace)
@@ -94,7 +97,7 @@ class FamilyMeta(ABCMeta):
         registered[family.key] = family
         return cls
 
-    def __call__(cls, *args: object, **kwargs: object) -> NoReturn:
+    def __call__(cls, *args: object, **kwargs: object) -> NoReturn:  # noqa: D102
         raise UsageError(
             f"{cls.__name__} is not instantiated: write {cls.__name__}.build(config), or "
             f"{cls.__name__}.create(name, ...) for a model with initialised weights"
@@ -140,8 +143,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         """A model of this family with initialised weights; see `typedvision.create_model`."""
         from typedvision.factory import create_model
 
-        model: ModelT_co = create_model(cls.configure(name, **options), seed=seed)  # type: ignore[assignment]
-        return model
+        return create_model(cast("Builds[ModelT_co]", cls.configure(name, **options)), seed=seed)
 
     @classmethod
     def config_type(cls) -> type[ConfigT]:
@@ -209,7 +211,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         """
         config = cls.config_type()
         try:
-            return config(**options)
+            return config.from_options(options)
         except ConfigError as error:
             count = problem_count(len(error.problems))
             summary = f"{count} in {subject or cls.key} ({config.__name__})"
@@ -246,9 +248,9 @@ def _seal(cls: FamilyMeta) -> None:
     method = cls.__dict__.get("build")
     if not isinstance(method, classmethod):
         return  # inherited: sealed where it was written
-    build: Callable[[type, ModelConfig], object] = method.__func__
+    build: Callable[[type, ModelConfig], ImageModel] = method.__func__
 
-    def sealed(family: type[ModelFamily[ModelConfig, object]], cfg: ModelConfig) -> object:
+    def sealed(family: AnyFamily, cfg: ModelConfig) -> ImageModel:
         from typedvision.layers.image_model import skeleton  # the wall: torch begins here
         from typedvision.registry.spec import ModelSpec
 
@@ -257,7 +259,7 @@ def _seal(cls: FamilyMeta) -> None:
             message = f"must be a {config.__name__}; got {type(cfg).__name__}"
             problem = Problem((), "type", message, cfg)
             raise ConfigError(f"{family.__name__}.build takes a {config.__name__}", [problem])
-        checked = config(**dict(cfg))  # model_construct and model_copy skip validation
+        checked = config.from_options(dict(cfg))  # model_construct and model_copy skip validation
         return skeleton(lambda: build(family, checked), ModelSpec.from_config(checked))
 
     sealed.__doc__ = build.__doc__

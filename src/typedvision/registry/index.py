@@ -65,13 +65,13 @@ def family(key: str) -> AnyFamily:
             _plugins()[key].load()
     if key in registered:
         return registered[key]
-    near = did_you_mean(key, keys())
+    near = did_you_mean(key, family_keys())
     hint = f"; did you mean {listed(near)}?" if near else ""
-    problem = Problem((), "unknown", "no such family", key, keys(), near)
+    problem = Problem((), "unknown", "no such family", key, family_keys(), near)
     raise UnknownNameError(f"no family '{key}'{hint}", [problem])
 
 
-def keys() -> tuple[str, ...]:
+def family_keys() -> tuple[str, ...]:
     """The keys of every family that can be found, sorted."""
     from typedvision.registry.family import registered
 
@@ -80,7 +80,7 @@ def keys() -> tuple[str, ...]:
 
 def _guests() -> tuple[AnyFamily, ...]:
     """Families that the index does not know: third parties', and those of the running program."""
-    return tuple(family(key) for key in keys() if key not in rows())
+    return tuple(family(key) for key in family_keys() if key not in rows())
 
 
 def variants(key: str | None = None) -> tuple[str, ...]:

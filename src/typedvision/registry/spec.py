@@ -6,10 +6,11 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    Field,
     JsonValue,
     SerializeAsAny,
     StringConstraints,
@@ -29,7 +30,7 @@ from typedvision.errors import (
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily, registered
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 _SCHEMA_KEY = "$schema"
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=128)]
@@ -65,7 +66,9 @@ class ModelSpec(Config):
     """The published weights of that variant."""
     image: ImageSpec = ImageSpec()
     """What the model expects of its input picture."""
-    metadata: Annotated[dict[str, JsonValue], AfterValidator(_plain_metadata)] = {}
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(_plain_metadata)] = Field(
+        default_factory=dict
+    )
     """The user's own keys; never read by the library."""
 
     @classmethod
@@ -116,13 +119,14 @@ class ModelSpec(Config):
         _check_version(document)
         fields = {key: value for key, value in document.items() if key != _SCHEMA_KEY}
         config, problems = _read_config(fields)
+        spec = None
         try:
-            spec = cls(**{**fields, "config": config or ModelConfig()})
+            spec = cls.from_options({**fields, "config": config or ModelConfig()})
         except ConfigError as error:
             of_config = [p for p in error.problems if p.path[:1] == ("config",)]
             others = [p for p in error.problems if p not in of_config]
             problems = [*others, *(of_config if config else problems)]
-        if problems:
+        if problems or spec is None:
             raise _spec_error(problems)
         return spec
 
@@ -253,7 +257,7 @@ def _family_of_config(config: ModelConfig) -> AnyFamily:
     for family in registered.values():
         if family.config_type() is type(config):
             return family
-    for key in index.keys():
+    for key in index.family_keys():
         if index.family(key).config_type() is type(config):
             return index.family(key)
     raise UnknownNameError(f"no family has a config of class {type(config).__name__}")

@@ -107,7 +107,9 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
 
     def stage_blocks(self) -> tuple[Block, Block, Block, Block]:
         """The kind of block of each stage."""
-        return self.block if isinstance(self.block, tuple) else (self.block,) * 4
+        if isinstance(self.block, tuple):
+            return self.block
+        return self.block, self.block, self.block, self.block
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The stem, and the four stages."""

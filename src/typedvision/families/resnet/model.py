@@ -11,6 +11,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from typedvision.config.names import ConvPool
 from typedvision.families.resnet.config import BlockPlan, ResNetConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blur import BlurPool2d
@@ -80,7 +81,7 @@ class ResNet(ImageModel):
         """The linear layer."""
         return self.fc
 
-    def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
+    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.global_pool = GlobalPool(global_pool)
         self.drop = nn.Dropout(self.drop_rate)
         features = pooled_features(global_pool, self.num_features)

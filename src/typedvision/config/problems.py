@@ -1,0 +1,166 @@
+"""Pydantic's findings as problems of ours."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import NoReturn
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from typedvision.errors import Problem, ProblemKind, did_you_mean, listed
+
+Path = tuple[str | int, ...]
+
+
+def conflict(message: str, *fields: str) -> NoReturn:
+    """Refuse a combination of fields from inside a validator.
+
+    Args:
+        message: what cannot go together and what instead; names every field.
+        fields: the fields in question, the one to change first.
+    """
+    raise PydanticCustomError("conflict", "{message}", {"message": message, "fields": list(fields)})
+
+
+def problems_of(
+    error: ValidationError, given: Mapping[str, object], config: type[BaseModel]
+) -> tuple[Problem, ...]:
+    """What Pydantic found in `given`: one problem for each place, in order."""
+    problems: dict[Path, Problem] = {}
+    for detail in error.errors(include_url=False):
+        problem = _problem(detail, _path(detail["loc"], given), given, config)
+        earlier = problems.get(problem.path)
+        # Several findings at one place are the branches of a union.
+        problems[problem.path] = _either(earlier, problem) if earlier else problem
+    return tuple(problems.values())
+
+
+_TYPES = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a string",
+    "tuple_type": "a list",
+    "model_type": "an object",
+    "dict_type": "an object",
+    "none_required": "null",
+}
+
+
+def _problem(detail: ErrorDetails, path: Path, given: object, config: type[BaseModel]) -> Problem:
+    value, context = detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            near = did_you_mean(str(path[-1]), _field_names(config, path[:-1]))
+            return Problem(path, "unknown", f"no such option{_hint(near)}", value, (), near)
+        case "missing":
+            return Problem(path, "missing", "is required")
+        case "greater_than":
+            return _range(path, f"more than {context['gt']}", value)
+        case "greater_than_equal":
+            return _range(path, f"at least {context['ge']}", value)
+        case "less_than":
+            return _range(path, f"less than {context['lt']}", value)
+        case "less_than_equal":
+            return _range(path, f"at most {context['le']}", value)
+        case "finite_number":
+            return _range(path, "finite", value)
+        case "too_short":
+            return _length(path, f"at least {context['min_length']}", value)
+        case "too_long":
+            return _length(path, f"at most {context['max_length']}", value)
+        case "literal_error":
+            return _choice(path, _literals(context["expected"]), value)
+        case "conflict":
+            path = (*path, context["fields"][0])
+            return Problem(path, "conflict", context["message"], _at(path, given))
+        case kind if kind in _TYPES:
+            return Problem(path, "type", f"must be {_TYPES[kind]}; got {_shown(value)}", value)
+        case kind:
+            fallback: ProblemKind = "type" if kind.endswith("_type") else "value"
+            return Problem(path, fallback, detail["msg"], value)
+
+
+def _range(path: Path, bound: str, value: object) -> Problem:
+    return Problem(path, "range", f"must be {bound}; got {_shown(value)}", value)
+
+
+def _length(path: Path, bound: str, value: object) -> Problem:
+    return Problem(path, "length", f"must have {bound} items; got {_shown(value)}", value)
+
+
+def _choice(path: Path, allowed: tuple[object, ...], value: object) -> Problem:
+    names = [name for name in allowed if isinstance(name, str)]
+    near = did_you_mean(value, names) if isinstance(value, str) else ()
+    message = f"must be {listed(allowed)}; got {_shown(value)}{_hint(near)}"
+    return Problem(path, "choice", message, value, allowed, near)
+
+
+def _either(first: Problem, second: Problem) -> Problem:
+    """One problem for two branches of a union: `must be an integer or a list; got 'x'`."""
+    start, wanted = "must be ", second.message.partition("; got ")[0]
+    if first.kind == second.kind == "type" and wanted.startswith(start):
+        head, _, got = first.message.partition("; got ")
+        message = f"{head} or {wanted.removeprefix(start)}; got {got}"
+        return Problem(first.path, "type", message, first.value)
+    # A branch that got as far as a bound or a choice is what the caller was aiming at.
+    return first if first.kind != "type" else second
+
+
+def _path(location: Path, given: object) -> Path:
+    """Pydantic's location without the labels that it adds for the branches of a union."""
+    path: list[str | int] = []
+    here = given
+    for part in location:
+        if isinstance(here, list | tuple) and isinstance(part, int):
+            here = here[part] if part < len(here) else None
+        elif isinstance(here, Mapping) and isinstance(part, str):
+            here = here.get(part)
+        elif isinstance(here, BaseModel) and isinstance(part, str):
+            here = getattr(here, part, None)
+        else:
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _at(path: Path, given: object) -> object:
+    """What stands at `path` inside of `given`; None where nothing was given."""
+    for part in path:
+        given = given.get(part) if isinstance(given, Mapping) else getattr(given, str(part), None)
+    return given
+
+
+def _field_names(config: type[BaseModel], path: Path) -> tuple[str, ...]:
+    """The fields of the config that stands at `path` inside of `config`."""
+    for part in path:
+        if isinstance(part, int):
+            continue  # an item of a list: what the list holds is already known
+        field = config.model_fields.get(part)
+        nested = [t for t in _types(field.annotation) if issubclass(t, BaseModel)] if field else []
+        if not nested:
+            return ()
+        config = nested[0]
+    return tuple(config.model_fields)
+
+
+def _types(annotation: object) -> list[type]:
+    arguments = getattr(annotation, "__args__", ())
+    inner = [found for argument in arguments for found in _types(argument)]
+    return inner or ([annotation] if isinstance(annotation, type) else [])
+
+
+def _literals(expected: str) -> tuple[object, ...]:
+    """The values in Pydantic's sentence `'a', 'b' or 'c'`."""
+    return tuple(ast.literal_eval(part) for part in expected.replace(" or ", ", ").split(", "))
+
+
+def _hint(near: tuple[str, ...]) -> str:
+    return f"; did you mean {listed(near)}?" if near else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
