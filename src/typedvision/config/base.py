@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Generic, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticKnownError
 
 from typedvision.config.features import FeatureSpec
 from typedvision.config.problems import conflict as conflict
@@ -24,6 +33,16 @@ KernelSize = Annotated[int, Field(ge=1, le=127)]
 Ratio = Annotated[float, Field(gt=0.0, le=1_024.0)]
 Eps = Annotated[float, Field(gt=0.0, le=1.0)]
 Pixels = Annotated[int, Field(ge=1, le=65_536)]
+
+
+def _no_look_alike(value: object) -> object:
+    if isinstance(value, bool | float):  # True and 1.0 equal 1
+        raise PydanticKnownError("int_type")
+    return value
+
+
+Whole = BeforeValidator(_no_look_alike)
+"""For a choice of integers: `Annotated[Literal[1, 2], Whole]`."""
 
 
 def _square_is_one_number(size: int | tuple[int, int]) -> int | tuple[int, int]:
@@ -54,6 +73,7 @@ class Config(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         validate_default=True,
+        revalidate_instances="always",  # model_construct and model_copy skip validation
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )
@@ -103,6 +123,9 @@ class ModelConfig(Config):
 
     A family's config inherits from this class and from `Builds["TheModel"]`.
     """
+
+    # A spec holds a config of any family, which must stay what it is; `build` validates it again.
+    model_config = ConfigDict(revalidate_instances="never")
 
     num_classes: Count = 1000
     """Number of classes of the classifier; 0 for none, so that the model returns features."""

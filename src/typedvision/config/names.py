@@ -41,7 +41,6 @@ Activation = Annotated[ActivationName, AfterValidator(_one_name)]
 
 ConvNorm = Literal[
     "batchnorm2d",
-    "frozenbatchnorm2d",
     "groupnorm",
     "groupnorm1",
     "layernorm2d",
@@ -54,6 +53,10 @@ TokenNorm = Literal["layernorm", "rmsnorm"]
 
 ConvPool = Literal["", "avg", "max", "avgmax", "catavgmax"]
 """How a feature map becomes a vector; `` (nothing) leaves the map as it is."""
+
+TokenPool = Literal["", "token", "avg", "max", "avgmax"]
+"""How tokens become a vector: the first one (the class token), or the mean, maximum or both of
+all; `` (nothing) leaves the tokens as they are."""
 
 AntiAlias = Literal["avg", "blur", "blurpc"]
 """A low-pass filter before a map is subsampled: an average, or a binomial blur

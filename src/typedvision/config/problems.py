@@ -9,7 +9,7 @@ from typing import NoReturn
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from typedvision.errors import Problem, ProblemKind, did_you_mean, listed
+from typedvision.errors import Problem, ProblemKind, did_you_mean, listed, shown
 
 Path = tuple[str | int, ...]
 
@@ -27,14 +27,22 @@ def conflict(message: str, *fields: str) -> NoReturn:
 def problems_of(
     error: ValidationError, given: Mapping[str, object], config: type[BaseModel]
 ) -> tuple[Problem, ...]:
-    """What Pydantic found in `given`: one problem for each place, in order."""
+    """What Pydantic found in `given`: one problem for each place, in the order of `given`."""
     problems: dict[Path, Problem] = {}
     for detail in error.errors(include_url=False):
         problem = _problem(detail, _path(detail["loc"], given), given, config)
         earlier = problems.get(problem.path)
         # Several findings at one place are the branches of a union.
         problems[problem.path] = _either(earlier, problem) if earlier else problem
-    return tuple(problems.values())
+    # A branch that got as far as an item is what the caller was aiming at.
+    inside = {path[:depth] for path in problems for depth in range(len(path))}
+    aimed = [
+        problem
+        for path, problem in problems.items()
+        if path not in inside or problem.kind not in ("type", "choice", "length")
+    ]
+    order: dict[Path, int] = {(key,): place for place, key in enumerate(given)}
+    return tuple(sorted(aimed, key=lambda one: order.get(one.path[:1], len(order))))
 
 
 _TYPES = {
@@ -71,30 +79,37 @@ def _problem(detail: ErrorDetails, path: Path, given: object, config: type[BaseM
             return _length(path, f"at least {context['min_length']}", value)
         case "too_long":
             return _length(path, f"at most {context['max_length']}", value)
+        case "string_too_short":
+            return _length(path, f"at least {context['min_length']}", value, "characters")
+        case "string_too_long":
+            return _length(path, f"at most {context['max_length']}", value, "characters")
+        case "string_pattern_mismatch":
+            message = f"must match {context['pattern']}; got {shown(value)}"
+            return Problem(path, "value", message, value)
         case "literal_error":
             return _choice(path, _literals(context["expected"]), value)
         case "conflict":
             path = (*path, context["fields"][0])
             return Problem(path, "conflict", context["message"], _at(path, given))
         case kind if kind in _TYPES:
-            return Problem(path, "type", f"must be {_TYPES[kind]}; got {_shown(value)}", value)
+            return Problem(path, "type", f"must be {_TYPES[kind]}; got {shown(value)}", value)
         case kind:
             fallback: ProblemKind = "type" if kind.endswith("_type") else "value"
             return Problem(path, fallback, detail["msg"], value)
 
 
 def _range(path: Path, bound: str, value: object) -> Problem:
-    return Problem(path, "range", f"must be {bound}; got {_shown(value)}", value)
+    return Problem(path, "range", f"must be {bound}; got {shown(value)}", value)
 
 
-def _length(path: Path, bound: str, value: object) -> Problem:
-    return Problem(path, "length", f"must have {bound} items; got {_shown(value)}", value)
+def _length(path: Path, bound: str, value: object, of: str = "items") -> Problem:
+    return Problem(path, "length", f"must have {bound} {of}; got {shown(value)}", value)
 
 
 def _choice(path: Path, allowed: tuple[object, ...], value: object) -> Problem:
     names = [name for name in allowed if isinstance(name, str)]
     near = did_you_mean(value, names) if isinstance(value, str) else ()
-    message = f"must be {listed(allowed)}; got {_shown(value)}{_hint(near)}"
+    message = f"must be {listed(allowed)}; got {shown(value)}{_hint(near)}"
     return Problem(path, "choice", message, value, allowed, near)
 
 
@@ -159,8 +174,3 @@ def _literals(expected: str) -> tuple[object, ...]:
 
 def _hint(near: tuple[str, ...]) -> str:
     return f"; did you mean {listed(near)}?" if near else ""
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -6,23 +6,27 @@ import json
 import math
 from typing import NoReturn
 
-from typedvision.errors import Problem, ProblemKind, SpecError
+from typedvision.errors import Problem, ProblemKind, SpecError, shown
 
 MAX_BYTES = 1_048_576
-"""Largest document that is read."""
+"""Largest document that is read where nothing else is said."""
 MAX_NESTING = 32
 """Most objects and lists inside of each other."""
 
 
-def parse_json(text: str | bytes) -> object:
+def parse_json(text: str | bytes, *, max_bytes: int = MAX_BYTES) -> object:
     """Decode a JSON document.
+
+    Args:
+        text: the document.
+        max_bytes: refuse a larger one.
 
     Raises:
         SpecError: not JSON, too large or too deep, a key twice in one object, NaN or an infinity.
     """
     raw = text.encode(errors="surrogatepass") if isinstance(text, str) else text
-    if len(raw) > MAX_BYTES:
-        _refuse("length", f"must be at most {MAX_BYTES} bytes; got {len(raw)}")
+    if len(raw) > max_bytes:
+        _refuse("length", f"must be at most {max_bytes} bytes; got {len(raw)}")
     try:
         document: object = json.loads(
             raw, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite
@@ -55,7 +59,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(document) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        _refuse("syntax", f"has the key '{twice}' twice in one object")
+        _refuse("syntax", f"has the key {shown(twice)} twice in one object")
     return document
 
 
@@ -66,7 +70,7 @@ def _constant(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        _refuse("range", f"has {text}, which no number can hold")
+        _refuse("range", f"has {text[:20]}, which no number can hold")
     return number
 
 

@@ -35,28 +35,33 @@ class GELUTanh(nn.Module):
         return F.gelu(x, approximate="tanh")
 
 
-_MAKERS: dict[str, Callable[[], nn.Module]] = {
-    "celu": lambda: nn.CELU(inplace=True),
-    "elu": lambda: nn.ELU(inplace=True),
-    "gelu": nn.GELU,
-    "gelu_tanh": GELUTanh,
-    "hard_mish": HardMish,
-    "hard_sigmoid": lambda: nn.Hardsigmoid(inplace=True),
-    "hard_swish": lambda: nn.Hardswish(inplace=True),
-    "leaky_relu": lambda: nn.LeakyReLU(inplace=True),
-    "mish": lambda: nn.Mish(inplace=True),
-    "prelu": nn.PReLU,
-    "quick_gelu": QuickGELU,
-    "relu": lambda: nn.ReLU(inplace=True),
-    "relu6": lambda: nn.ReLU6(inplace=True),
-    "selu": lambda: nn.SELU(inplace=True),
-    "sigmoid": nn.Sigmoid,
-    "silu": lambda: nn.SiLU(inplace=True),
-    "swish": lambda: nn.SiLU(inplace=True),
-    "tanh": nn.Tanh,
+_MAKERS: dict[str, Callable[[bool], nn.Module]] = {
+    "celu": lambda inplace: nn.CELU(inplace=inplace),
+    "elu": lambda inplace: nn.ELU(inplace=inplace),
+    "gelu": lambda _: nn.GELU(),
+    "gelu_tanh": lambda _: GELUTanh(),
+    "hard_mish": lambda _: HardMish(),
+    "hard_sigmoid": lambda inplace: nn.Hardsigmoid(inplace=inplace),
+    "hard_swish": lambda inplace: nn.Hardswish(inplace=inplace),
+    "leaky_relu": lambda inplace: nn.LeakyReLU(inplace=inplace),
+    "mish": lambda inplace: nn.Mish(inplace=inplace),
+    "prelu": lambda _: nn.PReLU(),
+    "quick_gelu": lambda _: QuickGELU(),
+    "relu": lambda inplace: nn.ReLU(inplace=inplace),
+    "relu6": lambda inplace: nn.ReLU6(inplace=inplace),
+    "selu": lambda inplace: nn.SELU(inplace=inplace),
+    "sigmoid": lambda _: nn.Sigmoid(),
+    "silu": lambda inplace: nn.SiLU(inplace=inplace),
+    "swish": lambda inplace: nn.SiLU(inplace=inplace),
+    "tanh": lambda _: nn.Tanh(),
 }
 
 
-def activation(name: Activation) -> nn.Module:
-    """A fresh module of that non-linearity; overwrites its input where PyTorch can."""
-    return _MAKERS[name]()
+def activation(name: Activation, *, inplace: bool = True) -> nn.Module:
+    """A fresh module of that non-linearity.
+
+    Args:
+        name: which one.
+        inplace: overwrite the input where PyTorch can; not for one part of a split tensor.
+    """
+    return _MAKERS[name](inplace)

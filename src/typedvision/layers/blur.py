@@ -10,13 +10,20 @@ from typedvision.layers.init import Inits, values
 
 
 class BlurPool2d(nn.Module):
-    """Blurs by a 3x3 binomial filter and keeps every `stride`-th position."""
+    """Blurs by a 3x3 binomial filter and keeps every `stride`-th position.
+
+    Args:
+        channels: number of channels of the map.
+        stride: input positions for each output position.
+        constant: pad with zeros instead of reflecting the map.
+    """
 
     filt: Tensor
 
-    def __init__(self, channels: int, stride: int) -> None:
+    def __init__(self, channels: int, stride: int, *, constant: bool = False) -> None:
         super().__init__()
         self.channels, self.stride = channels, stride
+        self.mode = "constant" if constant else "reflect"
         self.register_buffer("filt", torch.empty(channels, 1, 3, 3), persistent=False)
 
     def inits(self) -> Inits:
@@ -25,7 +32,7 @@ class BlurPool2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H / stride, W / stride)."""
-        x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        x = F.pad(x, (1, 1, 1, 1), mode=self.mode)
         return F.conv2d(x, self.filt, stride=self.stride, groups=self.channels)
 
     def extra_repr(self) -> str:

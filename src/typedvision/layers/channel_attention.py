@@ -11,12 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.config.names import ChannelAttention
+from typedvision.config.names import Activation, ChannelAttention
+from typedvision.layers.activation import activation
 from typedvision.layers.norm import LayerNorm2d
 
 
 def channel_attention(
-    name: ChannelAttention, channels: int, rd_ratio: float | None = None
+    name: ChannelAttention,
+    channels: int,
+    rd_ratio: float | None = None,
+    act: Activation = "relu",
 ) -> nn.Module:
     """An attention by name.
 
@@ -25,10 +29,11 @@ def channel_attention(
         channels: number of channels of the map.
         rd_ratio: channels inside, as a share of `channels`; None for the paper's. `ese`, `eca` and
             `ceca` have none inside.
+        act: the non-linearity inside.
     """
     match name:
         case "se":
-            return SqueezeExcite(channels, reduced_channels(channels, rd_ratio or 1 / 16))
+            return SqueezeExcite(channels, reduced_channels(channels, rd_ratio or 1 / 16), act)
         case "ese":
             return EffectiveSqueezeExcite(channels)
         case "eca":
@@ -36,32 +41,39 @@ def channel_attention(
         case "ceca":
             return EfficientChannelAttention(channels, circular=True)
         case "ecam":
-            return EfficientChannelMlp(channels, reduced_channels(channels, rd_ratio or 1 / 8))
+            reduced = reduced_channels(channels, rd_ratio or 1 / 8, round_limit=0.9)
+            return EfficientChannelMlp(channels, reduced, act)
         case "gc" | "gca":
-            reduced = reduced_channels(channels, rd_ratio or 1 / 8)
-            return GlobalContext(channels, reduced, scale=name == "gc")
+            reduced = reduced_channels(channels, rd_ratio or 1 / 8, divisor=1)
+            return GlobalContext(channels, reduced, scale=name == "gc", act=act)
         case "cbam" | "lcbam":
             reduced = reduced_channels(channels, rd_ratio or 1 / 16, divisor=1)
-            return BlockAttention(channels, reduced, light=name == "lcbam")
+            return BlockAttention(channels, reduced, light=name == "lcbam", act=act)
 
 
-def reduced_channels(channels: int, ratio: float, divisor: int = 8) -> int:
-    """`channels * ratio`, rounded to a multiple of `divisor`, and at least that."""
-    return max(divisor, int(channels * ratio + divisor / 2) // divisor * divisor)
+def reduced_channels(
+    channels: int, ratio: float, divisor: int = 8, round_limit: float = 0.0
+) -> int:
+    """`channels * ratio`, rounded to a multiple of `divisor`: at least that, and never to less than
+    `round_limit` of it."""
+    wanted = channels * ratio
+    rounded = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < round_limit * wanted else rounded
 
 
 class SqueezeExcite(nn.Module):
     """Squeeze-and-excitation (https://arxiv.org/abs/1709.01507, section 3)."""
 
-    def __init__(self, channels: int, reduced: int) -> None:
+    def __init__(self, channels: int, reduced: int, act: Activation = "relu") -> None:
         super().__init__()
         self.fc1 = nn.Conv2d(channels, reduced, 1)
+        self.act = activation(act)
         self.fc2 = nn.Conv2d(reduced, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by two layers on the channels' means."""
         squeezed = x.mean((2, 3), keepdim=True)
-        return x * self.fc2(F.relu(self.fc1(squeezed))).sigmoid()
+        return x * self.fc2(self.act(self.fc1(squeezed))).sigmoid()
 
 
 class EffectiveSqueezeExcite(nn.Module):
@@ -101,27 +113,28 @@ class EfficientChannelAttention(nn.Module):
 class EfficientChannelMlp(nn.Module):
     """ECA with a hidden layer between two 1-D convolutions."""
 
-    def __init__(self, channels: int, reduced: int) -> None:
+    def __init__(self, channels: int, reduced: int, act: Activation = "relu") -> None:
         super().__init__()
         size = _eca_kernel(channels)
         self.conv = nn.Conv1d(1, reduced, 1)
+        self.act = activation(act)
         self.conv2 = nn.Conv1d(reduced, 1, size, padding=size // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by its neighbours' means."""
         means = x.mean((2, 3))[:, None]
-        return x * self.conv2(F.relu(self.conv(means))).sigmoid()[:, 0, :, None, None]
+        return x * self.conv2(self.act(self.conv(means))).sigmoid()[:, 0, :, None, None]
 
 
 class GlobalContext(nn.Module):
     """Global context (https://arxiv.org/abs/1904.11492, figure 4d): attentive pooling, then two
     layers whose result scales the map, or is added to it."""
 
-    def __init__(self, channels: int, reduced: int, scale: bool) -> None:
+    def __init__(self, channels: int, reduced: int, scale: bool, act: Activation = "relu") -> None:
         super().__init__()
         self.conv_attn = nn.Conv2d(channels, 1, 1)
-        self.mlp_scale = _ContextMlp(channels, reduced) if scale else None
-        self.mlp_add = None if scale else _ContextMlp(channels, reduced)
+        self.mlp_scale = _ContextMlp(channels, reduced, act) if scale else None
+        self.mlp_add = None if scale else _ContextMlp(channels, reduced, act)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale by, or add, what the attended mean of the map says."""
@@ -135,15 +148,16 @@ class GlobalContext(nn.Module):
 
 
 class _ContextMlp(nn.Module):
-    def __init__(self, channels: int, reduced: int) -> None:
+    def __init__(self, channels: int, reduced: int, act: Activation) -> None:
         super().__init__()
         self.fc1 = nn.Conv2d(channels, reduced, 1)
         self.norm = LayerNorm2d(reduced, eps=1e-6)
+        self.act = activation(act)
         self.fc2 = nn.Conv2d(reduced, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, 1, 1) to the same shape."""
-        return self.fc2(F.relu(self.norm(self.fc1(x))))
+        return self.fc2(self.act(self.norm(self.fc1(x))))
 
 
 class BlockAttention(nn.Module):
@@ -155,9 +169,9 @@ class BlockAttention(nn.Module):
         light: pool by the average of mean and maximum, instead of by each of them.
     """
 
-    def __init__(self, channels: int, reduced: int, light: bool) -> None:
+    def __init__(self, channels: int, reduced: int, light: bool, act: Activation = "relu") -> None:
         super().__init__()
-        self.channel = _ChannelGate(channels, reduced, light)
+        self.channel = _ChannelGate(channels, reduced, light, act)
         self.spatial = _SpatialGate(light)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -166,10 +180,11 @@ class BlockAttention(nn.Module):
 
 
 class _ChannelGate(nn.Module):
-    def __init__(self, channels: int, reduced: int, light: bool) -> None:
+    def __init__(self, channels: int, reduced: int, light: bool, act: Activation) -> None:
         super().__init__()
         self.light = light
         self.fc1 = nn.Conv2d(channels, reduced, 1, bias=False)
+        self.act = activation(act)
         self.fc2 = nn.Conv2d(reduced, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -180,7 +195,7 @@ class _ChannelGate(nn.Module):
         return x * (self._layers(mean) + self._layers(largest)).sigmoid()
 
     def _layers(self, x: Tensor) -> Tensor:
-        return self.fc2(F.relu(self.fc1(x)))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class _SpatialGate(nn.Module):

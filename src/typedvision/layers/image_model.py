@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from typedvision.config.features import FeatureSpec
-from typedvision.errors import ConfigError, DeclarationError, Problem
+from typedvision.errors import ConfigError, DeclarationError, Problem, UsageError
 from typedvision.layers.init import Inits, default_inits, initialize
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
     from typedvision.registry.spec import ModelSpec
+    from typedvision.weights.plan import LoadReport
 
 OutputFormat = Literal["NCHW", "NLC"]
 """Layout of an intermediate: feature maps (N, C, H, W), or tokens (N, L, C)."""
@@ -37,19 +39,22 @@ class ImageModel(nn.Module, ABC):
     """The feature levels, from the input to the output."""
     grad_checkpointing: bool
     """Whether the backward pass recomputes activations."""
+    load_report: LoadReport | None
+    """What became of each tensor when weights were loaded; None where none were."""
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
         self.num_classes = cfg.num_classes
         self.feature_info = cfg.features()
         self.grad_checkpointing = False
+        self.load_report = None
         self._spec: ModelSpec | None = None
 
     @property
     def spec(self) -> ModelSpec:
         """The document that rebuilds this model; it follows `reset_classifier`."""
         if self._spec is None:
-            raise AttributeError(f"this {type(self).__name__} was not built by its family")
+            raise UsageError(f"this {type(self).__name__} was not built by its family's build")
         return self._spec
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,18 +117,20 @@ class ImageModel(nn.Module, ABC):
         if global_pool is not None:
             options["global_pool"] = global_pool
         spec = self.spec.with_options(**options)
-        kept = {id(module) for module in self.modules()}
+        kept = set(self.modules())  # the modules, not their ids: those of freed ones come again
         reference = next(self.parameters())
         with torch.device("meta"):
             self._replace_classifier(num_classes, getattr(spec.config, "global_pool", ""))
         self.num_classes = num_classes
         self._spec = spec
-        fresh = {path: new for path, new in self.named_modules() if id(new) not in kept}
+        fresh = {path: new for path, new in self.named_modules() if new not in kept}
         for module in fresh.values():
             module.train(self.training).to(reference.dtype)
             module.to_empty(device=reference.device, recurse=False)
         if reference.device.type != "meta":
-            initialize(self, _seed(seed), self.inits, only=fresh)
+            keys = [key for key, _ in (*self.named_parameters(), *self.named_buffers())]
+            new_keys = {key for key in keys if key.rpartition(".")[0] in fresh}
+            initialize(self, _seed(seed), self.inits, only=new_keys)
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """How the tensors that the module at `path` itself owns begin.
@@ -166,7 +173,7 @@ def skeleton(build: Callable[[], ImageModel], spec: ModelSpec) -> ImageModel:
     Raises:
         DeclarationError: `build` gave something else than an `ImageModel`.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _NothingToFill():
         model = build()
     if not isinstance(model, ImageModel):
         raise DeclarationError(
@@ -174,6 +181,28 @@ def skeleton(build: Callable[[], ImageModel], spec: ModelSpec) -> ImageModel:
         )
     describe(model, spec)
     return model
+
+
+class _NothingToFill(TorchFunctionMode):
+    """Skips what PyTorch's constructors do to tensors that hold nothing: half of a skeleton's time."""
+
+    _FILLERS = frozenset(
+        {nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_}
+    )
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: Sequence[type],
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        kwargs = kwargs or {}
+        if func in self._FILLERS:
+            tensor = args[0] if args else kwargs["tensor"]
+            if isinstance(tensor, Tensor) and tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)
 
 
 def describe(model: ImageModel, spec: ModelSpec) -> None:

@@ -143,7 +143,7 @@ def initialize(
         model: the model; its tensors are overwritten in place.
         seed: any integer.
         inits: the `Init` of each tensor that a module (path, module) itself owns.
-        only: paths of the modules to fill; all by default.
+        only: keys of the tensors to fill; all by default.
 
     Raises:
         LookupError: a tensor has no `Init`: a mistake of the family, not of the caller.
@@ -174,12 +174,16 @@ def _plan(
     only: Collection[str] | None,
 ) -> Iterator[tuple[str, Tensor, Init]]:
     for path, module in model.named_modules():
-        if only is not None and path not in only:
-            continue
-        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-        known = inits(path, module) if own else {}
-        for name, tensor in own:
-            key = f"{path}.{name}" if path else name
+        own = [
+            (f"{path}.{name}" if path else name, name, tensor)
+            for name, tensor in (
+                *module.named_parameters(recurse=False),
+                *module.named_buffers(recurse=False),
+            )
+        ]
+        chosen = [row for row in own if only is None or row[0] in only]
+        known = inits(path, module) if chosen else {}
+        for key, name, tensor in chosen:
             if name not in known:
                 raise LookupError(
                     f"{key} has no initialisation: say it in {type(module).__name__}.inits"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.config.names import ConvNorm, TokenNorm
-from typedvision.layers.init import NORM, Inits
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -30,31 +28,6 @@ class RMSNorm2d(nn.RMSNorm):
         return x.permute(0, 3, 1, 2)
 
 
-class FrozenBatchNorm2d(nn.Module):
-    """Batch normalisation whose statistics and scale are buffers: never trained, never updated."""
-
-    weight: Tensor
-    bias: Tensor
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.eps = eps
-        for name in ("weight", "bias", "running_mean", "running_var"):
-            self.register_buffer(name, torch.empty(channels))
-
-    def inits(self) -> Inits:
-        """The identity."""
-        return NORM
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
-        )
-
-
 def conv_norm(name: ConvNorm, channels: int, eps: float | None = None) -> nn.Module:
     """A normalisation of feature maps (N, `channels`, H, W).
 
@@ -66,8 +39,6 @@ def conv_norm(name: ConvNorm, channels: int, eps: float | None = None) -> nn.Mod
     match name:
         case "batchnorm2d":
             return nn.BatchNorm2d(channels, eps=eps or 1e-5)
-        case "frozenbatchnorm2d":
-            return FrozenBatchNorm2d(channels, eps=eps or 1e-5)
         case "groupnorm":
             return nn.GroupNorm(32, channels, eps=eps or 1e-5)
         case "groupnorm1":

@@ -67,6 +67,16 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionTable:
+    """A learnt table of position embeddings, shape (1, prefix + rows * columns, width)."""
+
+    path: str
+    """The tensor's key."""
+    grid: tuple[int, int]
+    """Rows and columns of patches that the table is for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """The modules and tensors that loading adapts, by their paths in the model."""
 
@@ -74,8 +84,10 @@ class Parts:
     """Modules whose input channels follow `in_chans`."""
     classifier: tuple[str, ...]
     """Modules whose output features follow `num_classes`."""
-    position_tables: tuple[str, ...] = ()
-    """Tensors whose shape follows the input size."""
+    position_tables: tuple[PositionTable, ...] = ()
+    """Tables whose length follows the input size."""
+    patch_kernels: tuple[str, ...] = ()
+    """Those of the first convolutions whose kernel follows the patch size."""
 
 
 class FamilyMeta(ABCMeta):
@@ -225,7 +237,7 @@ AnyFamily = type[ModelFamily[ModelConfig, object]]
 @cache
 def _weights_file(module: str) -> Mapping[str, object]:
     """The `weights.json` that stands beside a family's module; empty where there is none."""
-    source = getattr(sys.modules[module], "__file__", None)
+    source = getattr(sys.modules.get(module), "__file__", None)
     path = Path(source).with_name("weights.json") if source else None
     if path is None or not path.is_file():
         return {}

@@ -7,7 +7,9 @@ leads to confirms the name.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, TypedDict
 from typedvision.errors import Problem, UnknownNameError, did_you_mean, listed
 
 if TYPE_CHECKING:
+    from typedvision.config.base import ModelConfig
     from typedvision.registry.family import AnyFamily
 
 ENTRY_POINT_GROUP = "typedvision.families"
@@ -124,6 +127,30 @@ def family_of(variant: str) -> AnyFamily:
     hint = f"; did you mean {listed(near)}?" if near else ""
     problem = Problem((), "unknown", "no such model", variant, suggestions=near)
     raise UnknownNameError(f"no model '{variant}'{hint}", [problem])
+
+
+def family_of_config(config: type[ModelConfig]) -> AnyFamily:
+    """The family that a class of configs belongs to: it stands in the same package.
+
+    Raises:
+        UnknownNameError: no family has this class of configs.
+    """
+    from typedvision.registry.family import registered
+
+    module = f"{config.__module__.rpartition('.')[0]}.family"
+    if module not in sys.modules and _exists(module):
+        importlib.import_module(module)
+    for found in registered.values():
+        if found.config_type() is config:
+            return found
+    raise UnknownNameError(f"no family has a config of class {config.__name__}")
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # its package is none
+        return False
 
 
 def owners(option: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from typedvision.config.base import Config, ModelConfig, conflict, to_pair
+from typedvision.config.base import Config, ModelConfig, Whole, conflict, to_pair
 from typedvision.config.image import ImageSpec
 from typedvision.config.strict_json import MAX_NESTING, nests_within, parse_json
 from typedvision.errors import (
@@ -26,6 +26,7 @@ from typedvision.errors import (
     SpecError,
     UnknownNameError,
     problem_count,
+    shown,
 )
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily, registered
@@ -54,7 +55,7 @@ class ModelSpec(Config):
         ConfigError: naming every field that is wrong.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Annotated[Literal[1], Whole] = SCHEMA_VERSION
     """Version of this document's schema."""
     family: _Name
     """Key of the family that builds the model."""
@@ -86,7 +87,7 @@ class ModelSpec(Config):
         Raises:
             UnknownNameError: no family has this class of config, or the variant no such tag.
         """
-        family = _family_of_config(config)
+        family = index.family_of_config(type(config))
         image = ImageSpec()
         if variant is not None:
             image = family.weights(variant, tag).image if family.tags(variant) else image
@@ -116,19 +117,28 @@ class ModelSpec(Config):
         """
         if not isinstance(document, Mapping):
             raise _spec_error([Problem((), "type", "must be an object", document)])
-        _check_version(document)
+        head = _read_head(document)
         fields = {key: value for key, value in document.items() if key != _SCHEMA_KEY}
         config, problems = _read_config(fields)
         spec = None
         try:
             spec = cls.from_options({**fields, "config": config or ModelConfig()})
         except ConfigError as error:
-            of_config = [p for p in error.problems if p.path[:1] == ("config",)]
-            others = [p for p in error.problems if p not in of_config]
-            problems = [*others, *(of_config if config else problems)]
-        if problems or spec is None:
-            raise _spec_error(problems)
+            said = {problem.path for problem in problems}
+            found = [problem for problem in error.problems if problem.path not in said]
+            if config is None:  # its stand-in has nothing to say
+                found = [problem for problem in found if problem.path[:1] != ("config",)]
+            problems = [*found, *problems]
+        if head or problems or spec is None:
+            raise _spec_error([*head, *problems])
         return spec
+
+    @staticmethod
+    def json_schema() -> dict[str, object]:
+        """The JSON Schema of the documents that `from_json` reads, for editors."""
+        from typedvision.registry.schema import spec_schema
+
+        return spec_schema()
 
     def to_dict(self) -> dict[str, object]:
         """The document as plain data, with every default written out."""
@@ -151,6 +161,9 @@ class ModelSpec(Config):
     def digest(self) -> str:
         """SHA-256 of the canonical form, in hexadecimal."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelSpec) and self.canonical() == other.canonical()
 
     def __hash__(self) -> int:
         return hash(self.canonical())
@@ -217,31 +230,44 @@ def _with_owners(problem: Problem) -> Problem:
     owners = index.owners(str(problem.path[0]))
     if not owners:
         return problem
-    return dataclasses.replace(problem, message=f"{problem.message}; {', '.join(owners)} has it")
+    message = f"{problem.message}; accepted by {', '.join(owners)}"
+    return dataclasses.replace(problem, message=message)
 
 
-def _check_version(document: Mapping[object, object]) -> None:
-    """Refuse another schema version before anything else: its rules are not ours."""
-    version = document.get("schema_version", None)
-    path = ("schema_version",)
-    if "schema_version" not in document:
-        raise _spec_error([Problem(path, "missing", f"is required; write {SCHEMA_VERSION}")])
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+def _read_head(document: Mapping[object, object]) -> list[Problem]:
+    """What is wrong with the keys that say how to read the others.
+
+    Raises:
+        SpecError: a newer schema version; nothing else is looked at, since its rules are not ours.
+    """
+    problems = []
+    path, version = ("schema_version",), document.get("schema_version")
+    if path[0] not in document:
+        problems.append(Problem(path, "missing", f"is required; write {SCHEMA_VERSION}"))
+    elif isinstance(version, int) and version > SCHEMA_VERSION:
         message = f"must be at most {SCHEMA_VERSION}; {version} needs a newer typedvision"
         raise _spec_error([Problem(path, "range", message, version)])
+    schema = document.get(_SCHEMA_KEY, "")
+    if not isinstance(schema, str):
+        message = f"must be a string; got {shown(schema)}"
+        problems.append(Problem((_SCHEMA_KEY,), "type", message, schema))
+    return problems
 
 
 def _read_config(fields: Mapping[str, object]) -> tuple[ModelConfig | None, list[Problem]]:
     """The config inside of a document, or what is wrong with it."""
     key, options = fields.get("family"), fields.get("config")
-    if not isinstance(key, str) or "config" not in fields:
-        return None, []  # said by the spec's own fields
+    if "config" not in fields:
+        return None, [Problem(("config",), "missing", "is required")]
+    if not isinstance(key, str):
+        return None, []  # the spec's own fields say so
     if not isinstance(options, Mapping):
         return None, [Problem(("config",), "type", "must be an object", options)]
     try:
         return configure_family(index.family(key), options, subject=f"'{key}'"), []
     except UnknownNameError as error:
-        return None, [dataclasses.replace(error.problems[0], path=("family",))]
+        problem = error.problems[0]
+        return None, [dataclasses.replace(problem, path=("family",), message=error.summary)]
     except ConfigError as error:
         return None, [
             dataclasses.replace(problem, path=("config", *problem.path))
@@ -251,13 +277,3 @@ def _read_config(fields: Mapping[str, object]) -> tuple[ModelConfig | None, list
 
 def _spec_error(problems: list[Problem]) -> SpecError:
     return SpecError(f"{problem_count(len(problems))} in the spec", problems)
-
-
-def _family_of_config(config: ModelConfig) -> AnyFamily:
-    for family in registered.values():
-        if family.config_type() is type(config):
-            return family
-    for key in index.family_keys():
-        if index.family(key).config_type() is type(config):
-            return index.family(key)
-    raise UnknownNameError(f"no family has a config of class {type(config).__name__}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import model_validator
 
@@ -16,6 +16,7 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Ratio,
+    Whole,
     conflict,
 )
 from typedvision.config.features import FeatureSpec
@@ -52,7 +53,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     """Planes of each stage; a bottleneck puts out four times as many channels."""
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector."""
-    output_stride: Literal[8, 16, 32] = 32
+    output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
     """Input pixels for each step of the last feature map; later stages dilate instead."""
     cardinality: Channels = 1
     """Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431)."""
@@ -64,7 +65,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     """One 7x7 convolution, three 3x3 ones, or three of growing width."""
     replace_stem_pool: bool = False
     """Subsample after the stem by a convolution instead of max pooling (ResNet-RS)."""
-    block_reduce_first: Literal[1, 2, 4] = 1
+    block_reduce_first: Annotated[Literal[1, 2, 4], Whole] = 1
     """Divides the width of a block's first convolution."""
     down_kernel_size: KernelSize = 1
     """Kernel of the convolution on the shortcut where the map is subsampled."""

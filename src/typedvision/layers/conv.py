@@ -1,0 +1,57 @@
+"""Convolutions and their paddings by name."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from typedvision.config.names import PadType
+
+
+def conv2d(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    pad_type: PadType = "",
+) -> nn.Conv2d:
+    """A convolution with a square kernel.
+
+    `same` gives ceil(size / stride) positions, as TensorFlow does: where that takes more padding
+    on the right than on the left, or more for some inputs than for others, it is added at run time.
+    """
+    reach = dilation * (kernel_size - 1)
+    at_run_time = pad_type == "same" and (stride > 1 or reach % 2 == 1)
+    layer = Conv2dSame if at_run_time else nn.Conv2d
+    # Symmetric by the stride too, so that an even kernel halves an even size.
+    padding = 0 if at_run_time or pad_type == "valid" else (stride - 1 + reach) // 2
+    return layer(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        bias=bias,
+    )
+
+
+class Conv2dSame(nn.Conv2d):
+    """A convolution with TensorFlow's `same` padding, (N, C, H, W) to (N, D, H / s, W / s)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pad by what the input's size takes, then convolve."""
+        padded = pad_same(input, self.kernel_size[0], self.stride[0], self.dilation[0])
+        return super().forward(padded)
+
+
+def pad_same(x: Tensor, kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
+    """Zeros around (N, C, H, W) so that a convolution gives ceil(H / s) x ceil(W / s) positions."""
+    reach = dilation * (kernel_size - 1)
+    height, width = (max(reach - (size - 1) % stride, 0) for size in x.shape[-2:])
+    return F.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2))

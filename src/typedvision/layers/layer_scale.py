@@ -1,0 +1,29 @@
+"""LayerScale (https://arxiv.org/abs/2103.17239, section 3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from typedvision.layers.init import Inits, constant
+
+
+class LayerScale(nn.Module):
+    """Multiplies each feature by a learnt factor, which begins at `value`."""
+
+    def __init__(self, features: int, value: float) -> None:
+        super().__init__()
+        self.value = value
+        self.gamma = nn.Parameter(torch.empty(features))
+
+    def inits(self) -> Inits:
+        """The same factor for every feature."""
+        return {"gamma": constant(self.value)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to the same shape."""
+        return x * self.gamma
+
+    def extra_repr(self) -> str:
+        """The initial factor."""
+        return f"{self.gamma.numel()}, {self.value}"

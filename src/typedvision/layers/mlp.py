@@ -1,0 +1,126 @@
+"""Two-layer perceptrons over tokens, plain and gated: (N, T, D) to the same shape.
+
+Every one takes the features D, the hidden features, the non-linearity (which must not overwrite its
+input), whether its layers have a bias, a dropout probability, and what makes the normalisation
+before its last layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Generator, Tensor, nn
+
+from typedvision.layers.init import Init, Inits, normal, ones
+
+
+class Mlp(nn.Module):
+    """fc2(act(fc1(x)))."""
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        act: nn.Module,
+        *,
+        bias: bool = True,
+        drop: float = 0.0,
+        norm: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(features, hidden, bias=bias)
+        self.act = act
+        self.drop1 = nn.Dropout(drop)
+        self.norm = norm(hidden) if norm else nn.Identity()
+        self.fc2 = nn.Linear(hidden, features, bias=bias)
+        self.drop2 = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to the same shape."""
+        x = self.norm(self.drop1(self.act(self.fc1(x))))
+        return self.drop2(self.fc2(x))
+
+
+class GluMlp(nn.Module):
+    """A gated perceptron (https://arxiv.org/abs/2002.05202) whose first layer gives both halves.
+
+    Args:
+        features: D.
+        hidden: features of both halves together.
+        act: non-linearity of the gate.
+        gate_last: whether the second half is the gate.
+        bias: whether both layers have a bias.
+        drop: dropout probability.
+        norm: makes the normalisation before the last layer; None for none.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        act: nn.Module,
+        *,
+        gate_last: bool,
+        bias: bool = True,
+        drop: float = 0.0,
+        norm: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.gate_last = gate_last
+        self.fc1 = nn.Linear(features, hidden, bias=bias)
+        self.act = act
+        self.drop1 = nn.Dropout(drop)
+        self.norm = norm(hidden // 2) if norm else nn.Identity()
+        self.fc2 = nn.Linear(hidden // 2, features, bias=bias)
+        self.drop2 = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to the same shape."""
+        first, second = self.fc1(x).chunk(2, dim=-1)
+        x = first * self.act(second) if self.gate_last else self.act(first) * second
+        return self.drop2(self.fc2(self.norm(self.drop1(x))))
+
+
+class SwiGLU(nn.Module):
+    """The same with a layer each for the gate and the gated (equation 6): act(x W) * (x V)."""
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        act: nn.Module,
+        *,
+        bias: bool = True,
+        drop: float = 0.0,
+        norm: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.fc1_g = nn.Linear(features, hidden, bias=bias)
+        self.fc1_x = nn.Linear(features, hidden, bias=bias)
+        self.act = act
+        self.drop1 = nn.Dropout(drop)
+        self.norm = norm(hidden) if norm else nn.Identity()
+        self.fc2 = nn.Linear(hidden, features, bias=bias)
+        self.drop2 = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to the same shape."""
+        x = self.norm(self.drop1(self.act(self.fc1_g(x)) * self.fc1_x(x)))
+        return self.drop2(self.fc2(x))
+
+
+GATE: Inits = {"weight": normal(1e-6), "bias": ones}
+"""How a gate's layer begins: the same for every token."""
+
+
+def half_gate(inits: Inits) -> Inits:
+    """The same, with the second half of the outputs begun as a gate."""
+
+    def halved(whole: Init, gate: Init) -> Init:
+        def fill(tensor: Tensor, generator: Generator) -> None:
+            whole(tensor, generator)
+            gate(tensor[tensor.shape[0] // 2 :], generator)
+
+        return fill
+
+    return {name: halved(inits[name], GATE[name]) for name in GATE}

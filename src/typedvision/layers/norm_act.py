@@ -1,0 +1,139 @@
+"""Normalisations that end in a non-linearity, by name.
+
+The non-linearity is the module's `act`. Every module takes (N, C, H, W) to the same shape.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from typedvision.config.names import Activation, ConvNormAct
+from typedvision.layers.activation import activation
+from typedvision.layers.init import Inits, ones, zeros
+from typedvision.layers.norm import LayerNorm2d, RMSNorm2d
+
+
+def norm_act(
+    name: ConvNormAct,
+    channels: int,
+    act: Activation | None,
+    *,
+    eps: float | None = None,
+    momentum: float = 0.1,
+    group_size: int | None = None,
+) -> nn.Module:
+    """A normalisation of feature maps (N, `channels`, H, W), then a non-linearity.
+
+    Args:
+        name: which normalisation.
+        channels: number of channels.
+        act: the non-linearity; None for none. `evonorms0` has its own.
+        eps: added to the variance; None for the usual value of the layer.
+        momentum: weight of a new batch in the running statistics of a batch normalisation.
+        group_size: channels of a group of `groupnorm` or `evonorms0`; None for 32 groups.
+    """
+    groups = channels // group_size if group_size else 32
+    match name:
+        case "batchnorm2d":
+            return BatchNormAct2d(channels, act, eps or 1e-5, momentum)
+        case "evonorms0":
+            return EvoNorm2dS0(channels, groups, eps or 1e-5, nonlinear=act is not None)
+        case "groupnorm":
+            return GroupNormAct(channels, groups, act, eps or 1e-5)
+        case "groupnorm1":
+            return GroupNormAct(channels, 1, act, eps or 1e-5)
+        case "layernorm2d":
+            return LayerNormAct2d(channels, act, eps or 1e-5)
+        case "rmsnorm2d":
+            return RMSNormAct2d(channels, act, eps or 1e-6)
+
+
+class BatchNormAct2d(nn.BatchNorm2d):
+    """Batch normalisation, then a non-linearity."""
+
+    def __init__(self, channels: int, act: Activation | None, eps: float, momentum: float) -> None:
+        super().__init__(channels, eps=eps, momentum=momentum)
+        self.act = _act(act)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each channel over the batch and positions."""
+        y: Tensor = self.act(super().forward(input))
+        return y
+
+
+class GroupNormAct(nn.GroupNorm):
+    """Group normalisation, then a non-linearity."""
+
+    def __init__(self, channels: int, groups: int, act: Activation | None, eps: float) -> None:
+        super().__init__(groups, channels, eps=eps)
+        self.act = _act(act)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each group of channels over itself and positions."""
+        y: Tensor = self.act(super().forward(input))
+        return y
+
+
+class LayerNormAct2d(LayerNorm2d):
+    """Layer normalisation over channels, then a non-linearity."""
+
+    def __init__(self, channels: int, act: Activation | None, eps: float) -> None:
+        super().__init__(channels, eps=eps)
+        self.act = _act(act)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise each position over its channels."""
+        y: Tensor = self.act(super().forward(input))
+        return y
+
+
+class RMSNormAct2d(RMSNorm2d):
+    """Division by the root mean square of the channels, then a non-linearity."""
+
+    def __init__(self, channels: int, act: Activation | None, eps: float) -> None:
+        super().__init__(channels, eps=eps)
+        self.act = _act(act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale each position by the root mean square of its channels."""
+        y: Tensor = self.act(super().forward(x))
+        return y
+
+
+class EvoNorm2dS0(nn.Module):
+    """EvoNorm-S0 (https://arxiv.org/abs/2004.02967, table 2): x * sigmoid(v x) / group_std(x).
+
+    Args:
+        channels: number of channels.
+        groups: number of groups whose deviation divides.
+        eps: added to the variance.
+        nonlinear: False leaves the scale and the shift alone.
+    """
+
+    def __init__(self, channels: int, groups: int, eps: float, nonlinear: bool) -> None:
+        super().__init__()
+        self.groups, self.eps = groups, eps
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+        self.v = nn.Parameter(torch.empty(channels)) if nonlinear else None
+
+    def inits(self) -> Inits:
+        """Swish over the deviation."""
+        return {"weight": ones, "bias": zeros, "v": ones}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        if self.v is not None:
+            gate = torch.sigmoid(x * self.v[:, None, None])
+            x = x * gate / self._deviation(x)
+        return x * self.weight[:, None, None] + self.bias[:, None, None]
+
+    def _deviation(self, x: Tensor) -> Tensor:
+        grouped = x.reshape(x.shape[0], self.groups, -1, *x.shape[2:])
+        variance = grouped.var((2, 3, 4), correction=0, keepdim=True)
+        return (variance + self.eps).sqrt().expand_as(grouped).reshape(x.shape)
+
+
+def _act(name: Activation | None) -> nn.Module:
+    return nn.Identity() if name is None else activation(name)

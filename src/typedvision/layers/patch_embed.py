@@ -1,0 +1,69 @@
+"""From a picture to tokens."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class PatchEmbed(nn.Module):
+    """Splits a picture into patches and projects each (https://arxiv.org/abs/2010.11929, eq. 1).
+
+    Args:
+        in_chans: C, channels of the picture.
+        features: D.
+        patch_size: height and width of a patch.
+        pad: pad the picture with zeros at the right and bottom to whole patches; what is over is
+            cut off otherwise.
+        bias: whether the projection has a bias.
+        norm: normalisation of the tokens; None for none.
+    """
+
+    def __init__(
+        self,
+        in_chans: int,
+        features: int,
+        patch_size: tuple[int, int],
+        *,
+        pad: bool = False,
+        bias: bool = True,
+        norm: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.patch_size, self.pad = patch_size, pad
+        self.proj = nn.Conv2d(in_chans, features, patch_size, stride=patch_size, bias=bias)
+        self.norm = norm or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to a grid of tokens, (N, h, w, D)."""
+        if self.pad:
+            (height, width), (tall, wide) = x.shape[-2:], self.patch_size
+            x = F.pad(x, (0, -width % wide, 0, -height % tall))
+        return self.norm(self.proj(x).permute(0, 2, 3, 1))
+
+
+class PatchDropout(nn.Module):
+    """Leaves out patches at random while training (https://arxiv.org/abs/2212.00794, section 3.1).
+
+    Args:
+        rate: share of the patches that is left out of each picture.
+        prefix: number of tokens in front that are no patches, and stay.
+    """
+
+    def __init__(self, rate: float, prefix: int) -> None:
+        super().__init__()
+        self.rate, self.prefix = rate, prefix
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, P + L, D) to (N, P + M, D), with M <= L patches in random order."""
+        if not self.training or self.rate == 0.0:
+            return x
+        prefix, patches = x[:, : self.prefix], x[:, self.prefix :]
+        count = max(1, int(patches.shape[1] * (1.0 - self.rate)))
+        order = torch.rand(patches.shape[:2], device=x.device).argsort(dim=1)[:, :count, None]
+        return torch.cat((prefix, patches.gather(1, order.expand(-1, -1, x.shape[-1]))), dim=1)
+
+    def extra_repr(self) -> str:
+        """The rate."""
+        return f"{self.rate:.3g}, prefix={self.prefix}"
