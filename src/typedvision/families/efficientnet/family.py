@@ -24,63 +24,15 @@ _B0 = (
     Blocks(block="mbconv", exp_ratio=6, out_chs=320, se_ratio=0.25),
 )
 """EfficientNet-B0 (https://arxiv.org/abs/1905.11946, table 1)."""
-_CC_4 = (
-    *_B0[:4],
-    Blocks(
-        block="mbconv",
-        repeats=3,
-        kernel_size=5,
-        exp_ratio=6,
-        out_chs=112,
-        se_ratio=0.25,
-        num_experts=4,
-    ),
-    Blocks(
-        block="mbconv",
-        repeats=4,
-        kernel_size=5,
-        stride=2,
-        exp_ratio=6,
-        out_chs=192,
-        se_ratio=0.25,
-        num_experts=4,
-    ),
-    Blocks(block="mbconv", exp_ratio=6, out_chs=320, se_ratio=0.25, num_experts=4),
-)
+_B0_G8 = tuple(run.replace(group_size=8) for run in _B0)
+"""B0 with groups of eight channels instead of depthwise convolutions."""
+_B0_G16 = tuple(run.replace(group_size=16) for run in _B0)
+"""B0 with groups of sixteen channels."""
+_CC_4 = (*_B0[:4], *(run.replace(num_experts=4) for run in _B0[4:]))
 """CondConv-EfficientNet-B0, four experts (https://arxiv.org/abs/1904.04971)."""
-_CC_8 = (
-    *_B0[:4],
-    Blocks(
-        block="mbconv",
-        repeats=3,
-        kernel_size=5,
-        exp_ratio=6,
-        out_chs=112,
-        se_ratio=0.25,
-        num_experts=8,
-    ),
-    Blocks(
-        block="mbconv",
-        repeats=4,
-        kernel_size=5,
-        stride=2,
-        exp_ratio=6,
-        out_chs=192,
-        se_ratio=0.25,
-        num_experts=8,
-    ),
-    Blocks(block="mbconv", exp_ratio=6, out_chs=320, se_ratio=0.25, num_experts=8),
-)
+_CC_8 = (*_B0[:4], *(run.replace(num_experts=8) for run in _B0[4:]))
 """CondConv-EfficientNet-B0, eight experts."""
-_LITE = (
-    Blocks(block="separable", out_chs=16),
-    Blocks(block="mbconv", repeats=2, stride=2, exp_ratio=6, out_chs=24),
-    Blocks(block="mbconv", repeats=2, kernel_size=5, stride=2, exp_ratio=6, out_chs=40),
-    Blocks(block="mbconv", repeats=3, stride=2, exp_ratio=6, out_chs=80),
-    Blocks(block="mbconv", repeats=3, kernel_size=5, exp_ratio=6, out_chs=112),
-    Blocks(block="mbconv", repeats=4, kernel_size=5, stride=2, exp_ratio=6, out_chs=192),
-    Blocks(block="mbconv", exp_ratio=6, out_chs=320),
-)
+_LITE = tuple(run.replace(se_ratio=0.0) for run in _B0)
 """EfficientNet-Lite: B0 without squeeze-and-excitation."""
 _EDGE = (
     Blocks(block="fused_mbconv", exp_ratio=4, out_chs=24, skip=False, force_in_chs=24),
@@ -147,7 +99,7 @@ _V2_RW_S = (
     Blocks(block="mbconv", repeats=9, exp_ratio=6, out_chs=160, se_ratio=0.25),
     Blocks(block="mbconv", repeats=15, stride=2, exp_ratio=6, out_chs=272, se_ratio=0.25),
 )
-"""EfficientNetV2-S before the paper's last revision."""
+"""EfficientNetV2-S as it was first rebuilt from the paper."""
 _X = (
     Blocks(block="separable", out_chs=16, se_ratio=0.25, s2d=True),
     (
@@ -464,115 +416,10 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
     variants = {
         "efficientnet_b0": EfficientNetConfig(block_args=_B0, act_layer="silu"),
         "efficientnet_b0_g8_gn": EfficientNetConfig(
-            block_args=(
-                Blocks(block="separable", out_chs=16, se_ratio=0.25, group_size=8),
-                Blocks(
-                    block="mbconv",
-                    repeats=2,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=24,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=2,
-                    kernel_size=5,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=40,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=3,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=80,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=3,
-                    kernel_size=5,
-                    exp_ratio=6,
-                    out_chs=112,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=4,
-                    kernel_size=5,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=192,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(block="mbconv", exp_ratio=6, out_chs=320, se_ratio=0.25, group_size=8),
-            ),
-            act_layer="silu",
-            norm_layer="groupnorm",
-            norm_group_size=8,
+            block_args=_B0_G8, act_layer="silu", norm_layer="groupnorm", norm_group_size=8
         ),
         "efficientnet_b0_g16_evos": EfficientNetConfig(
-            block_args=(
-                Blocks(block="separable", out_chs=16, se_ratio=0.25, group_size=16),
-                Blocks(
-                    block="mbconv",
-                    repeats=2,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=24,
-                    se_ratio=0.25,
-                    group_size=16,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=2,
-                    kernel_size=5,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=40,
-                    se_ratio=0.25,
-                    group_size=16,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=3,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=80,
-                    se_ratio=0.25,
-                    group_size=16,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=3,
-                    kernel_size=5,
-                    exp_ratio=6,
-                    out_chs=112,
-                    se_ratio=0.25,
-                    group_size=16,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=4,
-                    kernel_size=5,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=192,
-                    se_ratio=0.25,
-                    group_size=16,
-                ),
-                Blocks(block="mbconv", exp_ratio=6, out_chs=320, se_ratio=0.25, group_size=16),
-            ),
-            channel_divisor=16,
-            act_layer="silu",
+            block_args=_B0_G16, channel_divisor=16, act_layer="silu"
         ),
         "efficientnet_b0_gn": EfficientNetConfig(
             block_args=_B0, act_layer="silu", norm_layer="groupnorm", norm_group_size=8
@@ -595,62 +442,11 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
             act_layer="silu",
         ),
         "efficientnet_b3_g8_gn": EfficientNetConfig(
-            block_args=(
-                Blocks(block="separable", repeats=2, out_chs=16, se_ratio=0.25, group_size=8),
-                Blocks(
-                    block="mbconv",
-                    repeats=3,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=24,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=3,
-                    kernel_size=5,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=40,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=5,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=80,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=5,
-                    kernel_size=5,
-                    exp_ratio=6,
-                    out_chs=112,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv",
-                    repeats=6,
-                    kernel_size=5,
-                    stride=2,
-                    exp_ratio=6,
-                    out_chs=192,
-                    se_ratio=0.25,
-                    group_size=8,
-                ),
-                Blocks(
-                    block="mbconv", repeats=2, exp_ratio=6, out_chs=320, se_ratio=0.25, group_size=8
-                ),
-            ),
+            block_args=_B0_G8,
             num_features=1536,
             channel_multiplier=1.2,
             channel_divisor=16,
+            depth_multiplier=1.4,
             act_layer="silu",
             norm_layer="groupnorm",
             norm_group_size=16,

@@ -92,7 +92,9 @@ class EfficientNet(ImageModel):
             maps += [x] if level in levels else []
         if intermediates_only:
             return maps
-        return (self.bn2(self.conv_head(x)) if len(stages) == len(self.blocks) else x), maps
+        if len(stages) == len(self.blocks):
+            x = self.bn2(self.conv_head(x))
+        return x, maps
 
     def get_classifier(self) -> nn.Module:
         """The linear layer."""
@@ -293,7 +295,7 @@ class CondConv2d(nn.Module):
         reach = self.dilation * (size - 1)
         if self.same:
             x = pad_same(x, size, self.stride, self.dilation)
-        kernels = (routing @ self.weight).reshape(-1, in_channels, size, size)  # (N D, C, s, s)
+        kernels = (routing @ self.weight).reshape(-1, in_channels, size, size)
         y = F.conv2d(
             x.reshape(1, -1, *x.shape[2:]),  # pictures as groups of channels
             kernels,
