@@ -34,6 +34,7 @@ format: $(INSTALLED) ## rewrite the source in the common format
 
 generate: $(INSTALLED) ## write the generated files anew
 	$(BIN)/python -m tools.generate
+	cd docs/plugin/src && $(CURDIR)/$(BIN)/typedvision stubs --package acme_vision
 
 clean: ## remove all that make has made, .venv included
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist examples/*/out

@@ -43,7 +43,7 @@ PLACES = (
     Place(r"weights\.(load|adapt|save)", 5, torch=True),
     Place(r"weights", 5, torch=False),
     Place(r"preprocess|backbone", 5, torch=True),
-    Place(r"factory|models", 6, torch=False),
+    Place(r"factory|models|stubs", 6, torch=False),
     Place(r"cli|__main__", 7, torch=False),
     Place(r"", 8, torch=False),  # the facade, for users alone
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from typedvision._version import __version__
 
 if TYPE_CHECKING:
+    from typedvision import models
     from typedvision.config.base import Config, ModelConfig
     from typedvision.config.features import FeatureSpec
     from typedvision.config.image import ImageSpec
@@ -104,6 +105,7 @@ __all__ = [
     "family",
     "list_models",
     "load_model",
+    "models",
     "save_model",
     "specify",
     "__version__",
@@ -111,6 +113,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "models":
+        return import_module("typedvision.models")
     if name not in _HOME:
         raise AttributeError(f"module 'typedvision' has no attribute '{name}'")
     value: object = getattr(import_module(f"typedvision.{_HOME[name]}"), name)

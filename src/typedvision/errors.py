@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -18,7 +18,9 @@ ProblemKind = Literal[
 ]
 """What can be wrong with one value; see `docs/errors.md` for each."""
 
-_KEPT_VALUE = 200  # characters of an offending value that an error repeats
+_SHOWN = 60  # characters of a value in a sentence, and of a path in a column
+_PLAIN_KEY = re.compile(rf"[A-Za-z_$][\w$-]{{0,{_SHOWN}}}", re.ASCII)
+_KEPT_VALUE = 200  # characters of a value in JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,10 @@ class Problem:
         """The path as it is written in code: `block_args.attn_layer`, `layers[2]`."""
         text = ""
         for part in self.path:
-            text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+            if isinstance(part, str) and _PLAIN_KEY.fullmatch(part):
+                text += f".{part}" if text else part
+            else:
+                text += f"[{shown(part)}]"
         return text or "(whole)"
 
     def to_dict(self) -> dict[str, object]:
@@ -74,7 +79,7 @@ class TypedVisionError(Exception):
 
     def __str__(self) -> str:
         rows = [(problem.where(), problem.kind, problem.message) for problem in self.problems]
-        path_width = max((len(path) for path, _, _ in rows), default=0)
+        path_width = min(max((len(path) for path, _, _ in rows), default=0), _SHOWN)
         kind_width = max((len(kind) for _, kind, _ in rows), default=0)
         lines = [f"[{self.code}] {self.summary}"]
         lines += [
@@ -165,6 +170,15 @@ def listed(values: Sequence[object]) -> str:
     return " or ".join(filter(None, [", ".join(marked[:-1]), marked[-1]])) if marked else ""
 
 
+def shown(value: object) -> str:
+    """A value for a sentence: on one line, and cut where it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # more digits than Python prints, or a broken __repr__
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
 _LOOK_ALIKE = str.maketrans({"o": "0", "l": "1", "i": "1", "-": None, "_": None, " ": None})
 
 
@@ -174,12 +188,8 @@ def _spelling(name: str) -> str:
 
 def _jsonable(value: object) -> object:
     """The value itself where JSON can hold it, otherwise a short text of it."""
-    if value is None or isinstance(value, (bool, int)):
-        return value
     if isinstance(value, str):
         return value[:_KEPT_VALUE]
-    if isinstance(value, float) and math.isfinite(value):
-        return value
     try:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -187,4 +197,4 @@ def _jsonable(value: object) -> object:
     if 0 < len(text) <= _KEPT_VALUE:
         decoded: object = json.loads(text)
         return decoded
-    return f"{type(value).__name__}: {value!r}"[:_KEPT_VALUE]
+    return f"{type(value).__name__}: {shown(value)}"

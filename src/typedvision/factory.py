@@ -8,13 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from os import PathLike
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
-from typedvision.errors import LimitError, Problem, UsageError
+from typedvision.errors import UsageError
 from typedvision.registry import index
+from typedvision.registry.build import build_skeleton
 from typedvision.registry.spec import ModelSpec, configure_family
+from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch
+from typedvision.weights.inspect import inspect
+from typedvision.weights.resolve import from_hub, published_file, tagged
 
 if TYPE_CHECKING:
     import torch
@@ -29,10 +34,14 @@ ModelT = TypeVar("ModelT")
 def create_model(
     model: Builds[ModelT],
     *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     seed: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
     **options: object,
 ) -> ModelT: ...
 
@@ -41,10 +50,14 @@ def create_model(
 def create_model(
     model: str | ModelSpec,
     *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     seed: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
     **options: object,
 ) -> ImageModel: ...
 
@@ -52,46 +65,78 @@ def create_model(
 def create_model(
     model: object,
     *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     seed: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
     **options: object,
 ) -> object:
-    """Make a model with initialised weights.
+    """Make a model, with initialised, published or your own weights.
 
-    Everything is validated before torch is imported, and counted before memory is taken.
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
 
     Args:
-        model: a name (`"resnet50"`), a `ModelSpec`, or a config.
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a
+            hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the
+            default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
         device: where the weights live; `"meta"` gives a skeleton without weights. By default
             PyTorch's default device.
         dtype: type of the weights; by default PyTorch's default.
         seed: the same seed gives the same weights, whatever was built before. By default PyTorch's
             seed (`torch.manual_seed`), which is read and not advanced.
         limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
         **options: other values for the fields of the config, such as `num_classes=10`.
 
     Returns:
-        A model in training mode.
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
 
     Raises:
         UnknownNameError: nobody publishes the name.
         ConfigError: naming every option that is wrong.
         LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
     """
-    spec = specify(model, **options)
+    if pretrained and checkpoint_path is not None:
+        raise UsageError("give either pretrained or checkpoint_path: both name weights")
+    if isinstance(pretrained, str):
+        model = tagged(model, pretrained)
+    published: HubFile | None = None
+    if isinstance(model, str) and model.startswith(HUB_SCHEME):
+        spec, published = from_hub(model, offline=offline, cache_dir=cache_dir)
+        spec = spec.with_options(**options)
+    else:
+        spec = specify(model, **options)
+        published = published_file(spec) if pretrained else None
 
     import torch
 
-    from typedvision.layers.image_model import ImageModel, describe, materialize
+    from typedvision.layers.image_model import materialize
+    from typedvision.weights.load import fill
 
-    skeleton = index.family(spec.family).build(spec.config)
-    assert isinstance(skeleton, ImageModel)  # the sealed build saw to it
-    _check_limits(sum(parameter.numel() for parameter in skeleton.parameters()), limits, spec)
-    describe(skeleton, spec)
+    skeleton = build_skeleton(spec, limits)
     place = torch.get_default_device() if device is None else torch.device(device)
-    return materialize(skeleton, place, dtype, seed)
+    if checkpoint_path is not None:
+        weights = inspect(checkpoint_path)
+    elif pretrained and published is not None:
+        weights = inspect(fetch(published, offline=offline, cache_dir=cache_dir))
+    else:
+        return materialize(skeleton, place, dtype, seed)
+    parts = index.family(spec.family).parts(spec.config)
+    fill(
+        skeleton, weights, parts, device=place, dtype=dtype or torch.get_default_dtype(), seed=seed
+    )
+    return skeleton
 
 
 def configure(name: str, **options: object) -> ModelConfig:
@@ -192,14 +237,6 @@ def accepts(name: str, option: str) -> bool:
         UnknownNameError: there is no such model or family.
     """
     return option in family(name).config_type().model_fields
-
-
-def _check_limits(params: int, limits: Limits, spec: ModelSpec) -> None:
-    if params > limits.params:
-        name = spec.variant or spec.family
-        message = f"must be at most {limits.params:,}; '{name}' has {params:,}"
-        problem = Problem(("params",), "range", message, params)
-        raise LimitError(f"'{name}' is larger than the limits allow", [problem])
 
 
 def _several(patterns: str | Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Generic, Self, TypeVar
 
 from pydantic import (
@@ -17,8 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from typedvision.config.features import FeatureSpec
-from typedvision.config.problems import conflict as conflict
-from typedvision.config.problems import problems_of
+from typedvision.config.problems import Conflict, problems_of, refuse
 from typedvision.errors import ConfigError, problem_count
 
 ModelT_co = TypeVar("ModelT_co", covariant=True)
@@ -94,6 +93,15 @@ class Config(BaseModel):
     def _plain(cls, data: object) -> object:
         return _frozen(data) if isinstance(data, Mapping) else data
 
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        refuse(self.conflicts())
+        return self
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together although each field is valid; a config overrides this."""
+        return iter(())
+
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> Self:
         """The config that these options make; the constructor, for options in a mapping.
@@ -141,6 +149,16 @@ class ModelConfig(Config):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The feature levels that the model offers, from the input to the output."""
         raise NotImplementedError(f"{type(self).__name__} must say which feature levels it has")
+
+
+def unpooled_classifier(config: ModelConfig, global_pool: str) -> Iterator[Conflict]:
+    """The conflict of a classifier that is given a whole feature map."""
+    if config.num_classes and not global_pool:
+        yield Conflict(
+            "'global_pool' must not be '' where there is a classifier: "
+            "set 'num_classes' to 0, or pool",
+            "global_pool",
+        )
 
 
 def _frozen(value: object) -> object:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from typing import NoReturn
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -14,14 +14,20 @@ from typedvision.errors import Problem, ProblemKind, did_you_mean, listed, shown
 Path = tuple[str | int, ...]
 
 
-def conflict(message: str, *fields: str) -> NoReturn:
-    """Refuse a combination of fields from inside a validator.
+class Conflict(NamedTuple):
+    """Fields that are valid one by one and cannot go together."""
 
-    Args:
-        message: what cannot go together and what instead; names every field.
-        fields: the fields in question, the one to change first.
-    """
-    raise PydanticCustomError("conflict", "{message}", {"message": message, "fields": list(fields)})
+    message: str
+    """What cannot go together and what instead; names every field."""
+    field: str
+    """The field to change first."""
+
+
+def refuse(conflicts: Iterable[Conflict]) -> None:
+    """Raise all conflicts, if there are any, as one finding of a validator."""
+    found = tuple(conflicts)
+    if found:
+        raise PydanticCustomError("conflicts", "conflicting fields", {"conflicts": found})
 
 
 def problems_of(
@@ -30,10 +36,10 @@ def problems_of(
     """What Pydantic found in `given`: one problem for each place, in the order of `given`."""
     problems: dict[Path, Problem] = {}
     for detail in error.errors(include_url=False):
-        problem = _problem(detail, _path(detail["loc"], given), given, config)
-        earlier = problems.get(problem.path)
-        # Several findings at one place are the branches of a union.
-        problems[problem.path] = _either(earlier, problem) if earlier else problem
+        for problem in _problems(detail, _path(detail["loc"], given), given, config):
+            earlier = problems.get(problem.path)
+            # Several findings at one place are the branches of a union.
+            problems[problem.path] = _either(earlier, problem) if earlier else problem
     # A branch that got as far as an item is what the caller was aiming at.
     inside = {path[:depth] for path in problems for depth in range(len(path))}
     aimed = [
@@ -57,7 +63,18 @@ _TYPES = {
 }
 
 
-def _problem(detail: ErrorDetails, path: Path, given: object, config: type[BaseModel]) -> Problem:
+def _problems(
+    detail: ErrorDetails, path: Path, given: object, config: type[BaseModel]
+) -> Iterator[Problem]:
+    if detail["type"] != "conflicts":
+        yield _problem(detail, path, config)
+        return
+    for message, field in detail["ctx"]["conflicts"]:
+        place = (*path, field)
+        yield Problem(place, "conflict", message, _at(place, given))
+
+
+def _problem(detail: ErrorDetails, path: Path, config: type[BaseModel]) -> Problem:
     value, context = detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
@@ -88,9 +105,6 @@ def _problem(detail: ErrorDetails, path: Path, given: object, config: type[BaseM
             return Problem(path, "value", message, value)
         case "literal_error":
             return _choice(path, _literals(context["expected"]), value)
-        case "conflict":
-            path = (*path, context["fields"][0])
-            return Problem(path, "conflict", context["message"], _at(path, given))
         case kind if kind in _TYPES:
             return Problem(path, "type", f"must be {_TYPES[kind]}; got {shown(value)}", value)
         case kind:

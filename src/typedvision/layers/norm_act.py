@@ -58,8 +58,7 @@ class BatchNormAct2d(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each channel over the batch and positions."""
-        y: Tensor = self.act(super().forward(input))
-        return y
+        return self.act(super().forward(input))
 
 
 class GroupNormAct(nn.GroupNorm):
@@ -71,8 +70,7 @@ class GroupNormAct(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each group of channels over itself and positions."""
-        y: Tensor = self.act(super().forward(input))
-        return y
+        return self.act(super().forward(input))
 
 
 class LayerNormAct2d(LayerNorm2d):
@@ -84,8 +82,7 @@ class LayerNormAct2d(LayerNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each position over its channels."""
-        y: Tensor = self.act(super().forward(input))
-        return y
+        return self.act(super().forward(input))
 
 
 class RMSNormAct2d(RMSNorm2d):
@@ -97,8 +94,7 @@ class RMSNormAct2d(RMSNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale each position by the root mean square of its channels."""
-        y: Tensor = self.act(super().forward(x))
-        return y
+        return self.act(super().forward(x))
 
 
 class EvoNorm2dS0(nn.Module):

@@ -16,7 +16,7 @@ from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypedDict
 
-from typedvision.errors import Problem, UnknownNameError, did_you_mean, listed
+from typedvision.errors import Problem, UnknownNameError, did_you_mean, listed, shown
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
@@ -71,7 +71,7 @@ def family(key: str) -> AnyFamily:
     near = did_you_mean(key, family_keys())
     hint = f"; did you mean {listed(near)}?" if near else ""
     problem = Problem((), "unknown", "no such family", key, family_keys(), near)
-    raise UnknownNameError(f"no family '{key}'{hint}", [problem])
+    raise UnknownNameError(f"no family {shown(key)}{hint}", [problem])
 
 
 def family_keys() -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def family_of(variant: str) -> AnyFamily:
     near = did_you_mean(variant, variants())
     hint = f"; did you mean {listed(near)}?" if near else ""
     problem = Problem((), "unknown", "no such model", variant, suggestions=near)
-    raise UnknownNameError(f"no model '{variant}'{hint}", [problem])
+    raise UnknownNameError(f"no model {shown(variant)}{hint}", [problem])
 
 
 def family_of_config(config: type[ModelConfig]) -> AnyFamily:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
@@ -17,8 +17,9 @@ from pydantic import (
     model_validator,
 )
 
-from typedvision.config.base import Config, ModelConfig, Whole, conflict, to_pair
+from typedvision.config.base import Config, ModelConfig, Whole, to_pair
 from typedvision.config.image import ImageSpec
+from typedvision.config.problems import Conflict
 from typedvision.config.strict_json import MAX_NESTING, nests_within, parse_json
 from typedvision.errors import (
     ConfigError,
@@ -191,24 +192,22 @@ class ModelSpec(Config):
     def _plain(cls, data: object) -> object:
         return data  # nothing to freeze here: metadata stays as the user wrote it
 
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
+    def conflicts(self) -> Iterator[Conflict]:
+        """What does not agree with the rest of the document."""
         wanted = registered.get(self.family)
         if wanted is not None and type(self.config) is not wanted.config_type():
             name = wanted.config_type().__name__
-            conflict(f"'config' must be a {name}, as 'family' says", "config", "family")
+            yield Conflict(f"'config' must be a {name}, as 'family' says", "config")
         if self.tag is not None and self.variant is None:
-            conflict("'tag' needs a 'variant' whose weights it names", "tag", "variant")
+            yield Conflict("'tag' needs a 'variant' whose weights it names", "tag")
         for field in ("mean", "std"):
             count = len(getattr(self.image, field))
             if count not in (1, self.config.in_chans):
-                conflict(
+                yield Conflict(
                     f"'image.{field}' has {count} values for 'config.in_chans' = "
                     f"{self.config.in_chans}: give one value, or one for each channel",
                     "image",
-                    "config",
                 )
-        return self
 
 
 def configure_family(family: AnyFamily, options: Mapping[str, object], subject: str) -> ModelConfig:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
+from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from typedvision.config.base import (
     Builds,
@@ -18,10 +18,11 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Whole,
-    conflict,
+    unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, AntiAlias, ConvNormAct, ConvPool
+from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
     from typedvision.families.efficientnet.model import EfficientNet
@@ -86,48 +87,40 @@ class Blocks(Config):
     num_experts: Annotated[int, Field(ge=0, le=64)] = 0
     """Kernels that each convolution mixes, picture by picture (CondConv); 0 for plain ones."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
         for field, kinds in _ONLY_IN.items():
             if self.block not in kinds and getattr(self, field) != _default(field):
                 owners = " or ".join(f"'{kind}'" for kind in kinds)
-                conflict(
+                yield Conflict(
                     f"'{field}' means nothing in a '{self.block}': "
                     f"leave it out, or set 'block' to {owners}",
                     field,
-                    "block",
                 )
         if not self.kernels or any(size % 2 == 0 for size in self.kernels):
-            conflict(f"'kernel_size' must be odd; got {self.kernel_size}", "kernel_size")
+            yield Conflict(f"'kernel_size' must be odd; got {self.kernel_size}", "kernel_size")
         if len(self.kernels) > 1 and self.block not in ("separable", "mbconv"):
-            conflict(
+            yield Conflict(
                 f"'kernel_size' must be one number in a '{self.block}': "
                 "only depthwise convolutions are split, so set 'block' to 'mbconv'",
                 "kernel_size",
-                "block",
             )
         if self.s2d and (self.stride, self.kernel_size) != (1, 3):
-            conflict(
+            yield Conflict(
                 "'s2d' subsamples by itself, for a 3x3 convolution: leave 'stride' and "
                 "'kernel_size' alone",
                 "s2d",
-                "stride",
-                "kernel_size",
             )
         if len(self.kernels) > 1 and self.group_size:
-            conflict(
-                "'group_size' needs one 'kernel_size': several are depthwise",
-                "group_size",
-                "kernel_size",
+            yield Conflict(
+                "'group_size' needs one 'kernel_size': several are depthwise", "group_size"
             )
         if self.num_experts and self.parts > 1:
-            conflict(
+            yield Conflict(
                 "'num_experts' mixes whole convolutions: set it to 0, or give one 'kernel_size' "
                 "and no 'exp_splits' and 'pw_splits'",
                 "num_experts",
-                "kernel_size",
             )
-        return self
 
     @property
     def kernels(self) -> tuple[int, ...]:
@@ -211,38 +204,30 @@ class EfficientNetConfig(ModelConfig, Builds["EfficientNet"]):
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.num_classes and not self.global_pool:
-            conflict(
-                "'global_pool' must not be '' where there is a classifier: "
-                "set 'num_classes' to 0, or pool",
-                "global_pool",
-                "num_classes",
-            )
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
+        yield from unpooled_classifier(self, self.global_pool)
         if self.stem_kernel_size % 2 == 0:
-            conflict(
+            yield Conflict(
                 f"'stem_kernel_size' must be odd; got {self.stem_kernel_size}", "stem_kernel_size"
             )
         count = sum(repeats for stage in self._runs() for _, repeats in stage)
         if count > MAX_BLOCKS:
-            conflict(
+            yield Conflict(
                 f"'depth_multiplier' makes {count} blocks of 'block_args': "
                 f"at most {MAX_BLOCKS} are possible",
                 "depth_multiplier",
-                "block_args",
             )
         if self.aa_layer and any(run.num_experts for stage in self._runs() for run, _ in stage):
-            conflict(
+            yield Conflict(
                 "'aa_layer' does not go with 'num_experts' in 'block_args': leave one of them out",
                 "aa_layer",
-                "block_args",
             )
-        self._check_parts()
-        self._check_norm_groups()
-        return self
+        if count <= MAX_BLOCKS:
+            yield from self._part_conflicts()
+            yield from self._norm_group_conflicts()
 
-    def _check_parts(self) -> None:
+    def _part_conflicts(self) -> Iterator[Conflict]:
         """Refuse groups and splits that do not divide the channels that they are given."""
         runs = [run for stage in self._runs() for run, _ in stage]
         if not any(run.group_size or run.parts > 1 for run in runs):
@@ -251,42 +236,38 @@ class EfficientNetConfig(ModelConfig, Builds["EfficientNet"]):
             size, inside = block.group_size, block.mid_channels
             inputs = block.in_channels if block.kind == "fused_mbconv" else inside
             if size and (inside % size or inputs % block.groups):
-                conflict(
+                yield Conflict(
                     f"'group_size' = {size} in 'block_args' must divide {inside} channels into "
                     f"as many groups as divide {inputs}: choose another, or another "
                     "'channel_multiplier'",
                     "block_args",
-                    "channel_multiplier",
                 )
             narrowest = min(block.in_channels, block.mid_channels, block.out_channels)
             parts = max(len(block.kernels), block.exp_splits, block.pw_splits)
             if parts > narrowest:
-                conflict(
+                yield Conflict(
                     f"'block_args' split {narrowest} channels into {parts} parts: ask for fewer, "
                     "or for a larger 'channel_multiplier'",
                     "block_args",
-                    "channel_multiplier",
                 )
 
-    def _check_norm_groups(self) -> None:
+    def _norm_group_conflicts(self) -> Iterator[Conflict]:
         size = self.norm_group_size
         if self.norm_layer not in ("groupnorm", "evonorms0"):
             if size is not None:
-                conflict(
+                yield Conflict(
                     f"'norm_group_size' means nothing to 'norm_layer' = '{self.norm_layer}': "
                     "leave it out, or normalise by 'groupnorm'",
                     "norm_group_size",
-                    "norm_layer",
                 )
             return
         for channels in self.plan().normalized():
             if channels % (size or 32):
                 parts = "32 groups" if size is None else f"groups of {size}"
-                conflict(
+                yield Conflict(
                     f"'norm_layer' = '{self.norm_layer}' cannot divide {channels} channels into "
                     f"{parts}: set another 'norm_group_size'",
                     "norm_group_size",
-                    "norm_layer",
                 )
 
     def features(self) -> tuple[FeatureSpec, ...]:

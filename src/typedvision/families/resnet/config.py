@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Self
-
-from pydantic import model_validator
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from typedvision.config.base import (
     Builds,
@@ -17,10 +16,11 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Whole,
-    conflict,
+    unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ChannelAttention, ConvNorm, ConvPool
+from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
     from typedvision.families.resnet.model import ResNet
@@ -87,24 +87,16 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     block_args: BlockArgs = BlockArgs()
     """Choices that apply to every residual block."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
         blocks = self.stage_blocks()
         if "basic" in blocks and (self.cardinality, self.base_width) != (1, 64):
-            conflict(
+            yield Conflict(
                 "'cardinality' and 'base_width' shape the 3x3 convolution of a bottleneck: "
                 "set 'block' to 'bottleneck', or leave them at 1 and 64",
                 "cardinality" if self.cardinality != 1 else "base_width",
-                "block",
             )
-        if self.num_classes and not self.global_pool:
-            conflict(
-                "'global_pool' must not be '' where there is a classifier: "
-                "set 'num_classes' to 0, or pool",
-                "global_pool",
-                "num_classes",
-            )
-        return self
+        yield from unpooled_classifier(self, self.global_pool)
 
     def stage_blocks(self) -> tuple[Block, Block, Block, Block]:
         """The kind of block of each stage."""

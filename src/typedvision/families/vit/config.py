@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from typedvision.config.base import (
     Builds,
@@ -18,11 +19,11 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
-    conflict,
     to_pair,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, TokenNorm, TokenPool
+from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
     from typedvision.families.vit.model import VisionTransformer
@@ -128,90 +129,80 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     attn_layer: AttentionName = "attn"
     """Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258)."""
 
-    @model_validator(mode="after")
-    def _heads_fit(self) -> Self:
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
+        yield from self._head_count_conflicts()
+        yield from self._block_conflicts()
+        yield from self._pooling_conflicts()
+        yield from self._patch_conflicts()
+
+    def _head_count_conflicts(self) -> Iterator[Conflict]:
         width, rest = divmod(self.embed_dim, self.num_heads)
         if rest:
-            conflict(
+            yield Conflict(
                 f"'num_heads' must divide 'embed_dim' {self.embed_dim} evenly; got "
                 f"{self.num_heads}: choose one of its divisors",
                 "num_heads",
-                "embed_dim",
             )
         if width % 2 and self._is_differential():
-            conflict(
+            yield Conflict(
                 f"'num_heads' must leave each head an even number of features for differential "
                 f"attention; 'embed_dim' {self.embed_dim} over {self.num_heads} heads is {width}",
                 "num_heads",
-                "embed_dim",
             )
-        return self
 
-    @model_validator(mode="after")
-    def _block_fits(self) -> Self:
+    def _block_conflicts(self) -> Iterator[Conflict]:
         if self.block_fn in ("parallel_scaling", "diff_parallel_scaling"):
             for name, plain in _FIXED_BY_PARALLEL_SCALING.items():
                 if getattr(self, name) != plain:
-                    conflict(
+                    yield Conflict(
                         f"'{name}' must be {plain!r} where 'block_fn' is '{self.block_fn}': "
                         "it has an attention and a perceptron of its own",
                         name,
-                        "block_fn",
                     )
         if self.fix_init and self.block_fn not in ("standard", "res_post"):
-            conflict(
+            yield Conflict(
                 f"'fix_init' must be false where 'block_fn' is '{self.block_fn}': it scales one "
                 "output projection after the other, of which this block has several at once",
                 "fix_init",
-                "block_fn",
             )
         hidden = int(self.embed_dim * self.mlp_ratio)
         if hidden < 1 or (self.mlp_layer in ("glu_mlp", "swiglu_packed") and hidden % 2):
-            conflict(
+            yield Conflict(
                 f"'mlp_ratio' gives {hidden} hidden features with 'embed_dim' {self.embed_dim}: "
                 f"'{self.mlp_layer}' needs {'one' if hidden < 1 else 'an even number'}",
                 "mlp_ratio",
-                "embed_dim",
             )
-        return self
 
-    @model_validator(mode="after")
-    def _head_fits(self) -> Self:
+    def _pooling_conflicts(self) -> Iterator[Conflict]:
         if self.global_pool in ("token", "prr") and not self.class_token:
-            conflict(
+            yield Conflict(
                 f"'global_pool' must not be '{self.global_pool}' where 'class_token' is false: "
                 "there is no such token; pool by 'avg' or 'map'",
                 "global_pool",
-                "class_token",
             )
         if self.fc_norm and not self.final_norm:
-            conflict(
+            yield Conflict(
                 "'fc_norm' must not be true where 'final_norm' is false: it only moves that "
                 "normalisation behind the pooling",
                 "fc_norm",
-                "final_norm",
             )
-        return self
 
-    @model_validator(mode="after")
-    def _patches_fit(self) -> Self:
+    def _patch_conflicts(self) -> Iterator[Conflict]:
         sizes = list(zip(to_pair(self.img_size), to_pair(self.patch_size), strict=True))
         if any(image < patch for image, patch in sizes):
-            conflict(
+            yield Conflict(
                 f"'img_size' {self.img_size} must be at least 'patch_size' {self.patch_size}: "
                 "not one patch fits",
                 "img_size",
-                "patch_size",
             )
         cut = any(image % patch for image, patch in sizes)
         if cut and self.dynamic_img_pad and not self.dynamic_img_size:
-            conflict(
+            yield Conflict(
                 f"'img_size' {self.img_size} must be a multiple of 'patch_size' "
                 f"{self.patch_size} where 'dynamic_img_pad' is true and 'dynamic_img_size' is not",
                 "img_size",
-                "dynamic_img_pad",
             )
-        return self
 
     def input_size(self) -> int | tuple[int, int] | None:
         """`img_size`, unless the model takes any."""

@@ -1,0 +1,120 @@
+"""A small client of the Language Server Protocol: enough to ask what an editor asks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+class LanguageServer:
+    """A language server that speaks over its standard streams, with one open file.
+
+    Args:
+        command: what starts the server.
+        folder: the user's project.
+        settings: the editor's settings, as the server asks for them.
+    """
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, settings: Mapping[str, object]
+    ) -> None:
+        self._settings = settings
+        self._uri = (folder / "editing.py").as_uri()
+        self._version = 0
+        self._number = 0
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        root = {"uri": folder.as_uri(), "name": folder.name}
+        abilities = {
+            "workspace": {"configuration": True, "workspaceFolders": True},
+            "textDocument": {
+                "hover": {"contentFormat": ["plaintext"]},
+                "completion": {"completionItem": {"documentationFormat": ["plaintext"]}},
+                "signatureHelp": {
+                    "signatureInformation": {
+                        "documentationFormat": ["plaintext"],
+                        "parameterInformation": {"labelOffsetSupport": False},
+                    }
+                },
+            },
+        }
+        options = {"processId": None, "capabilities": abilities, "workspaceFolders": [root]}
+        self._request("initialize", {**options, "rootUri": root["uri"]})
+        self._notify("initialized", {})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+    def write(self, text: str) -> None:
+        """Give the open file another text, as an edit does."""
+        self._version += 1
+        document = {"uri": self._uri, "version": self._version}
+        if self._version == 1:
+            opened = {**document, "languageId": "python", "text": text}
+            self._notify("textDocument/didOpen", {"textDocument": opened})
+        else:
+            change = {"textDocument": document, "contentChanges": [{"text": text}]}
+            self._notify("textDocument/didChange", change)
+
+    def ask(self, what: str, line: int, column: int) -> Any:
+        """The answer to `textDocument/<what>` at a place in the file, both counted from 0."""
+        place = {"line": line, "character": column}
+        return self._request(
+            f"textDocument/{what}", {"textDocument": {"uri": self._uri}, "position": place}
+        )
+
+    def _request(self, method: str, params: object) -> Any:
+        self._number += 1
+        self._send({"id": self._number, "method": method, "params": params})
+        while True:
+            message = self._receive()
+            if "method" in message:
+                if "id" in message:
+                    self._send({"id": message["id"], "result": self._answer(message)})
+            elif message.get("id") == self._number:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']['message']}")
+                return message["result"]
+
+    def _answer(self, message: Mapping[str, Any]) -> object:
+        if message["method"] != "workspace/configuration":
+            return None
+        return [self._settings.get(item["section"]) for item in message["params"]["items"]]
+
+    def _notify(self, method: str, params: object) -> None:
+        self._send({"method": method, "params": params})
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        assert self._process.stdin is not None
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self._process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        self._process.stdin.flush()
+
+    def _receive(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        length = 0
+        while (line := self._process.stdout.readline().strip()) != b"":
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        if not length:
+            raise EOFError("the language server has ended")
+        message: dict[str, Any] = json.loads(self._process.stdout.read(length))
+        return message

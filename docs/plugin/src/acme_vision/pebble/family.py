@@ -1,0 +1,38 @@
+"""The Pebble family: its published variants, and how to build one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from acme_vision.pebble.config import PebbleConfig
+from typedvision import Capabilities, ModelFamily, Parts
+
+if TYPE_CHECKING:
+    from acme_vision.pebble.model import Pebble
+
+
+class PebbleFamily(ModelFamily[PebbleConfig, "Pebble"]):
+    """Patches, then blocks that mix space and channels by turns."""
+
+    key = "pebble"
+    title = "Pebble"
+    paper = "https://arxiv.org/abs/2201.09792"
+    capabilities = Capabilities(input_size="any", grad_checkpointing=False)
+
+    @classmethod
+    def build(cls, cfg: PebbleConfig) -> Pebble:
+        """A skeleton of the model."""
+        from acme_vision.pebble.model import Pebble
+
+        return Pebble(cfg)
+
+    @classmethod
+    def parts(cls, cfg: PebbleConfig) -> Parts:
+        """The patches' convolution, and the classifier."""
+        return Parts(first_conv=("stem",), classifier=("head",))
+
+    variants = {
+        "pebble_small": PebbleConfig(width=32, depth=2),
+        "pebble_base": PebbleConfig(),
+        "pebble_mixed": PebbleConfig(kernel_size=3, mixing="full"),
+    }

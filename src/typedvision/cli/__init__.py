@@ -1,0 +1,58 @@
+"""The command line: one small module a verb.
+
+Exit codes: 0 valid, 1 invalid (any `TypedVisionError`), 2 a command that makes no sense or a file
+that cannot be read or written. Only `build` loads torch. What else takes time to load is imported
+by the function that needs it, so that `--help` and `check` answer at once.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from typedvision._version import __version__
+from typedvision.cli.build import build
+from typedvision.cli.check import check
+from typedvision.cli.listing import listing
+from typedvision.cli.schema import schema
+from typedvision.cli.show import show
+from typedvision.cli.spec import spec
+from typedvision.cli.stubs import stubs
+
+app = typer.Typer(
+    name="typedvision",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a bug of ours is shown with Python's own traceback
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list")(listing)
+for verb in (show, spec, check, schema, build, stubs):
+    app.command()(verb)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"typedvision {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _typedvision(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Image models by typed, strict configs."""
+
+
+def main() -> None:
+    """Run the command that `sys.argv` says, and exit."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
+    app(prog_name="typedvision")

@@ -1,0 +1,96 @@
+"""What a command names: spec files, published models, options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from typedvision.config.strict_json import MAX_BYTES, parse_json
+from typedvision.errors import SpecError
+from typedvision.registry import index
+
+if TYPE_CHECKING:
+    from typedvision.registry.spec import ModelSpec
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="OPTION=VALUE",
+        help="Another value for an option, as JSON or plain text; a dot reaches into a nested"
+        " one. Repeatable.",
+    ),
+]
+
+
+def names(incomplete: str) -> list[str]:
+    """The published models that begin so, for the shell's completion."""
+    return [name for name in index.variants() if name.startswith(incomplete)]
+
+
+def parameters(variant: str) -> int | None:
+    """The number of parameters of a published model; None where the index does not know it."""
+    for family in index.rows().values():
+        if variant in family["variants"]:
+            return family["variants"][variant]["params"]
+    return None
+
+
+def read_file(name: str) -> bytes:
+    """The bytes of a file, `-` being stdin; of one too large for a spec only the beginning.
+
+    Raises:
+        typer.BadParameter: it cannot be read.
+    """
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with open(name, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot read '{name}': {error.strerror}") from None
+
+
+def read_model(model: str, settings: Iterable[str] | None) -> ModelSpec:
+    """The spec of a published model or of a file, with other options.
+
+    Args:
+        model: a name; or a file, if it ends in `.json` or is `-`.
+        settings: `option=value`, each.
+
+    Raises:
+        TypedVisionError: there is no such model, or the spec or an option is wrong.
+        typer.BadParameter: a setting is no such pair, or the file cannot be read.
+    """
+    from typedvision.factory import specify
+    from typedvision.registry.spec import ModelSpec
+
+    is_file = model == "-" or model.endswith(".json")
+    spec = ModelSpec.from_json(read_file(model)) if is_file else specify(model)
+    options: dict[str, object] = {}
+    for setting in settings or ():
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise typer.BadParameter(
+                f"'{setting}' must be OPTION=VALUE, as in num_classes=10", param_hint="--set"
+            )
+        options = _with(options or spec.to_dict()["config"], path.split("."), _value(text))
+    return spec.with_options(**options)
+
+
+def _value(text: str) -> object:
+    """A value written as JSON, or otherwise the text itself."""
+    try:
+        return parse_json(text)
+    except SpecError:
+        return text
+
+
+def _with(values: object, path: list[str], value: object) -> dict[str, object]:
+    """`values` with `value` at `path`; what is no object on the way there becomes one."""
+    known = dict(values) if isinstance(values, Mapping) else {}
+    name, *rest = path
+    return {**known, name: _with(known.get(name), rest, value) if rest else value}

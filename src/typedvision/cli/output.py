@@ -1,0 +1,121 @@
+"""What every verb prints with: data as JSON, tables for a terminal, errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from typedvision.errors import TypedVisionError, UnknownNameError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+INVALID = 1
+"""Exit code of a command that found something invalid."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, errors too.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+
+
+def print_text(text: str) -> None:
+    """Print on stdout; nothing more once the reader of a pipe has gone (`| head -1`)."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_json(data: object) -> None:
+    """Print JSON on stdout."""
+    print_text(json.dumps(data, indent=2, allow_nan=False))
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table on stdout; numbers are told by their digits and stand at the right."""
+    from rich.table import Table
+
+    cells = [list(row) for row in rows]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for position, column in enumerate(columns):
+        numeric = all(row[position].replace(",", "").isdigit() for row in cells)
+        table.add_column(column, justify="right" if numeric and cells else "left")
+    for row in cells:
+        table.add_row(*row)
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(table)
+    print_text("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console for text that is no markup; in a pipe no line is broken."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 10_000
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def errors_shown(as_json: bool) -> Generator[None, None, None]:
+    """Print an error of ours and end the command, with the exit code for invalid."""
+    try:
+        yield
+    except TypedVisionError as error:
+        if as_json:
+            print_json(error.to_dict())
+        else:
+            print_error(error)
+        raise typer.Exit(INVALID) from None
+
+
+def print_error(error: TypedVisionError, subject: str = "") -> None:
+    """Print an error on stderr, `subject` being what it is about."""
+    head = f"{subject}: " if subject else ""
+    if not sys.stderr.isatty():
+        print(f"{head}{error}", file=sys.stderr)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    screen = console(stderr=True)
+    title = f"[{error.code}] "
+    screen.print(Text.assemble(head, (title, "bold red"), (error.summary, "bold")))
+    if isinstance(error, UnknownNameError):
+        return  # the one problem is the summary
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    for style in ("bold", "red", ""):
+        table.add_column(style=style)
+    for problem in error.problems:
+        table.add_row(problem.where(), problem.kind, problem.message)
+    screen.print(table)
+
+
+def write_file(path: Path, text: str, *, force: bool) -> None:
+    """Write a whole file at once: beside it first, then by its name.
+
+    Raises:
+        typer.BadParameter: the file exists and `force` is off, or it cannot be written.
+    """
+    if path.exists() and not force:
+        raise typer.BadParameter(f"'{path}' exists; --force replaces it", param_hint="--output")
+    draft = path.parent / f".{path.name}.{os.getpid()}"
+    try:
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"cannot write '{path}': {error.strerror}", param_hint="--output"
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)

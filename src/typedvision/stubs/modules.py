@@ -1,0 +1,246 @@
+"""Whole stubs: of a namespace of variants, and of the factory with an overload for each family."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import keyword
+import textwrap
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import ForwardRef, get_args
+
+from typedvision import factory
+from typedvision.config.base import ModelConfig
+from typedvision.registry.family import AnyFamily
+from typedvision.stubs.options import Keyword, keywords, options, source, split_doc, type_source
+
+CountParams = Callable[[AnyFamily, str], int]
+"""The number of parameters of a family's variant."""
+
+
+def models_stub(families: Sequence[AnyFamily], head: str, count: CountParams | None = None) -> str:
+    """The stub of a module in which each variant of the families is a callable object.
+
+    Args:
+        families: the families whose variants the module has.
+        head: first line of the stub.
+        count: the number of parameters of a family's variant; without it none is told.
+    """
+    body = [
+        '_TagT = TypeVar("_TagT", bound=str | bool)',
+        *(_variant_class(family) for family in families),
+        *(_variants(family, count) for family in families),
+    ]
+    return _module(head, body)
+
+
+def factory_stub(families: Sequence[AnyFamily], head: str) -> str:
+    """The stub of `typedvision.factory`: its own public functions, with the options spelled out.
+
+    A function that takes the name of a variant has an overload for each family; the last one is
+    for a name that is known only at run time, and takes what every model takes.
+    """
+    tree = ast.parse(inspect.getsource(factory))
+    body = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Assign)]
+    body += [f"{_names_alias(family)}: TypeAlias = {_names(family)}" for family in families]
+    functions: dict[str, list[ast.FunctionDef]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            functions.setdefault(node.name, []).append(node)
+    results = {"create_model": model_source, "configure": config_source}
+    for name, nodes in functions.items():
+        if name in results:
+            body += _overloads(getattr(factory, name), nodes, families, results[name])
+        else:
+            body += [_as_it_is(node) for node in nodes]
+    return _module(head, body)
+
+
+def model_source(family: AnyFamily) -> str:
+    """Source text of the class of a family's models."""
+    model = _type_arguments(family)[1]
+    if isinstance(model, type):
+        return type_source(model)
+    package, _, module = family.__module__.rpartition(".")
+    name = model.__forward_arg__ if isinstance(model, ForwardRef) else str(model)
+    return f"{package}.model.{name}" if module == "family" else f"{family.__module__}.{name}"
+
+
+def config_source(family: AnyFamily) -> str:
+    """Source text of the class of a family's configs."""
+    return type_source(family.config_type())
+
+
+def attribute_names(family: AnyFamily) -> list[str]:
+    """The names of a family's variants that can be attributes, sorted."""
+    names = sorted(family.variants)
+    return [name for name in names if name.isidentifier() and not keyword.iskeyword(name)]
+
+
+def _variant_class(family: AnyFamily) -> str:
+    """The class of a family's variants, generic in the tags of the one."""
+    fields = options(family.config_type(), family.variants.values())
+    create = [
+        replace(each, type="Literal[False] | _TagT") if each.name == "pretrained" else each
+        for each in keywords(factory.create_model)
+    ]
+    call = _document(factory.create_model, [*create, *fields], f"A {family.title} model.")
+    config = _document(factory.configure, fields, "The config with other options.")
+    spec = _document(factory.configure, fields, "The spec with other options.")
+    config_type, spec_type = config_source(family), "typedvision.registry.spec.ModelSpec"
+    methods = [
+        "@property\ndef name(self) -> str: ...",
+        "@property\ndef tags(self) -> tuple[str, ...]:\n"
+        '    """The tags of the published weights, the default first."""',
+        _function("__call__", "self", [*create, *fields], model_source(family), call),
+        _function("config", "self", fields, config_type, config),
+        _function("spec", "self", fields, spec_type, spec),
+    ]
+    lines = [
+        "@type_check_only",
+        f"class {_class_name(family)}(Generic[_TagT]):",
+        f'    """A published variant of {family.title} ({family.paper})."""',
+        "",
+        textwrap.indent("\n".join(methods), "    "),
+    ]
+    return "\n".join(lines)
+
+
+def _variants(family: AnyFamily, count: CountParams | None) -> str:
+    lines = []
+    for name in attribute_names(family):
+        tags = [tag for tag in family.tags(name) if family.weights(name, tag).repository]
+        default = [True] if tags[:1] == list(family.tags(name)[:1]) else []
+        type_ = f"Literal[{', '.join(map(source, [*default, *tags]))}]" if tags else "Never"
+        facts = [family.title, *([f"{count(family, name):,} parameters"] if count else [])]
+        weights = f"Weights: {', '.join(tags)}." if tags else "No weights are published."
+        lines.append(f"{name}: Final[{_class_name(family)}[{type_}]]")
+        lines.append(_docstring(f"{', '.join([*facts, family.paper])}\n\n{weights}"))
+    return "\n".join(lines)
+
+
+def _overloads(
+    function: Callable[..., object],
+    nodes: list[ast.FunctionDef],
+    families: Sequence[AnyFamily],
+    result: Callable[[AnyFamily], str],
+) -> Iterator[str]:
+    """The signatures of a function, an overload for each family before the last of them."""
+    own, common = keywords(function), options(ModelConfig, ())
+    *early, last = nodes[:-1] or nodes  # the implementation has no signature of its own
+    first = last.args.args[0].arg
+
+    def overload(type_: str, fields: list[Keyword], returns: str) -> str:
+        doc = _document(function, [*own, *fields])
+        return "@overload\n" + _function(
+            function.__name__, f"{first}: {type_}", [*own, *fields], returns, doc
+        )
+
+    def given(node: ast.FunctionDef) -> str:
+        annotation, returns = node.args.args[0].annotation, node.returns
+        assert annotation  # the house's functions are typed
+        assert returns
+        return overload(ast.unparse(annotation), common, ast.unparse(returns))
+
+    yield from map(given, early)
+    for family in families:
+        fields = options(family.config_type(), family.variants.values())
+        yield overload(_names_alias(family), fields, result(family))
+    yield given(last)
+
+
+def _as_it_is(node: ast.FunctionDef) -> str:
+    doc = _docstring(ast.get_docstring(node) or "")
+    node.body = [ast.Expr(ast.Constant(...))]
+    head = ast.unparse(node).removesuffix("\n    ...")
+    return f"{head}\n{textwrap.indent(doc, '    ')}"
+
+
+def _function(name: str, first: str, keywords: Sequence[Keyword], returns: str, doc: str) -> str:
+    lines = [f"def {name}(", f"    {first},", "    *,"]
+    lines += [f"    {each.name}: {each.type} = {each.default}," for each in keywords]
+    return "\n".join([*lines, f") -> {returns}:", textwrap.indent(_docstring(doc), "    ")])
+
+
+def _document(
+    function: Callable[..., object], known: Sequence[Keyword], before: str | None = None
+) -> str:
+    """A function's docstring with the text of these keywords; `before` replaces its beginning.
+
+    Each keyword has one line, however long: pyright shows only the first line of each.
+    """
+    doc = split_doc(function)
+    arguments = {} if before else {name: doc.arguments[name] for name in list(doc.arguments)[:1]}
+    arguments |= {each.name: each.doc for each in known}
+    lines = [f"    {name}: {text}" for name, text in arguments.items()]
+    return "\n".join([before or doc.before, "", "Args:", *lines, "", doc.after]).rstrip()
+
+
+def _docstring(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    end = "\n" if "\n" in text else ""
+    return f'"""{escaped}{end}"""'
+
+
+def _module(head: str, body: Sequence[str]) -> str:
+    text = "\n\n".join(body)
+    return "\n\n".join([head, "\n".join(_imports(text)), text]) + "\n"
+
+
+def _imports(text: str) -> list[str]:
+    """The imports that the code of a stub needs."""
+    homes = dict.fromkeys([*typing.__all__, "type_check_only"], "typing") | _factory_imports()
+    modules: set[str] = set()
+    members: dict[str, set[str]] = {}
+    for dotted in _dotted_names(ast.parse(text)):
+        name, _, rest = dotted.partition(".")
+        if name in homes:
+            members.setdefault(homes[name], set()).add(name)
+        elif rest:
+            modules.add(dotted.rpartition(".")[0])
+    return [
+        *(f"import {module}" for module in sorted(modules)),
+        *(f"from {home} import {', '.join(sorted(members[home]))}" for home in sorted(members)),
+    ]
+
+
+def _dotted_names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name | ast.Attribute):
+        yield ast.unparse(node)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _dotted_names(child)
+
+
+def _factory_imports() -> dict[str, str]:
+    """The names that the factory imports, also for its types alone, with their modules."""
+    return {
+        alias.name: node.module
+        for node in ast.walk(ast.parse(inspect.getsource(factory)))
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+
+def _names(family: AnyFamily) -> str:
+    rows = "".join(f"    {source(name)},\n" for name in sorted(family.variants))
+    return f"Literal[\n{rows}]"
+
+
+def _names_alias(family: AnyFamily) -> str:
+    return f"_{_class_name(family).removesuffix('Variant')}Name"
+
+
+def _class_name(family: AnyFamily) -> str:
+    return f"{model_source(family).rpartition('.')[2]}Variant"
+
+
+def _type_arguments(family: AnyFamily) -> tuple[object, ...]:
+    """`(Config, Model)` of `class TheFamily(ModelFamily[Config, Model])`."""
+    for cls in family.__mro__:
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            if len(get_args(base)) == 2 and not isinstance(get_args(base)[0], typing.TypeVar):
+                return get_args(base)
+    raise AssertionError("the metaclass refuses a family without a config")

@@ -1,0 +1,184 @@
+"""Keywords as they stand in a stub: the type, the default and the text that an editor shows."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from typedvision.config import names
+from typedvision.config.base import Config, ModelConfig
+
+VOCABULARIES = {
+    alias: f"{names.__name__}.{name}"
+    for name, alias in vars(names).items()
+    if get_origin(alias) is Literal
+}
+"""The shared vocabularies, which a stub imports by name; every other `Literal` is spelled out."""
+
+_BOUNDS = {
+    "ge": "at least {}",
+    "gt": "more than {}",
+    "le": "at most {}",
+    "lt": "less than {}",
+    "min_length": "at least {} items",
+    "max_length": "at most {} items",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """One keyword of a stub's function."""
+
+    name: str
+    type: str
+    """Source text of the type; a name of another module has that module before it."""
+    default: str
+    """Source text of the default, `...` where it depends on the variant."""
+    doc: str
+    """One line for the editor."""
+
+
+def options(config: type[ModelConfig], rows: Iterable[ModelConfig]) -> list[Keyword]:
+    """The fields of a config as keywords.
+
+    Args:
+        config: the config class.
+        rows: the variants that the keywords are for; a default in which they differ is not told.
+    """
+    known = list(rows)
+    return [_option(name, field, known) for name, field in config.model_fields.items()]
+
+
+def keywords(function: Callable[..., object]) -> list[Keyword]:
+    """The keyword-only parameters of a function, with the text of its docstring."""
+    docs = split_doc(function).arguments
+    return [
+        Keyword(
+            parameter.name,
+            str(parameter.annotation),
+            source(parameter.default),
+            docs[parameter.name],
+        )
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """A Google docstring in its parts."""
+
+    before: str
+    """What stands above `Args:`."""
+    arguments: dict[str, str]
+    """Each argument with its text, as one line."""
+    after: str
+    """What stands below the arguments."""
+
+
+def split_doc(function: Callable[..., object]) -> Doc:
+    """The docstring of a function, which documents its arguments under `Args:`."""
+    before, _, rest = (inspect.getdoc(function) or "").partition("\n\nArgs:\n")
+    block, _, after = rest.partition("\n\n")
+    arguments: dict[str, str] = {}
+    name = ""
+    for line in block.splitlines():
+        if match := _ARGUMENT.fullmatch(line):
+            name, arguments[match[1]] = match[1], match[2]
+        else:
+            arguments[name] += f" {line.strip()}"
+    return Doc(before, arguments, after)
+
+
+_ARGUMENT = re.compile(r"    \*{0,2}(\w+): (.*)")
+
+
+def source(value: object) -> str:
+    """The source text of a plain value, `...` for any other."""
+    if isinstance(value, str):
+        return json.dumps(value)
+    if isinstance(value, tuple):
+        items = [source(item) for item in value]
+        comma = "," if len(items) == 1 else ""
+        return "..." if "..." in items else f"({', '.join(items)}{comma})"
+    return repr(value) if value is None or isinstance(value, (bool, int, float)) else "..."
+
+
+def type_source(annotation: object) -> str:
+    """The source text of a type without the bounds that only Pydantic reads.
+
+    A class stands with its module before it: `typedvision.config.image.ImageSpec`.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_source(arguments[0])
+    if origin is Literal:
+        spelled = f"Literal[{', '.join(source(value) for value in arguments)}]"
+        return VOCABULARIES.get(annotation, spelled)
+    if origin in (Union, UnionType):
+        return " | ".join(type_source(argument) for argument in arguments)
+    if origin is not None:
+        return f"{type_source(origin)}[{', '.join(type_source(each) for each in arguments)}]"
+    if annotation is NoneType:
+        return "None"
+    if annotation is Ellipsis:
+        return "..."
+    if not isinstance(annotation, type):
+        return "object"
+    if annotation.__module__ == "builtins":
+        return annotation.__qualname__
+    return f"{annotation.__module__}.{annotation.__qualname__}"
+
+
+def _option(name: str, field: FieldInfo, rows: list[ModelConfig]) -> Keyword:
+    values = [getattr(row, name) for row in rows]
+    shared = bool(values) and all(value == values[0] for value in values)
+    usual = None if field.is_required() else field.get_default(call_default_factory=True)
+    default = _shown(values[0]) if shared else "the variant's own"
+    if not shared and not field.is_required():
+        default += f", {_shown(usual)} where it says none"
+    facts = "; ".join([*_facts(field.annotation, field.metadata), f"default: {default}"])
+    return Keyword(
+        name,
+        type_source(field.annotation),
+        source(values[0]) if shared else "...",
+        f"{' '.join((field.description or '').split())} {facts[0].upper()}{facts[1:]}.",
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Config):
+        changed = {k: v for k, v in value if v != type(value).model_fields[k].default}
+        return (
+            f"{type(value).__name__}({', '.join(f'{k}={_shown(v)}' for k, v in changed.items())})"
+        )
+    return repr(value)
+
+
+def _facts(annotation: object, metadata: Iterable[object] = ()) -> list[str]:
+    """The bounds and choices of a type, each once: `at least 0`, `one of 'a', 'b'`."""
+    found: list[str] = []
+    for mark in metadata:
+        inner = mark.metadata if isinstance(mark, FieldInfo) else [mark]
+        for bound in inner:
+            found += [
+                words.format(getattr(bound, key))
+                for key, words in _BOUNDS.items()
+                if getattr(bound, key, None) is not None
+            ]
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        found.append(f"one of {', '.join(map(repr, arguments))}")
+    elif get_origin(annotation) is Annotated:
+        found += _facts(arguments[0], arguments[1:])
+    else:
+        for argument in arguments:
+            found += _facts(argument)
+    return [", ".join(dict.fromkeys(found))] if found else []

@@ -1,0 +1,73 @@
+"""Makes a tensor for one model from that of another: other channels, another patch or grid."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from typedvision.layers.position import resample_position_table
+from typedvision.weights.plan import Adaptation
+
+
+def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
+    """What the plan says for one tensor.
+
+    Args:
+        tensor: the tensor of the checkpoint.
+        adaptation: what to do with it.
+        shape: the shape that it shall have.
+    """
+    for step in adaptation.steps:
+        match step:
+            case "patch_kernel":
+                tensor = resample_patch_kernel(tensor, (shape[2], shape[3]))
+            case "input_channels":
+                tensor = convert_input_channels(tensor, shape[1])
+            case "position_table":
+                assert adaptation.grids is not None
+                tensor = resample_position_table(tensor, *adaptation.grids)
+    return tensor
+
+
+def convert_input_channels(weight: Tensor, count: int) -> Tensor:
+    """The weight of a first convolution for another number of input channels.
+
+    One channel sees the sum, so that a grey picture gives what it gave as a colour one. More are
+    the old ones in turn, scaled so that the response keeps its size.
+
+    Args:
+        weight: (out, in, height, width).
+        count: number of channels that it shall take.
+
+    Returns:
+        The new weight, (out, count, height, width).
+    """
+    wide = weight.float()
+    channels = weight.shape[1]
+    if count == 1:
+        return wide.sum(dim=1, keepdim=True).to(weight.dtype)
+    turns = -(-count // channels)
+    repeated = wide.repeat(1, turns, 1, 1)[:, :count]
+    return (repeated * (channels / count)).to(weight.dtype)
+
+
+def resample_patch_kernel(weight: Tensor, size: tuple[int, int]) -> Tensor:
+    """The weight of a patch embedding for another patch size.
+
+    The pseudo-inverse of bicubic resizing: a resized patch gives the embedding that the patch gave
+    (https://arxiv.org/abs/2212.08013, section 3.4).
+
+    Args:
+        weight: (out, in, height, width).
+        size: height and width that it shall have.
+
+    Returns:
+        The new weight, (out, in, *size).
+    """
+    old = (weight.shape[2], weight.shape[3])
+    pixels = torch.eye(old[0] * old[1]).reshape(-1, 1, *old)
+    resize = F.interpolate(pixels, size, mode="bicubic", antialias=True).flatten(1)
+    # `resize` is (old pixels, new pixels): row by row, what becomes of each old pixel.
+    resampled: Tensor = weight.float().flatten(2) @ torch.linalg.pinv(resize).T
+    return resampled.reshape(*weight.shape[:2], *size).to(weight.dtype)

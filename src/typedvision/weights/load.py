@@ -1,0 +1,225 @@
+"""Gives a skeleton its weights: the file is mapped into memory, and its tensors are assigned."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from typedvision.config.limits import DEFAULT_LIMITS, Limits
+from typedvision.errors import Problem, WeightsError, problem_count
+from typedvision.layers.image_model import ImageModel
+from typedvision.layers.init import initialize
+from typedvision.registry.build import build_skeleton
+from typedvision.registry.family import Parts
+from typedvision.weights.adapt import adapt
+from typedvision.weights.inspect import Checkpoint, inspect
+from typedvision.weights.plan import LoadReport, Plan, TensorKind, make_plan
+from typedvision.weights.save import ALIGNMENT, DTYPES, digest
+
+
+def load_model(
+    path: str | PathLike[str],
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    verify: bool = False,
+) -> ImageModel:
+    """The model that `save_model` wrote.
+
+    The tensors are views of the file, read when they are used; memory that is written to is the
+    model's own. Replacing the file (as `save_model` does) is safe, changing it in place is not.
+
+    Args:
+        path: the file.
+        device: where the weights shall live; by default PyTorch's default device.
+        dtype: type of the weights; by default as they were saved.
+        limits: refuse a larger model.
+        verify: read everything, and compare it with the digests in the header.
+
+    Returns:
+        The model in training mode; `model.load_report` says what was loaded.
+
+    Raises:
+        WeightsError: the file is not there, is of another kind, is damaged, was not written by
+            `save_model`, or holds other tensors than its spec says.
+        SpecError: the spec in its header is not valid.
+        LimitError: the model is larger than `limits`.
+    """
+    checkpoint = inspect(path)
+    if checkpoint.spec is None:
+        raise WeightsError(
+            f"'{path}' does not say what model it is: "
+            f"write create_model(NAME, checkpoint_path={str(path)!r})"
+        )
+    model = build_skeleton(checkpoint.spec, limits)
+    place = torch.get_default_device() if device is None else torch.device(device)
+    fill(model, checkpoint, None, device=place, dtype=dtype, verify=verify)
+    return model
+
+
+def fill(
+    model: ImageModel,
+    checkpoint: Checkpoint,
+    parts: Parts | None,
+    *,
+    device: torch.device,
+    dtype: torch.dtype | None,
+    seed: int | None = None,
+    verify: bool = False,
+    source: str | None = None,
+) -> None:
+    """Give a skeleton the weights of a checkpoint.
+
+    Args:
+        model: the skeleton; it stays one where `device` is meta, or where this fails.
+        checkpoint: what `inspect` said of the file.
+        parts: what may be adapted; None where the checkpoint must fit as it is.
+        device: where the weights shall live.
+        dtype: type of the weights; None keeps that of the checkpoint.
+        seed: seed of what begins anew; by default PyTorch's.
+        verify: compare what is read with the digests of the checkpoint.
+        source: where the weights are from, in words; by default the checkpoint's path.
+
+    Raises:
+        WeightsError: the checkpoint does not fit, or its tensors are not as its digests say.
+    """
+    source = source or str(checkpoint.path)
+    wanted = model.state_dict()
+    plan = make_plan(
+        {key: TensorKind(tuple(t.shape), t.is_floating_point()) for key, t in wanted.items()},
+        {
+            name: TensorKind(info.shape, info.dtype.startswith(_FLOATING))
+            for name, info in checkpoint.tensors.items()
+        },
+        parts,
+        model=f"'{model.spec.variant or model.spec.family}'",
+        source=f"'{source}'",
+    )
+    report = _report(plan, source)
+    if device.type != "meta":
+        tensors = _read(checkpoint, plan, wanted, device, dtype, verify)
+        fresh = _assign(model, tensors, device, dtype or _common_dtype(tensors))
+        if fresh:
+            initialize(
+                model, torch.initial_seed() if seed is None else seed, model.inits, only=fresh
+            )
+    elif dtype is not None:
+        model.to(dtype)
+    model.load_report = report
+
+
+_FLOATING = ("F", "BF")  # how the format's names of floating-point types begin
+_SMALL = 65_536
+
+
+def _read(
+    checkpoint: Checkpoint,
+    plan: Plan,
+    wanted: Mapping[str, Tensor],
+    device: torch.device,
+    dtype: torch.dtype | None,
+    verify: bool,
+) -> dict[str, Tensor]:
+    """The tensors of a plan, by the model's keys."""
+    tensors: dict[str, Tensor] = {}
+    problems: list[Problem] = []
+    for key, tensor in _mapped(checkpoint, plan.sources):
+        name = plan.sources[key]
+        if not _lies_well(tensor, ours=checkpoint.spec is not None):
+            tensor = tensor.clone()
+        if verify and name in checkpoint.digests and digest(tensor) != checkpoint.digests[name]:
+            problems.append(Problem((name,), "value", "is not what was saved"))
+        if key in plan.adapted:
+            tensor = adapt(tensor, plan.adapted[key], wanted[key].shape)
+        tensors[key] = tensor.to(device, dtype if tensor.is_floating_point() else None)
+    if problems:
+        count = problem_count(len(problems))
+        raise WeightsError(f"{count} in the tensors of '{checkpoint.path}'", problems)
+    return tensors
+
+
+def _mapped(checkpoint: Checkpoint, names: Mapping[str, str]) -> Iterator[tuple[str, Tensor]]:
+    """Tensors by the given keys, mapped into memory: nothing is read yet."""
+    maps: dict[Path, mmap.mmap] = {}
+    for key, name in names.items():
+        info = checkpoint.tensors[name]
+        if info.file not in maps:
+            maps[info.file] = _map_file(info.file)
+        dtype, count = DTYPES[info.dtype], math.prod(info.shape)
+        if count == 0:
+            yield key, torch.empty(info.shape, dtype=dtype)
+            continue
+        try:
+            flat = torch.frombuffer(maps[info.file], dtype=dtype, count=count, offset=info.start)
+        except ValueError as error:
+            raise WeightsError(f"'{info.file}' was changed while it was read") from error
+        yield key, flat.reshape(info.shape)
+
+
+def _map_file(path: Path) -> mmap.mmap:
+    """A file as memory; what is written there stays in this process."""
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError) as error:  # a file that became empty is a ValueError
+        raise WeightsError(f"'{path}' cannot be read: {error}") from error
+
+
+def _lies_well(tensor: Tensor, *, ours: bool) -> bool:
+    """Whether a mapped tensor can be used where it lies.
+
+    In files of ours almost all do, and the rest is copied, so that a loaded model computes what
+    the saved one did, to the last bit. In others' files almost none would: there we ask no more
+    than that every element lies well, and copy only what costs nothing.
+    """
+    if tensor.data_ptr() % ALIGNMENT == 0:
+        return True
+    return not ours and tensor.nbytes > _SMALL and tensor.data_ptr() % tensor.element_size() == 0
+
+
+def _assign(
+    model: ImageModel,
+    tensors: Mapping[str, Tensor],
+    device: torch.device,
+    dtype: torch.dtype | None,
+) -> set[str]:
+    """Put tensors into a skeleton, and memory where there is none; returns the latter's keys."""
+    fresh = set()
+    for path, module in model.named_modules():
+        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        for name, old in own:
+            key = f"{path}.{name}" if path else name
+            new = tensors.get(key)
+            if new is None:
+                kind = dtype if old.is_floating_point() else None
+                new = torch.empty_like(old, device=device, dtype=kind)
+                fresh.add(key)
+            # What setattr does after it has looked whether the name is free.
+            if isinstance(old, nn.Parameter):
+                module._parameters[name] = nn.Parameter(new, old.requires_grad)
+            else:
+                module._buffers[name] = new
+    return fresh
+
+
+def _common_dtype(tensors: Mapping[str, Tensor]) -> torch.dtype | None:
+    """The floating-point type of all tensors; None where they have several."""
+    dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
+    return dtypes.pop() if len(dtypes) == 1 else None
+
+
+def _report(plan: Plan, source: str) -> LoadReport:
+    return LoadReport(
+        source=source,
+        matched=tuple(key for key in plan.sources if key not in plan.adapted),
+        adapted={key: adaptation.text for key, adaptation in plan.adapted.items()},
+        initialised=plan.initialised,
+        dropped=plan.dropped,
+    )

@@ -1,0 +1,70 @@
+"""Finds which file holds the weights that a call means; imports no torch."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from typedvision.config.strict_json import MAX_BYTES, parse_json
+from typedvision.errors import SpecError, UsageError, WeightsError
+from typedvision.registry import index
+from typedvision.registry.spec import ModelSpec
+from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch, parse_repository
+from typedvision.weights.header import read_bytes
+from typedvision.weights.timm_config import read_timm_config
+
+
+def tagged(model: object, tag: str) -> str | ModelSpec:
+    """The model with the tag of its weights.
+
+    Raises:
+        UsageError: the model is none that a tag belongs to, or names another.
+    """
+    match model:
+        case str() if model.partition(".")[2] in ("", tag) and not model.startswith(HUB_SCHEME):
+            return f"{model.partition('.')[0]}.{tag}"
+        case ModelSpec() if model.variant is not None and model.tag in (None, tag):
+            return model.replace(tag=tag)
+    raise UsageError(f"pretrained={tag!r} needs a model's name without another tag; got {model!r}")
+
+
+def published_file(spec: ModelSpec) -> HubFile:
+    """The file of a spec's published weights: those of its tag, or of the default.
+
+    Raises:
+        UnknownNameError: the variant has no such tag.
+        WeightsError: no weights are published for it.
+    """
+    if spec.variant is None:
+        raise WeightsError(
+            "no weights are published for a config: name a variant, or give checkpoint_path"
+        )
+    entry = index.family(spec.family).weights(spec.variant, spec.tag)
+    if entry.repository is None:
+        name = f"{spec.variant}.{spec.tag}" if spec.tag else spec.variant
+        raise WeightsError(f"no weights are published for '{name}'")
+    return HubFile(entry.repository, entry.file, entry.revision, entry.sha256)
+
+
+def from_hub(
+    name: str, *, offline: bool, cache_dir: str | PathLike[str] | None
+) -> tuple[ModelSpec, HubFile]:
+    """The spec and the weights of a hub repository, as its `config.json` describes them.
+
+    Args:
+        name: `hf-hub:owner/name`, with `@revision` if it shall be another than the main branch.
+        offline: open no socket.
+        cache_dir: the cache of downloads.
+
+    Raises:
+        UsageError: the name is not written like this.
+        WeightsError: the document cannot be had.
+        SpecError: naming every problem of the document, with its path.
+    """
+    repository, revision = parse_repository(name)
+    wanted = HubFile(repository, "config.json", revision)
+    path = fetch(wanted, offline=offline, cache_dir=cache_dir)
+    try:
+        document = parse_json(read_bytes(path, MAX_BYTES))
+    except SpecError as error:
+        raise SpecError(f"{wanted} cannot be read", error.problems) from None
+    return read_timm_config(document, str(wanted)), wanted._replace(name="model.safetensors")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import typedvision as tv
+from tests.cli.running import run
+from typedvision.cli.options import option_groups
+
+FAMILIES = sorted({tv.family(name).key for name in tv.list_models()})
+
+
+def test_a_model() -> None:
+    text = run("show", "seresnet50").stdout
+    for line in (
+        "family      resnet: ResNet, https://arxiv.org/abs/1512.03385",
+        "parameters  28,088,024",
+        "input       3 x 224 x 224; any other size works",
+        "layer4      2048      32",
+    ):
+        assert line in text.splitlines()
+    assert "number in [0, 1]" in text
+    assert 'BlockArgs; default {"attn_layer": null, "rd_ratio": null}' in text
+    assert '{"attn_layer": "se"}' in text
+    assert "Dropout probability before the classifier." in text
+
+
+def test_a_model_as_json() -> None:
+    document = json.loads(run("show", "resnet50", "--json").stdout)
+    spec = tv.specify("resnet50")
+    assert document["name"] == "resnet50"
+    assert document["parameters"] == 25_557_032
+    assert document["config"] == spec.to_dict()["config"]
+    assert document["image"] == spec.to_dict()["image"]
+    assert [level["stride"] for level in document["features"]] == [2, 4, 8, 16, 32]
+    assert list(document["weights"]) == list(tv.family("resnet").tags("resnet50"))
+    (rate,) = (
+        option for option in document["options"]["ResNetConfig"] if option["name"] == "drop_rate"
+    )
+    assert rate == {
+        "name": "drop_rate",
+        "takes": "number in [0, 1]",
+        "required": False,
+        "default": 0.0,
+        "doc": "Dropout probability before the classifier.",
+    }
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_a_family(key: str) -> None:
+    text = run("show", key).stdout
+    family = tv.family(key)
+    assert family.title in text
+    words = text.split()
+    assert all(name in words for name in family.variants)
+    assert all(option in words for option in family.config_type().model_fields)
+    document = json.loads(run("show", key, "--json").stdout)
+    assert list(document["models"]) == list(family.variants)
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_every_option_says_what_it_takes_and_what_it_means(key: str) -> None:
+    for group in option_groups(tv.family(key).config_type()):
+        for option in group.options:
+            assert option.takes not in ("", "anything", "array", "object"), option
+            assert option.doc, option
+
+
+def test_a_tag_may_have_other_classes_than_the_index_has_counted() -> None:
+    name = next(
+        name
+        for name in tv.list_models(tags=True)
+        if tv.specify(name).config != tv.configure(name.partition(".")[0])
+    )
+    document = json.loads(run("show", name, "--json").stdout)
+    assert document["tag"] == name.partition(".")[2]
+    assert document["config"]["num_classes"] == tv.specify(name).config.num_classes
+    assert document["parameters"] is None
+    assert "parameters" not in run("show", name).stdout.splitlines()[2]

@@ -1,0 +1,75 @@
+"""Weights by a fixed rule, and what is left of an output: enough to compare two implementations.
+
+The golden numbers were made by the same rule on the peer's side. A tensor's values depend on its
+key and shape alone, so neither the order of modules nor any initialisation matters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import TypedDict
+
+import torch
+from torch import Generator, Tensor, nn
+
+PICKS = 8  # single values that a fingerprint keeps
+
+
+class Fingerprint(TypedDict):
+    """What is kept of a tensor."""
+
+    shape: list[int]
+    mean: float
+    rms: float
+    values: list[float]
+
+
+def randn(shape: tuple[int, ...], seed: int) -> Tensor:
+    generator = Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+@torch.no_grad()
+def fill(model: nn.Module) -> None:
+    """Overwrite every floating-point entry of the state dict."""
+    for key, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(_filling(key, tensor.shape))
+
+
+def _filling(key: str, shape: torch.Size) -> Tensor:
+    """About what training would leave: unit variance kept, norms near one, biases small."""
+    noise = randn(tuple(shape), zlib.crc32(key.encode()))
+    name = key.rpartition(".")[2]
+    if name == "running_var":
+        return 1.0 + 0.4 * noise.tanh()
+    if name == "running_mean":
+        return 0.1 * noise
+    if len(shape) >= 2:
+        return 0.3 * noise if shape[0] == 1 else noise / (shape.numel() / shape[0]) ** 0.5
+    return 0.1 * noise if name.endswith("bias") else 0.8 + 0.1 * noise
+
+
+def picture(shape: tuple[int, ...]) -> Tensor:
+    """The one picture of the golden numbers, shape (1, C, H, W)."""
+    return randn((1, *shape), 20240316)
+
+
+def fingerprint(output: Tensor) -> Fingerprint:
+    """Shape, mean, root mean square and some values, evenly spaced."""
+    flat = output.detach().double().flatten()
+    picks = torch.linspace(0, flat.numel() - 1, min(PICKS, flat.numel())).long()
+    return {
+        "shape": list(output.shape),
+        "mean": flat.mean().item(),
+        "rms": flat.square().mean().sqrt().item(),
+        "values": flat[picks].tolist(),
+    }
+
+
+def state_digest(model: nn.Module) -> str:
+    """One digest for all keys and shapes of the state dict."""
+    state = model.state_dict()
+    lines = sorted(f"{key} {tuple(tensor.shape)}" for key, tensor in state.items())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

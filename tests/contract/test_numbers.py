@@ -1,0 +1,272 @@
+"""What a model computes: the peer's numbers, and the same ones by every way there is."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import typedvision as tv
+from tests.contract.conftest import picture_size
+from tests.contract.facts import FACTS, FAMILIES
+from tests.contract.filling import Fingerprint, fill, fingerprint, picture, randn
+from tests.contract.groups import outside_of_groups
+from typedvision.config.base import ModelConfig
+from typedvision.layers.image_model import ImageModel
+from typedvision.registry.family import AnyFamily
+
+TOLERANCE = 1e-6  # of the root mean square, in float64
+
+
+def filled(cfg: ModelConfig, **options: object) -> ImageModel:
+    """A model in double precision, none of whose weights is trivial."""
+    model = tv.create_model(tv.specify(cfg, **options), dtype=torch.float64, seed=0)
+    fill(model)
+    return model.eval()
+
+
+def pictures(cfg: ModelConfig, count: int = 2) -> Tensor:
+    return randn((count, cfg.in_chans, *picture_size(cfg)), seed=1)
+
+
+def same(one: Tensor, other: Tensor) -> None:
+    torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+def agree(found: Fingerprint, wanted: Fingerprint) -> bool:
+    numbers = zip([found["rms"], *found["values"]], [wanted["rms"], *wanted["values"]], strict=True)
+    worst = max(abs(one - other) for one, other in numbers)
+    return found["shape"] == wanted["shape"] and worst <= TOLERANCE * wanted["rms"]
+
+
+@pytest.mark.parametrize("name", [name for name, facts in FACTS.items() if "logits" in facts])
+@torch.inference_mode()
+def test_outputs_are_the_peers(name: str) -> None:
+    facts = FACTS[name]
+    model = filled(tv.configure(name))
+    x = picture(tuple(facts["input"]))
+    features = model.forward_features(x)
+    assert agree(fingerprint(features), facts["features"])
+    assert agree(fingerprint(model.forward_head(features)), facts["logits"])
+    assert agree(fingerprint(model(x)), facts["logits"])
+
+
+def test_a_small_difference_is_seen() -> None:
+    wanted = fingerprint(randn((2, 9), seed=0))
+    assert agree(fingerprint(randn((2, 9), seed=0) + 1e-8), wanted)
+    assert not agree(fingerprint(randn((2, 9), seed=0) + 3e-6), wanted)
+    assert not agree(fingerprint(randn((9, 2), seed=0)), wanted)
+
+
+@torch.inference_mode()
+def test_logits_and_features_have_their_shapes(small: ModelConfig) -> None:
+    model, x = filled(small), pictures(small)
+    features = model.forward_features(x)
+    assert model.num_features in features.shape
+    assert model.forward_head(features, pre_logits=True).shape == (2, model.head_hidden_size)
+    assert model(x).shape == (2, small.num_classes)
+
+
+@torch.inference_mode()
+def test_without_classes_it_returns_what_the_classifier_would_see(small: ModelConfig) -> None:
+    bare, model, x = filled(small, num_classes=0), filled(small), pictures(small)
+    same(bare(x), model.forward_head(model.forward_features(x), pre_logits=True))
+    assert list(bare.get_classifier().parameters()) == []
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_any_number_of_channels_goes_in(small: ModelConfig, channels: int) -> None:
+    cfg = small.replace(in_chans=channels)
+    assert filled(cfg)(pictures(cfg)).shape == (2, small.num_classes)
+
+
+POOLINGS = [(family, kind) for family in FAMILIES for kind in family.capabilities.global_pool]
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"), POOLINGS, ids=[f"{family.key}-{kind}" for family, kind in POOLINGS]
+)
+def test_every_declared_pooling_works(small: ModelConfig, kind: str) -> None:
+    bare = filled(small, global_pool=kind, num_classes=0)
+    out = bare(pictures(small))
+    assert out.isfinite().all()
+    if kind:
+        assert out.ndim == 2
+        logits = filled(small, global_pool=kind)(pictures(small))
+        assert logits.shape == (2, small.num_classes)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_other_precisions_come_close(small: ModelConfig, dtype: torch.dtype) -> None:
+    exact = filled(small)(pictures(small))
+    model = tv.create_model(small, dtype=dtype).eval()
+    fill(model)
+    out = model(pictures(small).to(dtype))
+    assert out.dtype == dtype
+    error = (out.double() - exact).square().mean().sqrt() / exact.square().mean().sqrt()
+    assert error < 100 * torch.finfo(dtype).eps
+
+
+@torch.inference_mode()
+def test_a_picture_does_not_see_the_others(small: ModelConfig) -> None:
+    model, x = filled(small), pictures(small, count=3)
+    same(model(x)[1:2], model(x[1:2]))
+
+
+def test_a_step_back_reaches_every_parameter(small: ModelConfig) -> None:
+    model = filled(small).train()
+    model(pictures(small)).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+def test_a_fresh_model_learns(small: ModelConfig) -> None:
+    model = tv.create_model(small, seed=0).train()
+    x, classes = pictures(small, count=4).float(), torch.arange(4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(20):
+        loss = nn.functional.cross_entropy(model(x), classes)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_only_the_head_stands_outside_of_the_groups(small: ModelConfig) -> None:
+    model = filled(small).train()
+    model.forward_features(pictures(small)).square().mean().backward()
+    head = {name for name, parameter in model.named_parameters() if parameter.grad is None}
+    assert set(outside_of_groups(model)) <= head
+
+
+def test_checkpointing_gives_the_same_gradients(small: ModelConfig, family: AnyFamily) -> None:
+    if not family.capabilities.grad_checkpointing:
+        return
+    gradients = []
+    for enable in (False, True):
+        model = filled(small).train()
+        model.set_grad_checkpointing(enable)
+        assert model.grad_checkpointing is enable
+        saved = 0
+
+        def pack(tensor: Tensor) -> Tensor:
+            nonlocal saved
+            saved += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            loss = model(pictures(small)).square().mean()
+        loss.backward()
+        gradients.append(([parameter.grad for parameter in model.parameters()], saved))
+    (kept, all_saved), (recomputed, few_saved) = gradients
+    assert few_saved < all_saved
+    for one, other in zip(kept, recomputed, strict=True):
+        assert one is not None
+        assert other is not None
+        same(one, other)
+
+
+@torch.inference_mode()
+def test_intermediates_are_the_levels(small: ModelConfig) -> None:
+    model, x = filled(small), pictures(small)
+    outputs: dict[str, Tensor] = {}
+    for level in model.feature_info:
+        _keep_output(model.get_submodule(level.name), level.name, outputs)
+    final, levels = _intermediates(model, x)
+    same(final, model.forward_features(x))
+    assert len(levels) == len(model.feature_info)
+    height, width = picture_size(small)
+    for level, spec in zip(levels, model.feature_info, strict=True):
+        shape = (2, spec.channels, height // spec.stride, width // spec.stride)
+        assert level.shape == shape
+        output = outputs[spec.name]
+        if output.ndim == 3:  # tokens: those of the class and of registers stand before the map's
+            tokens = output[:, -level[0, 0].numel() :]
+            output = tokens.transpose(1, 2).unflatten(2, level.shape[-2:])
+        same(level, output)
+
+
+def _keep_output(module: nn.Module, name: str, outputs: dict[str, Tensor]) -> None:
+    while isinstance(module, nn.Sequential):  # a stage that the model runs block by block
+        module = module[-1]
+
+    def keep(_module: nn.Module, _args: tuple[Tensor, ...], output: Tensor) -> None:
+        outputs[name] = output.clone()
+
+    module.register_forward_hook(keep)
+
+
+def _intermediates(model: ImageModel, x: Tensor, **options: object) -> tuple[Tensor, list[Tensor]]:
+    found = model.forward_intermediates(x, **options)  # type: ignore[arg-type]
+    assert isinstance(found, tuple)
+    return found
+
+
+@torch.inference_mode()
+def test_some_intermediates_are_some_of_all(small: ModelConfig) -> None:
+    model, x = filled(small), pictures(small)
+    _, levels = _intermediates(model, x)
+    final, last = _intermediates(model, x, indices=1)
+    same(final, model.forward_features(x))
+    same(last[0], levels[-1])
+    chosen = model.forward_intermediates(
+        x, indices=[0, -1], stop_early=True, intermediates_only=True
+    )
+    assert isinstance(chosen, list)
+    assert len(chosen) == 2
+    same(chosen[0], levels[0])
+    same(chosen[1], levels[-1])
+    with pytest.raises(tv.ConfigError, match="feature levels"):
+        model.forward_intermediates(x, indices=[len(levels)])
+
+
+@torch.inference_mode()
+def test_stopping_early_computes_less(small: ModelConfig) -> None:
+    model, ran = filled(small), []
+    for module in model.modules():
+        module.register_forward_hook(lambda *_: ran.append(1))
+    counts = []
+    for stop_early in (True, False):
+        ran.clear()
+        _intermediates(model, pictures(small), indices=[0], stop_early=stop_early)
+        counts.append(len(ran))
+    assert counts[0] < counts[1]
+
+
+def test_it_exports(small: ModelConfig) -> None:
+    model, x = filled(small), pictures(small)
+    program = torch.export.export(model, (x,))
+    same(program.module()(x), model(x))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None:
+    torch.compiler.reset()
+    model, x = filled(small).train(training), pictures(small)
+    compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
+    same(compiled(x), model(x))
+
+
+@pytest.fixture
+def copies(small: ModelConfig) -> Iterator[tuple[ImageModel, ImageModel]]:
+    """A model, and each way to copy it."""
+    model = filled(small)
+    return iter([(model, copy.deepcopy(model)), (model, pickle.loads(pickle.dumps(model)))])
+
+
+def test_copies_are_the_same_model(
+    copies: Iterator[tuple[ImageModel, ImageModel]], small: ModelConfig
+) -> None:
+    for model, twin in copies:
+        same(twin(pictures(small)), model(pictures(small)))
+        assert twin.spec == model.spec
+        assert {id(p) for p in twin.parameters()}.isdisjoint(id(p) for p in model.parameters())

@@ -1,0 +1,221 @@
+"""What a model begins with: the peer's spread, from one seed, whatever happened before."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import typedvision as tv
+from tests.contract.conftest import picture_size
+from tests.contract.facts import FACTS
+from tests.contract.filling import randn
+from tools.golden import SEEDS
+from typedvision.config.base import ModelConfig
+from typedvision.layers.image_model import ImageModel
+from typedvision.registry.family import AnyFamily
+
+SIGMAS = 5.0  # of what chance does to a mean or a deviation: one false alarm in a million
+
+
+def tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Every parameter and every buffer, those outside of the state dict too."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for key, tensor in one.items():
+        assert torch.equal(tensor, other[key]), key
+
+
+def test_a_seed_decides_every_weight(small: ModelConfig) -> None:
+    first = tv.create_model(small, seed=3)
+    torch.manual_seed(99)
+    torch.randn(5)
+    tv.create_model(small, seed=4)
+    assert_same(tensors(tv.create_model(small, seed=3)), tensors(first))
+    other = tensors(tv.create_model(small, seed=4))
+    drawn = [key for key, tensor in tensors(first).items() if not torch.equal(tensor, other[key])]
+    assert any(key.endswith("weight") for key in drawn)
+
+
+def test_without_a_seed_pytorch_decides(small: ModelConfig) -> None:
+    torch.manual_seed(3)
+    assert_same(tensors(tv.create_model(small)), tensors(tv.create_model(small, seed=3)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_a_precision_only_rounds_the_weights(small: ModelConfig, dtype: torch.dtype) -> None:
+    rounded = tv.create_model(small, seed=0).to(dtype)
+    assert_same(tensors(tv.create_model(small, seed=0, dtype=dtype)), tensors(rounded))
+
+
+def test_a_tensors_weights_are_its_own(small: ModelConfig) -> None:
+    few, many = tv.create_model(small, seed=0), tv.create_model(small, seed=0, num_classes=9)
+    others = tensors(many)
+    for key, tensor in tensors(few).items():
+        if tensor.shape == others[key].shape:
+            assert torch.equal(tensor, others[key]), key
+
+
+def test_nothing_of_the_storage_is_left(small: ModelConfig) -> None:
+    model = tv.create_model(small, seed=0)
+    fresh = {key: tensor.clone() for key, tensor in tensors(model).items()}
+    for tensor in tensors(model).values():
+        tensor.data.fill_(math.nan if tensor.is_floating_point() else 77)
+    model.init_weights(0)
+    assert_same(tensors(model), fresh)
+
+
+def test_global_randomness_is_left_alone(small: ModelConfig) -> None:
+    before = torch.get_rng_state(), random.getstate()
+    tv.create_model(small)
+    tv.create_model(small, seed=1).reset_classifier(3)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+
+
+def test_weights_are_finite_and_of_the_default_precision(small: ModelConfig) -> None:
+    model = tv.create_model(small)
+    assert model.training
+    for key, tensor in tensors(model).items():
+        assert tensor.isfinite().all(), key
+    for key, parameter in model.named_parameters():
+        assert parameter.dtype == torch.get_default_dtype(), key
+        assert parameter.requires_grad, key
+        assert parameter.is_leaf, key
+
+
+Spread = dict[str, tuple[float, float]]
+WITH_SPREAD = [name for name, facts in FACTS.items() if "spread" in facts]
+
+
+def unlike(model: ImageModel, wanted: Spread) -> list[str]:
+    """The tensors whose initial mean or deviation is further from the peer's than chance takes it.
+
+    Both sides draw each tensor `SEEDS` times.
+    """
+    draws: dict[str, list[Tensor]] = {key: [] for key in wanted}
+    for seed in range(SEEDS):
+        model.init_weights(seed)
+        state = model.state_dict()
+        for key, kept in draws.items():
+            kept.append(state[key].double().flatten())
+    return [key for key, kept in draws.items() if _differs(torch.cat(kept), *wanted[key])]
+
+
+def _differs(drawn: Tensor, mean: float, std: float) -> bool:
+    if std < 1e-9:  # not drawn at all
+        return not torch.allclose(drawn, torch.tensor(mean).double())
+    chance = SIGMAS / math.sqrt(drawn.numel())
+    found = drawn.std(correction=0).item()
+    return abs(found / std - 1.0) > chance or abs(drawn.mean().item() - mean) > 1.5 * chance * std
+
+
+@pytest.mark.parametrize("name", WITH_SPREAD)
+def test_the_initial_spread_is_the_peers(name: str) -> None:
+    spread = FACTS[name]["spread"]
+    model = tv.create_model(name, seed=0)
+    floats = {key for key, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    assert spread.keys() == floats
+    assert unlike(model, spread) == []
+
+
+@pytest.mark.parametrize("name", WITH_SPREAD)
+def test_another_spread_is_seen(name: str) -> None:
+    spread = FACTS[name]["spread"]
+    model = tv.create_model(name, seed=0)
+    drawn = {
+        key
+        for key, tensor in model.state_dict().items()
+        if tensor.numel() * SEEDS > 4_000 and spread[key][1] > 1e-9
+    }
+    assert drawn
+    wider = {key: (mean, 1.1 * std) for key, (mean, std) in spread.items()}
+    assert drawn <= set(unlike(model, wider))
+    shifted = {key: (mean + 0.15 * std, std) for key, (mean, std) in spread.items()}
+    assert drawn <= set(unlike(model, shifted))
+    constant = {key: (mean, 0.0) for key, (mean, std) in spread.items()}
+    assert drawn <= set(unlike(model, constant))
+
+
+def test_a_new_classifier_is_that_of_a_new_model(small: ModelConfig) -> None:
+    model = tv.create_model(small, seed=0)
+    body = {key: tensor.clone() for key, tensor in tensors(model).items()}
+    model.reset_classifier(11, seed=5)
+    wanted = tv.create_model(small, num_classes=11, seed=5)
+    assert model.spec == wanted.spec
+    assert model.num_classes == 11
+    changed = [key for key, new in tensors(model).items() if not torch.equal(new, body[key])]
+    assert changed
+    for key, tensor in tensors(model).items():
+        expected = tensors(wanted)[key] if key in changed else body[key]
+        assert torch.equal(tensor, expected), key
+    x = randn((2, small.in_chans, *picture_size(small)), 1).float()
+    assert model(x).shape == (2, 11)
+
+
+def test_a_new_classifier_touches_what_the_family_names(
+    small: ModelConfig, family: AnyFamily
+) -> None:
+    model = tv.create_model(small, seed=0)
+    body = {key: id(tensor) for key, tensor in tensors(model).items()}
+    model.reset_classifier(11)
+    new = {key for key, tensor in tensors(model).items() if id(tensor) != body.get(key)}
+    heads = family.parts(model.spec.config).classifier
+    assert new
+    assert all(any(key.startswith(f"{head}.") for head in heads) for key in new)
+
+
+def test_a_new_classifier_is_where_the_model_is(small: ModelConfig) -> None:
+    model = tv.create_model(small, dtype=torch.float64).eval()
+    model.reset_classifier(4)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
+    assert not any(module.training for module in model.modules())
+    skeleton = tv.create_model(small, device="meta")
+    skeleton.reset_classifier(4)
+    assert all(parameter.is_meta for parameter in skeleton.parameters())
+
+
+def test_a_classifier_is_taken_away_and_put_back(small: ModelConfig) -> None:
+    model = tv.create_model(small, seed=0)
+    model.reset_classifier(0)
+    assert model.spec == tv.create_model(small, num_classes=0, device="meta").spec
+    assert list(model.get_classifier().parameters()) == []
+    model.reset_classifier(small.num_classes, seed=0)
+    assert_same(tensors(model), tensors(tv.create_model(small, seed=0)))
+
+
+def test_a_pooling_is_changed_with_the_classifier(small: ModelConfig, family: AnyFamily) -> None:
+    x = randn((2, small.in_chans, *picture_size(small)), 1).float()
+    for kind in filter(None, family.capabilities.global_pool):
+        model = tv.create_model(small, seed=0)
+        try:
+            wanted = tv.create_model(small, global_pool=kind, num_classes=3, seed=0).eval()
+        except tv.ConfigError:
+            continue
+        model.reset_classifier(3, kind, seed=0)
+        assert model.spec == wanted.spec
+        torch.testing.assert_close(model.eval()(x), wanted(x))
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "global_pool"), [(-1, None), (10**9, None), (True, None), (3, "nonsense")]
+)
+def test_a_refused_classifier_changes_nothing(
+    small: ModelConfig, num_classes: int, global_pool: str | None
+) -> None:
+    model = tv.create_model(small, seed=0)
+    before, spec, printed = tensors(model), model.spec, repr(model)
+    with pytest.raises(tv.ConfigError):
+        model.reset_classifier(num_classes, global_pool)
+    assert model.spec is spec
+    assert model.num_classes == small.num_classes
+    assert repr(model) == printed
+    assert {key: id(tensor) for key, tensor in tensors(model).items()} == {
+        key: id(tensor) for key, tensor in before.items()
+    }

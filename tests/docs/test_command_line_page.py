@@ -1,0 +1,15 @@
+"""`docs/command-line.md` has a section for each verb, and for no other."""
+
+from __future__ import annotations
+
+import re
+
+from typer.main import get_command
+
+from tests.docs.pages import ROOT
+from typedvision.cli import app
+
+
+def test_every_verb_has_its_section() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+    assert set(re.findall(r"^## (.+)$", page, re.MULTILINE)) == set(get_command(app).commands)

@@ -1,0 +1,144 @@
+"""The public calls, as a user makes them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import typedvision as tv
+from tests.toys import Toy, ToyConfig, declare
+
+
+@pytest.fixture(autouse=True)
+def toy(registry: None) -> None:
+    """A family to make models of."""
+    declare()
+
+
+def test_a_model_is_made_from_a_name_a_config_or_a_spec() -> None:
+    by_name = tv.create_model("toy_wide", num_classes=3, seed=0)
+    config = tv.configure("toy_wide")
+    for given in (config, tv.specify(config), config.replace(num_classes=3)):
+        model = tv.create_model(given, num_classes=3, seed=0)
+        assert isinstance(model, Toy)
+        assert torch.equal(model.head.weight, by_name.get_classifier().weight)
+    assert by_name.spec.variant == "toy_wide"
+
+
+@pytest.mark.parametrize("given", [3, None, b"toy_wide", ToyConfig, object(), {"family": "toy"}])
+def test_anything_else_is_a_wrong_call(given: object) -> None:
+    with pytest.raises(tv.UsageError, match="a model is a name, a config or a ModelSpec; got "):
+        tv.create_model(given)  # type: ignore[call-overload]
+
+
+def test_a_model_above_the_limits_is_refused_before_it_has_memory() -> None:
+    count = sum(p.numel() for p in tv.create_model("toy_wide", device="meta").parameters())
+    tv.create_model("toy_wide", limits=tv.Limits(params=count))
+    with pytest.raises(tv.LimitError) as caught:
+        tv.create_model("toy_wide", limits=tv.Limits(params=count - 1), device="meta")
+    (problem,) = caught.value.problems
+    assert problem == tv.Problem(
+        ("params",), "range", f"must be at most {count - 1:,}; 'toy_wide' has {count:,}", count
+    )
+    with pytest.raises(tv.LimitError):
+        tv.create_model(ToyConfig(width=60_000, num_classes=1_000_000))
+
+
+def test_a_model_goes_where_it_is_told() -> None:
+    assert tv.create_model("toy_wide", device="meta").stem.weight.is_meta
+    assert tv.create_model("toy_wide", dtype=torch.float64).stem.weight.dtype == torch.float64
+    assert tv.create_model("toy_wide", device=torch.device("cpu")).stem.weight.device.type == "cpu"
+    with torch.device("meta"):
+        assert tv.create_model("toy_wide").stem.weight.is_meta
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert tv.create_model("toy_wide").stem.weight.dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_model_is_made_in_inference_mode_too() -> None:
+    with torch.inference_mode():
+        model = tv.create_model("toy_wide", seed=0)
+        assert model(torch.zeros(1, 3, 4, 4)).isfinite().all()
+    other = tv.create_model("toy_wide", seed=0)
+    assert torch.equal(model.stem.weight, other.stem.weight)
+
+
+@pytest.mark.parametrize("seed", [0, -1, 2**63, 2**80])
+def test_any_integer_is_a_seed(seed: int) -> None:
+    one, other = (tv.create_model("toy_wide", seed=seed) for _ in range(2))
+    assert torch.equal(one.stem.weight, other.stem.weight)
+
+
+def test_names_are_listed_as_people_count() -> None:
+    names = {
+        "toy_2": ToyConfig(),
+        "toy_10": ToyConfig(),
+        "toy_10b": ToyConfig(),
+        "toy_b": ToyConfig(),
+    }
+    declare(variants=names)
+    assert tv.list_models("toy*") == ["toy_2", "toy_10", "toy_10b", "toy_b"]
+
+
+def test_names_are_filtered() -> None:
+    everything = tv.list_models()
+    assert everything
+    assert len(everything) == len(set(everything))
+    assert tv.list_models("toy_*") == ["toy_small", "toy_wide"]
+    assert tv.list_models(["toy_s*", "*_wide"], family="toy") == ["toy_small", "toy_wide"]
+    assert tv.list_models("toy_*", exclude="*small") == ["toy_wide"]
+    assert tv.list_models("toy_*", exclude=["*small", "*wide"]) == []
+    assert tv.list_models("Toy_*") == []
+    assert tv.list_models("nothing") == []
+    assert tv.list_models(accepts="depths", family="toy") == ["toy_small", "toy_wide"]
+    assert tv.list_models("toy*", accepts=["depths", "nothing"]) == []
+    assert set(tv.list_models(accepts="in_chans")) == set(everything)
+
+
+def test_names_are_listed_with_their_tags() -> None:
+    tagged = tv.list_models(tags=True)
+    assert tagged
+    names = set(tv.list_models())
+    assert {name.partition(".")[0] for name in tagged} <= names
+    assert tv.list_models("toy*", tags=True) == []
+
+
+def test_a_tag_decides_the_classes_and_the_picture() -> None:
+    for name in tv.list_models(tags=True)[:50]:
+        variant, _, tag = name.partition(".")
+        published = tv.family(variant).weights(variant, tag)
+        spec = tv.specify(name)
+        assert (spec.variant, spec.tag) == (variant, tag)
+        assert spec.config.num_classes == published.num_classes
+        assert spec.image.crop_pct == published.image.crop_pct
+        assert tv.specify(name, num_classes=3).config.num_classes == 3
+
+
+def test_an_unknown_tag_is_refused_with_what_there_is() -> None:
+    name = tv.list_models(tags=True)[0]
+    variant, _, tag = name.partition(".")
+    with pytest.raises(tv.UnknownNameError, match="did you mean") as caught:
+        tv.specify(f"{variant}.{tag}x")
+    assert tag in caught.value.problems[0].allowed
+    assert caught.value.problems[0].suggestions[0] == tag
+
+
+def test_a_family_is_found_by_its_key_or_a_variant() -> None:
+    assert tv.family("toy") is tv.family("toy_wide")
+    assert tv.accepts("toy", "width")
+    assert tv.accepts("toy_wide", "width")
+    assert not tv.accepts("toy_wide", "qkv_bias")
+    with pytest.raises(tv.UnknownNameError):
+        tv.accepts("nothing", "width")
+
+
+def test_a_copy_of_a_model_knows_its_spec() -> None:
+    model = tv.create_model("toy_wide", num_classes=3)
+    assert tv.create_model(model.spec).spec == model.spec
+
+
+def test_a_model_that_no_family_built_has_no_spec() -> None:
+    with pytest.raises(tv.UsageError, match="this Toy was not built by its family"):
+        _ = Toy(ToyConfig()).spec

@@ -1,0 +1,191 @@
+"""A family's declaration is checked, registered and sealed when its class statement runs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import pytest
+import torch
+
+import typedvision as tv
+from tests.toys import OtherConfig, Toy, ToyConfig, declare
+from typedvision.config.base import ModelConfig
+from typedvision.registry.family import RESERVED_OPTIONS, ModelFamily, registered
+
+pytestmark = pytest.mark.usefixtures("registry")
+
+
+def refused(**changes: object) -> list[tuple[str, str]]:
+    """Where and how a declaration is refused."""
+    with pytest.raises(tv.DeclarationError) as caught:
+        declare(**changes)
+    assert "toy" not in registered
+    assert "ToyFamily" in caught.value.summary
+    return [(problem.where(), problem.message) for problem in caught.value.problems]
+
+
+def config_with(**fields: object) -> type[ModelConfig]:
+    return type("BrokenConfig", (ModelConfig,), {"__annotations__": fields, "__module__": __name__})
+
+
+def test_a_complete_declaration_is_registered() -> None:
+    family = declare()
+    assert registered["toy"] is family
+    assert tv.family("toy") is tv.family("toy_small") is family
+    assert family.config_type() is ToyConfig
+
+
+@pytest.mark.parametrize("name", ["key", "title", "paper", "capabilities", "variants"])
+def test_a_missing_line_is_asked_for(name: str) -> None:
+    assert refused(**{name: None}) == [(name, f"write `{name} = ...`")]
+
+
+@pytest.mark.parametrize("name", ["build", "parts"])
+def test_a_missing_method_is_asked_for(name: str) -> None:
+    assert refused(**{name: None}) == [(name, f"write `@classmethod def {name}(cls, cfg)`")]
+
+
+@pytest.mark.parametrize("key", ["Toy", "toy-net", "_toy", "toy_", "", "t\u00f6y", 3])
+def test_a_key_is_lower_case_words(key: object) -> None:
+    assert refused(key=key) == [("key", f"must be lower-case words joined by '_'; got {key!r}")]
+
+
+def test_a_key_is_the_folders_name() -> None:
+    assert refused(__module__="elsewhere.other.family") == [
+        ("key", "must be the folder's name 'other'; got 'toy'")
+    ]
+
+
+def test_a_key_is_taken_once() -> None:
+    first = declare()
+    with pytest.raises(tv.DeclarationError, match=r"'toy' is taken by elsewhere\.toy\.family"):
+        declare(__qualname__="Another")
+    assert registered["toy"] is first
+    assert declare() is registered["toy"]  # the same class again: its module was reloaded
+
+
+def test_a_config_is_named() -> None:
+    wanted = "write `class TheFamily(ModelFamily[TheConfig, 'TheModel'])`"
+    assert ("config", wanted) in refused(base=ModelFamily)
+    assert ("config", wanted) in refused(base=ModelFamily[ModelConfig, Toy])
+
+
+def test_every_field_is_documented() -> None:
+    config = config_with(depth=int)
+    found = refused(base=ModelFamily[config, Toy], variants={})
+    assert found == [("depth", "write a docstring below the field 'depth'")]
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_OPTIONS - {"model"}))
+def test_no_field_has_a_keyword_of_the_factory(name: str) -> None:
+    found = refused(base=ModelFamily[config_with(**{name: int}), Toy], variants={})
+    assert (name, f"'{name}' is a keyword of create_model: give the field another name") in found
+
+
+def test_the_factorys_keywords_are_reserved() -> None:
+    keywords = set(inspect.signature(tv.create_model).parameters) - {"options"}
+    assert keywords <= RESERVED_OPTIONS
+
+
+def test_every_row_is_of_the_familys_own_config() -> None:
+    class Wider(ToyConfig):
+        """A subclass."""
+
+    rows = {"toy_one": OtherConfig(), "toy_two": Wider(), "toy_three": {"width": 3}}
+    assert refused(variants=rows) == [
+        ("variants", "'toy_one' must be a ToyConfig; got OtherConfig"),
+        ("variants", "'toy_two' must be a ToyConfig; got Wider"),
+        ("variants", "'toy_three' must be a ToyConfig; got dict"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Toy", "toy.one", "toy-one", "", 3])
+def test_a_rows_name_is_lower_case_words(name: object) -> None:
+    assert refused(variants={name: ToyConfig()}) == [
+        ("variants", f"{name!r} must be lower-case words joined by '_'")
+    ]
+
+
+def test_rows_are_a_dict() -> None:
+    assert refused(variants=[ToyConfig()]) == [("variants", "must be a dict of name to config")]
+
+
+def test_everything_that_is_broken_is_said_at_once() -> None:
+    found = refused(key="Toy", title=None, parts=None, variants={"toy": OtherConfig()})
+    assert [where for where, _ in found] == ["title", "parts", "key", "variants"]
+
+
+def test_a_family_is_no_object() -> None:
+    with pytest.raises(tv.UsageError, match=r"write ToyFamily\.build\(config\)"):
+        declare()()
+
+
+def test_build_gives_a_skeleton() -> None:
+    family = declare()
+    model = family.build(ToyConfig(width=3))
+    assert type(model) is Toy
+    assert model.stem.weight.is_meta
+    assert model.spec == tv.ModelSpec.from_config(ToyConfig(width=3))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ToyConfig.model_construct(width=0),
+        lambda: ToyConfig().model_copy(update={"width": 0}),
+        lambda: ToyConfig().model_copy(update={"width": "4"}),
+        lambda: ToyConfig().model_copy(update={"args": None}),
+    ],
+)
+def test_build_validates_what_skipped_validation(make: Callable[[], ToyConfig]) -> None:
+    family, config = declare(), make()
+    with pytest.raises(tv.ConfigError):
+        family.build(config)
+    with pytest.raises(tv.ConfigError):
+        tv.create_model(config)
+
+
+def test_build_validates_nested_configs_too() -> None:
+    config = ToyConfig()
+    broken = config.model_copy(update={"args": config.args.model_copy(update={"rate": 7.0})})
+    with pytest.raises(tv.ConfigError, match="args"):
+        declare().build(broken)
+
+
+class Narrower(ToyConfig):
+    """Another class, if a related one."""
+
+
+@pytest.mark.parametrize("config", [OtherConfig(), Narrower(), {"width": 3}, "toy_small", None])
+def test_build_takes_its_own_class_only(config: object) -> None:
+    with pytest.raises(tv.ConfigError, match=r"ToyFamily\.build takes a ToyConfig") as caught:
+        declare().build(config)
+    assert [problem.kind for problem in caught.value.problems] == ["type"]
+
+
+def test_build_must_make_a_model() -> None:
+    family = declare(build=classmethod(lambda cls, cfg: torch.nn.Linear(1, 1)))
+    with pytest.raises(tv.DeclarationError, match="must return an ImageModel; got Linear"):
+        family.build(ToyConfig())
+
+
+def test_create_gives_an_initialised_model() -> None:
+    model = declare().create("toy_small", seed=0, num_classes=3)
+    assert model(torch.zeros(2, 3, 8, 8)).shape == (2, 3)
+    assert model.steps.item() == 0
+
+
+def test_configure_knows_the_familys_own_variants_only() -> None:
+    family = declare()
+    assert family.configure("toy_wide", num_classes=3) == ToyConfig(width=16, num_classes=3)
+    with pytest.raises(tv.UnknownNameError, match="did you mean 'toy_small'") as caught:
+        family.configure("toy_smal")
+    assert caught.value.problems[0].suggestions == ("toy_small",)
+
+
+def test_without_published_weights_there_are_no_tags() -> None:
+    family = declare(__module__=__name__)
+    assert family.tags("toy_small") == ()
+    with pytest.raises(tv.UnknownNameError, match="no weights are published for 'toy_small'"):
+        family.weights("toy_small")

@@ -1,0 +1,99 @@
+"""Families are found by name: ours by the index, others by entry point or in the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+
+import pytest
+
+import typedvision as tv
+from tests.toys import ToyConfig, declare
+from typedvision.registry import index
+
+pytestmark = pytest.mark.usefixtures("registry")
+
+
+def test_the_index_agrees_with_the_families() -> None:
+    for key, row in index.rows().items():
+        family = index.family(key)
+        assert set(row["variants"]) == set(family.variants)
+        assert set(row["options"]) == set(family.config_type().model_fields)
+        for name, variant in row["variants"].items():
+            assert tuple(variant["tags"]) == family.tags(name)
+
+
+def test_a_variant_belongs_to_one_family() -> None:
+    names = [name for key in index.family_keys() for name in index.variants(key)]
+    assert len(names) == len(set(names))
+
+
+def test_a_family_of_the_program_is_one_like_ours() -> None:
+    assert "toy_small" not in tv.list_models()
+    declare()
+    assert "toy_small" in tv.list_models()
+    assert tv.list_models(family="toy") == ["toy_small", "toy_wide"]
+    assert tv.accepts("toy_small", "depths")
+    assert "toy" in index.owners("depths")
+    assert tv.create_model("toy_small", device="meta").spec.family == "toy"
+    spec = tv.specify("toy_small", num_classes=3)
+    assert tv.ModelSpec.from_json(spec.to_json()) == spec
+
+
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Installs a package, as far as the registry can see, whose entry point is a name of ours."""
+
+    def install(value: str) -> None:
+        point = EntryPoint("toy", value, index.ENTRY_POINT_GROUP)
+        found = {index.ENTRY_POINT_GROUP: (point,)}
+        monkeypatch.setattr(index, "entry_points", lambda group: found.get(group, ()))
+        index._plugins.cache_clear()
+
+    return install
+
+
+def test_a_package_brings_a_family(
+    plugin: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def load(self: EntryPoint) -> object:
+        calls.append(self.value)
+        return declare()
+
+    monkeypatch.setattr(EntryPoint, "load", load)
+    plugin("elsewhere.toy.family:ToyFamily")
+    assert "toy" in index.family_keys()
+    assert calls == []  # known by name, and not loaded before it is wanted
+    assert tv.configure("toy_wide").num_classes == 1000
+    assert tv.family("toy").key == "toy"
+    assert calls == ["elsewhere.toy.family:ToyFamily"]
+
+
+@pytest.mark.parametrize("name", ["ToyConfig", "toy-wide"])
+def test_an_unknown_name_is_refused(name: str) -> None:
+    declare()
+    for call in (tv.configure, tv.specify, tv.create_model, tv.family):
+        with pytest.raises(tv.UnknownNameError) as caught:
+            call(name)
+        assert caught.value.problems[0].kind == "unknown"
+        assert caught.value.problems[0].value == name
+
+
+def test_near_names_of_every_family_are_suggested() -> None:
+    declare()
+    with pytest.raises(tv.UnknownNameError, match="no model 'toy-wide'; did you mean 'toy_wide'"):
+        tv.configure("toy-wide")
+    with pytest.raises(tv.UnknownNameError, match="no family 'tooy'; did you mean 'toy'"):
+        tv.list_models(family="tooy")
+
+
+def test_a_config_leads_to_its_family() -> None:
+    family = declare()
+    assert index.family_of_config(ToyConfig) is family
+
+
+def test_a_config_of_no_family_is_refused() -> None:
+    with pytest.raises(tv.UnknownNameError, match="ToyConfig"):
+        tv.create_model(ToyConfig())

@@ -1,0 +1,144 @@
+"""The JSON Schema takes what `from_json` takes, and refuses each mistake in one field."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import typedvision as tv
+from typedvision.registry import index
+
+SCHEMA = tv.ModelSpec.json_schema()
+VALIDATOR = Draft202012Validator(SCHEMA)
+FAMILIES = index.family_keys()
+
+# Wrong for some field, each; a whole float is left out, since JSON Schema takes it as an integer.
+WRONG = (None, True, "x", "", -1, 0, 1.5, 10**9, [], [1], ["x"] * 5, {}, {"x": 1})
+# Of what depends on two fields, and of texts in texts, no schema says anything.
+SAID_BY_SCHEMA = {"type", "range", "unknown", "missing", "choice", "length", "value"}
+
+Path = tuple[str | int, ...]
+
+
+def place(document: Any, path: Path) -> Any:
+    for part in path:
+        document = document[part]
+    return document
+
+
+def paths(value: object, path: Path = ()) -> Iterator[Path]:
+    """The path of each value inside of a document."""
+    items = value.items() if isinstance(value, dict) else ()
+    items = list(enumerate(value))[:2] if isinstance(value, list) else items  # the rest is alike
+    for key, child in items:
+        yield (*path, key)
+        yield from paths(child, (*path, key))
+
+
+def corruptions(document: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
+    """The document with one field wrong, missing or too many, and what was done to it."""
+    for path in paths(document):
+        if path[0] == "metadata" and len(path) > 1:
+            continue
+        *above, last = path
+        for wrong in WRONG:
+            changed = copy.deepcopy(document)
+            place(changed, tuple(above))[last] = wrong
+            yield f"{path} = {wrong!r}", changed
+        changed = copy.deepcopy(document)
+        del place(changed, tuple(above))[last]
+        yield f"del {path}", changed
+        if isinstance(place(document, path), dict) and path != ("metadata",):
+            changed = copy.deepcopy(document)
+            place(changed, path)["no_such_option"] = None
+            yield f"{path}.no_such_option", changed
+    yield "no_such_key", {**document, "no_such_key": 1}
+    yield "$schema", {**document, "$schema": 1}
+
+
+def refusal(document: dict[str, object]) -> set[str]:
+    """The kinds of the problems that `from_dict` has with a document."""
+    try:
+        tv.ModelSpec.from_dict(document)
+    except tv.SpecError as error:
+        return {problem.kind for problem in error.problems}
+    return set()
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_every_published_spec_fits(key: str) -> None:
+    for name in tv.list_models(family=key):
+        document = json.loads(tv.specify(name).to_json(schema="spec.schema.json"))
+        assert list(VALIDATOR.iter_errors(document)) == [], name
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_a_mistake_in_one_field_is_refused(key: str) -> None:
+    document = tv.specify(tv.list_models(family=key)[0]).to_dict()
+    refused = 0
+    for what, changed in corruptions(document):
+        if refusal(changed) & SAID_BY_SCHEMA:
+            refused += 1
+            assert not VALIDATOR.is_valid(changed), what
+    assert refused > 200
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_what_the_library_takes_fits(key: str) -> None:
+    document = tv.specify(tv.list_models(family=key)[0]).to_dict()
+    taken = 0
+    for what, changed in corruptions(document):
+        # A `true` that stands for 1 in a list of choices is the one thing that only Python takes.
+        if not refusal(changed) and "True" not in what:
+            taken += 1
+            assert list(VALIDATOR.iter_errors(changed)) == [], what
+    assert taken > 20
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_every_option_has_its_words_and_its_default(key: str) -> None:
+    (rule,) = (
+        rule for rule in SCHEMA["allOf"] if rule["if"]["properties"]["family"]["const"] == key
+    )
+    config = place(SCHEMA, tuple(rule["then"]["properties"]["config"]["$ref"].split("/")[1:]))
+    fields = tv.family(key).config_type().model_fields
+    assert set(config["properties"]) == set(fields)
+    assert config["additionalProperties"] is False
+    assert set(config.get("required", ())) == {
+        name for name, field in fields.items() if field.is_required()
+    }
+    for name, option in config["properties"].items():
+        described = (
+            {**place(SCHEMA, tuple(option["$ref"].split("/")[1:])), **option}
+            if "$ref" in option
+            else option
+        )
+        assert described["description"], name
+        assert "title" in described, name
+        assert "default" in option or name in config["required"], name
+
+
+def test_the_config_of_another_family_does_not_fit() -> None:
+    document = tv.specify(tv.list_models(family="resnet")[0]).to_dict()
+    assert not VALIDATOR.is_valid({**document, "family": "vit"})
+    assert not VALIDATOR.is_valid({**document, "family": "resnot"})
+    assert not VALIDATOR.is_valid(
+        {key: value for key, value in document.items() if key != "family"}
+    )
+
+
+def test_names_of_models_are_offered() -> None:
+    for rule in SCHEMA["allOf"]:
+        key = rule["if"]["properties"]["family"]["const"]
+        offered = rule["then"]["properties"]["variant"]["examples"]
+        assert offered == list(tv.family(key).variants)

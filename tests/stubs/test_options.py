@@ -1,0 +1,94 @@
+"""The keywords of a stub: types, defaults and the text for the editor."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+
+from tests.toys import ToyArgs, ToyConfig
+from typedvision.config.base import Depth, Rate, Size
+from typedvision.config.names import Activation, ActivationName
+from typedvision.factory import create_model
+from typedvision.registry.family import RESERVED_OPTIONS
+from typedvision.stubs.options import keywords, options, source, split_doc, type_source
+
+
+@pytest.mark.parametrize(
+    ("annotation", "text"),
+    [
+        (bool, "bool"),
+        (Rate, "float"),
+        (Size, "int | tuple[int, int]"),
+        (tuple[Depth, ...], "tuple[int, ...]"),
+        (Rate | None, "float | None"),
+        (Literal["", "a", 2, True], 'Literal["", "a", 2, True]'),
+        (Literal["a"] | tuple[Literal["a"], int], 'Literal["a"] | tuple[Literal["a"], int]'),
+        (Annotated[tuple[Depth, ...], Field(min_length=1)], "tuple[int, ...]"),
+        (ActivationName, "typedvision.config.names.ActivationName"),
+        (Activation, "typedvision.config.names.ActivationName"),
+        (ToyArgs, f"{ToyArgs.__module__}.ToyArgs"),
+        (dict[str, ToyArgs], f"dict[str, {ToyArgs.__module__}.ToyArgs]"),
+    ],
+)
+def test_types_are_readable(annotation: object, text: str) -> None:
+    assert type_source(annotation) == text
+
+
+@pytest.mark.parametrize("value", ["", 'a"b', 1, 1.5, True, None, (), (1,), (1, ("a", 2.0))])
+def test_a_plain_value_is_its_source(value: object) -> None:
+    assert eval(source(value)) == value
+
+
+@pytest.mark.parametrize("value", [ToyArgs(), (1, ToyArgs()), object(), [1]])
+def test_any_other_value_is_not_told(value: object) -> None:
+    assert source(value) == "..."
+
+
+def test_a_default_is_told_where_all_variants_share_it() -> None:
+    rows = [ToyConfig(), ToyConfig(width=16, args=ToyArgs(kind="gated"))]
+    found = {each.name: each for each in options(ToyConfig, rows)}
+    assert found["depths"].default == "(1, 2)"
+    assert found["width"].default == "..."
+    assert found["width"].doc == (
+        "Features. At least 1, at most 65536; default: the variant's own, 4 where it says none."
+    )
+    assert found["drop_rate"].doc.endswith(". At least 0.0, at most 1.0; default: 0.0.")
+    assert found["global_pool"].doc.endswith(" One of '', 'avg'; default: 'avg'.")
+
+
+def test_nested_defaults_are_told_by_what_they_change() -> None:
+    rows = [ToyConfig(args=ToyArgs(kind="gated"))]
+    found = {each.name: each for each in options(ToyConfig, rows)}
+    assert found["args"].doc == "Nested choices. Default: ToyArgs(kind='gated')."
+    assert found["args"].default == "..."
+
+
+def test_the_factorys_keywords_are_the_reserved_ones_and_documented() -> None:
+    found = {each.name: each for each in keywords(create_model)}
+    assert {*found, "model"} == RESERVED_OPTIONS
+    assert found["seed"].type == "int | None"
+    assert found["limits"].default == "..."
+    assert all(each.doc for each in found.values())
+
+
+def test_a_docstring_is_split_at_its_arguments() -> None:
+    def documented(one: int, *, two: int) -> None:
+        """Does it.
+
+        Twice.
+
+        Args:
+            one: the first,
+                on two lines.
+            two: the second.
+
+        Raises:
+            ValueError: never.
+        """
+
+    doc = split_doc(documented)
+    assert doc.before == "Does it.\n\nTwice."
+    assert doc.arguments == {"one": "the first, on two lines.", "two": "the second."}
+    assert doc.after == "Raises:\n    ValueError: never."

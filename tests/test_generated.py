@@ -1,0 +1,65 @@
+"""The generated files are what `make generate` writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tools import generate
+from typedvision.registry.family import registered
+from typedvision.registry.index import rows
+
+WRITTEN = generate.generated(generate.recorded_params)  # counting every variant takes minutes
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(generate.ROOT)))
+def test_is_fresh(path: Path) -> None:
+    stale = generate.is_stale(path, WRITTEN[path])
+    assert not stale, f"{path.relative_to(generate.ROOT)} is stale: run `make generate`"
+
+
+@pytest.mark.parametrize("key", sorted(rows()))
+def test_parameters_are_counted(key: str) -> None:
+    """One variant of each family here; the contract tests compare every one of them."""
+    smallest = min(rows()[key]["variants"].items(), key=lambda item: item[1]["params"])
+    name, row = smallest
+    counted = generate.count_params(registered[key], name)
+    assert row["params"] == counted > 0, "registry/index.json is stale: run `make generate`"
+
+
+def test_check_writes_nothing_and_says_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "index.json"
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    monkeypatch.setattr(generate, "generated", lambda count: {path: "{}\n"})
+    assert generate.main(["--check"]) == 1
+    assert not path.exists()
+    assert capsys.readouterr().out == "index.json is stale: run `make generate`\n"
+    assert generate.main([]) == 0
+    assert path.read_text() == "{}\n"
+    assert generate.main(["--check"]) == 0
+
+
+def test_index_has_every_option_sorted_and_the_default_tag_first() -> None:
+    index = json.loads((generate.SOURCE / "registry" / "index.json").read_text())
+    for family in generate.own_families():
+        row = index[family.key]
+        assert row["options"] == sorted(family.config_type().model_fields)
+        assert list(row["variants"]) == sorted(family.variants)
+        for name, variant in row["variants"].items():
+            assert variant["tags"] == list(family.tags(name))
+
+
+def test_a_family_that_cannot_be_imported_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "families" / "no_such_family"
+    folder.mkdir(parents=True)
+    (folder / "family.py").write_text("")
+    monkeypatch.setattr(generate, "SOURCE", tmp_path)
+    with pytest.raises(ModuleNotFoundError) as caught:
+        generate.own_families()
+    assert "the family 'no_such_family' cannot be imported" in caught.value.__notes__[0]

@@ -1,0 +1,47 @@
+"""What a user must not write: every marked line is an error, and no other.
+
+A mark that names a mistake (`# error: option qkv_bias`) asks for its one-line message as well.
+"""
+
+from typedvision import configure, create_model, models
+from typedvision.families.resnet.config import ResNetConfig
+
+# The precise door.
+models.resnet50(qkv_bias=True)  # error: option qkv_bias
+models.resnet50(replace_stem_pol=True)  # error: option replace_stem_pol
+models.resnet50(num_classes="10")  # error: type num_classes
+models.resnet50(layers=(1, 1, 1))  # error: type layers
+models.resnet50(drop_rate=None)  # error: type drop_rate
+models.resnet50(act_layer="rellu")  # error: choice act_layer
+models.resnet50(output_stride=4)  # error: choice output_stride
+models.resnet50(pretrained="a1_in22k")  # error: type pretrained
+models.resnet50(pretrained="gluon_in1k_")  # error: type pretrained
+models.resnet200(pretrained=True)  # error: type pretrained
+models.resnet50(10)  # error
+models.resnet5O()  # error: name resnet5O
+models.resnet50.config(qkv_bias=True)  # error: option qkv_bias
+models.resnet50.config(seed=1)  # error: option seed
+models.resnet50.spec(num_clases=1)  # error: option num_clases
+
+# The door that everybody knows.
+create_model("resnet50", qkv_bias=True)  # error
+create_model("resnet50", replace_stem_pol=True)  # error
+create_model("resnet50", num_classes="10")  # error
+create_model("resnet50", act_layer="rellu")  # error
+create_model("resnet5O", replace_stem_pool=True)  # error
+create_model("resnet50", pretrained=1.0)  # error
+create_model(50)  # error
+configure("resnet50", qkv_bias=True)  # error
+configure("resnet50", seed=1)  # error
+
+# Config first.
+ResNetConfig(block="basic", layers=(1, 1, 1, 1), qkv_bias=True)  # error
+ResNetConfig(block="basic", layers=(1, 1, 1, 1), drop_rate="a")  # error
+ResNetConfig(block="basic")  # error
+
+
+# A name that is known at run time only: the options of every model, and nothing else.
+def at_run_time(name: str) -> None:
+    create_model(name, replace_stem_pool=True)  # error
+    create_model(name, num_clases=10)  # error
+    configure(name, qkv_bias=True)  # error

@@ -1,0 +1,117 @@
+"""Users' files under five type checkers, beside the wheel that users install."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools.user_environment import ROOT, run, user_environment
+
+from .checkers import CHECKERS, Checker, Findings, Place
+
+PLUGIN = ROOT / "docs" / "plugin"
+PROJECT = Path(__file__).parent / "project"
+
+# What each checker says of a mistake in `models.NAME(...)`, in one line; `{}` is the word.
+MESSAGES = {
+    "option": {
+        "mypy": 'Unexpected keyword argument "{}" for ',
+        "pyright": 'No parameter named "{}"',
+        "basedpyright": 'No parameter named "{}"',
+        "pyrefly": "Unexpected keyword argument `{}` in ",
+        "ty": "Argument `{}` does not match any known parameter of ",
+    },
+    "type": {
+        "mypy": 'Argument "{}" to "__call__" of "ResNetVariant" has incompatible type ',
+        "pyright": ' cannot be assigned to parameter "{}" of type ',
+        "basedpyright": ' cannot be assigned to parameter "{}" of type ',
+        "pyrefly": " is not assignable to parameter `{}` with type ",
+        "ty": "Argument to bound method `ResNetVariant.__call__` is incorrect: Expected ",
+    },
+    "name": {
+        "mypy": 'Module has no attribute "{}"; maybe "resnet50"',
+        "pyright": '"{}" is not a known attribute of module "typedvision.models"',
+        "basedpyright": '"{}" is not a known attribute of module "typedvision.models"',
+        "pyrefly": "No attribute `{}` in module `typedvision.models`",
+        "ty": "Module `typedvision.models` has no member `{}`",
+    },
+}
+MESSAGES["choice"] = MESSAGES["type"]
+
+MARK = re.compile(r"# error(?:: (?P<mistake>\w+) (?P<word>\w+))?$")
+
+
+@pytest.fixture(scope="session")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh environment with the wheels of the library and of a plug-in."""
+    return user_environment(tmp_path_factory.mktemp("user") / "environment", (ROOT, PLUGIN))
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The user's project, away from this one's configuration."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+    (folder / "pyrefly.toml").touch()  # without one, pyrefly reports few kinds of mistakes
+    return folder
+
+
+@pytest.fixture(scope="session", params=CHECKERS, ids=lambda checker: checker.name)
+def checked(request: pytest.FixtureRequest, project: Path, user: Path) -> tuple[Checker, Findings]:
+    """A checker with what it finds in the user's project."""
+    checker: Checker = request.param
+    return checker, checker.check(project, user)
+
+
+def marks() -> dict[Place, re.Match[str]]:
+    """Every place of the project that is marked as an error."""
+    return {
+        (path.name, number): match
+        for path in PROJECT.glob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if (match := MARK.search(line))
+    }
+
+
+def test_errors_are_where_they_are_marked(checked: tuple[Checker, Findings]) -> None:
+    _, findings = checked
+    assert {place: text for place, text in findings.items() if place not in marks()} == {}
+    assert [place for place in marks() if place not in findings] == []
+
+
+def test_a_mistake_has_one_line(checked: tuple[Checker, Findings]) -> None:
+    checker, findings = checked
+    for place, mark in marks().items():
+        if mark["mistake"]:
+            (message,) = findings[place]
+            wanted = MESSAGES[mark["mistake"]][checker.name].format(mark["word"])
+            assert wanted in message.splitlines()[0]
+
+
+def test_there_are_marks_and_unmarked_files() -> None:
+    assert {name for name, _ in marks()} == {"fails.py", "plugin_fails.py"}
+    assert len(marks()) > 20
+
+
+def test_the_stubs_tell_the_truth(user: Path, tmp_path: Path) -> None:
+    """mypy's stubtest compares each stub with its module at run time."""
+    config = tmp_path / "mypy.ini"
+    config.write_text("[mypy]\n[mypy-torch.*]\nfollow_imports = skip\n")  # torch is not in question
+    allowed = tmp_path / "allowed"
+    allowed.write_text("typedvision.models.pebble_.*\n")  # in the plug-in's own stub
+    stubtest = [user, "-m", "mypy.stubtest", "--mypy-config-file", config, "--allowlist", allowed]
+    modules = ("typedvision.models", "typedvision.factory", "acme_vision.models")
+    assert "no issues found" in run(*stubtest, *modules, cwd=tmp_path)
+
+
+def test_the_plugin_passes_its_own_tests(user: Path, tmp_path: Path) -> None:
+    shutil.copytree(PLUGIN / "tests", tmp_path, dirs_exist_ok=True)
+    assert " passed" in run(user, "-m", "pytest", "-q", cwd=tmp_path)
+
+
+def test_the_plugins_typed_module_is_fresh(user: Path, tmp_path: Path) -> None:
+    check = (user, "-m", "typedvision", "stubs", "--package", "acme_vision", "--check")
+    run(*check, cwd=tmp_path)  # if it is stale: `make generate`

@@ -1,0 +1,146 @@
+"""What describes a model never loads torch, and the package itself loads nothing but Python's own.
+
+Each test is a process of its own: another test may have loaded anything.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import typedvision as tv
+
+HEAVY = ("torch", "numpy", "safetensors.torch", "PIL", "torchvision", "timm")
+LOADED = f"""
+import sys
+loaded = [name for name in {HEAVY} if name in sys.modules]
+assert not loaded, loaded
+"""
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def test_importing_the_package_loads_pythons_own_modules_only() -> None:
+    code = """
+import sys
+before = set(sys.modules)
+import typedvision
+dir(typedvision), typedvision.__version__
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(sorted(new - sys.stdlib_module_names - {"typedvision"}))
+"""
+    assert run(code) == "[]\n"
+
+
+def test_the_errors_load_pythons_own_modules_only() -> None:
+    code = """
+import sys
+from typedvision import ConfigError, Problem, UnknownNameError
+print(sorted({"pydantic", "torch", "numpy"} & set(sys.modules)))
+"""
+    assert run(code) == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "tv.list_models()",
+        "tv.list_models('*', tags=True, accepts='in_chans')",
+        "[tv.configure(name, num_classes=3) for name in NAMES]",
+        "[tv.family(name).parts(tv.configure(name)) for name in NAMES]",
+        "[tv.configure(name).features() for name in NAMES]",
+        "tv.accepts(NAMES[0], 'qkv_bias')",
+        "[tv.specify(name, in_chans=1).digest() for name in NAMES]",
+        "[tv.ModelSpec.from_json(tv.specify(name).to_json()) for name in NAMES]",
+        "tv.ModelSpec.json_schema()",
+        "tv.ImageSpec(), tv.Limits(), tv.Capabilities(), tv.DEFAULT_LIMITS",
+        "tv.ModelConfig, tv.Config, tv.ModelFamily, tv.Parts, tv.FeatureSpec",
+        "tv.models, tv.models.__dir__(), getattr(tv.models, NAMES[0]).spec(num_classes=3)",
+        "refused(tv.ConfigError, tv.create_model, NAMES[0], num_clases=3)",
+        "refused(tv.ConfigError, tv.create_model, tv.specify(NAMES[0]), in_chans='3')",
+        "refused(tv.ConfigError, tv.configure, NAMES[0], num_classes=-1).to_json()",
+        "refused(tv.UnknownNameError, tv.create_model, 'ResNet-5O')",
+        "refused(tv.UsageError, tv.create_model, 3)",
+        "refused(tv.UsageError, tv.family(NAMES[0]))",
+        "refused(tv.SpecError, tv.ModelSpec.from_json, '{}')",
+    ],
+)
+def test_descriptions_load_no_torch(code: str) -> None:
+    preamble = """
+import typedvision as tv
+
+def refused(error, call, *arguments, **keywords):
+    try:
+        call(*arguments, **keywords)
+    except error as caught:
+        return caught
+    raise SystemExit(f"no {error.__name__}")
+
+NAMES = [tv.list_models(family=key)[0] for key in {tv.specify(n).family for n in tv.list_models()}]
+assert NAMES
+"""
+    run(f"{preamble}\n{code}\n{LOADED}")
+
+
+def test_building_does_load_torch() -> None:
+    name = tv.list_models("test_*")[0]
+    code = f"import typedvision as tv\ntv.create_model({name!r}, device='meta')\n{LOADED}"
+    with pytest.raises(AssertionError, match="torch"):
+        run(code)
+
+
+PUBLIC = [
+    "Capabilities",
+    "Config",
+    "ConfigError",
+    "DEFAULT_LIMITS",
+    "DeclarationError",
+    "FeatureSpec",
+    "ImageModel",
+    "ImageSpec",
+    "LimitError",
+    "Limits",
+    "ModelConfig",
+    "ModelFamily",
+    "ModelSpec",
+    "Parts",
+    "Problem",
+    "SpecError",
+    "TypedVisionError",
+    "UnknownNameError",
+    "UsageError",
+    "WeightsError",
+    "__version__",
+    "accepts",
+    "configure",
+    "create_model",
+    "family",
+    "list_models",
+    "load_model",
+    "models",
+    "save_model",
+    "specify",
+]
+"""Every public name: adding one is a decision, and taking one away breaks somebody's program."""
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(tv.__all__) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_is_there(name: str) -> None:
+    assert getattr(tv, name) is not None
+    assert name in dir(tv)
+
+
+def test_a_name_that_is_not_public_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="module 'typedvision' has no attribute 'resnet50'"):
+        _ = tv.resnet50  # type: ignore[attr-defined]

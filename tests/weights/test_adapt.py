@@ -1,0 +1,66 @@
+"""Adapted tensors are the peer's: `adaptations.json` holds what timm 1.0.31 makes of `wave`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from typedvision.weights.adapt import adapt, convert_input_channels, resample_patch_kernel
+from typedvision.weights.plan import Adaptation
+
+EXPECTED: dict[str, list[float]] = json.loads(
+    Path(__file__).with_name("adaptations.json").read_text("utf-8")
+)
+
+
+def wave(*shape: int) -> Tensor:
+    """A tensor of no symmetry that anyone can make."""
+    steps = torch.arange(math.prod(shape), dtype=torch.float64)
+    return torch.sin(steps * 0.7 + 0.3).float().reshape(shape)
+
+
+def sizes(text: str) -> tuple[int, int]:
+    height, width = map(int, text.split("x"))
+    return height, width
+
+
+def result_of(case: str) -> Tensor:
+    match case.split():
+        case ["input_channels", count]:
+            return convert_input_channels(wave(2, 3, 2, 2), int(count))
+        case ["patch_kernel", old, new]:
+            return resample_patch_kernel(wave(2, 1, *sizes(old)), sizes(new))
+        case ["position_table", prefix, side, new]:
+            grids = (int(side), int(side)), sizes(new)
+            height, width = sizes(new)
+            shape = torch.Size([1, int(prefix) + height * width, 3])
+            table = wave(1, int(prefix) + int(side) ** 2, 3)
+            return adapt(table, Adaptation(("position_table",), "", grids), shape)
+    raise AssertionError(case)
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_as_timm(case: str) -> None:
+    expected = torch.tensor(EXPECTED[case])
+    torch.testing.assert_close(result_of(case).flatten(), expected, rtol=1e-5, atol=3e-6)
+
+
+def test_half_precision_is_adapted_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = wave(4, 3, 4, 4).bfloat16()
+    for made, exact in (
+        (convert_input_channels(weight, 1), convert_input_channels(weight.float(), 1)),
+        (resample_patch_kernel(weight, (6, 6)), resample_patch_kernel(weight.float(), (6, 6))),
+    ):
+        assert made.dtype == torch.bfloat16
+        assert torch.equal(made, exact.bfloat16())
+
+
+def test_grey_answers_as_colour_did() -> None:
+    weight, grey = wave(4, 3, 3, 3), wave(1, 1, 8, 8)
+    colour = torch.conv2d(grey.expand(1, 3, 8, 8), weight)
+    torch.testing.assert_close(torch.conv2d(grey, convert_input_channels(weight, 1)), colour)

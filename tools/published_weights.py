@@ -1,0 +1,123 @@
+"""Writes every family's `weights.json` from a folder of facts about published weights.
+
+    python -m tools.published_weights FOLDER
+
+The folder holds JSON files, each an object of model names: `{"resnet50": {"default_tag": "a1_in1k",
+"tags": {"a1_in1k": {"hf_hub_id": ..., "input_size": [3, 224, 224], "mean": ..., ...}}}}`. A family
+gets the entries of the variants that it publishes; the others wait until some family does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict
+
+from typedvision.config.image import CropMode, ImageSpec, Interpolation
+from typedvision.config.weights import PublishedWeights, VariantWeights
+from typedvision.registry.family import AnyFamily, registered
+
+FAMILIES = Path(__file__).parents[1] / "src" / "typedvision" / "families"
+
+
+class TagFacts(TypedDict, total=False):
+    """What is known of one tag; what is absent is not known."""
+
+    hf_hub_id: str
+    input_size: list[int]
+    mean: list[float]
+    std: list[float]
+    interpolation: Interpolation
+    crop_pct: float
+    crop_mode: CropMode
+    num_classes: int
+    license: str
+    paper_ids: str
+
+
+class NameFacts(TypedDict):
+    """What is known of one name."""
+
+    default_tag: str
+    tags: dict[str, TagFacts]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the files, and say how many tags each has."""
+    parser = argparse.ArgumentParser(prog="python -m tools.published_weights", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the folder of facts")
+    facts = read_facts(parser.parse_args(arguments).folder)
+    for family in families():
+        rows = published(family, facts)
+        (FAMILIES / family.key / "weights.json").write_text(to_json(rows), "utf-8")
+        print(f"{family.key}: {sum(len(row.tags) for row in rows.values())} tags")
+
+
+def read_facts(folder: Path) -> dict[str, NameFacts]:
+    """The facts of every name in a folder's JSON files."""
+    facts: dict[str, NameFacts] = {}
+    for path in sorted(folder.glob("*.json")):
+        facts.update(json.loads(path.read_text("utf-8")))
+    return facts
+
+
+def families() -> list[AnyFamily]:
+    """Every family of ours, whatever the index says so far."""
+    keys = sorted(path.parent.name for path in FAMILIES.glob("*/family.py"))
+    for key in keys:
+        importlib.import_module(f"typedvision.families.{key}.family")
+    return [registered[key] for key in keys]
+
+
+def published(family: AnyFamily, facts: Mapping[str, NameFacts]) -> dict[str, VariantWeights]:
+    """The weights of those of a family's variants that the facts know, sorted."""
+    return {
+        variant: VariantWeights(
+            default=facts[variant]["default_tag"],
+            tags={tag: weights(row) for tag, row in sorted(facts[variant]["tags"].items())},
+        )
+        for variant in sorted(family.variants)
+        if variant in facts
+    }
+
+
+def weights(row: TagFacts) -> PublishedWeights:
+    """One tag's entry."""
+    _, height, width = row["input_size"]
+    image = ImageSpec(
+        size=(height, width),
+        mean=tuple(row["mean"]),
+        std=tuple(row["std"]),
+        interpolation=row["interpolation"],
+        crop_pct=row["crop_pct"],
+        crop_mode=row["crop_mode"],
+    )
+    paper = row.get("paper_ids")
+    return PublishedWeights(
+        repository=row.get("hf_hub_id"),
+        num_classes=row.get("num_classes", 0),
+        image=image,
+        license=row.get("license"),
+        paper=paper and paper.replace("arXiv:", "https://arxiv.org/abs/"),
+    )
+
+
+def to_json(rows: Mapping[str, VariantWeights]) -> str:
+    """The file: a line a tag, without what the schema has as its default."""
+    blocks = []
+    for variant, row in rows.items():
+        entries = {
+            tag: entry.model_dump(mode="json", exclude_defaults=True)
+            for tag, entry in row.tags.items()
+        }
+        tags = [f"   {json.dumps(tag)}: {json.dumps(entry)}" for tag, entry in entries.items()]
+        head = f'"default": {json.dumps(row.default)},\n  "tags": {{\n'
+        blocks.append(f" {json.dumps(variant)}: {{\n  {head}" + ",\n".join(tags) + "\n  }\n }")
+    return "{\n" + ",\n".join(blocks) + "\n}\n" if blocks else "{}\n"
+
+
+if __name__ == "__main__":
+    main()
