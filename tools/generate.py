@@ -17,7 +17,7 @@ from pathlib import Path
 
 from typedvision.registry.family import AnyFamily, registered
 from typedvision.registry.index import FamilyRow, rows
-from typedvision.stubs.modules import CountParams, factory_stub, models_stub
+from typedvision.stubs.modules import CountParams, classes_stub, factory_stub, models_stub
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "typedvision"
@@ -47,7 +47,8 @@ def generated(count: CountParams) -> dict[Path, str]:
         SOURCE / "registry" / "index.json": index_text(families, count),
         STUBS / "py.typed": "partial\n",  # what is not here, type checkers read in the package
         STUBS / "factory.pyi": factory_stub(families, HEAD),
-        STUBS / "models.pyi": models_stub(families, HEAD, count),
+        STUBS / "_variants.pyi": classes_stub(families, HEAD),
+        STUBS / "models.pyi": models_stub(families, HEAD, count, classes="typedvision._variants"),
     }
 
 

@@ -14,7 +14,7 @@ import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from typedvision.config.image import CropMode, ImageSpec, Interpolation
 from typedvision.config.weights import PublishedWeights, VariantWeights
@@ -23,19 +23,19 @@ from typedvision.registry.family import AnyFamily, registered
 FAMILIES = Path(__file__).parents[1] / "src" / "typedvision" / "families"
 
 
-class TagFacts(TypedDict, total=False):
-    """What is known of one tag; what is absent is not known."""
+class TagFacts(TypedDict):
+    """What is known of one tag."""
 
-    hf_hub_id: str
+    hf_hub_id: NotRequired[str]
     input_size: list[int]
     mean: list[float]
     std: list[float]
     interpolation: Interpolation
     crop_pct: float
     crop_mode: CropMode
-    num_classes: int
-    license: str
-    paper_ids: str
+    num_classes: NotRequired[int]
+    license: NotRequired[str]
+    paper_ids: NotRequired[str]
 
 
 class NameFacts(TypedDict):

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 ProblemKind = Literal[
     "unknown", "missing", "type", "range", "choice", "length", "conflict", "syntax", "value"
@@ -20,6 +20,7 @@ ProblemKind = Literal[
 
 _SHOWN = 60  # characters of a value in a sentence, and of a path in a column
 _PLAIN_KEY = re.compile(rf"[A-Za-z_$][\w$-]{{0,{_SHOWN}}}", re.ASCII)
+_LISTED = 12  # names in a sentence
 _KEPT_VALUE = 200  # characters of a value in JSON
 
 
@@ -117,6 +118,25 @@ class UnknownNameError(TypedVisionError, LookupError):
     """A model, tag or family that nobody publishes."""
 
     code: ClassVar[str] = "unknown-name"
+
+    @classmethod
+    def of(cls, what: str, name: str, names: Iterable[str], *, owner: str = "") -> Self:
+        """The error that there is no `what` of this name, with the near ones or, of few, all.
+
+        Args:
+            what: what was looked for: `model`.
+            name: the name that was given.
+            names: every name that there is.
+            owner: whose names these are.
+        """
+        known = tuple(names)
+        near = did_you_mean(name, known)
+        hint = f"; did you mean {listed(near)}?" if near else ""
+        if not near and 0 < len(known) <= _LISTED:
+            hint = f"; choose {listed(known)}"
+        summary = f"no {what} {shown(name)}{f' of {shown(owner)}' if owner else ''}{hint}"
+        allowed = known if len(known) <= _LISTED else ()
+        return cls(summary, [Problem((), "unknown", summary, name, allowed, near)])
 
     def __str__(self) -> str:
         return f"[{self.code}] {self.summary}"  # the one problem is the summary

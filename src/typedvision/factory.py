@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
-from typedvision.errors import UsageError
+from typedvision.errors import UnknownNameError, UsageError
 from typedvision.registry import index
 from typedvision.registry.build import build_skeleton
 from typedvision.registry.spec import ModelSpec, configure_family
@@ -227,7 +227,13 @@ def family(name: str) -> AnyFamily:
     Raises:
         UnknownNameError: there is neither.
     """
-    return index.family(name) if name in index.family_keys() else index.family_of(name)
+    if name in index.family_keys():
+        return index.family(name)
+    key = index.family_key(name)
+    if key is None:
+        names = [*index.family_keys(), *index.variants()]
+        raise UnknownNameError.of("model or family", name, names)
+    return index.family(key)
 
 
 def accepts(name: str, option: str) -> bool:

@@ -3,7 +3,7 @@
 A `python` block is a session where it has prompts (`>>>`), otherwise a program; the blocks of a
 page share their names. A `console` block is a session of a shell: each command after `$ `, then
 what it prints on stdout and stderr. `...` in an output stands for anything. A `json` block is a
-document.
+document. A `python static` block is for type checkers: it is Python, and is not run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```([\w ]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PARSER = doctest.DocTestParser()
 _CHECKER = doctest.OutputChecker()
 
@@ -57,6 +57,8 @@ def failures(page: str, name: str, folder: Path) -> list[str]:
                 found += _session(block, names, where)
             case "python":
                 exec(compile(block.text, where, "exec"), names)
+            case "python static":
+                compile(block.text, where, "exec")
             case "console":
                 found += _console(block, where, folder)
             case "json":

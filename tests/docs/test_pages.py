@@ -32,6 +32,7 @@ def fenced(language: str, text: str) -> str:
             ">>> {}[1]\nTraceback (most recent call last):\n  ...\nKeyError: 1",
         ),
         ("python", "x = 1\nassert x"),
+        ("python static", "unknown.name  # an error for type checkers"),
         ("console", "$ echo one; echo two >&2\none\ntwo\n$ echo three\nthree"),
         ("console", "$ echo from here to there\nfrom ... there"),
         ("console", "$ true"),
@@ -65,7 +66,11 @@ def test_a_false_page_fails(language: str, text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("language", "text", "error"),
-    [("python", "assert False", AssertionError), ("json", "{", ValueError)],
+    [
+        ("python", "assert False", AssertionError),
+        ("python static", "x = (", SyntaxError),
+        ("json", "{", ValueError),
+    ],
 )
 def test_a_broken_program_or_document_fails(
     language: str, text: str, error: type[Exception], tmp_path: Path

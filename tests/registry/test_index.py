@@ -71,6 +71,19 @@ def test_a_package_brings_a_family(
     assert calls == ["elsewhere.toy.family:ToyFamily"]
 
 
+def test_a_package_that_cannot_be_loaded_harms_nobody_else(
+    plugin: Callable[[str], None],
+) -> None:
+    plugin("nowhere.toy.family:ToyFamily")
+    with pytest.warns(RuntimeWarning, match="'toy = nowhere.toy.family:ToyFamily' cannot be load"):
+        assert "resnet50" in tv.list_models()
+    with pytest.raises(tv.DeclarationError, match="cannot be loaded: No module named 'nowhere'"):
+        tv.family("toy")
+    plugin("json:loads")
+    with pytest.raises(tv.DeclarationError, match="loads no family of that key"):
+        tv.family("toy")
+
+
 @pytest.mark.parametrize("name", ["ToyConfig", "toy-wide"])
 def test_an_unknown_name_is_refused(name: str) -> None:
     declare()

@@ -8,11 +8,18 @@ import pytest
 from pydantic import Field
 
 from tests.toys import ToyArgs, ToyConfig
-from typedvision.config.base import Depth, Rate, Size
+from typedvision.config.base import Config, Depth, Rate, Size
 from typedvision.config.names import Activation, ActivationName
 from typedvision.factory import create_model
 from typedvision.registry.family import RESERVED_OPTIONS
-from typedvision.stubs.options import keywords, options, source, split_doc, type_source
+from typedvision.stubs.options import (
+    keywords,
+    nested_configs,
+    options,
+    source,
+    split_doc,
+    type_source,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +41,19 @@ from typedvision.stubs.options import keywords, options, source, split_doc, type
 )
 def test_types_are_readable(annotation: object, text: str) -> None:
     assert type_source(annotation) == text
+
+
+def test_a_class_may_have_another_name() -> None:
+    assert type_source(tuple[ToyArgs, ...] | None, {ToyArgs: "Args"}) == "tuple[Args, ...] | None"
+
+
+def test_nested_configs_are_found_at_any_depth() -> None:
+    class Outer(Config):
+        many: tuple[ToyConfig | None, ...] = ()
+        one: ToyArgs | int = 0
+
+    assert nested_configs(Outer) == [ToyConfig, ToyArgs]
+    assert nested_configs(ToyArgs) == []
 
 
 @pytest.mark.parametrize("value", ["", 'a"b', 1, 1.5, True, None, (), (1,), (1, ("a", 2.0))])

@@ -54,8 +54,7 @@ def test_headers(tmp_path: Path, header: object, data: bytes, shift: int) -> Non
     try:
         found = read_header(path)
     except TypedVisionError as error:
-        assert error.to_json()
-        assert str(error)
+        said(error)
     else:
         assert sum(info.size for info in found.tensors.values()) <= len(data)
     assert time.perf_counter() - start < SECONDS
@@ -73,7 +72,7 @@ def test_bytes(tmp_path: Path, content: bytes) -> None:
     try:
         inspect(path)
     except TypedVisionError as error:
-        assert str(error)
+        said(error)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -91,8 +90,7 @@ def test_mutated_models(tmp_path: Path, saved: Path, seed: int) -> None:
         try:
             model = tv.load_model(path, limits=tv.Limits(params=10_000_000))
         except TypedVisionError as error:
-            assert error.to_json()
-            assert str(error)
+            said(error)
             outcomes["error"] += 1
         else:
             assert model.state_dict().keys() == whole.state_dict().keys()
@@ -100,6 +98,12 @@ def test_mutated_models(tmp_path: Path, saved: Path, seed: int) -> None:
         path.unlink()
         assert time.perf_counter() - start < SECONDS, case
     assert outcomes["error"] > 0
+
+
+def said(error: TypedVisionError) -> None:
+    """The error can be shown, to people and to programs."""
+    assert str(error)
+    assert error.to_json()
 
 
 def mutated(original: bytes, header_end: int, chance: random.Random) -> bytes:

@@ -74,7 +74,7 @@ def test_damage_is_named(blob: Blob, header: object, data: bytes, words: str) ->
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is not a safetensors file"),
+        (b"", "is empty"),
         (b"1234", "is not a safetensors file"),
         (bytes(8), "is not a safetensors file"),
         ((2**63).to_bytes(8, "little") + b"{}", "is not a safetensors file"),

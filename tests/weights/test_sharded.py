@@ -42,7 +42,7 @@ def test_loads_as_one(model: tv.ImageModel, folder: Path, path: str) -> None:
 
 def test_a_missing_part_is_named(folder: Path) -> None:
     next(folder.glob("*-00002-*")).unlink()
-    with pytest.raises(WeightsError, match="00002-of-00003.*No such file"):
+    with pytest.raises(WeightsError, match=r"00002-of-00003.*No such file"):
         inspect(folder)
 
 

@@ -485,12 +485,12 @@ def create_model(
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
-        block_args: The stages. At least 1 items, at most 32 items, at least 1 items, at most 16 items; default: the variant's own.
-        num_features: Output channels of the convolution before pooling; 0 for no such convolution. At least 0, at most 1000000; default: the variant's own, 1280 where it says none.
+        block_args: The stages. Of length at least 1, of length at most 32, of length at least 1, of length at most 16; default: the variant's own.
+        num_features: Output channels of the convolution before pooling, which no multiplier scales; 0 for no such convolution. At least 0, at most 1000000; default: the variant's own, 1280 where it says none.
         stem_size: Output channels of the stem, before the channel multiplier. At least 1, at most 65536; default: the variant's own, 32 where it says none.
-        stem_kernel_size: Kernel of the stem. At least 1, at most 127; default: the variant's own, 3 where it says none.
+        stem_kernel_size: Kernel of the stem. At least 1, at most 31; default: the variant's own, 3 where it says none.
         fix_stem: The channel multiplier leaves the stem alone. Default: the variant's own, False where it says none.
-        channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+        channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
         channel_divisor: Scaled channels are rounded to a multiple of this number. At least 1, at most 256; default: the variant's own, 8 where it says none.
         round_limit: Rounding never leaves less than this share of the scaled channels. At least 0.0, at most 1.0; default: the variant's own, 0.9 where it says none.
         depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
@@ -812,12 +812,12 @@ def configure(
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
-        block_args: The stages. At least 1 items, at most 32 items, at least 1 items, at most 16 items; default: the variant's own.
-        num_features: Output channels of the convolution before pooling; 0 for no such convolution. At least 0, at most 1000000; default: the variant's own, 1280 where it says none.
+        block_args: The stages. Of length at least 1, of length at most 32, of length at least 1, of length at most 16; default: the variant's own.
+        num_features: Output channels of the convolution before pooling, which no multiplier scales; 0 for no such convolution. At least 0, at most 1000000; default: the variant's own, 1280 where it says none.
         stem_size: Output channels of the stem, before the channel multiplier. At least 1, at most 65536; default: the variant's own, 32 where it says none.
-        stem_kernel_size: Kernel of the stem. At least 1, at most 127; default: the variant's own, 3 where it says none.
+        stem_kernel_size: Kernel of the stem. At least 1, at most 31; default: the variant's own, 3 where it says none.
         fix_stem: The channel multiplier leaves the stem alone. Default: the variant's own, False where it says none.
-        channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+        channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
         channel_divisor: Scaled channels are rounded to a multiple of this number. At least 1, at most 256; default: the variant's own, 8 where it says none.
         round_limit: Rounding never leaves less than this share of the scaled channels. At least 0.0, at most 1.0; default: the variant's own, 0.9 where it says none.
         depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.

@@ -33,10 +33,11 @@ class DropPath(nn.Module):
 class DropBlock2d(nn.Module):
     """Drops square blocks of a feature map (https://arxiv.org/abs/1810.12890, algorithm 1).
 
-    The same positions are dropped in every channel of a picture.
+    The same positions are dropped in every channel of a picture. Blocks may begin anywhere, also
+    where the map's edge cuts them, so that on a small map more than `rate` is dropped.
 
     Args:
-        rate: expected share of the map that is dropped.
+        rate: share of a large map that is dropped.
         block_size: side of a block, in positions.
         gamma_scale: factor of the rate at which blocks begin.
     """

@@ -20,8 +20,6 @@ from typedvision.errors import (
     Problem,
     UnknownNameError,
     UsageError,
-    did_you_mean,
-    listed,
     problem_count,
 )
 
@@ -173,12 +171,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         """
         row = cls.variants.get(name)
         if row is None:
-            near = did_you_mean(name, cls.variants)
-            hint = f"; did you mean {listed(near)}?" if near else ""
-            raise UnknownNameError(
-                f"{cls.key} publishes no variant '{name}'{hint}",
-                [Problem((), "unknown", "no such variant", name, suggestions=near)],
-            )
+            raise UnknownNameError.of("variant", name, cls.variants, owner=cls.key)
         return cls.validate({**dict(row), **options}, subject=f"'{name}'")
 
     @classmethod
@@ -200,10 +193,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
             return row.tags[wanted]
         if tag is None:
             raise UnknownNameError(f"no weights are published for '{variant}'")
-        near = did_you_mean(tag, row.tags)
-        hint = f"; did you mean {listed(near)}?" if near else ""
-        problem = Problem((), "unknown", "no such tag", tag, tuple(row.tags), near)
-        raise UnknownNameError(f"'{variant}' has no weights '{tag}'{hint}", [problem])
+        raise UnknownNameError.of("weights", tag, row.tags, owner=variant)
 
     @classmethod
     def _published(cls, variant: str) -> VariantWeights:

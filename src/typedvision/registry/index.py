@@ -10,13 +10,14 @@ import importlib
 import importlib.util
 import json
 import sys
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypedDict
 
-from typedvision.errors import Problem, UnknownNameError, did_you_mean, listed, shown
+from typedvision.errors import DeclarationError, UnknownNameError
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
@@ -58,6 +59,7 @@ def family(key: str) -> AnyFamily:
 
     Raises:
         UnknownNameError: there is no such family.
+        DeclarationError: a third party's family cannot be loaded.
     """
     from typedvision.registry.family import registered
 
@@ -65,13 +67,22 @@ def family(key: str) -> AnyFamily:
         if key in rows():
             importlib.import_module(f"typedvision.families.{key}.family")
         elif key in _plugins():
-            _plugins()[key].load()
+            _load(_plugins()[key])
     if key in registered:
         return registered[key]
-    near = did_you_mean(key, family_keys())
-    hint = f"; did you mean {listed(near)}?" if near else ""
-    problem = Problem((), "unknown", "no such family", key, family_keys(), near)
-    raise UnknownNameError(f"no family {shown(key)}{hint}", [problem])
+    raise UnknownNameError.of("family", key, family_keys())
+
+
+def _load(plugin: EntryPoint) -> None:
+    from typedvision.registry.family import registered
+
+    where = f"the entry point '{plugin.name} = {plugin.value}'"
+    try:
+        plugin.load()
+    except Exception as error:  # it is others' code: whatever it raises, say whose it is
+        raise DeclarationError(f"{where} cannot be loaded: {error}") from error
+    if plugin.name not in registered:
+        raise DeclarationError(f"{where} loads no family of that key: name it by the family's key")
 
 
 def family_keys() -> tuple[str, ...]:
@@ -82,8 +93,18 @@ def family_keys() -> tuple[str, ...]:
 
 
 def _guests() -> tuple[AnyFamily, ...]:
-    """Families that the index does not know: third parties', and those of the running program."""
-    return tuple(family(key) for key in family_keys() if key not in rows())
+    """Families that the index does not know: third parties', and those of the running program.
+
+    One that cannot be loaded is left out with a warning, so that it harms nobody else.
+    """
+    found = []
+    for key in family_keys():
+        if key not in rows():
+            try:
+                found.append(family(key))
+            except DeclarationError as error:
+                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+    return tuple(found)
 
 
 def variants(key: str | None = None) -> tuple[str, ...]:
@@ -123,10 +144,7 @@ def family_of(variant: str) -> AnyFamily:
     key = family_key(variant)
     if key is not None and variant in family(key).variants:
         return family(key)
-    near = did_you_mean(variant, variants())
-    hint = f"; did you mean {listed(near)}?" if near else ""
-    problem = Problem((), "unknown", "no such model", variant, suggestions=near)
-    raise UnknownNameError(f"no model {shown(variant)}{hint}", [problem])
+    raise UnknownNameError.of("model", variant, variants())
 
 
 def family_of_config(config: type[ModelConfig]) -> AnyFamily:

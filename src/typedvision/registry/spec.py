@@ -224,13 +224,14 @@ def configure_family(family: AnyFamily, options: Mapping[str, object], subject: 
 
 
 def _with_owners(problem: Problem) -> Problem:
-    if problem.kind != "unknown" or len(problem.path) != 1 or problem.suggestions:
+    if problem.kind != "unknown" or len(problem.path) != 1:
         return problem
     owners = index.owners(str(problem.path[0]))
     if not owners:
         return problem
-    message = f"{problem.message}; accepted by {', '.join(owners)}"
-    return dataclasses.replace(problem, message=message)
+    what, _, hint = problem.message.partition("; ")
+    words = filter(None, [what, f"accepted by {', '.join(owners)}", hint])
+    return dataclasses.replace(problem, message="; ".join(words))
 
 
 def _read_head(document: Mapping[object, object]) -> list[Problem]:

@@ -7,33 +7,83 @@ import inspect
 import keyword
 import textwrap
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import ForwardRef, get_args
 
 from typedvision import factory
-from typedvision.config.base import ModelConfig
+from typedvision.config.base import Config, ModelConfig
 from typedvision.registry.family import AnyFamily
-from typedvision.stubs.options import Keyword, keywords, options, source, split_doc, type_source
+from typedvision.stubs.options import (
+    Keyword,
+    Names,
+    keywords,
+    nested_configs,
+    options,
+    source,
+    split_doc,
+    type_source,
+)
 
 CountParams = Callable[[AnyFamily, str], int]
 """The number of parameters of a family's variant."""
 
 
-def models_stub(families: Sequence[AnyFamily], head: str, count: CountParams | None = None) -> str:
+def models_stub(
+    families: Sequence[AnyFamily],
+    head: str,
+    count: CountParams | None = None,
+    *,
+    classes: str | None = None,
+) -> str:
     """The stub of a module in which each variant of the families is a callable object.
 
     Args:
         families: the families whose variants the module has.
         head: first line of the stub.
         count: the number of parameters of a family's variant; without it none is told.
+        classes: the module whose stub `classes_stub` is; without it the classes stand here, and
+            an editor offers them beside the variants.
     """
-    body = [
+    body = [] if classes else _classes(families)
+    body += [_variants(family, count) for family in families]
+    return _module(
+        head, body, dict.fromkeys(map(_class_name, families), classes) if classes else {}
+    )
+
+
+def classes_stub(families: Sequence[AnyFamily], head: str) -> str:
+    """The stub of a module with the classes of the families' variants."""
+    return _module(head, _classes(families))
+
+
+def _classes(families: Sequence[AnyFamily]) -> list[str]:
+    return [
         '_TagT = TypeVar("_TagT", bound=str | bool)',
-        *(_variant_class(family) for family in families),
-        *(_variants(family, count) for family in families),
+        *(text for family in families for text in _family_classes(family)),
     ]
-    return _module(head, body)
+
+
+def _family_classes(family: AnyFamily) -> list[str]:
+    """The class of a family's variants, and a protocol for each config that theirs nests.
+
+    A protocol stands for the nested class because pyright works through Pydantic's base class anew
+    after each edit, a third of a second, as soon as a signature that it looks at names one.
+    """
+    nested = nested_configs(family.config_type())
+    names: dict[object, str] = {each: f"{_stem(family)}{each.__name__}" for each in nested}
+    protocols = [_protocol(config, names) for config in nested]
+    return [*protocols, _variant_class(family, names)]
+
+
+def _protocol(config: type[Config], names: Names) -> str:
+    doc = f"A `{type_source(config)}`."
+    lines = ["@type_check_only", f"class {names[config]}(Protocol):", f"    {_docstring(doc)}"]
+    for name, field in config.model_fields.items():
+        type_ = type_source(field.annotation, names)
+        lines += ["    @property", f"    def {name}(self) -> {type_}: ..."]
+    return "\n".join(lines)
 
 
 def factory_stub(families: Sequence[AnyFamily], head: str) -> str:
@@ -79,9 +129,9 @@ def attribute_names(family: AnyFamily) -> list[str]:
     return [name for name in names if name.isidentifier() and not keyword.iskeyword(name)]
 
 
-def _variant_class(family: AnyFamily) -> str:
+def _variant_class(family: AnyFamily, names: Names) -> str:
     """The class of a family's variants, generic in the tags of the one."""
-    fields = options(family.config_type(), family.variants.values())
+    fields = options(family.config_type(), family.variants.values(), names)
     create = [
         replace(each, type="Literal[False] | _TagT") if each.name == "pretrained" else each
         for each in keywords(factory.create_model)
@@ -184,14 +234,15 @@ def _docstring(text: str) -> str:
     return f'"""{escaped}{end}"""'
 
 
-def _module(head: str, body: Sequence[str]) -> str:
+def _module(head: str, body: Sequence[str], homes: Mapping[str, str] = MappingProxyType({})) -> str:
     text = "\n\n".join(body)
-    return "\n\n".join([head, "\n".join(_imports(text)), text]) + "\n"
+    return "\n\n".join([head, "\n".join(_imports(text, homes)), text]) + "\n"
 
 
-def _imports(text: str) -> list[str]:
-    """The imports that the code of a stub needs."""
-    homes = dict.fromkeys([*typing.__all__, "type_check_only"], "typing") | _factory_imports()
+def _imports(text: str, homes: Mapping[str, str]) -> list[str]:
+    """The imports that the code of a stub needs; `homes` has modules of names beside the usual."""
+    usual = dict.fromkeys([*typing.__all__, "type_check_only"], "typing") | _factory_imports()
+    homes = {**usual, **homes}
     modules: set[str] = set()
     members: dict[str, set[str]] = {}
     for dotted in _dotted_names(ast.parse(text)):
@@ -230,11 +281,15 @@ def _names(family: AnyFamily) -> str:
 
 
 def _names_alias(family: AnyFamily) -> str:
-    return f"_{_class_name(family).removesuffix('Variant')}Name"
+    return f"_{_stem(family)}Name"
 
 
 def _class_name(family: AnyFamily) -> str:
-    return f"{model_source(family).rpartition('.')[2]}Variant"
+    return f"{_stem(family)}Variant"
+
+
+def _stem(family: AnyFamily) -> str:
+    return model_source(family).rpartition(".")[2]
 
 
 def _type_arguments(family: AnyFamily) -> tuple[object, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -27,8 +27,8 @@ _BOUNDS = {
     "gt": "more than {}",
     "le": "at most {}",
     "lt": "less than {}",
-    "min_length": "at least {} items",
-    "max_length": "at most {} items",
+    "min_length": "of length at least {}",
+    "max_length": "of length at most {}",
 }
 
 
@@ -45,15 +45,38 @@ class Keyword:
     """One line for the editor."""
 
 
-def options(config: type[ModelConfig], rows: Iterable[ModelConfig]) -> list[Keyword]:
+Names = Mapping[object, str]
+"""Other names of classes, for a stub that does not import them."""
+
+
+def options(
+    config: type[ModelConfig], rows: Iterable[ModelConfig], names: Names = MappingProxyType({})
+) -> list[Keyword]:
     """The fields of a config as keywords.
 
     Args:
         config: the config class.
         rows: the variants that the keywords are for; a default in which they differ is not told.
+        names: other names of classes.
     """
     known = list(rows)
-    return [_option(name, field, known) for name, field in config.model_fields.items()]
+    return [_option(name, field, known, names) for name, field in config.model_fields.items()]
+
+
+def nested_configs(config: type[Config]) -> list[type[Config]]:
+    """The classes of the configs inside of a config, at any depth, each once."""
+    found: dict[type[Config], None] = {}
+    for field in config.model_fields.values():
+        for each in _classes_in(field.annotation):
+            if issubclass(each, Config):
+                found |= dict.fromkeys([each, *nested_configs(each)])
+    return list(found)
+
+
+def _classes_in(annotation: object) -> list[type]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return [annotation]
+    return [each for argument in get_args(annotation) for each in _classes_in(argument)]
 
 
 def keywords(function: Callable[..., object]) -> list[Keyword]:
@@ -111,21 +134,23 @@ def source(value: object) -> str:
     return repr(value) if value is None or isinstance(value, (bool, int, float)) else "..."
 
 
-def type_source(annotation: object) -> str:
+def type_source(annotation: object, names: Names = MappingProxyType({})) -> str:
     """The source text of a type without the bounds that only Pydantic reads.
 
-    A class stands with its module before it: `typedvision.config.image.ImageSpec`.
+    A class stands with its module before it, `typedvision.config.image.ImageSpec`, or as `names`
+    has it.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
+    inner = [type_source(argument, names) for argument in arguments if origin is not Literal]
     if origin is Annotated:
-        return type_source(arguments[0])
+        return inner[0]
     if origin is Literal:
         spelled = f"Literal[{', '.join(source(value) for value in arguments)}]"
         return VOCABULARIES.get(annotation, spelled)
     if origin in (Union, UnionType):
-        return " | ".join(type_source(argument) for argument in arguments)
+        return " | ".join(inner)
     if origin is not None:
-        return f"{type_source(origin)}[{', '.join(type_source(each) for each in arguments)}]"
+        return f"{type_source(origin, names)}[{', '.join(inner)}]"
     if annotation is NoneType:
         return "None"
     if annotation is Ellipsis:
@@ -134,10 +159,10 @@ def type_source(annotation: object) -> str:
         return "object"
     if annotation.__module__ == "builtins":
         return annotation.__qualname__
-    return f"{annotation.__module__}.{annotation.__qualname__}"
+    return names.get(annotation, f"{annotation.__module__}.{annotation.__qualname__}")
 
 
-def _option(name: str, field: FieldInfo, rows: list[ModelConfig]) -> Keyword:
+def _option(name: str, field: FieldInfo, rows: list[ModelConfig], names: Names) -> Keyword:
     values = [getattr(row, name) for row in rows]
     shared = bool(values) and all(value == values[0] for value in values)
     usual = None if field.is_required() else field.get_default(call_default_factory=True)
@@ -147,7 +172,7 @@ def _option(name: str, field: FieldInfo, rows: list[ModelConfig]) -> Keyword:
     facts = "; ".join([*_facts(field.annotation, field.metadata), f"default: {default}"])
     return Keyword(
         name,
-        type_source(field.annotation),
+        type_source(field.annotation, names),
         source(values[0]) if shared else "...",
         f"{' '.join((field.description or '').split())} {facts[0].upper()}{facts[1:]}.",
     )

@@ -8,8 +8,9 @@ maps the file finds every tensor where the header says.
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from typedvision.config.strict_json import parse_json
@@ -59,10 +60,10 @@ class TensorInfo:
     """Length of each dimension."""
     size: int
     """Bytes."""
-    file: Path
-    """The file that holds it."""
     start: int
     """Where its bytes begin in the file."""
+    file: mmap.mmap = field(repr=False, compare=False)
+    """The file, mapped into memory; what is written there stays in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,17 @@ def read_header(path: Path) -> Header:
     """
     try:
         with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(0)
-            start = file.read(_LENGTH_BYTES)
-            length = int.from_bytes(start, "little")
-            if size < _LENGTH_BYTES or not 0 < length <= min(MAX_HEADER, size - _LENGTH_BYTES):
-                raise WeightsError(f"'{path}' {_not_safetensors(start, length, size)}")
-            text = file.read(length)
+            # Tensors are read through this map: another file may come in the place of this one.
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as error:
         raise WeightsError(f"'{path}' cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise WeightsError(f"'{path}' is empty") from error
+    size, start = len(data), data[:_LENGTH_BYTES]
+    length = int.from_bytes(start, "little")
+    if size < _LENGTH_BYTES or not 0 < length <= min(MAX_HEADER, size - _LENGTH_BYTES):
+        raise WeightsError(f"'{path}' {_not_safetensors(start, length, size)}")
+    text = data[_LENGTH_BYTES : _LENGTH_BYTES + length]
     try:
         document = parse_json(text, max_bytes=MAX_HEADER)
     except SpecError as error:
@@ -102,7 +105,7 @@ def read_header(path: Path) -> Header:
         raise WeightsError(f"the header of '{path}' is no JSON object")
     metadata = document.pop("__metadata__", {})
     problems = _metadata_problems(metadata)
-    tensors, rows = _read_tensors(document, path, _LENGTH_BYTES + length, size)
+    tensors, rows = _read_tensors(document, data, _LENGTH_BYTES + length)
     problems += rows
     if problems:
         summary = f"{problem_count(len(problems))} in the header of '{path}'"
@@ -144,7 +147,7 @@ def _metadata_problems(metadata: object) -> list[Problem]:
 
 
 def _read_tensors(
-    document: Mapping[str, object], path: Path, data_start: int, file_size: int
+    document: Mapping[str, object], file: mmap.mmap, data_start: int
 ) -> tuple[dict[str, TensorInfo], list[Problem]]:
     tensors: dict[str, TensorInfo] = {}
     spans: list[tuple[int, int, str]] = []
@@ -155,7 +158,7 @@ def _read_tensors(
             problems.append(Problem((name,), "value", found, row))
             continue
         dtype, shape, begin, end = found
-        tensors[name] = TensorInfo(dtype, shape, end - begin, path, data_start + begin)
+        tensors[name] = TensorInfo(dtype, shape, end - begin, data_start + begin, file)
         spans.append((begin, end, name))
     position = 0
     for begin, end, name in sorted(spans):
@@ -163,7 +166,7 @@ def _read_tensors(
             what = "overlaps another" if begin < position else "leaves a gap"
             problems.append(Problem((name, "data_offsets"), "value", f"{what} at byte {begin}"))
         position = end
-    data_size = file_size - data_start
+    data_size = len(file) - data_start
     if not problems and position != data_size:
         what = "it is truncated" if position > data_size else "something was appended to it"
         message = f"the tensors take {position} bytes, the file has {data_size}: {what}"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +16,7 @@ from typedvision.layers.init import initialize
 from typedvision.registry.build import build_skeleton
 from typedvision.registry.family import Parts
 from typedvision.weights.adapt import adapt
+from typedvision.weights.header import TensorInfo
 from typedvision.weights.inspect import Checkpoint, inspect
 from typedvision.weights.plan import LoadReport, Plan, TensorKind, make_plan
 from typedvision.weights.save import ALIGNMENT, DTYPES, digest
@@ -130,8 +129,8 @@ def _read(
     """The tensors of a plan, by the model's keys."""
     tensors: dict[str, Tensor] = {}
     problems: list[Problem] = []
-    for key, tensor in _mapped(checkpoint, plan.sources):
-        name = plan.sources[key]
+    for key, name in plan.sources.items():
+        tensor = _mapped(checkpoint.tensors[name])
         if not _lies_well(tensor, ours=checkpoint.spec is not None):
             tensor = tensor.clone()
         if verify and name in checkpoint.digests and digest(tensor) != checkpoint.digests[name]:
@@ -145,31 +144,13 @@ def _read(
     return tensors
 
 
-def _mapped(checkpoint: Checkpoint, names: Mapping[str, str]) -> Iterator[tuple[str, Tensor]]:
-    """Tensors by the given keys, mapped into memory: nothing is read yet."""
-    maps: dict[Path, mmap.mmap] = {}
-    for key, name in names.items():
-        info = checkpoint.tensors[name]
-        if info.file not in maps:
-            maps[info.file] = _map_file(info.file)
-        dtype, count = DTYPES[info.dtype], math.prod(info.shape)
-        if count == 0:
-            yield key, torch.empty(info.shape, dtype=dtype)
-            continue
-        try:
-            flat = torch.frombuffer(maps[info.file], dtype=dtype, count=count, offset=info.start)
-        except ValueError as error:
-            raise WeightsError(f"'{info.file}' was changed while it was read") from error
-        yield key, flat.reshape(info.shape)
-
-
-def _map_file(path: Path) -> mmap.mmap:
-    """A file as memory; what is written there stays in this process."""
-    try:
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except (OSError, ValueError) as error:  # a file that became empty is a ValueError
-        raise WeightsError(f"'{path}' cannot be read: {error}") from error
+def _mapped(info: TensorInfo) -> Tensor:
+    """A tensor where it lies in its file: nothing is read yet."""
+    dtype, count = DTYPES[info.dtype], math.prod(info.shape)
+    if count == 0:
+        return torch.empty(info.shape, dtype=dtype)
+    flat = torch.frombuffer(info.file, dtype=dtype, count=count, offset=info.start)
+    return flat.reshape(info.shape)
 
 
 def _lies_well(tensor: Tensor, *, ours: bool) -> bool:

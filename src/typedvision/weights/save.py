@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -100,8 +101,10 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         raise WeightsError(f"'{path}' cannot be written: {error}") from error
     finally:
-        draft.unlink(missing_ok=True)
-    _flush(path.parent)  # the renaming itself
+        with contextlib.suppress(OSError):  # mostly there is none any more
+            draft.unlink()
+    with contextlib.suppress(OSError):  # the renaming itself; not every system can
+        _flush(path.parent)
 
 
 def digest(tensor: Tensor) -> str:

@@ -14,6 +14,8 @@ models.resnet50(layers=(1, 1, 1))  # error: type layers
 models.resnet50(drop_rate=None)  # error: type drop_rate
 models.resnet50(act_layer="rellu")  # error: choice act_layer
 models.resnet50(output_stride=4)  # error: choice output_stride
+models.resnet50(block_args="se")  # error: type block_args
+models.resnet50(block_args=ResNetConfig(block="basic", layers=(1, 1, 1, 1)))  # error
 models.resnet50(pretrained="a1_in22k")  # error: type pretrained
 models.resnet50(pretrained="gluon_in1k_")  # error: type pretrained
 models.resnet200(pretrained=True)  # error: type pretrained

@@ -1,0 +1,52 @@
+"""`typedvision convert`: a pickle or an `.npz` as a safetensors file that carries its spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from typedvision.cli.models import Settings, names, read_model
+from typedvision.cli.output import AsJson, Force, errors_shown, print_json, print_text
+
+Source = Annotated[Path, typer.Argument(help="A .pth, .pt, .bin, .npz or .safetensors file.")]
+Target = Annotated[Path, typer.Argument(help="The safetensors file to write.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", help="Name of the model, name.tag, or a spec file.", autocompletion=names
+    ),
+]
+Ema = Annotated[bool, typer.Option("--ema", help="Take the moving average of the weights.")]
+
+
+def convert(
+    source: Source,
+    target: Target,
+    model: Model,
+    settings: Settings = None,
+    ema: Ema = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a checkpoint of another kind as a safetensors file that says which model it is.
+
+    The source is read by another process, under limits, which runs no code that a pickle names.
+
+    \b
+    Examples:
+      typedvision convert in.pth out.safetensors --model resnet50
+      typedvision convert last.pth.tar out.safetensors --model resnet50 --set num_classes=10 --ema
+    """
+    if target.exists() and not force:
+        raise typer.BadParameter(f"'{target}' exists; --force replaces it", param_hint="TARGET")
+    from typedvision.weights.convert import convert as write
+
+    with errors_shown(as_json):
+        report = write(source, target, read_model(model, settings), ema=ema)
+    loaded = len(report.matched)
+    if as_json:
+        print_json({"source": report.source, "target": str(target), "tensors": loaded})
+    else:
+        print_text(f"{target}: {loaded} tensors of {source}")

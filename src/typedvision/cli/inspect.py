@@ -1,0 +1,44 @@
+"""`typedvision inspect`: what is in this checkpoint?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from typedvision.cli.output import AsJson, errors_shown, print_json, print_table, print_text
+
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="A safetensors file, its index, or a folder.")
+]
+Tensors = Annotated[bool, typer.Option("--tensors", help="List every tensor.")]
+
+
+def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> None:
+    """Say what a checkpoint holds, by its header alone.
+
+    \b
+    Examples:
+      typedvision inspect model.safetensors
+      typedvision inspect model.safetensors --tensors --json
+    """
+    from typedvision.weights.inspect import inspect as read
+
+    with errors_shown(as_json):
+        checkpoint = read(file)
+    if as_json:
+        document = checkpoint.to_dict()
+        print_json(document if tensors else {**document, "tensors": len(checkpoint.tensors)})
+        return
+    spec = checkpoint.spec
+    model = "no spec: written by another library"
+    if spec is not None:
+        model = f"{spec.variant or spec.family}, written by typedvision {checkpoint.version}"
+    count = f"{len(checkpoint.tensors):,} tensors, {checkpoint.elements:,} numbers"
+    print_text(f"{file}: {model}; {count}, {checkpoint.size:,} bytes")
+    if tensors:
+        rows = [
+            (name, tensor.dtype, " x ".join(map(str, tensor.shape)), f"{tensor.size:,}")
+            for name, tensor in checkpoint.tensors.items()
+        ]
+        print_table(["tensor", "type", "shape", "bytes"], rows)
