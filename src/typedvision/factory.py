@@ -201,11 +201,13 @@ def list_models(
         accepts: list only models that have these options.
 
     Raises:
-        UnknownNameError: there is no such family.
+        UnknownNameError: there is no such family, or no family has such an option.
     """
     names = index.variants(family)
     for option in _several(accepts):
         owners = index.owners(option)
+        if not owners:
+            raise UnknownNameError.of("option", option, index.options())
         names = tuple(name for name in names if index.family_key(name) in owners)
     if tags:
         names = tuple(f"{name}.{tag}" for name in names for tag in index.tags(name))

@@ -93,7 +93,9 @@ def test_names_are_filtered() -> None:
     assert tv.list_models("Toy_*") == []
     assert tv.list_models("nothing") == []
     assert tv.list_models(accepts="depths", family="toy") == ["toy_small", "toy_wide"]
-    assert tv.list_models("toy*", accepts=["depths", "nothing"]) == []
+    assert tv.list_models("toy*", accepts=["depths", "embed_dim"]) == []
+    with pytest.raises(tv.UnknownNameError, match="no option 'depth_'; did you mean"):
+        tv.list_models(accepts="depth_")
     assert set(tv.list_models(accepts="in_chans")) == set(everything)
 
 

@@ -1043,7 +1043,7 @@ def list_models(pattern: str | Sequence[str]='*', *, exclude: str | Sequence[str
         accepts: list only models that have these options.
 
     Raises:
-        UnknownNameError: there is no such family.
+        UnknownNameError: there is no such family, or no family has such an option.
     """
 
 def family(name: str) -> AnyFamily:

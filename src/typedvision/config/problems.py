@@ -93,13 +93,13 @@ def _problem(detail: ErrorDetails, path: Path, config: type[BaseModel]) -> Probl
         case "finite_number":
             return _range(path, "finite", value)
         case "too_short":
-            return _length(path, f"at least {context['min_length']}", value)
+            return _length(path, "at least", context["min_length"], "item", value)
         case "too_long":
-            return _length(path, f"at most {context['max_length']}", value)
+            return _length(path, "at most", context["max_length"], "item", value)
         case "string_too_short":
-            return _length(path, f"at least {context['min_length']}", value, "characters")
+            return _length(path, "at least", context["min_length"], "character", value)
         case "string_too_long":
-            return _length(path, f"at most {context['max_length']}", value, "characters")
+            return _length(path, "at most", context["max_length"], "character", value)
         case "string_pattern_mismatch":
             message = f"must match {context['pattern']}; got {shown(value)}"
             return Problem(path, "value", message, value)
@@ -116,8 +116,10 @@ def _range(path: Path, bound: str, value: object) -> Problem:
     return Problem(path, "range", f"must be {bound}; got {shown(value)}", value)
 
 
-def _length(path: Path, bound: str, value: object, of: str = "items") -> Problem:
-    return Problem(path, "length", f"must have {bound} {of}; got {shown(value)}", value)
+def _length(path: Path, bound: str, count: int, what: str, value: object) -> Problem:
+    plural = "" if count == 1 else "s"
+    message = f"must have {bound} {count} {what}{plural}; got {shown(value)}"
+    return Problem(path, "length", message, value)
 
 
 def _choice(path: Path, allowed: tuple[object, ...], value: object) -> Problem:

@@ -171,6 +171,12 @@ def _exists(module: str) -> bool:
         return False
 
 
+def options() -> tuple[str, ...]:
+    """Every option that some family has, sorted."""
+    own = {option for row in rows().values() for option in row["options"]}
+    return tuple(sorted(own.union(*(guest.config_type().model_fields for guest in _guests()))))
+
+
 def owners(option: str) -> tuple[str, ...]:
     """The keys of the families whose config has an option, sorted."""
     own = [key for key, row in rows().items() if option in row["options"]]

@@ -30,7 +30,7 @@ from typedvision.errors import (
     shown,
 )
 from typedvision.registry import index
-from typedvision.registry.family import AnyFamily, registered
+from typedvision.registry.family import AnyFamily
 
 SCHEMA_VERSION: Final = 1
 _SCHEMA_KEY = "$schema"
@@ -194,10 +194,13 @@ class ModelSpec(Config):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What does not agree with the rest of the document."""
-        wanted = registered.get(self.family)
-        if wanted is not None and type(self.config) is not wanted.config_type():
-            name = wanted.config_type().__name__
-            yield Conflict(f"'config' must be a {name}, as 'family' says", "config")
+        try:
+            wanted = index.family(self.family).config_type()
+        except UnknownNameError as error:
+            yield Conflict(error.summary, "family")
+        else:
+            if type(self.config) is not wanted:
+                yield Conflict(f"'config' must be a {wanted.__name__}, as 'family' says", "config")
         if self.tag is not None and self.variant is None:
             yield Conflict("'tag' needs a 'variant' whose weights it names", "tag")
         for field in ("mean", "std"):

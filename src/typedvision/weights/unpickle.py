@@ -9,6 +9,7 @@ should that have a hole, this process has nothing to lose.
 from __future__ import annotations
 
 import argparse
+import pickle
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,9 +39,10 @@ def main() -> None:
     try:
         state = read(source, ema=arguments.ema)
         write_file(arguments.target, state, {})
+    except pickle.UnpicklingError:  # its text advises to run the code in the file
+        sys.exit("it is no PyTorch file, or needs more than tensors and plain values")
     except Exception as error:
-        # Of torch's long advice only the first sentence is about this file.
-        sys.exit(f"{type(error).__name__}: {str(error).strip().splitlines()[0][:500]}")
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}")
 
 
 def read(path: Path, *, ema: bool) -> dict[str, Tensor]:
@@ -57,7 +59,9 @@ def read(path: Path, *, ema: bool) -> dict[str, Tensor]:
         with numpy.load(path, allow_pickle=False) as arrays:
             found: object = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     else:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        # Training scripts keep their command line in the file; it is a plain bag of values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            found = torch.load(path, map_location="cpu", weights_only=True)
     state = _state(found, _EMA_KEYS if ema else _PLAIN_KEYS, needs_key=ema)
     tensors = {str(k): v.detach() for k, v in state.items() if isinstance(v, torch.Tensor)}
     if not tensors or len(tensors) < len(state):
