@@ -15,7 +15,7 @@ demo: $(INSTALLED) ## train three small models on real handwritten digits
 	$(BIN)/python examples/digits/demo.py
 
 test: $(INSTALLED) ## run the tests; ARGS="-k resnet" goes on to pytest
-	$(BIN)/python -m pytest -q $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadscope $(ARGS)
 
 check: lint types test ## run everything that a change must pass
 

@@ -79,10 +79,10 @@ _HOME = {
 }
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "Capabilities",
     "Config",
     "ConfigError",
-    "DEFAULT_LIMITS",
     "DeclarationError",
     "FeatureSpec",
     "ImageModel",
@@ -99,6 +99,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "WeightsError",
+    "__version__",
     "accepts",
     "configure",
     "create_model",
@@ -108,7 +109,6 @@ __all__ = [
     "models",
     "save_model",
     "specify",
-    "__version__",
 ]
 
 

@@ -184,7 +184,7 @@ def skeleton(build: Callable[[], ImageModel], spec: ModelSpec) -> ImageModel:
 
 
 class _NothingToFill(TorchFunctionMode):
-    """Skips what PyTorch's constructors do to tensors that hold nothing: half of a skeleton's time."""
+    """Skips the filling of tensors that hold nothing, which is half of a skeleton's time."""
 
     _FILLERS = frozenset(
         {nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_}
