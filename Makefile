@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format generate clean
+.PHONY: help demo test fuzz check lint types format generate clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -16,6 +16,9 @@ demo: $(INSTALLED) ## train three small models on real handwritten digits
 
 test: $(INSTALLED) ## run the tests; ARGS="-k resnet" goes on to pytest
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadscope $(ARGS)
+
+fuzz: $(INSTALLED) ## run the long fuzz tests of the loader, about five minutes
+	OMP_NUM_THREADS=1 FUZZ_CASES=10000 $(BIN)/python -m pytest -q -n auto tests/weights/test_fuzz.py
 
 check: lint types test ## run everything that a change must pass
 

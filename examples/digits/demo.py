@@ -28,7 +28,7 @@ import typedvision as tv
 HERE = Path(__file__).parent
 OUT = HERE / "out"
 SPECS = ("resnet", "vit", "efficientnet")
-EPOCHS = 16
+EPOCHS = 20
 BATCH = 32
 WANTED_ACCURACY = 0.95
 

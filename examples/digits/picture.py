@@ -53,6 +53,4 @@ def draw_digit(
     for line, (name, vote) in enumerate(votes.items(), start=1):
         guess = int(vote.argmax())
         colour = RIGHT if guess == label else WRONG
-        pen.text(
-            (x, y + line * LINE), f"{name} {guess} {vote[guess]:.0%}", fill=colour, font=font
-        )
+        pen.text((x, y + line * LINE), f"{name} {guess} {vote[guess]:.0%}", fill=colour, font=font)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typedvision.config.features import FeatureSpec
     from typedvision.config.image import ImageSpec
     from typedvision.config.limits import DEFAULT_LIMITS, Limits
+    from typedvision.config.problems import Conflict
     from typedvision.errors import (
         ConfigError,
         DeclarationError,
@@ -42,15 +43,19 @@ if TYPE_CHECKING:
         specify,
     )
     from typedvision.layers.image_model import ImageModel
-    from typedvision.registry.family import Capabilities, ModelFamily, Parts
+    from typedvision.registry.family import Capabilities, ModelFamily, Parts, PositionTable
     from typedvision.registry.spec import ModelSpec
+    from typedvision.weights.convert import convert
+    from typedvision.weights.inspect import inspect
     from typedvision.weights.load import load_model
+    from typedvision.weights.plan import LoadReport
     from typedvision.weights.save import save_model
 
 _HOME = {
     "Capabilities": "registry.family",
     "Config": "config.base",
     "ConfigError": "errors",
+    "Conflict": "config.problems",
     "DEFAULT_LIMITS": "config.limits",
     "DeclarationError": "errors",
     "FeatureSpec": "config.features",
@@ -58,10 +63,12 @@ _HOME = {
     "ImageSpec": "config.image",
     "LimitError": "errors",
     "Limits": "config.limits",
+    "LoadReport": "weights.plan",
     "ModelConfig": "config.base",
     "ModelFamily": "registry.family",
     "ModelSpec": "registry.spec",
     "Parts": "registry.family",
+    "PositionTable": "registry.family",
     "Problem": "errors",
     "SpecError": "errors",
     "TypedVisionError": "errors",
@@ -70,8 +77,10 @@ _HOME = {
     "WeightsError": "errors",
     "accepts": "factory",
     "configure": "factory",
+    "convert": "weights.convert",
     "create_model": "factory",
     "family": "factory",
+    "inspect": "weights.inspect",
     "list_models": "factory",
     "load_model": "weights.load",
     "save_model": "weights.save",
@@ -83,16 +92,19 @@ __all__ = [
     "Capabilities",
     "Config",
     "ConfigError",
+    "Conflict",
     "DeclarationError",
     "FeatureSpec",
     "ImageModel",
     "ImageSpec",
     "LimitError",
     "Limits",
+    "LoadReport",
     "ModelConfig",
     "ModelFamily",
     "ModelSpec",
     "Parts",
+    "PositionTable",
     "Problem",
     "SpecError",
     "TypedVisionError",
@@ -102,8 +114,10 @@ __all__ = [
     "__version__",
     "accepts",
     "configure",
+    "convert",
     "create_model",
     "family",
+    "inspect",
     "list_models",
     "load_model",
     "models",

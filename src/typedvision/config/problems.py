@@ -69,7 +69,7 @@ def _problems(
     if detail["type"] != "conflicts":
         yield _problem(detail, path, config)
         return
-    for message, field in detail["ctx"]["conflicts"]:
+    for message, field in detail.get("ctx", {})["conflicts"]:
         place = (*path, field)
         yield Problem(place, "conflict", message, _at(place, given))
 
