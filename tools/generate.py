@@ -75,7 +75,10 @@ def index_text(families: list[AnyFamily], count: CountParams) -> str:
         family.key: {
             "options": sorted(family.config_type().model_fields),
             "variants": {
-                name: {"params": count(family, name), "tags": list(family.tags(name))}
+                name: {
+                    "params": count(family, name),
+                    "tags": {tag: family.weights(name, tag).license for tag in family.tags(name)},
+                }
                 for name in sorted(family.variants)
             },
         }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typedvision.config.image import ImageSpec
     from typedvision.config.limits import DEFAULT_LIMITS, Limits
     from typedvision.config.problems import Conflict
+    from typedvision.config.weights import WeightsLock
     from typedvision.errors import (
         ConfigError,
         DeclarationError,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from typedvision.registry.spec import ModelSpec
     from typedvision.weights.convert import convert
     from typedvision.weights.inspect import inspect
-    from typedvision.weights.load import load_model
+    from typedvision.weights.load import load_model, load_weights
     from typedvision.weights.plan import LoadReport
     from typedvision.weights.save import save_model
 
@@ -75,6 +76,7 @@ _HOME = {
     "UnknownNameError": "errors",
     "UsageError": "errors",
     "WeightsError": "errors",
+    "WeightsLock": "config.weights",
     "accepts": "factory",
     "configure": "factory",
     "convert": "weights.convert",
@@ -83,6 +85,7 @@ _HOME = {
     "inspect": "weights.inspect",
     "list_models": "factory",
     "load_model": "weights.load",
+    "load_weights": "weights.load",
     "save_model": "weights.save",
     "specify": "factory",
 }
@@ -111,6 +114,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "WeightsError",
+    "WeightsLock",
     "__version__",
     "accepts",
     "configure",
@@ -120,6 +124,7 @@ __all__ = [
     "inspect",
     "list_models",
     "load_model",
+    "load_weights",
     "models",
     "save_model",
     "specify",

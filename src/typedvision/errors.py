@@ -20,7 +20,7 @@ ProblemKind = Literal[
 
 _SHOWN = 60  # characters of a value in a sentence, and of a path in a column
 _PLAIN_KEY = re.compile(rf"[A-Za-z_$][\w$-]{{0,{_SHOWN}}}", re.ASCII)
-_LISTED = 12  # names in a sentence
+_LISTED = 32  # names in a sentence
 _KEPT_VALUE = 200  # characters of a value in JSON
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
-from typedvision.errors import UnknownNameError, UsageError
+from typedvision.errors import UnknownNameError, UsageError, shown
 from typedvision.registry import index
 from typedvision.registry.build import build_skeleton
 from typedvision.registry.spec import ModelSpec, configure_family
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from typedvision.layers.image_model import ImageModel
-    from typedvision.registry.family import AnyFamily
+    from typedvision.registry.family import AnyFamily, Capabilities, InputSize
 
 ModelT = TypeVar("ModelT")
 
@@ -107,6 +107,8 @@ def create_model(
         WeightsError: the weights cannot be had, or do not fit the model.
         UsageError: the arguments make no sense together.
     """
+    if isinstance(seed, bool) or not isinstance(seed, int | None):
+        raise UsageError(f"seed must be an integer; got {shown(seed)}")
     if pretrained and checkpoint_path is not None:
         raise UsageError("give either pretrained or checkpoint_path: both name weights")
     if isinstance(pretrained, str):
@@ -121,11 +123,12 @@ def create_model(
 
     import torch
 
-    from typedvision.layers.image_model import materialize
+    from typedvision.layers.image_model import check_dtype, materialize, placed
     from typedvision.weights.load import fill
 
+    place = placed(device)
+    check_dtype(dtype)
     skeleton = build_skeleton(spec, limits)
-    place = torch.get_default_device() if device is None else torch.device(device)
     if checkpoint_path is not None:
         weights = inspect(checkpoint_path)
     elif pretrained and published is not None:
@@ -189,6 +192,9 @@ def list_models(
     family: str | None = None,
     tags: bool = False,
     accepts: str | Sequence[str] = (),
+    input_size: InputSize | None = None,
+    global_pool: str | None = None,
+    license: str | Sequence[str] = (),
 ) -> list[str]:
     """The names of published models, sorted as people count; imports no torch.
 
@@ -199,6 +205,12 @@ def list_models(
         tags: list each name with each tag of its weights instead, `"resnet50.a1_in1k"`; the
             wildcards then apply to the whole.
         accepts: list only models that have these options.
+        input_size: list only models that take any input size, that of their config only
+            (`"fixed"`), or multiples of a number.
+        global_pool: list only models that offer this kind of pooling.
+        license: wildcards of licences (`"apache-*"`); list only models whose weights have one of
+            them: with `tags` those of the tag, otherwise the default ones. A licence that is not
+            known matches nothing.
 
     Raises:
         UnknownNameError: there is no such family, or no family has such an option.
@@ -209,18 +221,16 @@ def list_models(
         if not owners:
             raise UnknownNameError.of("option", option, index.options())
         names = tuple(name for name in names if index.family_key(name) in owners)
+    if input_size is not None:
+        names = tuple(name for name in names if _capabilities(name).input_size == input_size)
+    if global_pool is not None:
+        names = tuple(name for name in names if global_pool in _capabilities(name).global_pool)
     if tags:
         names = tuple(f"{name}.{tag}" for name in names for tag in index.tags(name))
-    wanted, unwanted = _several(pattern), _several(exclude)
-    return sorted(
-        (
-            name
-            for name in names
-            if any(fnmatchcase(name, one) for one in wanted)
-            and not any(fnmatchcase(name, one) for one in unwanted)
-        ),
-        key=_counting,
-    )
+    names = tuple(name for name in names if _matches(name, pattern) and not _matches(name, exclude))
+    if license:
+        names = tuple(name for name in names if _matches(index.license_of(name), license))
+    return sorted(names, key=_counting)
 
 
 def family(name: str) -> AnyFamily:
@@ -249,6 +259,14 @@ def accepts(name: str, option: str) -> bool:
 
 def _several(patterns: str | Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _capabilities(variant: str) -> Capabilities:
+    return index.family(index.family_key(variant) or "").capabilities
+
+
+def _matches(text: str | None, patterns: str | Sequence[str]) -> bool:
+    return text is not None and any(fnmatchcase(text, one) for one in _several(patterns))
 
 
 def _counting(name: str) -> list[tuple[bool, int, str]]:

@@ -43,7 +43,13 @@ def guest(registry: None) -> None:
 @pytest.mark.usefixtures("guest")
 def test_a_guest_is_shown_without_what_only_the_index_counts() -> None:
     assert json.loads(run("list", "guest*", "--json").stdout) == [
-        {"name": "guest_3", "family": "guest", "parameters": None, "default_tag": None}
+        {
+            "name": "guest_3",
+            "family": "guest",
+            "parameters": None,
+            "default_tag": None,
+            "license": None,
+        }
     ]
     for name in ("guest", "guest_3"):
         text = run("show", name).stdout

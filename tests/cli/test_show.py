@@ -26,6 +26,23 @@ def test_a_model() -> None:
     assert "Dropout probability before the classifier." in text
 
 
+def test_every_tag_with_its_classes_input_and_licence() -> None:
+    lines = run("show", "resnet50").stdout.splitlines()
+    rows = [line.split() for line in lines[lines.index("Weights, the default first") + 1 :]]
+    family = tv.family("resnet")
+    assert rows[0] == ["tag", "classes", "input", "license"]
+    published = {tag: family.weights("resnet50", tag) for tag in family.tags("resnet50")}
+    for (tag, row), shown in zip(published.items(), rows[1:], strict=True):
+        height, width = map(str, row.image.size)
+        license = row.license or "unknown"
+        assert shown == [tag, str(row.num_classes), height, "x", width, license]
+    weights = json.loads(run("show", "resnet50", "--json").stdout)["weights"]
+    for tag, row in published.items():
+        shown = weights[tag]
+        assert (shown["license"], shown["num_classes"]) == (row.license, row.num_classes)
+        assert tuple(shown["image"]["size"]) == row.image.size
+
+
 def test_a_model_as_json() -> None:
     document = json.loads(run("show", "resnet50", "--json").stdout)
     spec = tv.specify("resnet50")

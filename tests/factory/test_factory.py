@@ -107,6 +107,18 @@ def test_names_are_listed_with_their_tags() -> None:
     assert tv.list_models("toy*", tags=True) == []
 
 
+def test_licences_filter_names() -> None:
+    free = tv.list_models(license=["apache-*", "mit"])
+    for name in tv.list_models():
+        family = tv.family(name)
+        license = family.weights(name).license if family.tags(name) else None
+        assert (name in free) == (license is not None and license.startswith(("apache-", "mit")))
+    restricted = tv.list_models(tags=True, license="cc-by-nc-4.0")
+    assert "resnet50.fb_ssl_yfcc100m_ft_in1k" in restricted
+    assert "resnet50.a1_in1k" not in restricted
+    assert tv.list_models(license="no-such-licence") == []
+
+
 def test_a_tag_decides_the_classes_and_the_picture() -> None:
     for name in tv.list_models(tags=True)[:50]:
         variant, _, tag = name.partition(".")
@@ -144,3 +156,30 @@ def test_a_copy_of_a_model_knows_its_spec() -> None:
 def test_a_model_that_no_family_built_has_no_spec() -> None:
     with pytest.raises(tv.UsageError, match="this Toy was not built by its family"):
         _ = Toy(ToyConfig()).spec
+
+
+def test_models_are_listed_by_what_they_can_do() -> None:
+    declare()
+    anything = tv.list_models(input_size="any")
+    assert {"toy_small", "resnet50"} <= set(anything)
+    assert "vit_base_patch16_224" in tv.list_models(input_size="fixed")
+    assert not set(anything) & set(tv.list_models(input_size="fixed"))
+    assert tv.list_models("*_tiny_patch16_224", global_pool="map") == ["vit_tiny_patch16_224"]
+    assert tv.list_models("resnet*", global_pool="map") == []
+    assert tv.list_models(global_pool="nothing") == []
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "message"),
+    [
+        ("seed", "x", "seed must be an integer; got 'x'"),
+        ("seed", True, "seed must be an integer; got True"),
+        ("device", "cudda", "device must name one of PyTorch's"),
+        ("dtype", "float16", "dtype must be a floating-point type"),
+        ("dtype", torch.int64, "dtype must be a floating-point type"),
+    ],
+)
+def test_a_keyword_of_the_factory_is_checked(keyword: str, value: object, message: str) -> None:
+    declare()
+    with pytest.raises(tv.UsageError, match=message):
+        tv.create_model("toy_small", **{keyword: value})  # type: ignore[arg-type]

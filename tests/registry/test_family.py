@@ -174,6 +174,9 @@ def test_create_gives_an_initialised_model() -> None:
     model = declare().create("toy_small", seed=0, num_classes=3)
     assert model(torch.zeros(2, 3, 8, 8)).shape == (2, 3)
     assert model.steps.item() == 0
+    assert model.spec == tv.specify("toy_small", num_classes=3)
+    with pytest.raises(tv.UnknownNameError, match="no variant 'resnet18' of 'toy'"):
+        declare().create("resnet18")
 
 
 def test_configure_knows_the_familys_own_variants_only() -> None:

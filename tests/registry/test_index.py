@@ -9,6 +9,7 @@ import pytest
 
 import typedvision as tv
 from tests.toys import ToyConfig, declare
+from typedvision.config.weights import PublishedWeights
 from typedvision.registry import index
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -21,6 +22,8 @@ def test_the_index_agrees_with_the_families() -> None:
         assert set(row["options"]) == set(family.config_type().model_fields)
         for name, variant in row["variants"].items():
             assert tuple(variant["tags"]) == family.tags(name)
+            for tag, license in variant["tags"].items():
+                assert license == family.weights(name, tag).license
 
 
 def test_a_variant_belongs_to_one_family() -> None:
@@ -69,6 +72,18 @@ def test_a_package_brings_a_family(
     assert tv.configure("toy_wide").num_classes == 1000
     assert tv.family("toy").key == "toy"
     assert calls == ["elsewhere.toy.family:ToyFamily"]
+
+
+def test_licences_are_those_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    family = declare()
+    assert dict(index.licenses("toy_wide")) == {}
+    assert index.license_of("toy_wide") is None
+    published = {"b": PublishedWeights(license="mit"), "a": PublishedWeights()}
+    monkeypatch.setattr(family, "tags", lambda variant: tuple(published))
+    monkeypatch.setattr(family, "weights", lambda variant, tag=None: published[tag or "b"])
+    assert dict(index.licenses("toy_wide")) == {"b": "mit", "a": None}
+    assert [index.license_of(f"toy_wide{tag}") for tag in ("", ".b", ".a")] == ["mit", "mit", None]
+    assert tv.list_models("toy*", tags=True, license="*") == ["toy_small.b", "toy_wide.b"]
 
 
 def test_a_package_that_cannot_be_loaded_harms_nobody_else(

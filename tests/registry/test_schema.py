@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import typedvision as tv
+from typedvision.config.weights import WeightsLock
 from typedvision.registry import index
 
 SCHEMA = tv.ModelSpec.json_schema()
@@ -73,6 +74,22 @@ def refusal(document: dict[str, object]) -> set[str]:
 def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_a_lock_is_checked(key: str) -> None:
+    name = tv.list_models(family=key, tags=True)[0]
+    lock = WeightsLock(revision="a" * 40, size=3, sha256="b" * 64)
+    document = tv.specify(name).replace(lock=lock).to_dict()
+    assert VALIDATOR.is_valid(document)
+    wrong = [
+        {**document, **changed}
+        for what, changed in corruptions({"lock": document["lock"]})
+        if what.startswith(("('lock'", "del ('lock', "))
+    ]
+    taken = [changed["lock"] for changed in wrong if VALIDATOR.is_valid(changed)]
+    assert len(wrong) > 30
+    assert [lock and lock["size"] for lock in taken] == [None, 10**9]
 
 
 @pytest.mark.parametrize("key", FAMILIES)

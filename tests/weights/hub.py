@@ -5,9 +5,14 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
 
 COMMIT, OLD_COMMIT = "1" * 40, "2" * 40
 Files = dict[str, bytes]
@@ -64,11 +69,13 @@ class Hub:
                     return self.refuse(404, "RevisionNotFound")
                 content = hub.files[repository, commit].get("/".join(parts[4:]))
                 if content is None:
-                    return self.refuse(404, "EntryNotFound")
+                    return self.refuse(404, "EntryNotFound", commit)
                 return self.send(content, commit, asked, body=body)
 
-            def refuse(self, status: int, code: str) -> None:
+            def refuse(self, status: int, code: str, commit: str | None = None) -> None:
                 self.send_response(status)
+                if commit is not None:  # so that the client remembers that there is no such file
+                    self.send_header("X-Repo-Commit", commit)
                 self.send_header("X-Error-Code", code)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -107,3 +114,19 @@ def serve(path: Path, repository: str = "owner/net") -> Hub:
     """A hub with one repository, of the files of a folder."""
     files = {file.name: file.read_bytes() for file in path.iterdir() if file.is_file()}
     return Hub({(repository, COMMIT): files})
+
+
+@contextmanager
+def running(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Generator[Hub]:
+    """The hub, and the client in this process pointed at it."""
+    server = hub.start()
+    # The client reads HF_ENDPOINT once, when it is imported.
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()

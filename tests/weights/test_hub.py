@@ -15,7 +15,7 @@ import torch
 from huggingface_hub import constants
 
 import typedvision as tv
-from tests.weights.hub import COMMIT, OLD_COMMIT, Hub
+from tests.weights.hub import COMMIT, OLD_COMMIT, Hub, running
 from typedvision.config.weights import PublishedWeights
 from typedvision.errors import SpecError, UsageError, WeightsError
 from typedvision.weights.fetch import HubFile, fetch, parse_repository
@@ -59,16 +59,9 @@ def hub(weights: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     config = json.dumps(TIMM_CONFIG).encode()
     files = {"model.safetensors": weights, "config.json": config}
     old = {**files, "config.json": config.replace(b"0.95", b"0.5")}
-    hub = Hub({(REPOSITORY, COMMIT): files, (REPOSITORY, OLD_COMMIT): old})
-    server = hub.start()
-    # The client reads HF_ENDPOINT once, when it is imported.
-    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-    yield hub
-    server.shutdown()
-    server.server_close()
+    served = Hub({(REPOSITORY, COMMIT): files, (REPOSITORY, OLD_COMMIT): old})
+    with running(served, monkeypatch) as hub:
+        yield hub
 
 
 @pytest.fixture
@@ -76,7 +69,7 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def file(**changes: str) -> HubFile:
+def file(**changes: str | int) -> HubFile:
     return HubFile(REPOSITORY, "model.safetensors")._replace(**changes)
 
 
@@ -111,6 +104,13 @@ def test_sha256_is_checked_on_every_load(hub: Hub, cache: Path, weights: bytes) 
         with pytest.raises(WeightsError, match="not the file that was meant") as caught:
             fetch(file(sha256="0" * 64), cache_dir=cache)
         assert caught.value.problems[0].value == right
+
+
+def test_the_size_is_checked_before_the_digest(hub: Hub, cache: Path, weights: bytes) -> None:
+    fetch(file(size=len(weights)), cache_dir=cache)
+    with pytest.raises(WeightsError, match="not the file that was meant") as caught:
+        fetch(file(size=1, sha256="0" * 64), cache_dir=cache)
+    assert [(one.path, one.value) for one in caught.value.problems] == [(("size",), len(weights))]
 
 
 @pytest.mark.parametrize(
@@ -245,6 +245,50 @@ def test_a_document_that_is_no_json(hub: Hub, cache: Path) -> None:
     hub.files[REPOSITORY, COMMIT]["config.json"] = b"<html>"
     with pytest.raises(SpecError, match="cannot be read"):
         tv.create_model(f"hf-hub:{REPOSITORY}", cache_dir=cache)
+
+
+def test_a_repository_of_one_saved_file(hub: Hub, cache: Path) -> None:
+    """What `save_model` wrote is all that a repository needs."""
+    del hub.files[REPOSITORY, COMMIT]["config.json"]
+    name = f"hf-hub:{REPOSITORY}"
+    model = tv.create_model(name, pretrained=True, cache_dir=cache)
+    same = tv.create_model("test_resnet", num_classes=5, in_chans=1, seed=8)
+    assert model.spec == same.spec
+    wanted = same.state_dict()
+    assert all(torch.equal(tensor, wanted[key]) for key, tensor in model.state_dict().items())
+    asked = len(hub.requests)
+    again = tv.create_model(name, pretrained=True, cache_dir=cache, offline=True, num_classes=2)
+    assert len(hub.requests) == asked
+    assert again.load_report is not None
+    assert again.load_report.initialised == ("fc.weight", "fc.bias")
+    assert tv.create_model(name, device="meta", cache_dir=cache, in_chans=3).spec.config == (
+        tv.configure("test_resnet", num_classes=5)
+    )
+
+
+def test_a_repository_that_does_not_say_what_it_is(hub: Hub, cache: Path, weights: bytes) -> None:
+    files = hub.files[REPOSITORY, COMMIT]
+    del files["config.json"]
+    length = 8 + int.from_bytes(weights[:8], "little")
+    header = json.loads(weights[8:length])
+    header["__metadata__"] = {"format": "pt"}
+    text = json.dumps(header).encode()
+    files["model.safetensors"] = len(text).to_bytes(8, "little") + text + weights[length:]
+    with pytest.raises(WeightsError, match=r"does not say what model.* no 'config\.json'"):
+        tv.create_model(f"hf-hub:{REPOSITORY}", cache_dir=cache)
+
+
+def test_an_empty_repository(hub: Hub, cache: Path) -> None:
+    hub.files[REPOSITORY, COMMIT].clear()
+    for offline in (False, True):
+        with pytest.raises(WeightsError, match=r"'model\.safetensors' .* has no such file"):
+            tv.create_model(f"hf-hub:{REPOSITORY}", cache_dir=cache, offline=offline)
+
+
+def test_offline_an_unknown_repository_is_not_in_the_cache(hub: Hub, cache: Path) -> None:
+    with pytest.raises(WeightsError, match=r"'config\.json' of 'owner/net' .* not in the cache"):
+        tv.create_model(f"hf-hub:{REPOSITORY}", cache_dir=cache, offline=True)
+    assert hub.requests == []
 
 
 def test_a_published_tag_is_fetched(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

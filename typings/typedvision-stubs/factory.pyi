@@ -13,7 +13,7 @@ from os import PathLike
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import Limits
 from typedvision.layers.image_model import ImageModel
-from typedvision.registry.family import AnyFamily
+from typedvision.registry.family import AnyFamily, InputSize
 from typedvision.registry.spec import ModelSpec
 from typing import Literal, TypeAlias, TypeVar, overload
 
@@ -1031,7 +1031,7 @@ def specify(model: object, **options: object) -> ModelSpec:
         UsageError: `model` is something else.
     """
 
-def list_models(pattern: str | Sequence[str]='*', *, exclude: str | Sequence[str]=(), family: str | None=None, tags: bool=False, accepts: str | Sequence[str]=()) -> list[str]:
+def list_models(pattern: str | Sequence[str]='*', *, exclude: str | Sequence[str]=(), family: str | None=None, tags: bool=False, accepts: str | Sequence[str]=(), input_size: InputSize | None=None, global_pool: str | None=None, license: str | Sequence[str]=()) -> list[str]:
     """The names of published models, sorted as people count; imports no torch.
 
     Args:
@@ -1041,6 +1041,12 @@ def list_models(pattern: str | Sequence[str]='*', *, exclude: str | Sequence[str
         tags: list each name with each tag of its weights instead, `"resnet50.a1_in1k"`; the
             wildcards then apply to the whole.
         accepts: list only models that have these options.
+        input_size: list only models that take any input size, that of their config only
+            (`"fixed"`), or multiples of a number.
+        global_pool: list only models that offer this kind of pooling.
+        license: wildcards of licences (`"apache-*"`); list only models whose weights have one of
+            them: with `tags` those of the tag, otherwise the default ones. A licence that is not
+            known matches nothing.
 
     Raises:
         UnknownNameError: there is no such family, or no family has such an option.

@@ -19,6 +19,7 @@ from typedvision.cli.check import check
 from typedvision.cli.convert import convert
 from typedvision.cli.inspect import inspect
 from typedvision.cli.listing import listing
+from typedvision.cli.lock import lock
 from typedvision.cli.schema import schema
 from typedvision.cli.show import show
 from typedvision.cli.spec import spec
@@ -31,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(listing)
-for verb in (show, spec, check, schema, build, inspect, convert, stubs):
+for verb in (show, spec, check, schema, build, inspect, lock, convert, stubs):
     app.command()(verb)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,19 @@ Accepts = Annotated[
     list[str] | None,
     typer.Option(metavar="OPTION", help="Models that have this option only. Repeatable."),
 ]
+InputSize = Annotated[
+    Literal["any", "fixed", "multiple"] | None,
+    typer.Option(help="Models that take such input sizes only."),
+]
+GlobalPool = Annotated[
+    str | None, typer.Option(metavar="KIND", help="Models that offer this pooling only.")
+]
+License = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN", help="Models whose weights have this licence only. Repeatable."
+    ),
+]
 
 
 def listing(
@@ -31,6 +44,9 @@ def listing(
     family: Family = None,
     tags: Tags = False,
     accepts: Accepts = None,
+    input_size: InputSize = None,
+    global_pool: GlobalPool = None,
+    license: License = None,
     as_json: AsJson = False,
 ) -> None:
     """List published models: a table on a terminal, one name a line in a pipe.
@@ -39,13 +55,20 @@ def listing(
     Examples:
       typedvision list 'resnet*' 'wide_*' --exclude '*d'
       typedvision list --accepts cardinality
-      typedvision list --tags --json
+      typedvision list --tags --license 'apache-*' --json
     """
     from typedvision.factory import list_models
 
     with errors_shown(as_json):
         names = list_models(
-            patterns or "*", exclude=exclude or (), family=family, tags=tags, accepts=accepts or ()
+            patterns or "*",
+            exclude=exclude or (),
+            family=family,
+            tags=tags,
+            accepts=accepts or (),
+            input_size=input_size,
+            global_pool=global_pool,
+            license=license or (),
         )
         if not as_json and not sys.stdout.isatty():
             for name in names:
@@ -65,12 +88,13 @@ def _row(name: str) -> dict[str, object]:
     variant, _, tag = name.partition(".")
     family = index.family_key(variant) or ""
     if tag:
-        return {"name": name, "family": family}
+        return {"name": name, "family": family, "license": index.license_of(name)}
     return {
         "name": name,
         "family": family,
         "parameters": parameters(name),
         "default_tag": next(iter(index.tags(name)), None),
+        "license": index.license_of(name),
     }
 
 

@@ -103,7 +103,7 @@ def _show_model(spec: ModelSpec, as_json: bool) -> None:
     if weights:
         _print_section("Weights, the default first")
         published = [_published(tag, row) for tag, row in weights.items()]
-        print_table(["tag", "classes", "input", "licence"], published)
+        print_table(["tag", "classes", "input", "license"], published)
 
 
 def _about(family: AnyFamily, groups: tuple[Group, ...]) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typedvision.config.base import Config, Count
 from typedvision.config.image import ImageSpec
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=1_024)]
+_Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -32,6 +33,17 @@ class PublishedWeights(Config):
     """Licence of the weights, as the hub names it."""
     paper: _Text | None = None
     """Where the training was published."""
+
+
+class WeightsLock(Config):
+    """The one file that a tag meant when it was locked."""
+
+    revision: _Commit
+    """Commit of the hub repository."""
+    size: Annotated[int, Field(ge=1, le=2**53)]
+    """Bytes of the file."""
+    sha256: _Sha256
+    """Digest of the file."""
 
 
 class VariantWeights(Config):

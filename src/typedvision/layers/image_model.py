@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from typedvision.config.features import FeatureSpec
-from typedvision.errors import ConfigError, DeclarationError, Problem, UsageError
+from typedvision.errors import ConfigError, DeclarationError, Problem, UsageError, shown
 from typedvision.layers.init import Inits, default_inits, initialize
 
 if TYPE_CHECKING:
@@ -208,6 +208,34 @@ class _NothingToFill(TorchFunctionMode):
 def describe(model: ImageModel, spec: ModelSpec) -> None:
     """Record the spec that a model was built from."""
     model._spec = spec
+
+
+def placed(device: torch.device | str | None) -> torch.device:
+    """The device that a caller names; PyTorch's default where they name none.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    if device is None:
+        return torch.get_default_device()
+    try:
+        return torch.device(device)
+    except (RuntimeError, TypeError):
+        raise UsageError(
+            f"device must name one of PyTorch's, such as 'cpu' or 'cuda:0'; got {shown(device)}"
+        ) from None
+
+
+def check_dtype(dtype: object) -> None:
+    """Refuse what cannot be the type of a model's weights.
+
+    Raises:
+        UsageError: it is no floating-point type of PyTorch.
+    """
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise UsageError(
+            f"dtype must be a floating-point type, such as torch.bfloat16; got {shown(dtype)}"
+        )
 
 
 def materialize(

@@ -15,6 +15,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Generator, Tensor, nn
 
+from typedvision.layers.shard import copy_part, sharded
+
 Init = Callable[[Tensor, Generator], object]
 """Fills a tensor in place, drawing from the generator."""
 Inits = Mapping[str, Init]
@@ -192,11 +194,12 @@ def _plan(
 
 
 def _fill(tensor: Tensor, init: Init, generator: Generator) -> None:
-    """Draw in float32 on the CPU, so that the numbers are the same on any device and dtype."""
-    if tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.int64):
+    """Draw all of it in float32 on the CPU, so that any device, dtype and shard gets the same."""
+    plain = tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.int64)
+    if plain and sharded(tensor) is None:
         init(tensor, generator)
         return
     dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
     draft = torch.empty(tensor.shape, dtype=dtype)
     init(draft, generator)
-    tensor.copy_(draft)
+    copy_part(tensor, draft)

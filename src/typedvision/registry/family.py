@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
 
-from typedvision.config.base import Builds, ModelConfig
+from typedvision.config.base import ModelConfig
 from typedvision.config.weights import PublishedWeights, VariantWeights
 from typedvision.errors import (
     ConfigError,
@@ -50,12 +50,16 @@ registered: dict[str, AnyFamily] = {}
 """Every family whose class statement has run, by key."""
 
 
+InputSize = Literal["any", "fixed", "multiple"]
+"""Which input sizes a model takes: any, that of its config only, or multiples of a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What every model of a family can do."""
 
-    input_size: Literal["any", "fixed", "multiple"] = "any"
-    """Whether the model takes any input size, that of its config only, or multiples of a number."""
+    input_size: InputSize = "any"
+    """Which input sizes the model takes as it is built by default."""
     global_pool: tuple[str, ...] = ()
     """The kinds of pooling that the head offers."""
     features: bool = True
@@ -149,11 +153,23 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         """The modules and tensors that loading adapts."""
 
     @classmethod
-    def create(cls, name: str, /, *, seed: int | None = None, **options: object) -> ModelT_co:
-        """A model of this family with initialised weights; see `typedvision.create_model`."""
+    def create(cls, name: str, /, **options: object) -> ModelT_co:
+        """A model of this family: `typedvision.create_model`, with its keywords and errors.
+
+        Args:
+            name: a published variant, with or without the tag of its weights.
+            **options: keywords of `create_model`, and other values for the fields of the config.
+
+        Raises:
+            UnknownNameError: the family publishes no such variant.
+        """
         from typedvision.factory import create_model
 
-        return create_model(cast("Builds[ModelT_co]", cls.configure(name, **options)), seed=seed)
+        variant = name.partition(".")[0]
+        if variant not in cls.variants:
+            raise UnknownNameError.of("variant", variant, cls.variants, owner=cls.key)
+        create = cast("Callable[..., ModelT_co]", create_model)
+        return create(name, **options)
 
     @classmethod
     def config_type(cls) -> type[ConfigT]:

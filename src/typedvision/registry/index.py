@@ -31,7 +31,8 @@ class VariantRow(TypedDict):
     """What the index says of one variant."""
 
     params: int
-    tags: list[str]
+    tags: dict[str, str | None]
+    """The licence of each tag's weights, the default tag first; None where it is not known."""
 
 
 class FamilyRow(TypedDict):
@@ -129,10 +130,23 @@ def family_key(variant: str) -> str | None:
 
 def tags(variant: str) -> tuple[str, ...]:
     """The tags of a variant's published weights, the default first."""
+    return tuple(licenses(variant))
+
+
+def licenses(variant: str) -> Mapping[str, str | None]:
+    """The licence of each tag of a variant, the default tag first; None where it is not known."""
     for row in rows().values():
         if variant in row["variants"]:
-            return tuple(row["variants"][variant]["tags"])
-    return family_of(variant).tags(variant)
+            return row["variants"][variant]["tags"]
+    family = family_of(variant)
+    return {tag: family.weights(variant, tag).license for tag in family.tags(variant)}
+
+
+def license_of(name: str) -> str | None:
+    """The licence of a variant's default weights, or of those that `variant.tag` names."""
+    variant, _, tag = name.partition(".")
+    known = licenses(variant)
+    return known.get(tag or next(iter(known), ""))
 
 
 def family_of(variant: str) -> AnyFamily:

@@ -21,6 +21,7 @@ from typedvision.config.base import Config, ModelConfig, Whole, to_pair
 from typedvision.config.image import ImageSpec
 from typedvision.config.problems import Conflict
 from typedvision.config.strict_json import MAX_NESTING, nests_within, parse_json
+from typedvision.config.weights import WeightsLock
 from typedvision.errors import (
     ConfigError,
     Problem,
@@ -66,6 +67,8 @@ class ModelSpec(Config):
     """The published variant that the config started from."""
     tag: _Tag | None = None
     """The published weights of that variant."""
+    lock: WeightsLock | None = None
+    """The one file that those weights are; compared on every load."""
     image: ImageSpec = ImageSpec()
     """What the model expects of its input picture."""
     metadata: Annotated[dict[str, JsonValue], AfterValidator(_plain_metadata)] = Field(
@@ -142,8 +145,11 @@ class ModelSpec(Config):
         return spec_schema()
 
     def to_dict(self) -> dict[str, object]:
-        """The document as plain data, with every default written out."""
-        return self.model_dump(mode="json")
+        """The document as plain data, with every default written out; `lock` only if there is one.
+
+        So a spec that is not locked has the digest that it had before there were locks.
+        """
+        return self.model_dump(mode="json", exclude={"lock"} if self.lock is None else None)
 
     def to_json(self, *, indent: int | None = 2, schema: str | None = None) -> str:
         """The document as JSON.
@@ -171,6 +177,8 @@ class ModelSpec(Config):
 
     def with_options(self, **options: object) -> Self:
         """This spec with other options of its config; what pictures it expects follows.
+
+        Tag and lock stay: the weights are the same file, adapted to the options.
 
         Raises:
             ConfigError: naming every option that is wrong.
@@ -203,6 +211,8 @@ class ModelSpec(Config):
                 yield Conflict(f"'config' must be a {wanted.__name__}, as 'family' says", "config")
         if self.tag is not None and self.variant is None:
             yield Conflict("'tag' needs a 'variant' whose weights it names", "tag")
+        if self.lock is not None and self.tag is None:
+            yield Conflict("'lock' needs a 'tag' whose file it is", "lock")
         for field in ("mean", "std"):
             count = len(getattr(self.image, field))
             if count not in (1, self.config.in_chans):

@@ -24,6 +24,8 @@ class HubFile(NamedTuple):
     """Branch, tag or commit; None for the main branch."""
     sha256: str | None = None
     """What the file's SHA-256 must be; None where it is not known."""
+    size: int | None = None
+    """How many bytes it must have; None where it is not known."""
 
     def __str__(self) -> str:
         return f"'{self.name}' of '{self.repository}' at revision '{self.revision or 'main'}'"
@@ -52,22 +54,37 @@ def fetch(
         cache_dir: the cache; by default that of `huggingface_hub`.
 
     Raises:
-        WeightsError: it cannot be had, or is not the file that its SHA-256 names.
+        WeightsError: it cannot be had, or has another size or SHA-256 than it must.
     """
+    path = find(file, offline=offline, cache_dir=cache_dir)
+    if path is None:
+        raise WeightsError(f"{file} cannot be had: the repository has no such file")
+    return path
+
+
+def find(
+    file: HubFile, *, offline: bool = False, cache_dir: str | PathLike[str] | None = None
+) -> Path | None:
+    """Like `fetch`, but None where the repository is there and has no such file."""
     from huggingface_hub.errors import HFValidationError
 
     try:
         path = _cached(file, cache_dir) if offline else _downloaded(file, cache_dir)
     except HFValidationError as error:
         raise WeightsError(f"{file} cannot exist: {error}") from error
-    if file.sha256 is not None:
-        check_digest(path, file.sha256)
+    if path is not None:
+        _check(path, file)
     return path
 
 
-def _cached(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path:
+def commit_of(path: Path, file: HubFile) -> str:
+    """The commit that a fetched file is from: the cache has a folder of that name for it."""
+    return path.parents[file.name.count("/")].name
+
+
+def _cached(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path | None:
     # Not `hf_hub_download(local_files_only=True)`: that opens a socket before it looks.
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
     from huggingface_hub.constants import HF_HUB_CACHE
 
     folder = Path(HF_HUB_CACHE if cache_dir is None else cache_dir)
@@ -76,10 +93,12 @@ def _cached(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path:
     )
     if isinstance(found, str):
         return Path(found)
+    if found is _CACHED_NO_EXIST:
+        return None
     raise WeightsError(f"{file} is not in the cache '{folder}', and offline=True downloads nothing")
 
 
-def _downloaded(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path:
+def _downloaded(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path | None:
     from huggingface_hub import errors, hf_hub_download
 
     folder = None if cache_dir is None else Path(cache_dir)
@@ -91,6 +110,8 @@ def _downloaded(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path:
         reason = error.__cause__ or error
         message = f"{file} is not in the cache, and the hub cannot be reached: {reason}"
         raise WeightsError(message) from error
+    except errors.EntryNotFoundError:
+        return None
     except errors.HfHubHTTPError as error:
         raise WeightsError(f"{file} {_refused(error)}") from error
     except OSError as error:  # the network's errors, and the disk's
@@ -98,15 +119,17 @@ def _downloaded(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path:
     return Path(str(found))
 
 
-def check_digest(path: Path, sha256: str) -> None:
-    """Refuse a file that is not the one that was meant.
+def _check(path: Path, file: HubFile) -> None:
+    """Refuse what is not the file that was meant; all of it is read only if its size is right."""
+    if file.size is not None:
+        _refuse_other(path, "size", file.size, path.stat().st_size)
+    if file.sha256 is not None:
+        _refuse_other(path, "sha256", file.sha256, file_digest(path))
 
-    Raises:
-        WeightsError: its SHA-256 is another.
-    """
-    got = file_digest(path)
-    if got != sha256:
-        problem = Problem(("sha256",), "value", f"must be {sha256}; got {got}", got)
+
+def _refuse_other(path: Path, what: str, wanted: object, got: object) -> None:
+    if got != wanted:
+        problem = Problem((what,), "value", f"must be {wanted}; got {got}", got)
         raise WeightsError(f"'{path}' is not the file that was meant", [problem])
 
 
@@ -127,7 +150,5 @@ def _refused(error: Exception) -> str:
             return "cannot be had: there is no such repository, or it is private"
         case errors.RevisionNotFoundError():
             return "cannot be had: there is no such revision"
-        case errors.EntryNotFoundError():
-            return "cannot be had: the repository has no such file"
         case _:
             return f"cannot be downloaded: {error}"

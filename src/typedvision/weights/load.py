@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
-from typedvision.errors import Problem, WeightsError, problem_count
-from typedvision.layers.image_model import ImageModel
+from typedvision.errors import Problem, UsageError, WeightsError, problem_count
+from typedvision.layers.image_model import ImageModel, check_dtype, placed
 from typedvision.layers.init import initialize
+from typedvision.layers.shard import copy_part, sharded
+from typedvision.registry import index
 from typedvision.registry.build import build_skeleton
 from typedvision.registry.family import Parts
 from typedvision.weights.adapt import adapt
@@ -50,6 +52,7 @@ def load_model(
             `save_model`, or holds other tensors than its spec says.
         SpecError: the spec in its header is not valid.
         LimitError: the model is larger than `limits`.
+        UsageError: there is no such device, or no such type of weights.
     """
     checkpoint = inspect(path)
     if checkpoint.spec is None:
@@ -57,10 +60,61 @@ def load_model(
             f"'{path}' does not say what model it is: "
             f"write create_model(NAME, checkpoint_path={str(path)!r})"
         )
+    place = placed(device)
+    check_dtype(dtype)
     model = build_skeleton(checkpoint.spec, limits)
-    place = torch.get_default_device() if device is None else torch.device(device)
     fill(model, checkpoint, None, device=place, dtype=dtype, verify=verify)
     return model
+
+
+def load_weights(
+    model: ImageModel,
+    path: str | PathLike[str],
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+) -> None:
+    """Give a skeleton the weights of a checkpoint, adapted to its options.
+
+    Of a skeleton that FSDP2's `fully_shard` split among processes, each process calls this, and
+    reads its own part of the file.
+
+    Args:
+        model: what `create_model(..., device="meta")` made; it stays a skeleton where this fails.
+            `model.load_report` says what was loaded, and what was adapted.
+        path: a safetensors file, the index of several, or their folder.
+        device: where the weights shall live; by default that of the mesh where the model is
+            split, and PyTorch's default device where it is not.
+        dtype: type of the weights; by default the skeleton's, or where it has several, as they
+            were saved.
+        seed: seed of what begins anew, the same in each process; by default PyTorch's.
+
+    Raises:
+        UsageError: the model is no skeleton of ours, or is split in another way than FSDP2's on a
+            mesh of one dimension; or there is no such device, or no such type of weights.
+        WeightsError: the file is not there, is of another kind, is damaged, or does not fit.
+        SpecError: the spec in its header is not valid.
+    """
+    kind = type(model).__name__
+    if not isinstance(model, ImageModel):
+        raise UsageError(f"load_weights takes a skeleton that create_model made; got {kind}")
+    if not all(parameter.is_meta for parameter in model.parameters()):
+        raise UsageError(
+            f"this {kind} has weights: load_weights takes a skeleton, create_model(device='meta')"
+        )
+    check_dtype(dtype)
+    parts = [part for tensor in model.parameters() if (part := sharded(tensor)) is not None]
+    if device is None and parts:
+        device = parts[0].device_mesh.device_type
+    fill(
+        model,
+        inspect(path),
+        index.family(model.spec.family).parts(model.spec.config),
+        device=placed(device),
+        dtype=dtype or _common_dtype(model.state_dict()),
+        seed=seed,
+    )
 
 
 def fill(
@@ -104,7 +158,8 @@ def fill(
     report = _report(plan, source)
     if device.type != "meta":
         tensors = _read(checkpoint, plan, wanted, device, dtype, verify)
-        fresh = _assign(model, tensors, device, dtype or _common_dtype(tensors))
+        fresh = _unset(model, tensors, device, dtype or _common_dtype(tensors))
+        _assign(model, tensors | fresh)
         if fresh:
             initialize(
                 model, torch.initial_seed() if seed is None else seed, model.inits, only=fresh
@@ -130,14 +185,21 @@ def _read(
     tensors: dict[str, Tensor] = {}
     problems: list[Problem] = []
     for key, name in plan.sources.items():
-        tensor = _mapped(checkpoint.tensors[name])
-        if not _lies_well(tensor, ours=checkpoint.spec is not None):
+        tensor, target = _mapped(checkpoint.tensors[name]), wanted[key]
+        in_parts = sharded(target) is not None
+        used_whole = key in plan.adapted or not in_parts
+        if used_whole and not _lies_well(tensor, ours=checkpoint.spec is not None):
             tensor = tensor.clone()
         if verify and name in checkpoint.digests and digest(tensor) != checkpoint.digests[name]:
             problems.append(Problem((name,), "value", "is not what was saved"))
         if key in plan.adapted:
-            tensor = adapt(tensor, plan.adapted[key], wanted[key].shape)
-        tensors[key] = tensor.to(device, dtype if tensor.is_floating_point() else None)
+            tensor = adapt(tensor, plan.adapted[key], target.shape)
+        kind = dtype if dtype and tensor.is_floating_point() else tensor.dtype
+        if in_parts:
+            tensors[key] = torch.empty_like(target, device=device, dtype=kind)
+            copy_part(tensors[key], tensor)
+        else:
+            tensors[key] = tensor.to(device, kind)
     if problems:
         count = problem_count(len(problems))
         raise WeightsError(f"{count} in the tensors of '{checkpoint.path}'", problems)
@@ -165,29 +227,34 @@ def _lies_well(tensor: Tensor, *, ours: bool) -> bool:
     return not ours and tensor.nbytes > _SMALL and tensor.data_ptr() % tensor.element_size() == 0
 
 
-def _assign(
+def _unset(
     model: ImageModel,
     tensors: Mapping[str, Tensor],
     device: torch.device,
     dtype: torch.dtype | None,
-) -> set[str]:
-    """Put tensors into a skeleton, and memory where there is none; returns the latter's keys."""
-    fresh = set()
+) -> dict[str, Tensor]:
+    """Memory for the tensors of a model that no checkpoint gives."""
+    return {
+        key: torch.empty_like(old, device=device, dtype=dtype if old.is_floating_point() else None)
+        for key, old in (
+            *model.named_parameters(remove_duplicate=False),
+            *model.named_buffers(remove_duplicate=False),
+        )
+        if key not in tensors
+    }
+
+
+def _assign(model: ImageModel, tensors: Mapping[str, Tensor]) -> None:
+    """Put tensors into a skeleton, in the place of its own."""
     for path, module in model.named_modules():
         own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
         for name, old in own:
-            key = f"{path}.{name}" if path else name
-            new = tensors.get(key)
-            if new is None:
-                kind = dtype if old.is_floating_point() else None
-                new = torch.empty_like(old, device=device, dtype=kind)
-                fresh.add(key)
+            new = tensors[f"{path}.{name}" if path else name]
             # What setattr does after it has looked whether the name is free.
             if isinstance(old, nn.Parameter):
                 module._parameters[name] = nn.Parameter(new, old.requires_grad)
             else:
                 module._buffers[name] = new
-    return fresh
 
 
 def _common_dtype(tensors: Mapping[str, Tensor]) -> torch.dtype | None:

@@ -8,8 +8,9 @@ from typedvision.config.strict_json import MAX_BYTES, parse_json
 from typedvision.errors import SpecError, UsageError, WeightsError
 from typedvision.registry import index
 from typedvision.registry.spec import ModelSpec
-from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch, parse_repository
+from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch, find, parse_repository
 from typedvision.weights.header import read_bytes
+from typedvision.weights.inspect import inspect
 from typedvision.weights.timm_config import read_timm_config
 
 
@@ -30,6 +31,8 @@ def tagged(model: object, tag: str) -> str | ModelSpec:
 def published_file(spec: ModelSpec) -> HubFile:
     """The file of a spec's published weights: those of its tag, or of the default.
 
+    With a lock, it is the file at the locked revision, with its size and digest.
+
     Raises:
         UnknownNameError: the variant has no such tag.
         WeightsError: no weights are published for it.
@@ -42,13 +45,17 @@ def published_file(spec: ModelSpec) -> HubFile:
     if entry.repository is None:
         name = f"{spec.variant}.{spec.tag}" if spec.tag else spec.variant
         raise WeightsError(f"no weights are published for '{name}'")
-    return HubFile(entry.repository, entry.file, entry.revision, entry.sha256)
+    file = HubFile(entry.repository, entry.file, entry.revision, entry.sha256)
+    return file if spec.lock is None else file._replace(**dict(spec.lock))
 
 
 def from_hub(
     name: str, *, offline: bool, cache_dir: str | PathLike[str] | None
 ) -> tuple[ModelSpec, HubFile]:
-    """The spec and the weights of a hub repository, as its `config.json` describes them.
+    """The spec and the weights of a hub repository.
+
+    Timm's `config.json` describes them; where there is none, the header of a file that `save_model`
+    wrote, which is then fetched whole.
 
     Args:
         name: `hf-hub:owner/name`, with `@revision` if it shall be another than the main branch.
@@ -57,14 +64,23 @@ def from_hub(
 
     Raises:
         UsageError: the name is not written like this.
-        WeightsError: the document cannot be had.
-        SpecError: naming every problem of the document, with its path.
+        WeightsError: neither can be had, or the file does not say what model it is.
+        SpecError: naming every problem of the document or of the header's spec, with its path.
     """
     repository, revision = parse_repository(name)
     wanted = HubFile(repository, "config.json", revision)
-    path = fetch(wanted, offline=offline, cache_dir=cache_dir)
+    weights = wanted._replace(name="model.safetensors")
+    path = find(wanted, offline=offline, cache_dir=cache_dir)
+    if path is None:
+        spec = inspect(fetch(weights, offline=offline, cache_dir=cache_dir)).spec
+        if spec is not None:
+            return spec, weights
+        raise WeightsError(
+            f"{weights} does not say what model it is, and there is no 'config.json': "
+            "write create_model(NAME, checkpoint_path=...)"
+        )
     try:
         document = parse_json(read_bytes(path, MAX_BYTES))
     except SpecError as error:
         raise SpecError(f"{wanted} cannot be read", error.problems) from None
-    return read_timm_config(document, str(wanted)), wanted._replace(name="model.safetensors")
+    return read_timm_config(document, str(wanted)), weights

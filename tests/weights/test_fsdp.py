@@ -1,0 +1,244 @@
+"""Two processes that share a model each load their part of it; together they have all of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import typedvision as tv
+from typedvision.errors import UsageError, WeightsError
+from typedvision.weights import load
+from typedvision.weights.inspect import Checkpoint, inspect
+from typedvision.weights.load import load_weights
+
+WORLD = 2
+PATIENCE = 30  # seconds that a process waits for the other
+
+# Their sizes do not divide by two; of the position table, (1, N, D), the second rank has nothing.
+OPTIONS: dict[str, dict[str, object]] = {
+    "test_resnet": {"num_classes": 5, "channels": (33, 47, 49, 95)},
+    "test_vit": {"num_classes": 5, "embed_dim": 129, "num_heads": 3, "depth": 2},
+}
+OTHERS: dict[str, dict[str, object]] = {
+    "test_resnet": {"num_classes": 3, "in_chans": 1},
+    "test_vit": {"num_classes": 3, "in_chans": 1, "img_size": 96, "patch_size": 8},
+}
+
+Ranks = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for name, options in OPTIONS.items():
+        tv.save_model(tv.create_model(name, seed=1, **options), folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
+    """Calls a function on both ranks of a group, and raises what is raised on one."""
+    store = tmp_path_factory.mktemp("group") / "store"
+    context = multiprocessing.get_context("spawn")
+    pools = [ProcessPoolExecutor(1, context, join, (rank, store)) for rank in range(WORLD)]
+
+    def call(work: Callable[..., None], *arguments: object) -> None:
+        for answer in [pool.submit(work, *arguments) for pool in pools]:
+            answer.result(2 * PATIENCE)
+
+    yield call
+    for pool in pools:
+        pool.shutdown(cancel_futures=True)
+
+
+def join(rank: int, store: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{store}",
+        rank=rank,
+        world_size=WORLD,
+        timeout=timedelta(seconds=PATIENCE),
+    )
+
+
+def sharded_skeleton(name: str, mesh: DeviceMesh | None = None, **options: object) -> tv.ImageModel:
+    model = tv.create_model(name, device="meta", **options)
+    mesh = mesh or init_device_mesh("cpu", (WORLD,))
+    for child in model.children():
+        for block in child if isinstance(child, nn.Sequential) else [child]:
+            fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    return model
+
+
+def assert_same(model: tv.ImageModel, single: tv.ImageModel) -> None:
+    """Both have the same tensors, give the same logits, and learn the same from a picture."""
+    state = model.state_dict()
+    for key, whole in single.state_dict().items():
+        part = state[key]
+        found = part.full_tensor() if isinstance(part, DTensor) else part
+        assert torch.equal(found, whole), key
+        assert found.dtype == whole.dtype, key
+    cfg = single.spec.config
+    size = getattr(cfg, "img_size", 64)
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randn(2, cfg.in_chans, size, size, generator=generator)
+    logits, expected = model.eval()(pictures), single.eval()(pictures)
+    torch.testing.assert_close(logits, expected)
+    logits.square().sum().backward()
+    expected.square().sum().backward()
+    for (key, part), whole in zip(model.named_parameters(), single.parameters(), strict=True):
+        assert isinstance(part.grad, DTensor), key
+        assert whole.grad is not None
+        torch.testing.assert_close(part.grad.full_tensor(), whole.grad, atol=1e-3, rtol=1e-3)
+
+
+def loads(name: str, folder: Path) -> None:
+    model = sharded_skeleton(name, **OPTIONS[name])
+    load_weights(model, folder / name)
+    assert_same(model, tv.load_model(folder / name))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_together_they_have_what_one_loads(ranks: Ranks, folder: Path, name: str) -> None:
+    ranks(loads, name, folder)
+
+
+def adapts(name: str, folder: Path) -> None:
+    options = OPTIONS[name] | OTHERS[name]
+    model = sharded_skeleton(name, **options)
+    load_weights(model, folder / name, seed=2)
+    single = tv.create_model(name, checkpoint_path=folder / name, seed=2, **options)
+    assert model.load_report is not None
+    assert model.load_report.adapted
+    assert model.load_report == single.load_report
+    assert_same(model, single)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_adapted_and_new_tensors_are_those_of_one(ranks: Ranks, folder: Path, name: str) -> None:
+    ranks(adapts, name, folder)
+
+
+def begins(name: str) -> None:
+    model = sharded_skeleton(name, **OPTIONS[name])
+    model.to_empty(device="cpu")
+    model.init_weights(seed=3)
+    assert_same(model, tv.create_model(name, seed=3, **OPTIONS[name]))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_seed_gives_the_same_weights_on_any_shard(ranks: Ranks, name: str) -> None:
+    ranks(begins, name)
+
+
+def converts(folder: Path) -> None:
+    name = "test_vit"
+    model = sharded_skeleton(name, **OPTIONS[name], dtype=torch.bfloat16)
+    load_weights(model, folder / name)
+    assert {tensor.dtype for tensor in model.parameters()} == {torch.bfloat16}
+    half = tv.load_model(folder / name, dtype=torch.bfloat16).state_dict()
+    for key, part in model.state_dict().items():
+        assert torch.equal(part.full_tensor(), half[key]), key
+
+
+def test_the_weights_have_the_type_of_the_skeleton(ranks: Ranks, folder: Path) -> None:
+    ranks(converts, folder)
+
+
+def reads_its_share(folder: Path) -> None:
+    name = "test_vit"
+    model = sharded_skeleton(name, **OPTIONS[name])
+    checkpoint = inspect(folder / name)
+    with Reads(checkpoint) as reads, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "inspect", lambda _: checkpoint)
+        load_weights(model, folder / name)
+    held = sum(part.to_local().nbytes for part in model.state_dict().values())
+    assert reads.size == held
+    assert 0.45 < held / checkpoint.size < 0.55
+
+
+class Reads(TorchDispatchMode):
+    """Counts the bytes of a checkpoint's file that go into any operation but a view."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        file = next(iter(checkpoint.tensors.values())).file
+        start = torch.frombuffer(file, dtype=torch.uint8).data_ptr()
+        self.file = range(start, start + len(file))
+        self.size = 0
+
+    def __torch_dispatch__(  # type: ignore[no-untyped-def]
+        self, func, types, args=(), kwargs=None
+    ) -> object:
+        for tensor in args:
+            mapped = type(tensor) is torch.Tensor and tensor.data_ptr() in self.file
+            if mapped and not func.is_view:
+                self.size += tensor.nbytes
+        return func(*args, **kwargs or {})
+
+
+def test_each_reads_its_share_of_the_file(ranks: Ranks, folder: Path) -> None:
+    ranks(reads_its_share, folder)
+
+
+def fails_and_loads(folder: Path) -> None:
+    name = "test_vit"
+    model = sharded_skeleton(name, **OPTIONS[name])
+    with pytest.raises(WeightsError):
+        load_weights(model, folder / "test_resnet")
+    assert all(tensor.is_meta for tensor in model.state_dict().values())
+    assert model.load_report is None
+    load_weights(model, folder / name)
+    with pytest.raises(UsageError, match="this FSDPVisionTransformer has weights"):
+        load_weights(model, folder / name)
+
+
+def test_a_failure_leaves_the_skeleton(ranks: Ranks, folder: Path) -> None:
+    ranks(fails_and_loads, folder)
+
+
+def refuses(folder: Path) -> None:
+    name = "test_vit"
+    mesh = init_device_mesh("cpu", (1, WORLD), mesh_dim_names=("replicate", "shard"))
+    model = sharded_skeleton(name, mesh, **OPTIONS[name])
+    with pytest.raises(UsageError, match="a mesh of one dimension"):
+        load_weights(model, folder / name)
+    assert all(tensor.is_meta for tensor in model.state_dict().values())
+
+
+def test_other_meshes_are_refused(ranks: Ranks, folder: Path) -> None:
+    ranks(refuses, folder)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_one_process_loads_a_skeleton_too(folder: Path, name: str) -> None:
+    options = OPTIONS[name] | OTHERS[name]
+    model = tv.create_model(name, device="meta", dtype=torch.float64, **options)
+    load_weights(model, folder / name, seed=2)
+    single = tv.create_model(
+        name, checkpoint_path=folder / name, seed=2, dtype=torch.float64, **options
+    )
+    assert model.load_report == single.load_report
+    state = model.state_dict()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in single.state_dict().items())
+
+
+def test_what_is_no_skeleton(folder: Path) -> None:
+    with pytest.raises(UsageError, match="this ResNet has weights"):
+        load_weights(tv.create_model("test_resnet"), folder / "test_resnet")
+    with pytest.raises(UsageError, match="got Linear"):
+        load_weights(torch.nn.Linear(1, 1), folder / "test_resnet")  # type: ignore[arg-type]
