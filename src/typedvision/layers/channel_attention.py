@@ -76,6 +76,21 @@ class SqueezeExcite(nn.Module):
         return x * self.fc2(self.act(self.fc1(squeezed))).sigmoid()
 
 
+class MobileSqueezeExcite(nn.Module):
+    """The same, under the names that it has in the checkpoints of mobile networks."""
+
+    def __init__(self, channels: int, reduced: int, act: Activation) -> None:
+        super().__init__()
+        self.conv_reduce = nn.Conv2d(channels, reduced, 1)
+        self.act1 = activation(act)
+        self.conv_expand = nn.Conv2d(reduced, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gate each channel by two layers on the channels' means."""
+        squeezed = x.mean((2, 3), keepdim=True)
+        return x * self.conv_expand(self.act1(self.conv_reduce(squeezed))).sigmoid()
+
+
 class EffectiveSqueezeExcite(nn.Module):
     """Squeeze-and-excitation by one layer (https://arxiv.org/abs/1911.06667, section 3.2)."""
 

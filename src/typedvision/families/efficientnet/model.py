@@ -16,14 +16,13 @@ from torch.utils.checkpoint import checkpoint
 from typedvision.config.names import Activation, ConvPool
 from typedvision.families.efficientnet.config import BlockPlan, EfficientNetConfig
 from typedvision.layers.blur import BlurPool2d
-from typedvision.layers.channel_attention import channel_attention
+from typedvision.layers.channel_attention import MobileSqueezeExcite, channel_attention
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
 from typedvision.layers.image_model import ImageModel, OutputFormat, chosen_levels, maps_only
 from typedvision.layers.init import Inits, default_inits, normal, uniform, zeros
 from typedvision.layers.norm_act import norm_act
 from typedvision.layers.pool import GlobalPool, pooled_features
-from typedvision.layers.squeeze_excite import SqueezeExcite
 
 
 class EfficientNet(ImageModel):
@@ -392,7 +391,7 @@ def _attention(cfg: EfficientNetConfig, plan: BlockPlan) -> nn.Module:
     if not reduced:
         return nn.Identity()
     if cfg.se_layer is None:
-        return SqueezeExcite(channels, reduced, plan.act_layer)
+        return MobileSqueezeExcite(channels, reduced, plan.act_layer)
     return channel_attention(cfg.se_layer, channels, reduced / channels, plan.act_layer)
 
 

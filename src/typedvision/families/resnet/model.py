@@ -71,7 +71,7 @@ class ResNet(ImageModel):
         maps = [x] if 0 in levels else []
         x = self.maxpool(x)
         for level, stage in enumerate(self._stages(), start=1):
-            if stop_early and level > max(levels):
+            if stop_early and level > max(levels, default=0):
                 break
             x = self._run(stage, x)
             maps += [x] if level in levels else []

@@ -106,7 +106,7 @@ class VisionTransformer(ImageModel):
         x = self.norm_pre(self._tokens(patches))
         outputs: list[Tensor] = []
         for level, block in enumerate(self.blocks):
-            if stop_early and level > max(levels):
+            if stop_early and level > max(levels, default=-1):
                 break
             x = self._run(block, x)
             if level in levels:
