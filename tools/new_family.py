@@ -119,7 +119,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from typedvision.config.names import ConvPool
 from typedvision.families.$name.config import ${Class}Config
@@ -143,10 +142,7 @@ class $Class(ImageModel):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 4, W / 4)."""
-        x = self.stem(x)
-        for block in self.blocks:
-            x = self._run(block, x)
-        return x
+        return self._run(self.blocks, self.stem(x))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
@@ -169,8 +165,7 @@ class $Class(ImageModel):
         x = self.stem(x)
         maps = [x] if 0 in levels else []
         if 1 in levels or not stop_early:
-            for block in self.blocks:
-                x = self._run(block, x)
+            x = self._run(self.blocks, x)
         maps += [x] if 1 in levels else []
         return maps if intermediates_only else (x, maps)
 
@@ -194,13 +189,6 @@ class $Class(ImageModel):
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or all of them."""
         return {"stem": r"^stem", "blocks": r"^blocks" if coarse else r"^blocks\\.(\\d+)"}
-
-    def _run(self, block: nn.Module, x: Tensor) -> Tensor:
-        if self.grad_checkpointing and self.training:
-            y: Tensor = checkpoint(block, x, use_reentrant=False)
-        else:
-            y = block(x)
-        return y
 
 
 class Stem(nn.Module):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import checkpoint
 
 from typedvision.config.features import FeatureSpec
 from typedvision.errors import ConfigError, DeclarationError, Problem, UsageError, shown
@@ -131,6 +132,15 @@ class ImageModel(nn.Module, ABC):
             keys = [key for key, _ in (*self.named_parameters(), *self.named_buffers())]
             new_keys = {key for key in keys if key.rpartition(".")[0] in fresh}
             initialize(self, _seed(seed), self.inits, only=new_keys)
+
+    def _run(self, blocks: Iterable[nn.Module], x: Tensor) -> Tensor:
+        """Run blocks one after the other; `set_grad_checkpointing` recomputes each of them."""
+        for block in blocks:
+            if self.grad_checkpointing and self.training:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        return x
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """How the tensors that the module at `path` itself owns begin.

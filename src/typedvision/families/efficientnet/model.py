@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from typedvision.config.names import Activation, ConvPool
 from typedvision.families.efficientnet.config import BlockPlan, EfficientNetConfig
@@ -60,7 +59,7 @@ class EfficientNet(ImageModel):
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""
         x = self.bn1(self.conv_stem(x))
         for stage in self.blocks:
-            x = self._run(stage, x)
+            x = self._run(stage.children(), x)
         return self.bn2(self.conv_head(x))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -87,7 +86,7 @@ class EfficientNet(ImageModel):
         if stop_early:
             stages = stages[: max(levels, default=0)]
         for level, stage in enumerate(stages, start=1):
-            x = self._run(stage, x)
+            x = self._run(stage.children(), x)
             maps += [x] if level in levels else []
         if intermediates_only:
             return maps
@@ -126,14 +125,6 @@ class EfficientNet(ImageModel):
             "stem": r"^conv_stem|bn1",
             "blocks": [(block, None), (r"conv_head|bn2", (99999,))],
         }
-
-    def _run(self, stage: nn.Module, x: Tensor) -> Tensor:
-        for block in stage.children():
-            if self.grad_checkpointing and self.training:
-                x = checkpoint(block, x, use_reentrant=False)
-            else:
-                x = block(x)
-        return x
 
 
 class ConvBlock(nn.Module):

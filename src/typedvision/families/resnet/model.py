@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from typedvision.config.names import ConvPool
 from typedvision.families.resnet.config import BlockPlan, ResNetConfig, StagePlan
@@ -105,14 +104,6 @@ class ResNet(ImageModel):
 
     def _stages(self) -> tuple[nn.Sequential, ...]:
         return self.layer1, self.layer2, self.layer3, self.layer4
-
-    def _run(self, stage: nn.Sequential, x: Tensor) -> Tensor:
-        for block in stage:
-            if self.grad_checkpointing and self.training:
-                x = checkpoint(block, x, use_reentrant=False)
-            else:
-                x = block(x)
-        return x
 
     def _last_norms(self) -> set[str]:
         return {

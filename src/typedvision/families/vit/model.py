@@ -13,7 +13,6 @@ from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from typedvision.errors import UsageError
 from typedvision.families.vit.config import BlockPlan, PoolName, ViTConfig, ViTPlan
@@ -79,9 +78,7 @@ class VisionTransformer(ImageModel):
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, T, D)."""
         x = self.norm_pre(self.patch_drop(self._tokens(self._patches(x))))
-        for block in self.blocks:
-            x = self._run(block, x)
-        return self.norm(x)
+        return self.norm(self._run(self.blocks, x))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D) to (N, K)."""
@@ -108,7 +105,7 @@ class VisionTransformer(ImageModel):
         for level, block in enumerate(self.blocks):
             if stop_early and level > max(levels, default=-1):
                 break
-            x = self._run(block, x)
+            x = self._run([block], x)
             if level in levels:
                 outputs.append((self.norm(x) if norm else x)[:, self.prefix :])
         if output_fmt == "NCHW":
@@ -148,11 +145,6 @@ class VisionTransformer(ImageModel):
                 f"this model takes pictures in multiples of {tall} x {wide} pixels; "
                 f"got {height} x {width}: resize them, or build it with dynamic_img_pad=True"
             )
-
-    def _run(self, block: nn.Module, x: Tensor) -> Tensor:
-        if self.grad_checkpointing and self.training:
-            return checkpoint(block, x, use_reentrant=False)
-        return block(x)
 
     def set_input_size(self, img_size: int | tuple[int, int]) -> None:
         """Take pictures of another size: the position table is resampled, and `spec` follows.
