@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from typedvision.config.base import Builds, Channels, Config, Depth, ModelConfig, Rate, Size
 from typedvision.config.features import FeatureSpec
-from typedvision.layers.image_model import ImageModel, OutputFormat
+from typedvision.layers.image_model import ImageModel
 from typedvision.registry.family import Capabilities, FamilyMeta, ModelFamily, Parts
 
 
@@ -59,26 +59,13 @@ class Toy(ImageModel):
         self.register_buffer("steps", torch.empty((), dtype=torch.int64), persistent=False)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        y: Tensor = self.stem(x)
-        return y
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        yield self.stem(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         x = x.mean((2, 3))
         y: Tensor = x if pre_logits else self.head(x)
         return y
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]]:
-        return self.stem(x), [self.stem(x)]
 
     def get_classifier(self) -> nn.Module:
         return self.head

@@ -116,7 +116,7 @@ Shapes: N pictures, C channels, H x W positions, D features, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
@@ -124,7 +124,7 @@ from typedvision.config.names import ConvPool
 from typedvision.families.$name.config import ${Class}Config
 from typedvision.layers.activation import activation
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel, OutputFormat, chosen_levels, maps_only
+from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out
 from typedvision.layers.pool import GlobalPool, pooled_features
 
@@ -140,34 +140,16 @@ class $Class(ImageModel):
         self.blocks = nn.ModuleList(Block(cfg, rate) for rate in cfg.drop_path_rates())
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 4, W / 4)."""
-        return self._run(self.blocks, self.stem(x))
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to (N, D, H / 4, W / 4), after the stem and after the blocks."""
+        x = self.stem(x)
+        yield x
+        yield self._run(self.blocks, x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
         x = self.drop(self.global_pool(x))
         return x if pre_logits else self.fc(x)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The maps of the stem and of the last block, (N, D, H / 4, W / 4)."""
-        maps_only(output_fmt)
-        levels = chosen_levels(indices, 2)
-        x = self.stem(x)
-        maps = [x] if 0 in levels else []
-        if 1 in levels or not stop_early:
-            x = self._run(self.blocks, x)
-        maps += [x] if 1 in levels else []
-        return maps if intermediates_only else (x, maps)
 
     def get_classifier(self) -> nn.Module:
         """The linear layer."""

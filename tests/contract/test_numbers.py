@@ -230,6 +230,19 @@ def test_some_intermediates_are_some_of_all(small: ModelConfig) -> None:
 
 
 @torch.inference_mode()
+def test_intermediates_in_every_layout(small: ModelConfig) -> None:
+    model, x = filled(small), pictures(small)
+    _, maps = _intermediates(model, x)
+    for layout in ("NHWC", "NLC"):
+        _, found = _intermediates(model, x, output_fmt=layout)
+        for one, other in zip(found, maps, strict=True):
+            assert one.ndim == len(layout)
+            same(one, other.permute(0, 2, 3, 1).reshape(one.shape))
+    with pytest.raises(tv.ConfigError, match="'NHWC'"):
+        _intermediates(model, x, output_fmt="NWHC")
+
+
+@torch.inference_mode()
 def test_stopping_early_computes_less(small: ModelConfig) -> None:
     model, ran = filled(small), []
     for module in model.modules():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 from typedvision.config.features import FeatureSpec
-from typedvision.errors import ConfigError, DeclarationError, Problem, UsageError, shown
+from typedvision.errors import ConfigError, DeclarationError, Problem, UsageError, listed, shown
 from typedvision.layers.init import Inits, default_inits, initialize
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typedvision.registry.spec import ModelSpec
     from typedvision.weights.plan import LoadReport
 
-OutputFormat = Literal["NCHW", "NLC"]
-"""Layout of an intermediate: feature maps (N, C, H, W), or tokens (N, L, C)."""
+OutputFormat = Literal["NCHW", "NHWC", "NLC"]
+"""Layout of an intermediate: a feature map (N, C, H, W) or (N, H, W, C), or tokens (N, L, C)."""
 
 
 class ImageModel(nn.Module, ABC):
@@ -62,15 +62,32 @@ class ImageModel(nn.Module, ABC):
         """Logits (N, K) of pictures (N, C, H, W); features where there are no classes."""
         return self.forward_head(self.forward_features(x))
 
-    @abstractmethod
     def forward_features(self, x: Tensor) -> Tensor:
         """The last feature map or tokens of pictures (N, C, H, W), before pooling."""
+        for output in self._levels(x):
+            x = output
+        return self._finish(x)
 
     @abstractmethod
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Logits (N, K) of features; with `pre_logits`, what the classifier would see."""
 
     @abstractmethod
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """The output of each feature level of pictures (N, C, H, W), each made from the last."""
+
+    def _finish(self, x: Tensor) -> Tensor:
+        """What stands between the last level and the head."""
+        return x
+
+    def _normalized(self, x: Tensor, level: int) -> Tensor:
+        """A level's output as the last features are normalised."""
+        return x
+
+    def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
+        """A level's output for pictures of that height and width as a map, (N, C, H, W)."""
+        return x
+
     def forward_intermediates(
         self,
         x: Tensor,
@@ -86,11 +103,30 @@ class ImageModel(nn.Module, ABC):
         Args:
             x: pictures, (N, C, H, W).
             indices: the last so many levels, or these levels; all by default.
-            norm: normalise each intermediate as the last features are.
+            norm: normalise each intermediate as the last features are, where the model can.
             stop_early: do not compute past the last level that was asked for.
             output_fmt: layout of the intermediates.
             intermediates_only: return the list alone.
+
+        Raises:
+            ConfigError: there is no such level, or no such layout.
         """
+        wanted = chosen_levels(indices, len(self.feature_info))
+        layout = _layout(output_fmt)
+        pixels, last = (x.shape[-2], x.shape[-1]), max(wanted, default=-1)
+        outputs: list[Tensor] = []
+        if stop_early and intermediates_only and not wanted:
+            return outputs
+        for level, output in enumerate(self._levels(x)):
+            x = output
+            if level in wanted:
+                y = self._normalized(x, level) if norm else x
+                outputs.append(layout(self._map(y, pixels)))
+            if stop_early and level >= last:
+                break
+        else:
+            x = x if intermediates_only else self._finish(x)
+        return outputs if intermediates_only else (x, outputs)
 
     @abstractmethod
     def get_classifier(self) -> nn.Module:
@@ -277,16 +313,19 @@ def chosen_levels(indices: int | Sequence[int] | None, count: int) -> tuple[int,
     return tuple(sorted({index % count for index in wanted}))
 
 
-def maps_only(output_fmt: OutputFormat) -> None:
-    """Refuse tokens from a model whose intermediates are feature maps.
-
-    Raises:
-        ConfigError: another layout than NCHW.
-    """
-    if output_fmt != "NCHW":
-        message = f"must be 'NCHW': the intermediates are feature maps; got {output_fmt!r}"
-        problem = Problem(("output_fmt",), "choice", message, output_fmt, ("NCHW",))
-        raise ConfigError("the model has no tokens", [problem])
+def _layout(output_fmt: OutputFormat) -> Callable[[Tensor], Tensor]:
+    """What brings a map (N, C, H, W) into a layout."""
+    match output_fmt:
+        case "NCHW":
+            return lambda x: x
+        case "NHWC":
+            return lambda x: x.permute(0, 2, 3, 1).contiguous()
+        case "NLC":
+            return lambda x: x.flatten(2).transpose(1, 2).contiguous()
+    allowed = get_args(OutputFormat)
+    message = f"must be {listed(allowed)}; got {shown(output_fmt)}"
+    problem = Problem(("output_fmt",), "choice", message, output_fmt, allowed)
+    raise ConfigError("there is no such layout", [problem])
 
 
 def _seed(seed: int | None) -> int:

@@ -35,6 +35,13 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(in_chans, features, patch_size, stride=patch_size, bias=bias)
         self.norm = norm or nn.Identity()
 
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of patches in a picture of that height and width."""
+        tall, wide = self.patch_size
+        if self.pad:
+            height, width = height + -height % tall, width + -width % wide
+        return height // tall, width // wide
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to a grid of tokens, (N, h, w, D)."""
         if self.pad:

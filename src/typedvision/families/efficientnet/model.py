@@ -6,7 +6,7 @@ Shapes: N pictures, C channels in, D channels out, H x W positions, s stride, K 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.channel_attention import MobileSqueezeExcite, channel_attention
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel, OutputFormat, chosen_levels, maps_only
+from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, normal, uniform, zeros
 from typedvision.layers.norm_act import norm_act
 from typedvision.layers.pool import GlobalPool, pooled_features
@@ -55,44 +55,24 @@ class EfficientNet(ImageModel):
             self.bn2 = _norm(cfg, plan.head_channels, cfg.act_layer)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to the last map of each resolution, the last (N, D, H / 32, W / 32)."""
         x = self.bn1(self.conv_stem(x))
-        for stage in self.blocks:
+        if 0 in self.levels:
+            yield x
+        for number, stage in enumerate(self.blocks, start=1):
             x = self._run(stage.children(), x)
+            if number in self.levels:
+                yield x
+
+    def _finish(self, x: Tensor) -> Tensor:
+        """The pointwise convolution before the pooling."""
         return self.bn2(self.conv_head(x))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
         x = self.drop(self.global_pool(x))
         return x if pre_logits else self.classifier(x)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The last map of each resolution, (N, C, H, W); `norm` changes nothing."""
-        maps_only(output_fmt)
-        levels = [self.levels[index] for index in chosen_levels(indices, len(self.levels))]
-        x = self.bn1(self.conv_stem(x))
-        maps = [x] if 0 in levels else []
-        stages = list(self.blocks)
-        if stop_early:
-            stages = stages[: max(levels, default=0)]
-        for level, stage in enumerate(stages, start=1):
-            x = self._run(stage.children(), x)
-            maps += [x] if level in levels else []
-        if intermediates_only:
-            return maps
-        if len(stages) == len(self.blocks):
-            x = self.bn2(self.conv_head(x))
-        return x, maps
 
     def get_classifier(self) -> nn.Module:
         """The linear layer."""

@@ -5,7 +5,7 @@ Shapes: N pictures, C channels, H x W positions, D features, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.channel_attention import channel_attention
 from typedvision.layers.drop import DropBlock2d, DropPath
-from typedvision.layers.image_model import ImageModel, OutputFormat, chosen_levels, maps_only
+from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, zeros
 from typedvision.layers.norm import conv_norm
 from typedvision.layers.pool import AvgPool2dSame, GlobalPool, pooled_features
@@ -41,40 +41,19 @@ class ResNet(ImageModel):
         )
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        x = self.maxpool(self.act1(self.bn1(self.conv1(x))))
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
+        x = self.act1(self.bn1(self.conv1(x)))
+        yield x
+        x = self.maxpool(x)
         for stage in self._stages():
             x = self._run(stage, x)
-        return x
+            yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
         x = self.drop(self.global_pool(x))
         return x if pre_logits else self.fc(x)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The stem's map and those of the stages, all (N, C, H, W); `norm` changes nothing."""
-        maps_only(output_fmt)
-        levels = chosen_levels(indices, 5)
-        x = self.act1(self.bn1(self.conv1(x)))
-        maps = [x] if 0 in levels else []
-        x = self.maxpool(x)
-        for level, stage in enumerate(self._stages(), start=1):
-            if stop_early and level > max(levels, default=0):
-                break
-            x = self._run(stage, x)
-            maps += [x] if level in levels else []
-        return maps if intermediates_only else (x, maps)
 
     def get_classifier(self) -> nn.Module:
         """The linear layer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -29,7 +29,7 @@ from typedvision.layers.attention import (
     split_heads,
 )
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel, OutputFormat, chosen_levels, describe
+from typedvision.layers.image_model import ImageModel, describe
 from typedvision.layers.init import (
     Init,
     Inits,
@@ -86,31 +86,26 @@ class VisionTransformer(ImageModel):
         x = self.head_drop(self.fc_norm(x))
         return x if pre_logits else self.head(x)
 
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The patches after each block, (N, D, h, w) or (N, L, D); training drops none of them."""
-        levels = chosen_levels(indices, len(self.blocks))
-        patches = self._patches(x)
-        height, width = patches.shape[1:3]
-        x = self.norm_pre(self._tokens(patches))
-        outputs: list[Tensor] = []
-        for level, block in enumerate(self.blocks):
-            if stop_early and level > max(levels, default=-1):
-                break
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to (N, T, D) after each block; training drops no patches here."""
+        x = self.norm_pre(self._tokens(self._patches(x)))
+        for block in self.blocks:
             x = self._run([block], x)
-            if level in levels:
-                outputs.append((self.norm(x) if norm else x)[:, self.prefix :])
-        if output_fmt == "NCHW":
-            outputs = [_map(y, height, width) for y in outputs]
-        return outputs if intermediates_only else (self.norm(x), outputs)
+            yield x
+
+    def _finish(self, x: Tensor) -> Tensor:
+        """The last normalisation."""
+        return self.norm(x)
+
+    def _normalized(self, x: Tensor, level: int) -> Tensor:
+        """By the last normalisation."""
+        return self.norm(x)
+
+    def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
+        """The patches of (N, T, D) as a map, (N, D, h, w)."""
+        rows, columns = self.patch_embed.grid(*pixels)
+        patches = x[:, self.prefix :].reshape(x.shape[0], rows, columns, -1)
+        return patches.permute(0, 3, 1, 2).contiguous()
 
     def _patches(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the embedded patches, (N, h, w, D)."""
@@ -438,11 +433,6 @@ def _project(layer: nn.Linear, bias: Tensor | None, x: Tensor, parts: list[int])
     """The hidden features of the perceptron, queries, keys and values of (N, T, D)."""
     hidden, *qkv = layer(x).split(parts, dim=-1)
     return [hidden if bias is None else hidden + bias, *qkv]
-
-
-def _map(x: Tensor, height: int, width: int) -> Tensor:
-    """Patches (N, L, D) as a map, (N, D, h, w)."""
-    return x.reshape(x.shape[0], height, width, -1).permute(0, 3, 1, 2).contiguous()
 
 
 def _inits(cfg: ViTConfig, path: str, module: nn.Module) -> Inits:

@@ -5,13 +5,12 @@ Shapes: N pictures, C channels, H x W positions, D features, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
 from acme_vision.pebble.config import PebbleConfig
 from typedvision import ImageModel
-from typedvision.layers.image_model import OutputFormat, chosen_levels, maps_only
 
 
 class Pebble(ImageModel):
@@ -25,39 +24,17 @@ class Pebble(ImageModel):
         self.drop = nn.Dropout(cfg.drop_rate)
         self._replace_classifier(cfg.num_classes, "avg")
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 8, W / 8)."""
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to (N, D, H / 8, W / 8), after each block."""
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
-        return x
+            yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
         x = self.drop(x.mean((2, 3)))
         return x if pre_logits else self.head(x)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The maps after the blocks, all (N, D, H / 8, W / 8); `norm` changes nothing."""
-        maps_only(output_fmt)
-        levels = chosen_levels(indices, len(self.blocks))
-        x = self.stem(x)
-        maps: list[Tensor] = []
-        for level, block in enumerate(self.blocks):
-            if stop_early and level > max(levels):
-                break
-            x = block(x)
-            maps += [x] if level in levels else []
-        return maps if intermediates_only else (x, maps)
 
     def get_classifier(self) -> nn.Module:
         """The linear layer."""
