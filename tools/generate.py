@@ -74,6 +74,7 @@ def index_text(families: list[AnyFamily], count: CountParams) -> str:
     index: dict[str, FamilyRow] = {
         family.key: {
             "options": sorted(family.config_type().model_fields),
+            "aliases": dict(sorted(family.aliases().items())),
             "variants": {
                 name: {
                     "params": count(family, name),

@@ -2,9 +2,10 @@
 
     python -m tools.published_weights FOLDER
 
-The folder holds JSON files, each an object of model names: `{"resnet50": {"default_tag": "a1_in1k",
-"tags": {"a1_in1k": {"hf_hub_id": ..., "input_size": [3, 224, 224], "mean": ..., ...}}}}`. A family
-gets the entries of the variants that it publishes; the others wait until some family does.
+`FOLDER/pretrained` holds JSON files, each an object of model names: `{"resnet50": {"default_tag":
+"a1_in1k", "tags": {"a1_in1k": {"hf_hub_id": ..., "input_size": [3, 224, 224], ...}}}}`;
+`FOLDER/aliases.json` gives old names: `{"resnet50_old": "resnet50.a1_in1k"}`. A family gets the
+entries of the variants that it publishes; the others wait until some family does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -49,9 +50,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Write the files, and say how many tags each has."""
     parser = argparse.ArgumentParser(prog="python -m tools.published_weights", description=__doc__)
     parser.add_argument("folder", type=Path, help="the folder of facts")
-    facts = read_facts(parser.parse_args(arguments).folder)
+    folder: Path = parser.parse_args(arguments).folder
+    facts = read_facts(folder / "pretrained")
+    aliases: dict[str, str] = json.loads((folder / "aliases.json").read_text("utf-8"))
     for family in families():
-        rows = published(family, facts)
+        rows = published(family, facts, aliases)
         (FAMILIES / family.key / "weights.json").write_text(to_json(rows), "utf-8")
         print(f"{family.key}: {sum(len(row.tags) for row in rows.values())} tags")
 
@@ -72,16 +75,41 @@ def families() -> list[AnyFamily]:
     return [registered[key] for key in keys]
 
 
-def published(family: AnyFamily, facts: Mapping[str, NameFacts]) -> dict[str, VariantWeights]:
+def published(
+    family: AnyFamily, facts: Mapping[str, NameFacts], aliases: Mapping[str, str]
+) -> dict[str, VariantWeights]:
     """The weights of those of a family's variants that the facts know, sorted."""
     return {
         variant: VariantWeights(
             default=facts[variant]["default_tag"],
             tags={tag: weights(row) for tag, row in sorted(facts[variant]["tags"].items())},
+            aliases=old_names(variant, facts[variant], aliases),
         )
         for variant in sorted(family.variants)
         if variant in facts
     }
+
+
+def old_names(variant: str, facts: NameFacts, aliases: Mapping[str, str]) -> dict[str, str | None]:
+    """The old names of a variant, each with the tag that it means.
+
+    Raises:
+        LookupError: an old name means a tag that is not published, and not one longer one.
+    """
+    names: dict[str, str | None] = {}
+    for old, (new, dot, tag) in sorted((old, new.partition(".")) for old, new in aliases.items()):
+        if new == variant:
+            names[old] = published_tag(tag, facts["tags"]) if dot else None
+    return names
+
+
+def published_tag(tag: str, tags: Iterable[str]) -> str:
+    """The tag itself, or the one that it was lengthened to: `sam` -> `sam_in1k`."""
+    known = list(tags)
+    longer = [name for name in known if name.startswith(f"{tag}_")]
+    if tag not in known and len(longer) != 1:
+        raise LookupError(f"no tag {tag!r} among {known}")
+    return tag if tag in known else longer[0]
 
 
 def weights(row: TagFacts) -> PublishedWeights:
@@ -115,7 +143,9 @@ def to_json(rows: Mapping[str, VariantWeights]) -> str:
         }
         tags = [f"   {json.dumps(tag)}: {json.dumps(entry)}" for tag, entry in entries.items()]
         head = f'"default": {json.dumps(row.default)},\n  "tags": {{\n'
-        blocks.append(f" {json.dumps(variant)}: {{\n  {head}" + ",\n".join(tags) + "\n  }\n }")
+        tail = f',\n  "aliases": {json.dumps(row.aliases)}' if row.aliases else ""
+        body = head + ",\n".join(tags) + "\n  }" + tail
+        blocks.append(f" {json.dumps(variant)}: {{\n  {body}\n }}")
     return "{\n" + ",\n".join(blocks) + "\n}\n" if blocks else "{}\n"
 
 

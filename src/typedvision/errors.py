@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
@@ -197,6 +199,14 @@ def shown(value: object) -> str:
     except Exception:  # more digits than Python prints, or a broken __repr__
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def deprecated(message: str) -> None:
+    """Warn that a caller of the library uses what has gone, and point at the caller's line."""
+    package, frame, level = __name__.partition(".")[0], sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, DeprecationWarning, stacklevel=level)
 
 
 _LOOK_ALIKE = str.maketrans({"o": "0", "l": "1", "i": "1", "-": None, "_": None, " ": None})

@@ -6,7 +6,7 @@ name or spec -> config, validated -> skeleton on the meta device -> counted -> m
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar, overload
@@ -146,15 +146,22 @@ def configure(name: str, **options: object) -> ModelConfig:
     """The config of a published variant, with other options; imports no torch.
 
     Args:
-        name: name of the variant, `"resnet50"`.
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
         **options: other values for the fields of the config.
 
     Raises:
-        UnknownNameError: nobody publishes the name.
+        UnknownNameError: nobody publishes the name, or the tag.
         ConfigError: naming every option that is wrong.
     """
-    family = index.family_of(name)
-    return configure_family(family, {**dict(family.variants[name]), **options}, f"'{name}'")
+    return _configure(*index.present_name(name), options)
+
+
+def _configure(variant: str, tag: str | None, options: Mapping[str, object]) -> ModelConfig:
+    family = index.family_of(variant)
+    row: dict[str, object] = dict(family.variants[variant])
+    if tag is not None:
+        row["num_classes"] = family.weights(variant, tag).num_classes
+    return configure_family(family, {**row, **options}, f"'{variant}'")
 
 
 def specify(model: object, **options: object) -> ModelSpec:
@@ -162,7 +169,7 @@ def specify(model: object, **options: object) -> ModelSpec:
 
     Args:
         model: a name (`"resnet50"` or, with the tag of its weights, `"resnet50.a1_in1k"`), a
-            config, or a `ModelSpec`.
+            config, or a `ModelSpec`. timm's old names work, with a DeprecationWarning.
         **options: other values for the fields of the config.
 
     Raises:
@@ -175,13 +182,9 @@ def specify(model: object, **options: object) -> ModelSpec:
     if isinstance(model, ModelConfig):
         return ModelSpec.from_config(model).with_options(**options)
     if isinstance(model, str):
-        variant, dot, tag = model.partition(".")
-        family = index.family_of(variant)
-        if dot:
-            classes = family.weights(variant, tag).num_classes
-            options = {"num_classes": classes, **options}
-        config = configure(variant, **options)
-        return ModelSpec.from_config(config, variant=variant, tag=tag if dot else None)
+        variant, tag = index.present_name(model)
+        config = _configure(variant, tag, options)
+        return ModelSpec.from_config(config, variant=variant, tag=tag)
     raise UsageError(f"a model is a name, a config or a ModelSpec; got {type(model).__name__}")
 
 
@@ -241,7 +244,7 @@ def family(name: str) -> AnyFamily:
     """
     if name in index.family_keys():
         return index.family(name)
-    key = index.family_key(name)
+    key = index.family_key(index.present_name(name)[0])
     if key is None:
         names = [*index.family_keys(), *index.variants()]
         raise UnknownNameError.of("model or family", name, names)

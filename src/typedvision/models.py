@@ -83,6 +83,9 @@ class _Variant:
 def __getattr__(name: str) -> _Variant:
     if name.startswith("_"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    if name in index.aliases():
+        present = index.aliases()[name]
+        raise AttributeError(f"the model '{name}' is now called '{present}'")
     try:
         index.family_of(name)
     except UnknownNameError as error:

@@ -20,6 +20,7 @@ def test_the_index_agrees_with_the_families() -> None:
         family = index.family(key)
         assert set(row["variants"]) == set(family.variants)
         assert set(row["options"]) == set(family.config_type().model_fields)
+        assert row["aliases"] == family.aliases()
         for name, variant in row["variants"].items():
             assert tuple(variant["tags"]) == family.tags(name)
             for tag, license in variant["tags"].items():
@@ -29,6 +30,42 @@ def test_the_index_agrees_with_the_families() -> None:
 def test_a_variant_belongs_to_one_family() -> None:
     names = [name for key in index.family_keys() for name in index.variants(key)]
     assert len(names) == len(set(names))
+
+
+def test_old_names_lead_to_what_there_is() -> None:
+    old_names = index.aliases()
+    assert len(old_names) > 90
+    assert not set(old_names) & set(index.variants())
+    for present in old_names.values():
+        variant, _, tag = present.partition(".")
+        assert tag in ("", *index.tags(variant))
+
+
+def test_an_old_name_works_with_a_warning_at_the_callers_line() -> None:
+    with pytest.warns(DeprecationWarning, match="now called 'vit_tiny_patch16_224.augreg") as seen:
+        spec = tv.specify("vit_tiny_patch16_224_in21k", in_chans=1)
+    assert [warning.filename for warning in seen] == [__file__]
+    assert (spec.variant, spec.tag) == ("vit_tiny_patch16_224", "augreg_in21k")
+    assert (spec.config.num_classes, spec.config.in_chans) == (21843, 1)
+    with pytest.warns(DeprecationWarning, match="now called 'efficientnet_b2'"):
+        assert tv.create_model("efficientnet_b2a", device="meta").spec.tag is None
+    with pytest.warns(DeprecationWarning, match="now called"):
+        assert tv.family("efficientnet_b2a").key == "efficientnet"
+    with pytest.warns(DeprecationWarning, match="now called"):
+        assert tv.accepts("efficientnet_b2a", "drop_rate")
+
+
+def test_a_tag_beside_an_old_name_counts() -> None:
+    with pytest.warns(DeprecationWarning, match="now called"):
+        spec = tv.specify("vit_tiny_patch16_224_in21k.augreg_in21k_ft_in1k")
+    assert (spec.tag, spec.config.num_classes) == ("augreg_in21k_ft_in1k", 1000)
+
+
+def test_old_names_are_not_listed() -> None:
+    assert not set(index.aliases()) & set(tv.list_models())
+    assert "efficientnet_b2a" not in dir(tv.models)
+    with pytest.raises(AttributeError, match="'efficientnet_b2a' is now called 'efficientnet_b2'"):
+        getattr(tv.models, "efficientnet_b2a")  # noqa: B009
 
 
 def test_a_family_of_the_program_is_one_like_ours() -> None:

@@ -41,9 +41,11 @@ FACTS: dict[str, published_weights.NameFacts] = {
     "net_that_no_family_has": {"default_tag": "x", "tags": {}},
 }
 
+ALIASES = {"oldnet": "resnet18.b_in1k", "oldnet_a": "resnet18.a", "older": "resnet18", "x": "y.z"}
+
 
 def test_entries_are_what_the_facts_say() -> None:
-    rows = published(tv.family("resnet"), FACTS)
+    rows = published(tv.family("resnet"), FACTS, ALIASES)
     assert list(rows) == ["resnet18"]
     row = rows["resnet18"]
     assert row.default == "b_in1k"
@@ -56,8 +58,15 @@ def test_entries_are_what_the_facts_say() -> None:
     assert (bare.repository, bare.num_classes, bare.license) == (None, 0, None)
 
 
+def test_old_names_come_with_their_tags() -> None:
+    (row,) = published(tv.family("resnet"), FACTS, ALIASES).values()
+    assert row.aliases == {"older": None, "oldnet": "b_in1k", "oldnet_a": "a_gap"}
+    with pytest.raises(LookupError, match="no tag 'gap'"):
+        published(tv.family("resnet"), FACTS, {"oldnet": "resnet18.gap"})
+
+
 def test_the_file_reads_back() -> None:
-    rows = published(tv.family("resnet"), FACTS)
+    rows = published(tv.family("resnet"), FACTS, ALIASES)
     document = json.loads(to_json(rows))
     assert {key: VariantWeights.model_validate(row) for key, row in document.items()} == rows
     assert document["resnet18"]["tags"]["a_gap"] == {}  # defaults are not written
@@ -66,8 +75,9 @@ def test_the_file_reads_back() -> None:
 
 def test_the_tool_writes_every_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts, target = tmp_path / "facts", tmp_path / "families"
-    facts.mkdir()
-    (facts / "some.json").write_text(json.dumps(FACTS))
+    (facts / "pretrained").mkdir(parents=True)
+    (facts / "pretrained" / "some.json").write_text(json.dumps(FACTS))
+    (facts / "aliases.json").write_text(json.dumps(ALIASES))
     families = published_weights.families()
     for family in families:
         (target / family.key).mkdir(parents=True)

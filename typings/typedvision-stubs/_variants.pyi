@@ -204,7 +204,7 @@ class EfficientNetVariant(Generic[_TagT]):
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
 
         Raises:
-            UnknownNameError: nobody publishes the name.
+            UnknownNameError: nobody publishes the name, or the tag.
             ConfigError: naming every option that is wrong.
         """
     def spec(
@@ -266,7 +266,7 @@ class EfficientNetVariant(Generic[_TagT]):
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
 
         Raises:
-            UnknownNameError: nobody publishes the name.
+            UnknownNameError: nobody publishes the name, or the tag.
             ConfigError: naming every option that is wrong.
         """
 
@@ -423,7 +423,7 @@ class ResNetVariant(Generic[_TagT]):
             block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
 
         Raises:
-            UnknownNameError: nobody publishes the name.
+            UnknownNameError: nobody publishes the name, or the tag.
             ConfigError: naming every option that is wrong.
         """
     def spec(
@@ -481,7 +481,7 @@ class ResNetVariant(Generic[_TagT]):
             block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
 
         Raises:
-            UnknownNameError: nobody publishes the name.
+            UnknownNameError: nobody publishes the name, or the tag.
             ConfigError: naming every option that is wrong.
         """
 
@@ -698,7 +698,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
         Raises:
-            UnknownNameError: nobody publishes the name.
+            UnknownNameError: nobody publishes the name, or the tag.
             ConfigError: naming every option that is wrong.
         """
     def spec(
@@ -790,6 +790,6 @@ class VisionTransformerVariant(Generic[_TagT]):
             attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
         Raises:
-            UnknownNameError: nobody publishes the name.
+            UnknownNameError: nobody publishes the name, or the tag.
             ConfigError: naming every option that is wrong.
         """

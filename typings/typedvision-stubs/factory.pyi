@@ -808,7 +808,7 @@ def configure(
     """The config of a published variant, with other options; imports no torch.
 
     Args:
-        name: name of the variant, `"resnet50"`.
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
@@ -836,7 +836,7 @@ def configure(
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
 
     Raises:
-        UnknownNameError: nobody publishes the name.
+        UnknownNameError: nobody publishes the name, or the tag.
         ConfigError: naming every option that is wrong.
     """
 
@@ -871,7 +871,7 @@ def configure(
     """The config of a published variant, with other options; imports no torch.
 
     Args:
-        name: name of the variant, `"resnet50"`.
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
@@ -897,7 +897,7 @@ def configure(
         block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
 
     Raises:
-        UnknownNameError: nobody publishes the name.
+        UnknownNameError: nobody publishes the name, or the tag.
         ConfigError: naming every option that is wrong.
     """
 
@@ -949,7 +949,7 @@ def configure(
     """The config of a published variant, with other options; imports no torch.
 
     Args:
-        name: name of the variant, `"resnet50"`.
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
@@ -992,7 +992,7 @@ def configure(
         attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
     Raises:
-        UnknownNameError: nobody publishes the name.
+        UnknownNameError: nobody publishes the name, or the tag.
         ConfigError: naming every option that is wrong.
     """
 
@@ -1007,13 +1007,13 @@ def configure(
     """The config of a published variant, with other options; imports no torch.
 
     Args:
-        name: name of the variant, `"resnet50"`.
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: the variant's own, 3 where it says none.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
 
     Raises:
-        UnknownNameError: nobody publishes the name.
+        UnknownNameError: nobody publishes the name, or the tag.
         ConfigError: naming every option that is wrong.
     """
 
@@ -1022,7 +1022,7 @@ def specify(model: object, **options: object) -> ModelSpec:
 
     Args:
         model: a name (`"resnet50"` or, with the tag of its weights, `"resnet50.a1_in1k"`), a
-            config, or a `ModelSpec`.
+            config, or a `ModelSpec`. timm's old names work, with a DeprecationWarning.
         **options: other values for the fields of the config.
 
     Raises:

@@ -166,7 +166,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         from typedvision.factory import create_model
 
         variant = name.partition(".")[0]
-        if variant not in cls.variants:
+        if variant not in cls.variants and variant not in cls.aliases():
             raise UnknownNameError.of("variant", variant, cls.variants, owner=cls.key)
         create = cast("Callable[..., ModelT_co]", create_model)
         return create(name, **options)
@@ -210,6 +210,15 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         if tag is None:
             raise UnknownNameError(f"no weights are published for '{variant}'")
         raise UnknownNameError.of("weights", tag, row.tags, owner=variant)
+
+    @classmethod
+    def aliases(cls) -> dict[str, str]:
+        """Old names, each with the variant and, where it meant one, the tag that took its place."""
+        return {
+            old: f"{variant}.{tag}" if tag else variant
+            for variant in cls.variants
+            for old, tag in cls._published(variant).aliases.items()
+        }
 
     @classmethod
     def _published(cls, variant: str) -> VariantWeights:

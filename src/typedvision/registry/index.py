@@ -17,7 +17,7 @@ from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypedDict
 
-from typedvision.errors import DeclarationError, UnknownNameError
+from typedvision.errors import DeclarationError, UnknownNameError, deprecated
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
@@ -39,6 +39,8 @@ class FamilyRow(TypedDict):
     """What the index says of one family."""
 
     options: list[str]
+    aliases: dict[str, str]
+    """Old names, each with the variant and, where it meant one, the tag that took its place."""
     variants: dict[str, VariantRow]
 
 
@@ -126,6 +128,26 @@ def family_key(variant: str) -> str | None:
         if variant in row["variants"]:
             return key
     return next((guest.key for guest in _guests() if variant in guest.variants), None)
+
+
+def aliases() -> Mapping[str, str]:
+    """Old names, each with the name, and perhaps the tag, that took its place."""
+    own = {old: name for row in rows().values() for old, name in row["aliases"].items()}
+    return own | {old: name for guest in _guests() for old, name in guest.aliases().items()}
+
+
+def present_name(name: str) -> tuple[str, str | None]:
+    """The variant that a name means, and the tag of its weights if it names one.
+
+    An old name is followed to the one that took its place, with a DeprecationWarning.
+    """
+    variant, dot, tag = name.partition(".")
+    present = aliases().get(variant)
+    if present is None:
+        return variant, tag if dot else None
+    deprecated(f"the model '{variant}' is now called '{present}'")
+    variant, _, meant = present.partition(".")
+    return variant, tag if dot else meant or None
 
 
 def tags(variant: str) -> tuple[str, ...]:

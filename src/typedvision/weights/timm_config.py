@@ -32,7 +32,8 @@ def read_timm_config(document: object, source: str) -> ModelSpec:
         problems.append(Problem(("architecture",), "missing", "must name the model", name))
     if problems:
         raise _spec_error(source, problems)
-    variant = str(name).partition(".")[0]
+    present = index.aliases().get(str(name), str(name))
+    variant = present.partition(".")[0]
     try:
         family = index.family_of(variant)
     except UnknownNameError as error:

@@ -91,7 +91,7 @@ class PebbleVariant(Generic[_TagT]):
             mixing: Whether a block's convolution keeps the channels apart, or mixes them too. One of 'depthwise', 'full'; default: the variant's own, 'depthwise' where it says none.
 
         Raises:
-            UnknownNameError: nobody publishes the name.
+            UnknownNameError: nobody publishes the name, or the tag.
             ConfigError: naming every option that is wrong.
         """
     def spec(
@@ -117,7 +117,7 @@ class PebbleVariant(Generic[_TagT]):
             mixing: Whether a block's convolution keeps the channels apart, or mixes them too. One of 'depthwise', 'full'; default: the variant's own, 'depthwise' where it says none.
 
         Raises:
-            UnknownNameError: nobody publishes the name.
+            UnknownNameError: nobody publishes the name, or the tag.
             ConfigError: naming every option that is wrong.
         """
 
