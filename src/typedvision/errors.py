@@ -77,7 +77,7 @@ class TypedVisionError(Exception):
 
     def __init__(self, summary: str, problems: Iterable[Problem] = ()) -> None:
         self.summary = summary
-        self.problems = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__(summary, self.problems)
 
     def __str__(self) -> str:

@@ -55,6 +55,20 @@ def test_numbers_are_finite(value: float) -> None:
     assert "finite" in problem(drop_rate=value).message
 
 
+def test_what_stands_in_itself_is_refused() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    assert problem(width=endless).kind == "type"
+    assert problem(args={"kind": endless}).kind == "choice"
+
+
+def test_a_misspelling_is_guessed_and_thousands_are_not() -> None:
+    assert problem(widht=1).suggestions == ("width",)
+    found = problems(**{f"widt{number}": 1 for number in range(2_000)})
+    assert len(found) == 2_000
+    assert not any(one.suggestions for one in found)
+
+
 def test_an_integer_is_a_fine_float() -> None:
     config = ToyConfig(drop_rate=1)
     assert config == ToyConfig(drop_rate=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -52,6 +53,17 @@ def test_it_writes_both_files_once_and_then_finds_them_fresh(package: Path) -> N
     assert stubs(package.parent, *wanted) == (0, "")
     assert stubs(package.parent, *wanted, "--check") == (0, "")
     assert (package / "models.pyi").read_text() == (PLUGIN / "models.pyi").read_text()
+
+
+def test_it_says_so_in_json(package: Path) -> None:
+    wanted = ["--package", "acme_vision", "--json"]
+    files = [str(package / name) for name in ("models.py", "models.pyi")]
+    code, text = stubs(package.parent, *wanted, "--check")
+    assert (code, json.loads(text)) == (1, {"stale": files})
+    code, text = stubs(package.parent, *wanted)
+    assert (code, json.loads(text)) == (0, {"written": files})
+    code, text = stubs(package.parent, "--package", "no_such_package", "--json")
+    assert (code, json.loads(text)["code"]) == (1, "usage")
 
 
 def test_the_stub_names_each_variant(package: Path) -> None:

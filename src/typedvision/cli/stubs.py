@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from typedvision.cli.output import INVALID, errors_shown, print_text, write_file
+from typedvision.cli.output import (
+    INVALID,
+    AsJson,
+    errors_shown,
+    print_json,
+    print_text,
+    write_file,
+)
 
 Package = Annotated[
     str, typer.Option("--package", metavar="NAME", help="Package that declares the families.")
@@ -19,7 +26,9 @@ Module = Annotated[
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; fail if a file is stale.")]
 
 
-def stubs(package: Package, module: Module = "models", check: Check = False) -> None:
+def stubs(
+    package: Package, module: Module = "models", check: Check = False, as_json: AsJson = False
+) -> None:
     """Write a typed module into your package, so that your own models complete and check.
 
     \b
@@ -27,24 +36,34 @@ def stubs(package: Package, module: Module = "models", check: Check = False) -> 
       typedvision stubs --package acme_vision
       typedvision stubs --package acme_vision --check
     """
-    from typedvision.stubs.package import GENERATED, package_files
+    from typedvision.stubs.package import package_files
 
     if not module.isidentifier():
         raise typer.BadParameter(f"'{module}' is no name of a module", param_hint="--module")
     sys.path.insert(0, str(Path.cwd()))  # a package that is not installed
-    with errors_shown(as_json=False):
+    with errors_shown(as_json):
         files = package_files(package, module)
     old = {path: path.read_text("utf-8") if path.exists() else "" for path in files}
     stale = [path for path, text in files.items() if old[path] != text]
-    for path in stale:
-        if check:
-            print_text(f"{path} is stale: run `typedvision stubs --package {package}`")
-        elif old[path] and not old[path].startswith(GENERATED):
-            raise typer.BadParameter(
-                f"'{path}' was not generated; name another with --module", param_hint="--module"
-            )
+    if not check:
+        for path in stale:
+            _refuse_foreign(path, old[path])
+        for path in stale:
+            write_file(path, files[path], force=True)
+    if as_json:
+        print_json({"stale" if check else "written": [str(path) for path in stale]})
+    else:
+        ending = f"is stale: run `typedvision stubs --package {package}`" if check else "written"
+        for path in stale:
+            print_text(f"{path} {ending}")
     if check and stale:
         raise typer.Exit(INVALID)
-    for path in stale:
-        write_file(path, files[path], force=True)
-        print_text(f"{path} written")
+
+
+def _refuse_foreign(path: Path, old: str) -> None:
+    from typedvision.stubs.package import GENERATED
+
+    if old and not old.startswith(GENERATED):
+        raise typer.BadParameter(
+            f"'{path}' was not generated; name another with --module", param_hint="--module"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -40,7 +40,7 @@ def _no_look_alike(value: object) -> object:
     return value
 
 
-Whole = BeforeValidator(_no_look_alike)
+Whole: Final = BeforeValidator(_no_look_alike)
 """For a choice of integers: `Annotated[Literal[1, 2], Whole]`."""
 
 
@@ -66,7 +66,7 @@ class Config(BaseModel):
         ConfigError: naming every field that is wrong, never only the first.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
         strict=True,
         extra="forbid",
@@ -91,7 +91,7 @@ class Config(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, data: object) -> object:
-        return _frozen(data) if isinstance(data, Mapping) else data
+        return _frozen(data, ()) if isinstance(data, Mapping) else data
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -133,7 +133,7 @@ class ModelConfig(Config):
     """
 
     # A spec holds a config of any family, which must stay what it is; `build` validates it again.
-    model_config = ConfigDict(revalidate_instances="never")
+    model_config: ClassVar[ConfigDict] = ConfigDict(revalidate_instances="never")
 
     num_classes: Count = 1000
     """Number of classes of the classifier; 0 for none, so that the model returns features."""
@@ -161,12 +161,19 @@ def unpooled_classifier(config: ModelConfig, global_pool: str) -> Iterator[Confl
         )
 
 
-def _frozen(value: object) -> object:
-    """Lists as tuples, so that configs can be shared, and one zero only."""
+def _frozen(value: object, outside: tuple[int, ...]) -> object:
+    """Lists as tuples, so that configs can be shared, and one zero only.
+
+    `outside` are the ids of what the value stands in; one that stands in itself stays as it is.
+    """
+    if isinstance(value, list | tuple | Mapping):
+        if id(value) in outside:
+            return value
+        outside = (*outside, id(value))
     if isinstance(value, list | tuple):
-        return tuple(_frozen(item) for item in value)
+        return tuple(_frozen(item, outside) for item in value)
     if isinstance(value, Mapping):
-        return {key: _frozen(item) for key, item in value.items()}
+        return {key: _frozen(item, outside) for key, item in value.items()}
     if isinstance(value, float) and value == 0.0:
         return 0.0
     return value

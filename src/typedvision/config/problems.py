@@ -35,8 +35,10 @@ def problems_of(
 ) -> tuple[Problem, ...]:
     """What Pydantic found in `given`: one problem for each place, in the order of `given`."""
     problems: dict[Path, Problem] = {}
-    for detail in error.errors(include_url=False):
-        for problem in _problems(detail, _path(detail["loc"], given), given, config):
+    details = error.errors(include_url=False)
+    suggest = len(details) <= _SUGGESTED
+    for detail in details:
+        for problem in _problems(detail, _path(detail["loc"], given), given, config, suggest):
             earlier = problems.get(problem.path)
             # Several findings at one place are the branches of a union.
             problems[problem.path] = _either(earlier, problem) if earlier else problem
@@ -51,6 +53,7 @@ def problems_of(
     return tuple(sorted(aimed, key=lambda one: order.get(one.path[:1], len(order))))
 
 
+_SUGGESTED = 256  # problems; a document with more of them was not misspelt
 _TYPES = {
     "int_type": "an integer",
     "float_type": "a number",
@@ -64,21 +67,22 @@ _TYPES = {
 
 
 def _problems(
-    detail: ErrorDetails, path: Path, given: object, config: type[BaseModel]
+    detail: ErrorDetails, path: Path, given: object, config: type[BaseModel], suggest: bool
 ) -> Iterator[Problem]:
     if detail["type"] != "conflicts":
-        yield _problem(detail, path, config)
+        yield _problem(detail, path, config, suggest)
         return
     for message, field in detail.get("ctx", {})["conflicts"]:
         place = (*path, field)
         yield Problem(place, "conflict", message, _at(place, given))
 
 
-def _problem(detail: ErrorDetails, path: Path, config: type[BaseModel]) -> Problem:
+def _problem(detail: ErrorDetails, path: Path, config: type[BaseModel], suggest: bool) -> Problem:
     value, context = detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            near = did_you_mean(str(path[-1]), _field_names(config, path[:-1]))
+            names = _field_names(config, path[:-1]) if suggest else ()
+            near = did_you_mean(str(path[-1]), names)
             return Problem(path, "unknown", f"no such option{_hint(near)}", value, (), near)
         case "missing":
             return Problem(path, "missing", "is required")
