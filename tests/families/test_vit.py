@@ -46,6 +46,11 @@ CONFLICTS = [
     ({"fix_init": True, "block_fn": "parallel_things"}, "block_fn"),
     ({"mlp_ratio": 0.01}, "embed_dim"),
     ({"mlp_ratio": 0.1, "mlp_layer": "glu_mlp"}, "embed_dim"),
+    ({"global_pool": "avg", "distilled": True}, "distilled"),
+    ({"pos_embed": "none", "distilled": True}, "distilled"),
+    ({"no_embed_class": True, "distilled": True}, "distilled"),
+    ({"reg_tokens": 1, "distilled": True}, "distilled"),
+    ({"fc_norm": True, "distilled": True}, "distilled"),
     ({"img_size": (8, 1)}, "patch_size"),
     ({"img_size": 9, "dynamic_img_pad": True}, "dynamic_img_pad"),
 ]
@@ -221,6 +226,45 @@ def test_a_kept_attention_pool_keeps_its_weights() -> None:
     assert model.attn_pool.latent is latent
 
 
+def test_two_tokens_have_a_classifier_each() -> None:
+    model = vit(distilled=True)
+    x = torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    features = model.forward_features(x)
+    assert features.shape == (3, 2 + 16, 32)
+    one, other = model.forward_distilled(x)
+    torch.testing.assert_close(one, model.head(features[:, 0]))
+    torch.testing.assert_close(other, model.head_dist(features[:, 1]))
+    torch.testing.assert_close(model(x), (one + other) / 2)
+    seen = model.forward_head(features, pre_logits=True)
+    torch.testing.assert_close(seen, features[:, :2].mean(1))
+    with pytest.raises(tv.UsageError, match="distilled=True"):
+        vit().forward_distilled(x)
+
+
+def test_the_distillation_token_is_second() -> None:
+    model = vit(distilled=True)
+    tokens = model._tokens(torch.zeros(1, 4, 4, 32, dtype=torch.float64)) - model.pos_embed
+    torch.testing.assert_close(tokens[:, :1], model.cls_token.data)
+    torch.testing.assert_close(tokens[:, 1:2], model.dist_token.data)
+
+
+def test_both_classifiers_are_replaced() -> None:
+    model = vit(distilled=True)
+    model.reset_classifier(3)
+    assert list(model.get_classifier()) == [model.head, model.head_dist]
+    assert [layer.out_features for layer in model.get_classifier()] == [3, 3]
+    model.reset_classifier(0)
+    assert list(model.get_classifier().parameters()) == []
+    with pytest.raises(tv.ConfigError, match="'global_pool' must be 'token'"):
+        model.reset_classifier(3, "avg")
+
+
+def test_training_never_leaves_out_the_distillation_token() -> None:
+    model = vit(distilled=True, patch_drop_rate=0.75).train()
+    assert model.forward_features(torch.randn(2, 1, 8, 8).double()).shape == (2, 2 + 4, 32)
+    assert model.patch_drop.prefix == 2
+
+
 @pytest.mark.parametrize("block_fn", ["parallel_scaling", "diff_parallel_scaling"])
 def test_a_common_projection_without_bias_leaves_one_to_the_perceptron(block_fn: str) -> None:
     model = vit(block_fn=block_fn, qkv_bias=False)
@@ -243,10 +287,32 @@ def test_parts_of_one_projection_are_not_overwritten(options: dict[str, object])
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-def test_the_classifier_begins_as_the_paper_does() -> None:
-    model = tv.create_model(TINY, weight_init="jax_nlhb", seed=0)
-    logits = model(torch.randn(2, 1, 8, 8))
-    torch.testing.assert_close(logits, torch.full((2, 10), -math.log(10)))
+def test_the_classifiers_begin_as_the_paper_does() -> None:
+    model = tv.create_model(TINY, weight_init="jax_nlhb", distilled=True, seed=0)
+    for logits in model.forward_distilled(torch.randn(2, 1, 8, 8)):
+        torch.testing.assert_close(logits, torch.full((2, 10), -math.log(10)))
+
+
+XAVIER_MLP, XAVIER = math.sqrt(2 / (128 + 512)), math.sqrt(2 / (128 + 128))
+
+
+@pytest.mark.parametrize(
+    ("weight_init", "fc1", "qkv", "bias"),
+    [
+        ("", 0.02, 0.02, 0.0),
+        ("jax", XAVIER_MLP, math.sqrt(2 / (128 + 384)), 1e-6),
+        ("moco", XAVIER_MLP, XAVIER, 0.0),
+        ("reset", 1 / math.sqrt(3 * 128), 1 / math.sqrt(3 * 128), 1 / math.sqrt(3 * 128)),
+    ],
+)
+def test_linear_layers_begin_by_the_scheme(
+    weight_init: str, fc1: float, qkv: float, bias: float
+) -> None:
+    model = tv.create_model(TINY, weight_init=weight_init, embed_dim=128, seed=0)
+    block = model.get_submodule("blocks.1")
+    tensors = (block.mlp.fc1.weight, block.attn.qkv.weight, block.mlp.fc1.bias)
+    for tensor, deviation in zip(tensors, (fc1, qkv, bias), strict=True):
+        assert tensor.std().item() == pytest.approx(deviation, rel=0.1)
 
 
 def test_a_gate_begins_open() -> None:

@@ -233,6 +233,22 @@ _VisionTransformerName: TypeAlias = Literal[
     "beit3_giant_patch14_224",
     "beit3_giant_patch14_336",
     "beit3_large_patch16_224",
+    "deit3_base_patch16_224",
+    "deit3_base_patch16_384",
+    "deit3_huge_patch14_224",
+    "deit3_large_patch16_224",
+    "deit3_large_patch16_384",
+    "deit3_medium_patch16_224",
+    "deit3_small_patch16_224",
+    "deit3_small_patch16_384",
+    "deit_base_distilled_patch16_224",
+    "deit_base_distilled_patch16_384",
+    "deit_base_patch16_224",
+    "deit_base_patch16_384",
+    "deit_small_distilled_patch16_224",
+    "deit_small_patch16_224",
+    "deit_tiny_distilled_patch16_224",
+    "deit_tiny_patch16_224",
     "eva_large_patch14_196",
     "eva_large_patch14_336",
     "flexivit_base",
@@ -636,6 +652,7 @@ def create_model(
     proj_bias: bool = ...,
     init_values: float | None = ...,
     class_token: bool = ...,
+    distilled: bool = ...,
     pos_embed: Literal["learn", "none"] = "learn",
     no_embed_class: bool = ...,
     reg_tokens: int = ...,
@@ -650,7 +667,7 @@ def create_model(
     proj_drop_rate: float = 0.0,
     attn_drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
-    weight_init: Literal["", "jax", "jax_nlhb", "moco", "reset"] = "",
+    weight_init: typedvision.config.names.WeightInit = "",
     fix_init: bool = False,
     embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
     norm_layer: typedvision.config.names.TokenNorm = ...,
@@ -692,6 +709,7 @@ def create_model(
         proj_bias: Whether the attention's output projection and the perceptron have a bias. Default: the variant's own, True where it says none.
         init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
         class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
+        distilled: Put a second learnt token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
         pos_embed: A learnt embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
         no_embed_class: Give positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
         reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
@@ -922,6 +940,7 @@ def configure(
     proj_bias: bool = ...,
     init_values: float | None = ...,
     class_token: bool = ...,
+    distilled: bool = ...,
     pos_embed: Literal["learn", "none"] = "learn",
     no_embed_class: bool = ...,
     reg_tokens: int = ...,
@@ -936,7 +955,7 @@ def configure(
     proj_drop_rate: float = 0.0,
     attn_drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
-    weight_init: Literal["", "jax", "jax_nlhb", "moco", "reset"] = "",
+    weight_init: typedvision.config.names.WeightInit = "",
     fix_init: bool = False,
     embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
     norm_layer: typedvision.config.names.TokenNorm = ...,
@@ -967,6 +986,7 @@ def configure(
         proj_bias: Whether the attention's output projection and the perceptron have a bias. Default: the variant's own, True where it says none.
         init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
         class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
+        distilled: Put a second learnt token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
         pos_embed: A learnt embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
         no_embed_class: Give positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
         reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.

@@ -1040,6 +1040,86 @@ beit3_large_patch16_224: Final[VisionTransformerVariant[Literal[True, "in22k_ft_
 
 Weights: in22k_ft_in1k, indomain_in22k_ft_in1k, indomain_pt, pt.
 """
+deit3_base_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
+"""Vision Transformer, 86,585,320 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k, fb_in22k_ft_in1k.
+"""
+deit3_base_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
+"""Vision Transformer, 86,877,160 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k, fb_in22k_ft_in1k.
+"""
+deit3_huge_patch14_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
+"""Vision Transformer, 632,126,440 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k, fb_in22k_ft_in1k.
+"""
+deit3_large_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
+"""Vision Transformer, 304,374,760 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k, fb_in22k_ft_in1k.
+"""
+deit3_large_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
+"""Vision Transformer, 304,763,880 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k, fb_in22k_ft_in1k.
+"""
+deit3_medium_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
+"""Vision Transformer, 38,849,512 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k, fb_in22k_ft_in1k.
+"""
+deit3_small_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
+"""Vision Transformer, 22,059,496 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k, fb_in22k_ft_in1k.
+"""
+deit3_small_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
+"""Vision Transformer, 22,205,416 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k, fb_in22k_ft_in1k.
+"""
+deit_base_distilled_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
+"""Vision Transformer, 87,338,192 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k.
+"""
+deit_base_distilled_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
+"""Vision Transformer, 87,630,032 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k.
+"""
+deit_base_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
+"""Vision Transformer, 86,567,656 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k.
+"""
+deit_base_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
+"""Vision Transformer, 86,859,496 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k.
+"""
+deit_small_distilled_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
+"""Vision Transformer, 22,436,432 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k.
+"""
+deit_small_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
+"""Vision Transformer, 22,050,664 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k.
+"""
+deit_tiny_distilled_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
+"""Vision Transformer, 5,910,800 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k.
+"""
+deit_tiny_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
+"""Vision Transformer, 5,717,416 parameters, https://arxiv.org/abs/2010.11929
+
+Weights: fb_in1k.
+"""
 eva_large_patch14_196: Final[VisionTransformerVariant[Literal[True, "in22k_ft_in22k_in1k", "in22k_ft_in1k"]]]
 """Vision Transformer, 304,142,312 parameters, https://arxiv.org/abs/2010.11929
 

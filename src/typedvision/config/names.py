@@ -58,6 +58,9 @@ TokenPool = Literal["", "token", "avg", "max", "avgmax"]
 """How tokens become a vector: the first one (the class token), or the mean, maximum or both of
 all; `` (nothing) leaves the tokens as they are."""
 
+WeightInit = Literal["", "jax", "jax_nlhb", "moco", "reset"]
+"""How a transformer's linear layers begin; `` is a normal distribution."""
+
 AntiAlias = Literal["avg", "blur", "blurpc"]
 """A low-pass filter before a map is subsampled: an average, or a binomial blur
 (`blurpc` is the blur with a constant padding; https://arxiv.org/abs/1904.11486)."""

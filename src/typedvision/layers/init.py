@@ -96,6 +96,16 @@ def xavier_uniform() -> Init:
     return fill
 
 
+def scaled(init: Init, factor: float) -> Init:
+    """What `init` gives, times `factor`."""
+
+    def fill(tensor: Tensor, generator: Generator) -> object:
+        init(tensor, generator)
+        return tensor.mul_(factor)
+
+    return fill
+
+
 def fan_in(weight: Tensor) -> int:
     """Number of inputs of each output of a weight, shape (out, in, ...)."""
     return weight.numel() // weight.shape[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,7 +22,7 @@ from typedvision.config.base import (
     to_pair,
 )
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import Activation, TokenNorm, TokenPool
+from typedvision.config.names import Activation, TokenNorm, TokenPool, WeightInit
 from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
@@ -36,12 +36,11 @@ MlpName = Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"]
 AttentionName = Literal["attn", "diff"]
 Registers = Annotated[int, Field(ge=0, le=1_024)]
 PatchDropRate = Annotated[float, Field(ge=0.0, lt=1.0)]
-WeightInit = Literal["", "jax", "jax_nlhb", "moco", "reset"]
 
 
 class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     """A Vision Transformer (https://arxiv.org/abs/2010.11929) and its descendants: CLIP, SigLIP,
-    DINOv2, AIMv2, BEiT-3, FlexiViT, parallel and differential blocks."""
+    DINOv2, AIMv2, BEiT-3, FlexiViT, DeiT, parallel and differential blocks."""
 
     img_size: Size = 224
     """Height and width of the input in pixels; one number for a square."""
@@ -73,6 +72,9 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     """Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale."""
     class_token: bool = True
     """Put a learnt token in front of the patches."""
+    distilled: bool = False
+    """Put a second learnt token after the class token, with a classifier of its own, to learn from
+    a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4)."""
     pos_embed: Literal["learn", "none"] = "learn"
     """A learnt embedding of each position, or none."""
     no_embed_class: bool = False
@@ -134,6 +136,7 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
         yield from self._head_count_conflicts()
         yield from self._block_conflicts()
         yield from self._pooling_conflicts()
+        yield from self._distillation_conflicts()
         yield from self._patch_conflicts()
 
     def _head_count_conflicts(self) -> Iterator[Conflict]:
@@ -153,13 +156,10 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
 
     def _block_conflicts(self) -> Iterator[Conflict]:
         if self.block_fn in ("parallel_scaling", "diff_parallel_scaling"):
-            for name, plain in _FIXED_BY_PARALLEL_SCALING.items():
-                if getattr(self, name) != plain:
-                    yield Conflict(
-                        f"'{name}' must be {plain!r} where 'block_fn' is '{self.block_fn}': "
-                        "it has an attention and a perceptron of its own",
-                        name,
-                    )
+            yield from self._fixed(
+                _FIXED_BY_PARALLEL_SCALING,
+                f"'block_fn' is '{self.block_fn}': it has an attention and a perceptron of its own",
+            )
         if self.fix_init and self.block_fn not in ("standard", "res_post"):
             yield Conflict(
                 f"'fix_init' must be false where 'block_fn' is '{self.block_fn}': it scales one "
@@ -188,6 +188,21 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
                 "fc_norm",
             )
 
+    def _distillation_conflicts(self) -> Iterator[Conflict]:
+        if not self.distilled:
+            return
+        yield from self._fixed(
+            _FIXED_BY_DISTILLATION,
+            "'distilled' is true: the class token and the distillation token stand alone before "
+            "the patches, each with a position and a classifier",
+        )
+        if self.fc_norm:
+            yield Conflict(
+                "'fc_norm' must not be true where 'distilled' is true: there is no pooling that it "
+                "could follow",
+                "fc_norm",
+            )
+
     def _patch_conflicts(self) -> Iterator[Conflict]:
         sizes = list(zip(to_pair(self.img_size), to_pair(self.patch_size), strict=True))
         if any(image < patch for image, patch in sizes):
@@ -204,6 +219,12 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
                 "img_size",
             )
 
+    def _fixed(self, wanted: Mapping[str, object], reason: str) -> Iterator[Conflict]:
+        """A conflict for each field that has not the only value that goes with another's."""
+        for name, value in wanted.items():
+            if getattr(self, name) != value:
+                yield Conflict(f"'{name}' must be {value!r} where {reason}", name)
+
     def input_size(self) -> int | tuple[int, int] | None:
         """`img_size`, unless the model takes any."""
         return None if self.dynamic_img_size else self.img_size
@@ -219,7 +240,7 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
         """Every block with its numbers."""
         (height, width), (tall, wide) = to_pair(self.img_size), to_pair(self.patch_size)
         rows, columns = height // tall, width // wide
-        prefix = self.class_token + self.reg_tokens
+        prefix = self.class_token + self.distilled + self.reg_tokens
         positions = rows * columns + (0 if self.no_embed_class else prefix)
         pools_prefix = self.global_pool in ("", "token", "prr") or self.pool_include_prefix
         fc_norm = self.fc_norm
@@ -263,6 +284,12 @@ _FIXED_BY_PARALLEL_SCALING: dict[str, object] = {
     "mlp_layer": "mlp",
     "attn_layer": "attn",
 }
+_FIXED_BY_DISTILLATION: dict[str, object] = {
+    "global_pool": "token",
+    "pos_embed": "learn",
+    "no_embed_class": False,
+    "reg_tokens": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +314,7 @@ class ViTPlan:
     grid: tuple[int, int]
     """Rows and columns of patches."""
     prefix: int
-    """Tokens in front of the patches: class token and registers."""
+    """Tokens in front of the patches: class token, distillation token and registers."""
     positions: int
     """Tokens that have a position; 0 where none has."""
     unpooled: int

@@ -35,7 +35,7 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
         table = PositionTable("pos_embed", plan.grid)
         return Parts(
             first_conv=("patch_embed.proj",),
-            classifier=("head",),
+            classifier=("head", "head_dist") if cfg.distilled else ("head",),
             position_tables=(table,) if plan.positions else (),
             patch_kernels=("patch_embed.proj",),
         )
@@ -306,6 +306,44 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
             scale_mlp_norm=True,
             norm_eps=1e-05,
         ),
+        "deit3_base_patch16_224": ViTConfig(init_values=1e-06, no_embed_class=True),
+        "deit3_base_patch16_384": ViTConfig(img_size=384, init_values=1e-06, no_embed_class=True),
+        "deit3_huge_patch14_224": ViTConfig(
+            patch_size=14,
+            embed_dim=1280,
+            depth=32,
+            num_heads=16,
+            init_values=1e-06,
+            no_embed_class=True,
+        ),
+        "deit3_large_patch16_224": ViTConfig(
+            embed_dim=1024, depth=24, num_heads=16, init_values=1e-06, no_embed_class=True
+        ),
+        "deit3_large_patch16_384": ViTConfig(
+            img_size=384,
+            embed_dim=1024,
+            depth=24,
+            num_heads=16,
+            init_values=1e-06,
+            no_embed_class=True,
+        ),
+        "deit3_medium_patch16_224": ViTConfig(
+            embed_dim=512, num_heads=8, init_values=1e-06, no_embed_class=True
+        ),
+        "deit3_small_patch16_224": ViTConfig(
+            embed_dim=384, num_heads=6, init_values=1e-06, no_embed_class=True
+        ),
+        "deit3_small_patch16_384": ViTConfig(
+            img_size=384, embed_dim=384, num_heads=6, init_values=1e-06, no_embed_class=True
+        ),
+        "deit_base_distilled_patch16_224": ViTConfig(distilled=True),
+        "deit_base_distilled_patch16_384": ViTConfig(img_size=384, distilled=True),
+        "deit_base_patch16_224": ViTConfig(),
+        "deit_base_patch16_384": ViTConfig(img_size=384),
+        "deit_small_distilled_patch16_224": ViTConfig(embed_dim=384, num_heads=6, distilled=True),
+        "deit_small_patch16_224": ViTConfig(embed_dim=384, num_heads=6),
+        "deit_tiny_distilled_patch16_224": ViTConfig(embed_dim=192, num_heads=3, distilled=True),
+        "deit_tiny_patch16_224": ViTConfig(embed_dim=192, num_heads=3),
         "eva_large_patch14_196": ViTConfig(
             img_size=196, patch_size=14, global_pool="avg", embed_dim=1024, depth=24, num_heads=16
         ),

@@ -6,13 +6,12 @@ patches, T = P + L tokens, D features, K classes.
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from typedvision.errors import UsageError
 from typedvision.families.vit.config import BlockPlan, PoolName, ViTConfig, ViTPlan
@@ -30,29 +29,22 @@ from typedvision.layers.attention import (
 )
 from typedvision.layers.drop import DropPath
 from typedvision.layers.image_model import ImageModel, describe
-from typedvision.layers.init import (
-    Init,
-    Inits,
-    constant,
-    default_inits,
-    lecun_normal,
-    normal,
-    torch_linear,
-    trunc_normal,
-    uniform,
-    xavier_uniform,
-    zeros,
-)
+from typedvision.layers.init import Inits, constant, normal, scaled, trunc_normal, zeros
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import GATE, GluMlp, Mlp, SwiGLU, half_gate
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchDropout, PatchEmbed
 from typedvision.layers.position import resample_position_table
 from typedvision.layers.token_pool import AttentionPool, GlobalTokenPool, RefinedTokenPool
+from typedvision.layers.transformer_init import transformer_inits
 
 
 class VisionTransformer(ImageModel):
-    """Patches as tokens, a transformer encoder, pooling and a linear classifier (figure 1)."""
+    """Patches as tokens, a transformer encoder, pooling and a linear classifier (figure 1).
+
+    A distilled one has a second token and a second classifier (https://arxiv.org/abs/2012.12877,
+    figure 2).
+    """
 
     def __init__(self, cfg: ViTConfig) -> None:
         super().__init__(cfg)
@@ -64,6 +56,7 @@ class VisionTransformer(ImageModel):
 
         self.patch_embed = _patch_embed(cfg, plan)
         self.cls_token = _table(1, cfg) if cfg.class_token else None
+        self.dist_token = _table(1, cfg) if cfg.distilled else None
         self.reg_token = _table(cfg.reg_tokens, cfg) if cfg.reg_tokens else None
         self.pos_embed = _table(plan.positions, cfg) if plan.positions else None
         self.pos_drop = nn.Dropout(cfg.pos_drop_rate)
@@ -82,9 +75,34 @@ class VisionTransformer(ImageModel):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D) to (N, K)."""
+        if self.head_dist is not None:
+            one, other = self._distilled_head(x, pre_logits)
+            return (one + other) / 2
         x = self.pool(self.attn_pool(x[:, self.unpooled :]))
         x = self.head_drop(self.fc_norm(x))
         return x if pre_logits else self.head(x)
+
+    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) of the class token and of the distillation token; `forward` gives the mean.
+
+        In training each has a loss of its own (https://arxiv.org/abs/2012.12877, section 4).
+        DistributedDataParallel, which wraps `forward` alone, wants a module whose `forward` calls
+        this.
+
+        Raises:
+            UsageError: the model has no distillation token.
+        """
+        return self._distilled_head(self.forward_features(x))
+
+    def _distilled_head(self, x: Tensor, pre_logits: bool = False) -> tuple[Tensor, Tensor]:
+        """(N, T, D) to the logits of the first two tokens, (N, K) each."""
+        if self.head_dist is None:
+            raise UsageError(
+                "this model has no distillation token: call the model itself, or build it with "
+                "distilled=True"
+            )
+        one, other = self.head_drop(x[:, :2]).unbind(1)
+        return (one, other) if pre_logits else (self.head(one), self.head_dist(other))
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, T, D) after each block; training drops no patches here."""
@@ -115,8 +133,8 @@ class VisionTransformer(ImageModel):
     def _tokens(self, patches: Tensor) -> Tensor:
         """(N, h, w, D) to tokens with positions, (N, T, D) (equation 1)."""
         x = patches.flatten(1, 2)
-        learnt = [token for token in (self.cls_token, self.reg_token) if token is not None]
-        front = [token.expand(x.shape[0], -1, -1) for token in learnt]
+        learnt = (self.cls_token, self.dist_token, self.reg_token)
+        front = [token.expand(x.shape[0], -1, -1) for token in learnt if token is not None]
         if self.embeds_prefix:
             x = torch.cat((*front, x), dim=1)
         if self.pos_embed is not None:
@@ -159,8 +177,8 @@ class VisionTransformer(ImageModel):
         describe(self, self.spec.with_options(img_size=img_size))
 
     def get_classifier(self) -> nn.Module:
-        """The linear layer."""
-        return self.head
+        """The linear layer; where there is a distillation token, the list of both layers."""
+        return self.head if self.head_dist is None else nn.ModuleList((self.head, self.head_dist))
 
     def _replace_classifier(self, num_classes: int, global_pool: PoolName) -> None:
         cfg = self._cfg.replace(num_classes=num_classes, global_pool=global_pool)
@@ -172,13 +190,14 @@ class VisionTransformer(ImageModel):
         self.unpooled, self._cfg = plan.unpooled, cfg
         self.pool = GlobalTokenPool(plan.pool)
         self.head_drop = nn.Dropout(cfg.drop_rate)
-        self.head = nn.Linear(cfg.embed_dim, num_classes) if num_classes else nn.Identity()
+        self.head = _classifier(cfg)
+        self.head_dist = _classifier(cfg) if cfg.distilled else None
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """By `weight_init` for what is linear; small random tokens and positions."""
         if module is self:
-            token = normal(1e-6)
-            return {"cls_token": token, "reg_token": token, "pos_embed": trunc_normal(0.02)}
+            tiny, small = normal(1e-6), trunc_normal(0.02)
+            return {"cls_token": tiny, "reg_token": tiny, "dist_token": small, "pos_embed": small}
         return _inits(self._cfg, path, module)
 
     def no_weight_decay(self) -> set[str]:
@@ -188,7 +207,7 @@ class VisionTransformer(ImageModel):
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The embedding, then each block, then the last normalisation."""
         return {
-            "stem": r"^cls_token|reg_token|pos_embed|patch_embed|norm_pre",
+            "stem": r"^cls_token|dist_token|reg_token|pos_embed|patch_embed|norm_pre",
             "blocks": [(r"^blocks\.(\d+)", None), (r"^norm", (99999,))],
         }
 
@@ -233,13 +252,18 @@ class ResPostBlock(nn.Module):
         return x + self.drop_path2(self.norm2(self.mlp(x)))
 
 
-class ParallelScalingBlock(nn.Module):
-    """Attention and perceptron side by side, from one normalisation and one projection
-    (https://arxiv.org/abs/2302.05442, section 2.1)."""
+class _ParallelBlock(nn.Module):
+    """One normalisation and one projection, of which both an attention and a perceptron are made.
 
-    def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
+    Args:
+        cfg: the model's config.
+        plan: the block's numbers.
+        width: features of each query and key.
+    """
+
+    def __init__(self, cfg: ViTConfig, plan: BlockPlan, width: int) -> None:
         super().__init__()
-        norm, features, width = _norm(cfg), cfg.embed_dim, cfg.embed_dim // cfg.num_heads
+        norm, features = _norm(cfg), cfg.embed_dim
         self.num_heads, self.attn_drop = cfg.num_heads, cfg.attn_drop_rate
         self.parts = [plan.hidden, features, features, features]
         self.in_norm = norm(features)
@@ -249,8 +273,6 @@ class ParallelScalingBlock(nn.Module):
         self.k_norm = norm(width) if cfg.qk_norm else nn.Identity()
         self.mlp_act = activation(cfg.act_layer, inplace=False)
         self.mlp_drop = nn.Dropout(cfg.proj_drop_rate)
-        self.attn_out_proj = nn.Linear(features, features, bias=cfg.proj_bias)
-        self.mlp_out_proj = nn.Linear(plan.hidden, features, bias=cfg.proj_bias)
         self.ls = _layer_scale(cfg)
         self.drop_path = DropPath(plan.drop_path_rate)
 
@@ -258,47 +280,51 @@ class ParallelScalingBlock(nn.Module):
         """The perceptron's bias, where that of the common projection does not hold it."""
         return {"mlp_bias": zeros}
 
+    def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The perceptron's hidden features, queries, keys and values of (N, T, D)."""
+        hidden, q, k, v = self.in_proj(self.in_norm(x)).split(self.parts, dim=-1)
+        hidden = hidden if self.mlp_bias is None else hidden + self.mlp_bias
+        return self.mlp_drop(self.mlp_act(hidden)), q, k, v
+
+
+class ParallelScalingBlock(_ParallelBlock):
+    """Attention and perceptron side by side, from one normalisation and one projection
+    (https://arxiv.org/abs/2302.05442, section 2.1)."""
+
+    def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
+        super().__init__(cfg, plan, width=cfg.embed_dim // cfg.num_heads)
+        self.attn_out_proj = nn.Linear(cfg.embed_dim, cfg.embed_dim, bias=cfg.proj_bias)
+        self.mlp_out_proj = nn.Linear(plan.hidden, cfg.embed_dim, bias=cfg.proj_bias)
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
-        hidden, q, k, v = _project(self.in_proj, self.mlp_bias, self.in_norm(x), self.parts)
-        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
+        hidden, *qkv = self._project(x)
+        q, k, v = (split_heads(part, self.num_heads) for part in qkv)
         heads = attend(self.q_norm(q), self.k_norm(k), v, self.attn_drop if self.training else 0.0)
-        y = self.attn_out_proj(merge_heads(heads))
-        y = y + self.mlp_out_proj(self.mlp_drop(self.mlp_act(hidden)))
+        y = self.attn_out_proj(merge_heads(heads)) + self.mlp_out_proj(hidden)
         return x + self.drop_path(self.ls(y))
 
 
-class DiffParallelScalingBlock(nn.Module):
+class DiffParallelScalingBlock(_ParallelBlock):
     """The same with differential attention (https://arxiv.org/abs/2410.05258), and one output
     projection for both."""
 
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
-        super().__init__()
-        norm, features, half = _norm(cfg), cfg.embed_dim, cfg.embed_dim // cfg.num_heads // 2
-        self.num_heads, self.attn_drop = cfg.num_heads, cfg.attn_drop_rate
+        half = cfg.embed_dim // cfg.num_heads // 2
+        super().__init__(cfg, plan, width=half)
         self.lambda_init = plan.lambda_init
-        self.parts = [plan.hidden, features, features, features]
-        self.in_norm = norm(features)
-        self.in_proj = nn.Linear(features, sum(self.parts), bias=cfg.qkv_bias)
-        self.mlp_bias = None if cfg.qkv_bias else nn.Parameter(torch.empty(plan.hidden))
-        self.q_norm = norm(half) if cfg.qk_norm else nn.Identity()
-        self.k_norm = norm(half) if cfg.qk_norm else nn.Identity()
         for name in LAMBDAS:
             self.register_parameter(name, nn.Parameter(torch.empty(half)))
         self.sub_norm = nn.RMSNorm(2 * half, eps=1e-5)
-        self.mlp_act = activation(cfg.act_layer, inplace=False)
-        self.mlp_drop = nn.Dropout(cfg.proj_drop_rate)
-        self.out_proj = nn.Linear(features + plan.hidden, features, bias=cfg.proj_bias)
-        self.ls = _layer_scale(cfg)
-        self.drop_path = DropPath(plan.drop_path_rate)
+        self.out_proj = nn.Linear(cfg.embed_dim + plan.hidden, cfg.embed_dim, bias=cfg.proj_bias)
 
     def inits(self) -> Inits:
-        """The perceptron's bias, and the vectors that the second map's weight is made of."""
-        return {"mlp_bias": zeros, **LAMBDAS}
+        """The same, and the vectors that the second map's weight is made of."""
+        return {**super().inits(), **LAMBDAS}
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
-        hidden, q, k, v = _project(self.in_proj, self.mlp_bias, self.in_norm(x), self.parts)
+        hidden, q, k, v = self._project(x)
         q, k = (split_heads(part, 2 * self.num_heads) for part in (q, k))
         heads = attend_differentially(
             self.q_norm(q),
@@ -308,7 +334,6 @@ class DiffParallelScalingBlock(nn.Module):
             self.attn_drop if self.training else 0.0,
         )
         heads = self.sub_norm(heads) * (1.0 - self.lambda_init)
-        hidden = self.mlp_drop(self.mlp_act(hidden))
         y = self.out_proj(torch.cat((merge_heads(heads), hidden), dim=-1))
         return x + self.drop_path(self.ls(y))
 
@@ -417,6 +442,10 @@ def _branch(cfg: ViTConfig, plan: BlockPlan, name: str, layer: nn.Module) -> nn.
     )
 
 
+def _classifier(cfg: ViTConfig) -> nn.Module:
+    return nn.Linear(cfg.embed_dim, cfg.num_classes) if cfg.num_classes else nn.Identity()
+
+
 def _attention_pool(cfg: ViTConfig, plan: ViTPlan) -> nn.Module:
     """The pooling that attends; the identity where there is a simpler one."""
     match cfg.global_pool:
@@ -429,65 +458,20 @@ def _attention_pool(cfg: ViTConfig, plan: ViTPlan) -> nn.Module:
             return nn.Identity()
 
 
-def _project(layer: nn.Linear, bias: Tensor | None, x: Tensor, parts: list[int]) -> list[Tensor]:
-    """The hidden features of the perceptron, queries, keys and values of (N, T, D)."""
-    hidden, *qkv = layer(x).split(parts, dim=-1)
-    return [hidden if bias is None else hidden + bias, *qkv]
-
-
 def _inits(cfg: ViTConfig, path: str, module: nn.Module) -> Inits:
     """How the tensors of a module below the model begin."""
-    if isinstance(module, nn.Linear):
-        return _linear_inits(cfg, path, module)
-    if isinstance(module, nn.Conv2d) and cfg.weight_init in ("jax", "jax_nlhb"):
-        return {"weight": lecun_normal(), "bias": zeros}
-    inits = default_inits(module)
-    if cfg.block_fn == "res_post" and cfg.init_values and path.endswith((".norm1", ".norm2")):
-        return {**inits, "weight": constant(cfg.init_values)}
-    return inits
-
-
-def _linear_inits(cfg: ViTConfig, path: str, layer: nn.Linear) -> Inits:
-    in_block = path.startswith("blocks.")
-    if cfg.weight_init == "reset":
-        inits = torch_linear(layer)
-    elif path.endswith("fc1_g"):
-        inits = GATE
-    else:
-        inits = {"weight": _weight_init(cfg, path, layer), "bias": _bias_init(cfg, path)}
-        if cfg.mlp_layer in ("glu_mlp", "swiglu_packed") and in_block and path.endswith("mlp.fc1"):
-            inits = half_gate(inits)
-    if in_block and path.endswith(("attn.proj", "mlp.fc2")):
-        scale = cfg.plan().blocks[int(path.split(".")[1])].output_scale
-        inits = {**inits, "weight": _scaled(inits["weight"], scale)}
-    return inits
-
-
-def _weight_init(cfg: ViTConfig, path: str, layer: nn.Linear) -> Init:
-    match cfg.weight_init:
-        case "moco" if path.endswith("qkv"):  # queries, keys and values are three layers
-            return uniform(math.sqrt(6.0 / (layer.in_features + layer.out_features / 3)))
-        case "jax" | "jax_nlhb" if path == "head":
-            return zeros
-        case "jax" | "jax_nlhb" | "moco":
-            return xavier_uniform()
+    inits = transformer_inits(cfg.weight_init, path, module)
+    opens_gates = cfg.weight_init != "reset"
+    packed = cfg.mlp_layer in ("glu_mlp", "swiglu_packed")
+    match path.split("."):
+        case ["blocks", *_, "mlp", "fc1_g"] if opens_gates:
+            return GATE
+        case ["blocks", *_, "mlp", "fc1"] if opens_gates and packed:
+            return half_gate(inits)
+        case ["blocks", index, "attn", "proj"] | ["blocks", index, "mlp", "fc2"] if cfg.fix_init:
+            scale = cfg.plan().blocks[int(index)].output_scale
+            return {**inits, "weight": scaled(inits["weight"], scale)}
+        case ["blocks", _, "norm1" | "norm2"] if cfg.block_fn == "res_post" and cfg.init_values:
+            return {**inits, "weight": constant(cfg.init_values)}
         case _:
-            return trunc_normal(0.02)
-
-
-def _bias_init(cfg: ViTConfig, path: str) -> Init:
-    match cfg.weight_init:
-        case "jax_nlhb" if path == "head":
-            return constant(-math.log(cfg.num_classes))
-        case "jax" | "jax_nlhb" if "mlp" in path:
-            return normal(1e-6)
-        case _:
-            return zeros
-
-
-def _scaled(init: Init, factor: float) -> Init:
-    def fill(tensor: Tensor, generator: Generator) -> None:
-        init(tensor, generator)
-        tensor.mul_(factor)
-
-    return fill
+            return inits
