@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import typedvision as tv
-from typedvision.families.efficientnet.config import Blocks, EfficientNetConfig, round_channels
+from typedvision.families.efficientnet.config import Blocks, EfficientNetConfig
 from typedvision.families.efficientnet.model import CondConv2d, EfficientNet, MixedConv2d
 from typedvision.layers.conv import conv2d
 from typedvision.layers.norm_act import norm_act
@@ -105,11 +105,6 @@ def test_compound_scaling() -> None:
     assert plan.stem_channels == 48
     assert [stage.channels for stage in plan.stages] == [24, 32, 56, 112, 160, 272, 448]
     assert [len(stage.blocks) for stage in plan.stages] == [2, 4, 4, 6, 6, 8, 2]
-
-
-def test_rounding_never_takes_more_than_a_tenth() -> None:
-    assert [round_channels(channels) for channels in (1, 12, 19.2, 28.8, 44)] == [8, 16, 24, 32, 48]
-    assert round_channels(19.2, round_limit=0.0) == 16
 
 
 def test_the_last_run_of_a_stage_grows() -> None:

@@ -15,7 +15,8 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.drop import DropBlock2d, DropPath
 from typedvision.layers.layer_scale import LayerScale
-from typedvision.layers.norm import LayerNorm2d, RMSNorm2d
+from typedvision.layers.mlp import GlobalResponseNormMlp, Mlp
+from typedvision.layers.norm import GlobalResponseNorm, LayerNorm2d, RMSNorm2d, SimpleNorm2d
 from typedvision.layers.pool import AvgPool2dSame, GlobalPool, pooled_features
 
 X = randn(2, 4, 6, 8)
@@ -68,6 +69,33 @@ def test_layer_norm_is_over_channels() -> None:
 def test_rms_norm_is_over_channels() -> None:
     layer = fresh(RMSNorm2d(4, eps=1e-6))
     close(layer(X), X / (X.square().mean(1, keepdim=True) + 1e-6).sqrt())
+
+
+def test_simple_norm_is_over_channels() -> None:
+    layer = fresh(SimpleNorm2d(4, eps=1e-6))
+    center = X - X.mean(1, keepdim=True)
+    close(layer(X), X / (center.square().sum(1, keepdim=True) / 3 + 1e-6).sqrt())
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_global_response_norm_is_over_the_map(channels_last: bool) -> None:
+    layer = fresh(GlobalResponseNorm(4, channels_last=channels_last))
+    x = X.permute(0, 2, 3, 1) if channels_last else X
+    close(layer(x), x)
+    nn.init.constant_(layer.weight, 2.0)
+    nn.init.constant_(layer.bias, 3.0)
+    energy = X.square().sum((2, 3), keepdim=True).sqrt()
+    wanted = X + 2 * X * energy / (energy.mean(1, keepdim=True) + 1e-6) + 3
+    close(layer(x), wanted.permute(0, 2, 3, 1) if channels_last else wanted)
+
+
+@pytest.mark.parametrize("kind", [Mlp, GlobalResponseNormMlp])
+def test_a_perceptron_of_convolutions_is_the_same(kind: type[Mlp | GlobalResponseNormMlp]) -> None:
+    linear, conv = (fresh(kind(4, 8, nn.GELU(), use_conv=conv)) for conv in (False, True))
+    for one, other in zip(conv.parameters(), linear.parameters(), strict=True):
+        one.data = randn(*one.shape)
+        other.data = one.data.view(other.shape)
+    close(conv(X), linear(X.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
 
 
 def test_layer_scale_multiplies_each_feature() -> None:

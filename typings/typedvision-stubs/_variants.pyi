@@ -2,6 +2,8 @@
 
 import torch
 import typedvision.config.names
+import typedvision.families.convnext.config
+import typedvision.families.convnext.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.resnet.config
@@ -14,6 +16,201 @@ from typedvision.config.limits import Limits
 from typing import Generic, Literal, Protocol, TypeVar, type_check_only
 
 _TagT = TypeVar("_TagT", bound=str | bool)
+
+@type_check_only
+class ConvNeXtVariant(Generic[_TagT]):
+    """A published variant of ConvNeXt (https://arxiv.org/abs/2201.03545)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = ...,
+        dims: tuple[int, int, int, int] = ...,
+        kernel_sizes: int | tuple[int, int, int, int] = ...,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
+        patch_size: int = 4,
+        conv_mlp: bool = ...,
+        conv_bias: bool = True,
+        use_grn: bool = ...,
+        ls_init_value: float | None = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "simplenorm2d", "layernorm", "rmsnorm", "simplenorm"] = ...,
+        norm_eps: float | None = ...,
+        head_norm_first: bool = ...,
+        head_hidden_size: int | None = ...,
+        head_init_scale: float = 1.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.convnext.model.ConvNeXt:
+        """A ConvNeXt model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
+            global_pool: How the last feature map becomes a vector; `` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
+            patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
+            conv_mlp: Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
+            use_grn: Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
+            ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
+            act_layer: Non-linearity of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: the variant's own, 'layernorm2d' where it says none.
+            norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: the variant's own, False where it says none.
+            head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: the variant's own, None where it says none.
+            head_init_scale: Factor of the head's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = ...,
+        dims: tuple[int, int, int, int] = ...,
+        kernel_sizes: int | tuple[int, int, int, int] = ...,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
+        patch_size: int = 4,
+        conv_mlp: bool = ...,
+        conv_bias: bool = True,
+        use_grn: bool = ...,
+        ls_init_value: float | None = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "simplenorm2d", "layernorm", "rmsnorm", "simplenorm"] = ...,
+        norm_eps: float | None = ...,
+        head_norm_first: bool = ...,
+        head_hidden_size: int | None = ...,
+        head_init_scale: float = 1.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.convnext.config.ConvNeXtConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
+            global_pool: How the last feature map becomes a vector; `` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
+            patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
+            conv_mlp: Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
+            use_grn: Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
+            ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
+            act_layer: Non-linearity of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: the variant's own, 'layernorm2d' where it says none.
+            norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: the variant's own, False where it says none.
+            head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: the variant's own, None where it says none.
+            head_init_scale: Factor of the head's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = ...,
+        dims: tuple[int, int, int, int] = ...,
+        kernel_sizes: int | tuple[int, int, int, int] = ...,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
+        patch_size: int = 4,
+        conv_mlp: bool = ...,
+        conv_bias: bool = True,
+        use_grn: bool = ...,
+        ls_init_value: float | None = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "simplenorm2d", "layernorm", "rmsnorm", "simplenorm"] = ...,
+        norm_eps: float | None = ...,
+        head_norm_first: bool = ...,
+        head_hidden_size: int | None = ...,
+        head_init_scale: float = 1.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
+            global_pool: How the last feature map becomes a vector; `` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
+            patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
+            conv_mlp: Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
+            use_grn: Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
+            ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
+            act_layer: Non-linearity of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: the variant's own, 'layernorm2d' where it says none.
+            norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: the variant's own, False where it says none.
+            head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: the variant's own, None where it says none.
+            head_init_scale: Factor of the head's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
 
 @type_check_only
 class EfficientNetBlocks(Protocol):
@@ -350,7 +547,7 @@ class ResNetVariant(Generic[_TagT]):
             down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled. At least 1, at most 127; default: the variant's own, 1 where it says none.
             avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
             act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
-            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.
@@ -415,7 +612,7 @@ class ResNetVariant(Generic[_TagT]):
             down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled. At least 1, at most 127; default: the variant's own, 1 where it says none.
             avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
             act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
-            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.
@@ -473,7 +670,7 @@ class ResNetVariant(Generic[_TagT]):
             down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled. At least 1, at most 127; default: the variant's own, 1 where it says none.
             avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
             act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
-            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.

@@ -2,6 +2,8 @@
 
 import torch
 import typedvision.config.names
+import typedvision.families.convnext.config
+import typedvision.families.convnext.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.resnet.config
@@ -18,6 +20,40 @@ from typedvision.registry.spec import ModelSpec
 from typing import Literal, TypeAlias, TypeVar, overload
 
 ModelT = TypeVar('ModelT')
+
+_ConvNeXtName: TypeAlias = Literal[
+    "convnext_atto",
+    "convnext_atto_ols",
+    "convnext_atto_rms",
+    "convnext_base",
+    "convnext_femto",
+    "convnext_femto_ols",
+    "convnext_large",
+    "convnext_large_mlp",
+    "convnext_nano",
+    "convnext_nano_ols",
+    "convnext_pico",
+    "convnext_pico_ols",
+    "convnext_small",
+    "convnext_tiny",
+    "convnext_tiny_hnf",
+    "convnext_xlarge",
+    "convnext_xxlarge",
+    "convnext_zepto_rms",
+    "convnext_zepto_rms_ols",
+    "convnextv2_atto",
+    "convnextv2_base",
+    "convnextv2_femto",
+    "convnextv2_huge",
+    "convnextv2_large",
+    "convnextv2_nano",
+    "convnextv2_pico",
+    "convnextv2_small",
+    "convnextv2_tiny",
+    "test_convnext",
+    "test_convnext2",
+    "test_convnext3",
+]
 
 _EfficientNetName: TypeAlias = Literal[
     "efficientnet_b0",
@@ -447,6 +483,89 @@ def create_model(
 
 @overload
 def create_model(
+    model: _ConvNeXtName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    dims: tuple[int, int, int, int] = ...,
+    kernel_sizes: int | tuple[int, int, int, int] = ...,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
+    patch_size: int = 4,
+    conv_mlp: bool = ...,
+    conv_bias: bool = True,
+    use_grn: bool = ...,
+    ls_init_value: float | None = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "simplenorm2d", "layernorm", "rmsnorm", "simplenorm"] = ...,
+    norm_eps: float | None = ...,
+    head_norm_first: bool = ...,
+    head_hidden_size: int | None = ...,
+    head_init_scale: float = 1.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.convnext.model.ConvNeXt:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+        kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
+        global_pool: How the last feature map becomes a vector; `` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
+        patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
+        conv_mlp: Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+        conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
+        use_grn: Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
+        ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
+        act_layer: Non-linearity of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: the variant's own, 'layernorm2d' where it says none.
+        norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: the variant's own, False where it says none.
+        head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: the variant's own, None where it says none.
+        head_init_scale: Factor of the head's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _EfficientNetName,
     *,
     pretrained: bool | str = False,
@@ -604,7 +723,7 @@ def create_model(
         down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled. At least 1, at most 127; default: the variant's own, 1 where it says none.
         avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
         act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
-        norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
         aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.
@@ -795,6 +914,63 @@ def create_model(
 
 @overload
 def configure(
+    name: _ConvNeXtName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    dims: tuple[int, int, int, int] = ...,
+    kernel_sizes: int | tuple[int, int, int, int] = ...,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
+    patch_size: int = 4,
+    conv_mlp: bool = ...,
+    conv_bias: bool = True,
+    use_grn: bool = ...,
+    ls_init_value: float | None = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "simplenorm2d", "layernorm", "rmsnorm", "simplenorm"] = ...,
+    norm_eps: float | None = ...,
+    head_norm_first: bool = ...,
+    head_hidden_size: int | None = ...,
+    head_init_scale: float = 1.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.convnext.config.ConvNeXtConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+        kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
+        global_pool: How the last feature map becomes a vector; `` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
+        patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
+        conv_mlp: Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+        conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
+        use_grn: Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
+        ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
+        act_layer: Non-linearity of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: the variant's own, 'layernorm2d' where it says none.
+        norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: the variant's own, False where it says none.
+        head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: the variant's own, None where it says none.
+        head_init_scale: Factor of the head's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _EfficientNetName,
     *,
     num_classes: int = 1000,
@@ -907,7 +1083,7 @@ def configure(
         down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled. At least 1, at most 127; default: the variant's own, 1 where it says none.
         avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
         act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
-        norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
         aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.

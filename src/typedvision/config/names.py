@@ -45,6 +45,7 @@ ConvNorm = Literal[
     "groupnorm1",
     "layernorm2d",
     "rmsnorm2d",
+    "simplenorm2d",
 ]
 """A normalisation of feature maps, shape (N, C, H, W)."""
 

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from torch import Generator, Tensor, nn
 
 from typedvision.layers.init import Init, Inits, normal, ones
+from typedvision.layers.norm import GlobalResponseNorm
 
 
 class Mlp(nn.Module):
-    """fc2(act(fc1(x)))."""
+    """fc2(act(fc1(x))); with `use_conv` of a map, (N, D, H, W), by 1x1 convolutions."""
 
     def __init__(
         self,
@@ -26,19 +27,45 @@ class Mlp(nn.Module):
         bias: bool = True,
         drop: float = 0.0,
         norm: Callable[[int], nn.Module] | None = None,
+        use_conv: bool = False,
     ) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(features, hidden, bias=bias)
+        self.fc1 = _dense(features, hidden, bias, use_conv)
         self.act = act
         self.drop1 = nn.Dropout(drop)
         self.norm = norm(hidden) if norm else nn.Identity()
-        self.fc2 = nn.Linear(hidden, features, bias=bias)
+        self.fc2 = _dense(hidden, features, bias, use_conv)
         self.drop2 = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
         x = self.norm(self.drop1(self.act(self.fc1(x))))
         return self.drop2(self.fc2(x))
+
+
+class GlobalResponseNormMlp(nn.Module):
+    """The same of a map, (N, H, W, D) or with `use_conv` (N, D, H, W), whose hidden channels
+    compete (https://arxiv.org/abs/2301.00808, figure 5)."""
+
+    def __init__(
+        self, features: int, hidden: int, act: nn.Module, *, use_conv: bool = False
+    ) -> None:
+        super().__init__()
+        self.fc1 = _dense(features, hidden, True, use_conv)
+        self.act = act
+        self.grn = GlobalResponseNorm(hidden, channels_last=not use_conv)
+        self.fc2 = _dense(hidden, features, True, use_conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A map to the same shape."""
+        return self.fc2(self.grn(self.act(self.fc1(x))))
+
+
+def _dense(features: int, out_features: int, bias: bool, use_conv: bool) -> nn.Module:
+    """A linear layer over the last dimension, or with `use_conv` over the second one."""
+    if use_conv:
+        return nn.Conv2d(features, out_features, 1, bias=bias)
+    return nn.Linear(features, out_features, bias=bias)
 
 
 class GluMlp(nn.Module):

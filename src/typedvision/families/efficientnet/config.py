@@ -23,6 +23,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, AntiAlias, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
+from typedvision.config.rounding import round_channels
 
 if TYPE_CHECKING:
     from typedvision.families.efficientnet.model import EfficientNet
@@ -380,12 +381,6 @@ def _unrolled(runs: Iterable[tuple[Blocks, int]]) -> Iterator[tuple[Blocks, bool
     for run, repeats in runs:
         for position in range(repeats):
             yield run, position == 0
-
-
-def round_channels(channels: float, divisor: int = 8, round_limit: float = 0.9) -> int:
-    """The nearest multiple of `divisor` that is not less than `round_limit` of `channels`."""
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < round_limit * channels else rounded
 
 
 @dataclass(frozen=True, slots=True)

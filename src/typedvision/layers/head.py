@@ -1,0 +1,63 @@
+"""From the last feature map to logits."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from typedvision.config.names import ConvPool
+from typedvision.layers.pool import GlobalPool, pooled_features
+
+
+class ClassifierHead(nn.Module):
+    """Pooling, a normalisation, a hidden layer, dropout and a linear classifier.
+
+    Where nothing is pooled, there are logits for each position.
+
+    Args:
+        channels: channels D of the map.
+        num_classes: classes K; 0 for no classifier.
+        global_pool: how the map becomes a vector.
+        drop_rate: dropout probability before the classifier.
+        norm: the normalisation, of maps of the pooled features; None for none.
+        hidden_size: outputs of the hidden layer, which ends in a GELU; None for no such layer.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_classes: int,
+        global_pool: ConvPool,
+        *,
+        drop_rate: float = 0.0,
+        norm: nn.Module | None = None,
+        hidden_size: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.channels, self.hidden_size = channels, hidden_size
+        self.norm = norm or nn.Identity()
+        self.pre_logits: nn.Module = nn.Identity()
+        if hidden_size:
+            hidden = nn.Linear(pooled_features(global_pool, channels), hidden_size)
+            self.pre_logits = nn.Sequential(OrderedDict({"fc": hidden, "act": nn.GELU()}))
+        self.drop = nn.Dropout(drop_rate)
+        self.reset(num_classes, global_pool)
+
+    @property
+    def features(self) -> int:
+        """Number of features that the classifier sees."""
+        return self.hidden_size or pooled_features(self.global_pool.kind, self.channels)
+
+    def reset(self, num_classes: int, global_pool: ConvPool) -> None:
+        """Put another pooling and an uninitialised classifier in place."""
+        self.global_pool = GlobalPool(global_pool)
+        self.fc = nn.Linear(self.features, num_classes) if num_classes else nn.Identity()
+
+    def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
+        pooled = self.global_pool(x)
+        x = self.norm(pooled if pooled.ndim == 4 else pooled[:, :, None, None])
+        x = self.drop(self.pre_logits(x.movedim(1, -1)))
+        x = x if pre_logits else self.fc(x)
+        return x.movedim(-1, 1) if pooled.ndim == 4 else x.flatten(1)
