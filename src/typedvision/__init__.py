@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typedvision.errors import (
         ConfigError,
         DeclarationError,
+        ImageError,
         LimitError,
         Problem,
         SpecError,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
         specify,
     )
     from typedvision.layers.image_model import ImageModel
+    from typedvision.prediction import ClassScore, Prediction, predict
+    from typedvision.preprocess.training import TrainingTransform
+    from typedvision.preprocess.transform import EvaluationTransform, make_transform
     from typedvision.registry.family import Capabilities, ModelFamily, Parts, PositionTable
     from typedvision.registry.spec import ModelSpec
     from typedvision.weights.convert import convert
@@ -54,12 +58,15 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Capabilities": "registry.family",
+    "ClassScore": "prediction",
     "Config": "config.base",
     "ConfigError": "errors",
     "Conflict": "config.problems",
     "DEFAULT_LIMITS": "config.limits",
     "DeclarationError": "errors",
+    "EvaluationTransform": "preprocess.transform",
     "FeatureSpec": "config.features",
+    "ImageError": "errors",
     "ImageModel": "layers.image_model",
     "ImageSpec": "config.image",
     "LimitError": "errors",
@@ -70,8 +77,10 @@ _HOME = {
     "ModelSpec": "registry.spec",
     "Parts": "registry.family",
     "PositionTable": "registry.family",
+    "Prediction": "prediction",
     "Problem": "errors",
     "SpecError": "errors",
+    "TrainingTransform": "preprocess.training",
     "TypedVisionError": "errors",
     "UnknownNameError": "errors",
     "UsageError": "errors",
@@ -86,6 +95,8 @@ _HOME = {
     "list_models": "factory",
     "load_model": "weights.load",
     "load_weights": "weights.load",
+    "make_transform": "preprocess.transform",
+    "predict": "prediction",
     "save_model": "weights.save",
     "specify": "factory",
 }
@@ -93,11 +104,14 @@ _HOME = {
 __all__ = [
     "DEFAULT_LIMITS",
     "Capabilities",
+    "ClassScore",
     "Config",
     "ConfigError",
     "Conflict",
     "DeclarationError",
+    "EvaluationTransform",
     "FeatureSpec",
+    "ImageError",
     "ImageModel",
     "ImageSpec",
     "LimitError",
@@ -108,8 +122,10 @@ __all__ = [
     "ModelSpec",
     "Parts",
     "PositionTable",
+    "Prediction",
     "Problem",
     "SpecError",
+    "TrainingTransform",
     "TypedVisionError",
     "UnknownNameError",
     "UsageError",
@@ -125,7 +141,9 @@ __all__ = [
     "list_models",
     "load_model",
     "load_weights",
+    "make_transform",
     "models",
+    "predict",
     "save_model",
     "specify",
 ]

@@ -156,6 +156,12 @@ class WeightsError(TypedVisionError, ValueError):
     code: ClassVar[str] = "weights"
 
 
+class ImageError(TypedVisionError, ValueError):
+    """A picture that cannot be read, or is not of the kind that the model takes."""
+
+    code: ClassVar[str] = "image"
+
+
 class UsageError(TypedVisionError, TypeError):
     """A call that cannot mean anything, with the call that does."""
 

@@ -29,6 +29,15 @@ def test_inspect_says_what_a_file_holds(saved: Path) -> None:
     assert document["tensors"]["fc.bias"]["shape"] == [5]
 
 
+def test_inspect_names_the_classes(saved: Path) -> None:
+    assert "; classes" not in run("inspect", str(saved)).stdout
+    tv.save_model(tv.load_model(saved), saved, class_names=list("abcde"))
+    assert "; classes a, b, c, d, e; " in run("inspect", str(saved)).stdout
+    many = tv.create_model("test_resnet", num_classes=1_006)
+    tv.save_model(many, saved, class_names=[f"n{number}" for number in range(1_006)])
+    assert "; classes n0, n1, n2, n3, n4 and 1,001 more; " in run("inspect", str(saved)).stdout
+
+
 def test_inspect_names_damage(saved: Path) -> None:
     saved.write_bytes(saved.read_bytes()[:-1])
     result = run("inspect", str(saved))

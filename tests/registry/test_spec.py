@@ -144,7 +144,15 @@ def test_fields_that_are_left_out_have_their_defaults() -> None:
         ({"tag": "a/b", "variant": "toy_wide"}, ("tag", "value")),
         ({"tag": "a\n", "variant": "toy_wide"}, ("tag", "value")),
         ({"image": {"size": [224]}}, ("image.size[1]", "missing")),
-        ({"image": {"mean": [0.5, 0.5]}}, ("image", "conflict")),
+        ({"image": {"mean": [0.5, 0.5]}}, ("image.mean", "conflict")),
+        ({"image": {"mean": [0.5, 0.5], "std": [1.0]}}, ("image", "conflict")),
+        ({"class_names": ["a"]}, ("class_names", "conflict")),
+        ({"class_names": "abc"}, ("class_names", "type")),
+        ({"class_names": ["a", 3]}, ("class_names[1]", "type")),
+        ({"class_names": ["a", ""]}, ("class_names[1]", "length")),
+        ({"class_names": ["a" * 257]}, ("class_names[0]", "length")),
+        ({"class_names": ["a", "\x1b[2J"]}, ("class_names[1]", "value")),
+        ({"class_names": ["a" * 250] * 4_000}, ("class_names", "value")),
         ({"image": {"file": "x"}}, ("image.file", "unknown")),
         ({"metadata": []}, ("metadata", "type")),
         ({"metadata": None}, ("metadata", "type")),
@@ -176,7 +184,7 @@ def test_what_is_no_object_is_refused(given: str | bytes) -> None:
 
 
 def test_all_problems_come_at_once() -> None:
-    given = document(famliy=1, image={"crop_pct": 2}, config={"width": "3", "widht": 3}, tag=3)
+    given = document(famliy=1, image={"crop_pct": 3}, config={"width": "3", "widht": 3}, tag=3)
     assert set(refused(given)) == {
         ("famliy", "unknown"),
         ("image.crop_pct", "range"),
@@ -289,3 +297,32 @@ def test_the_picture_follows_the_config() -> None:
     one = tv.specify(three, in_chans=1)
     assert len(one.image.mean) == 1
     assert one == tv.specify("toy_wide", in_chans=1)
+
+
+def test_names_of_classes_are_said_only_where_there_are_any() -> None:
+    plain = tv.specify("toy_wide", num_classes=3)
+    named = plain.replace(class_names=["a", "b", "\u732b"])
+    assert named.class_names == ("a", "b", "\u732b")
+    assert "class_names" not in plain.to_dict()
+    assert named.to_dict()["class_names"] == ["a", "b", "\u732b"]
+    assert tv.ModelSpec.from_json(named.to_json()) == named
+    assert named.digest() != plain.digest()
+
+
+def test_other_classes_have_other_names() -> None:
+    named = tv.specify("toy_wide", num_classes=2).replace(class_names=("a", "b"))
+    assert named.with_options(drop_rate=0.5, num_classes=2).class_names == ("a", "b")
+    assert named.with_options(num_classes=3).class_names is None
+
+
+def test_the_most_names_make_a_document_that_is_read() -> None:
+    spec = tv.specify("toy_wide", num_classes=75_000).replace(class_names=["name"] * 75_000)
+    assert tv.ModelSpec.from_json(spec.to_json()) == spec
+
+
+def test_the_config_says_how_many_channels_a_picture_has() -> None:
+    given = document(image={"mean": [0.5], "std": [0.5]}, config={"in_chans": 5})
+    spec = tv.ModelSpec.from_dict(given)
+    assert spec.image.channels == 5
+    assert "channels" not in spec.to_dict()["image"]  # type: ignore[operator]
+    assert tv.specify("toy_wide", in_chans=2).image.channels == 2

@@ -19,6 +19,7 @@ from tests.weights.hub import COMMIT, OLD_COMMIT, Hub, running
 from typedvision.config.weights import PublishedWeights
 from typedvision.errors import SpecError, UsageError, WeightsError
 from typedvision.weights.fetch import HubFile, fetch, parse_repository
+from typedvision.weights.timm_config import read_timm_config
 
 REPOSITORY = "owner/net"
 # What timm 1.0.31 writes for `create_model("test_resnet", num_classes=5, in_chans=1)`.
@@ -213,6 +214,18 @@ def test_a_repository_of_timm(hub: Hub, cache: Path, weights: bytes) -> None:
     assert grown.load_report is not None
     assert list(grown.load_report.adapted) == ["conv1.0.weight"]
     assert grown.load_report.initialised == ("fc.weight", "fc.bias")
+
+
+def test_names_of_classes_in_timms_document() -> None:
+    def named(names: object) -> tuple[str, ...] | None:
+        return read_timm_config({**TIMM_CONFIG, "label_names": names}, "a document").class_names
+
+    assert named(list("abcde")) == tuple("abcde")
+    for others in (None, list("abcd"), {"a": 1}):
+        assert named(others) is None
+    with pytest.raises(SpecError) as caught:
+        named(["a", "b", "c", "d", 5])
+    assert [problem.path for problem in caught.value.problems] == [("label_names", 4)]
 
 
 def test_without_pretrained_only_the_config_is_fetched(hub: Hub, cache: Path) -> None:

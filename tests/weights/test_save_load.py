@@ -167,3 +167,18 @@ def test_deepcopy_and_state_dict_of_a_loaded_model(model: tv.ImageModel, saved: 
     buffer = io.BytesIO()
     torch.save(loaded.state_dict(), buffer)
     assert len(buffer.getvalue()) < 1.3 * saved.stat().st_size
+
+
+def test_names_of_classes_travel_in_the_file(tmp_path: Path) -> None:
+    path, model = tmp_path / "model.safetensors", tv.create_model("test_resnet", num_classes=2)
+    tv.save_model(model, path, class_names=["cat", "dog"])
+    loaded = tv.load_model(path)
+    assert loaded.spec.class_names == ("cat", "dog")
+    tv.save_model(loaded, path)  # as they were
+    again = tv.load_model(path)
+    assert again.spec == loaded.spec
+    again.reset_classifier(3)
+    assert again.spec.class_names is None
+    with pytest.raises(tv.ConfigError, match=r"'class_names' are 2 for 'config\.num_classes' = 3"):
+        tv.save_model(again, path, class_names=["cat", "dog"])
+    assert tv.load_model(path).spec == loaded.spec

@@ -1,8 +1,8 @@
 """The command line: one small module a verb.
 
 Exit codes: 0 valid, 1 invalid (any `TypedVisionError`), 2 a command that makes no sense or a file
-that cannot be read or written. Only `build` and `convert` load torch. What else takes time to load
-is imported by the function that needs it, so that `--help` and `check` answer at once.
+that cannot be read or written. Only `build`, `convert` and `predict` load torch. What else takes
+time to load is imported by the function that needs it, so that `--help` and `check` answer at once.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typedvision.cli.convert import convert
 from typedvision.cli.inspect import inspect
 from typedvision.cli.listing import listing
 from typedvision.cli.lock import lock
+from typedvision.cli.predict import predict
 from typedvision.cli.schema import schema
 from typedvision.cli.show import show
 from typedvision.cli.spec import spec
@@ -32,7 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(listing)
-for verb in (show, spec, check, schema, build, inspect, lock, convert, stubs):
+for verb in (show, spec, check, schema, build, predict, inspect, lock, convert, stubs):
     app.command()(verb)
 
 

@@ -13,6 +13,8 @@ File = Annotated[
 ]
 Tensors = Annotated[bool, typer.Option("--tensors", help="List every tensor.")]
 
+_LISTED = 5  # names of classes
+
 
 def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> None:
     """Say what a checkpoint holds, by its header alone.
@@ -34,6 +36,7 @@ def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> No
     model = "no spec: written by another library"
     if spec is not None:
         model = f"{spec.variant or spec.family}, written by typedvision {checkpoint.version}"
+        model += _classes(spec.class_names or ())
     count = f"{len(checkpoint.tensors):,} tensors, {checkpoint.elements:,} numbers"
     print_text(f"{file}: {model}; {count}, {checkpoint.size:,} bytes")
     if tensors:
@@ -42,3 +45,9 @@ def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> No
             for name, tensor in checkpoint.tensors.items()
         ]
         print_table(["tensor", "type", "shape", "bytes"], rows)
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    """The first names of the classes, where there are any."""
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return f"; classes {', '.join(names[:_LISTED])}{more}" if names else ""

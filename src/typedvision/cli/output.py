@@ -101,14 +101,25 @@ def print_error(error: TypedVisionError, subject: str = "") -> None:
     screen.print(table)
 
 
+def check_target(path: Path, *, force: bool) -> None:
+    """Refuse, before any work is done, a file that may not be replaced or has no folder.
+
+    Raises:
+        typer.BadParameter: the file exists and `force` is off, or its folder does not exist.
+    """
+    if path.exists() and not force:
+        raise typer.BadParameter(f"'{path}' exists; --force replaces it", param_hint="--output")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder '{path.parent}'", param_hint="--output")
+
+
 def write_file(path: Path, text: str, *, force: bool) -> None:
     """Write a whole file at once: beside it first, then by its name.
 
     Raises:
         typer.BadParameter: the file exists and `force` is off, or it cannot be written.
     """
-    if path.exists() and not force:
-        raise typer.BadParameter(f"'{path}' exists; --force replaces it", param_hint="--output")
+    check_target(path, force=force)
     draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
         draft.write_text(text, "utf-8")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from typedvision.config.base import Config, Pixels
+from typedvision.config.base import Channels, Config, Pixels
+from typedvision.config.problems import Conflict
 
 Interpolation = Literal["bicubic", "bilinear"]
 CropMode = Literal["center", "squash", "border"]
@@ -34,14 +36,37 @@ class ImageSpec(Config):
     """Standard deviation of each channel, of values in [0, 1]; divided by."""
     interpolation: Interpolation = "bicubic"
     """How the picture is resampled."""
-    crop_pct: Annotated[float, Field(gt=0.0, le=1.0)] = 0.875
-    """Share of the resized picture's side that the crop keeps."""
+    crop_pct: Annotated[float, Field(ge=0.01, le=2.0)] = 0.875
+    """Share of the resized picture's side that the crop keeps; above 1, the crop has a border."""
     crop_mode: CropMode = "center"
     """`center` crops the middle, `squash` ignores the aspect ratio, `border` pads."""
+    channels: Channels = 3
+    """Number of channels: 1 is grey, 3 is colour. As many as `mean` or `std` has values, where
+    nothing else is said; in a model's spec, as many as the model takes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, data: object) -> object:
+        if not isinstance(data, Mapping) or "channels" in data:
+            return data
+        values = [data.get(name, cls.model_fields[name].default) for name in ("mean", "std")]
+        counts = [len(value) for value in values if isinstance(value, list | tuple)]
+        return {**data, "channels": max(1, *counts)} if counts else data
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Values that are neither one nor one for each channel."""
+        for name in ("mean", "std"):
+            count = len(getattr(self, name))
+            if count not in (1, self.channels):
+                yield Conflict(
+                    f"'{name}' has {count} values for 'channels' = {self.channels}: "
+                    "give one value, or one for each channel",
+                    name,
+                )
 
     def for_channels(self, count: int) -> Self:
         """This spec for another number of channels: their average serves each of them."""
-        if len(self.mean) in (1, count) and len(self.std) in (1, count):
+        if count == self.channels:
             return self
         mean, std = sum(self.mean) / len(self.mean), sum(self.std) / len(self.std)
-        return self.replace(mean=(mean,), std=(std,))
+        return self.replace(mean=(mean,), std=(std,), channels=count)

@@ -10,10 +10,13 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     JsonValue,
     SerializeAsAny,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -38,6 +41,23 @@ _SCHEMA_KEY = "$schema"
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=128)]
 _Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", max_length=128)]
+_ClassName = Annotated[
+    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
+]
+_NAMES_SIZE = 900_000  # bytes of JSON; a document is read as far as MAX_BYTES
+
+
+def _readable_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if sum(len(json.dumps(name)) + len(",\n    ") for name in names) > _NAMES_SIZE:
+        raise ValueError(f"must take at most {_NAMES_SIZE:,} bytes as JSON")
+    return names
+
+
+_ClassNames = Annotated[
+    tuple[_ClassName, ...],
+    BeforeValidator(lambda names: tuple(names) if isinstance(names, list) else names),
+    AfterValidator(_readable_names),
+]
 
 
 def _plain_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -71,6 +91,8 @@ class ModelSpec(Config):
     """The one file that those weights are; compared on every load."""
     image: ImageSpec = ImageSpec()
     """What the model expects of its input picture."""
+    class_names: _ClassNames | None = None
+    """The name of each class, in the classifier's order, where they are known."""
     metadata: Annotated[dict[str, JsonValue], AfterValidator(_plain_metadata)] = Field(
         default_factory=dict
     )
@@ -145,11 +167,16 @@ class ModelSpec(Config):
         return spec_schema()
 
     def to_dict(self) -> dict[str, object]:
-        """The document as plain data, with every default written out; `lock` only if there is one.
+        """The document as plain data, with every default written out.
 
-        So a spec that is not locked has the digest that it had before there were locks.
+        `lock` and `class_names` are there only if they hold something, and `image` leaves its
+        channels to the config, so that a document which says no more has the digest that it had
+        before there were such fields.
         """
-        return self.model_dump(mode="json", exclude={"lock"} if self.lock is None else None)
+        unsaid = {name for name in ("lock", "class_names") if getattr(self, name) is None}
+        return self.model_dump(
+            mode="json", exclude={"image": {"channels"}, **dict.fromkeys(unsaid, True)}
+        )
 
     def to_json(self, *, indent: int | None = 2, schema: str | None = None) -> str:
         """The document as JSON.
@@ -178,7 +205,8 @@ class ModelSpec(Config):
     def with_options(self, **options: object) -> Self:
         """This spec with other options of its config; what pictures it expects follows.
 
-        Tag and lock stay: the weights are the same file, adapted to the options.
+        Tag and lock stay: the weights are the same file, adapted to the options. The names of the
+        classes go where their number changes: these are others.
 
         Raises:
             ConfigError: naming every option that is wrong.
@@ -188,17 +216,25 @@ class ModelSpec(Config):
             {**dict(self.config), **options},
             subject=f"'{self.variant or self.family}'",
         )
-        image = self.image
-        if config.in_chans != self.config.in_chans:
-            image = image.for_channels(config.in_chans)
+        image = self.image.for_channels(config.in_chans)
         if config.input_size() != self.config.input_size() and (size := config.input_size()):
             image = image.replace(size=to_pair(size))
-        return self.replace(config=config, image=image)
+        same_classes = config.num_classes == self.config.num_classes
+        names = self.class_names if same_classes else None
+        return self.replace(config=config, image=image, class_names=names)
 
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, data: object) -> object:
         return data  # nothing to freeze here: metadata stays as the user wrote it
+
+    @field_validator("image")
+    @classmethod
+    def _one_value_serves(cls, image: ImageSpec, info: ValidationInfo) -> ImageSpec:
+        config = info.data.get("config")
+        if isinstance(config, ModelConfig) and len(image.mean) == len(image.std) == 1:
+            return image.for_channels(config.in_chans)
+        return image
 
     def conflicts(self) -> Iterator[Conflict]:
         """What does not agree with the rest of the document."""
@@ -221,6 +257,12 @@ class ModelSpec(Config):
                     f"{self.config.in_chans}: give one value, or one for each channel",
                     "image",
                 )
+        if self.class_names is not None and len(self.class_names) != self.config.num_classes:
+            yield Conflict(
+                f"'class_names' are {len(self.class_names)} for 'config.num_classes' = "
+                f"{self.config.num_classes}: give one for each class, or none",
+                "class_names",
+            )
 
 
 def configure_family(family: AnyFamily, options: Mapping[str, object], subject: str) -> ModelConfig:

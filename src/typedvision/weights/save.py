@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
@@ -53,7 +53,9 @@ DTYPES = {
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
-def save_model(model: ImageModel, path: str | PathLike[str]) -> None:
+def save_model(
+    model: ImageModel, path: str | PathLike[str], *, class_names: Sequence[str] | None = None
+) -> None:
     """Write a model's weights and its spec into one safetensors file.
 
     The file is written beside and then renamed: at any moment `path` holds the old file or the new
@@ -62,16 +64,22 @@ def save_model(model: ImageModel, path: str | PathLike[str]) -> None:
     Args:
         model: a model that its family built; on any device, in any dtype.
         path: the file, usually `*.safetensors`; its folder must exist.
+        class_names: a name for each class, which the saved spec has from now on; by default those
+            that the model's spec has.
 
     Raises:
         UsageError: the model is none of ours, or a skeleton without weights.
+        ConfigError: there are more or fewer names than classes, or one is not as it should be.
         WeightsError: the file cannot be written; what was at `path` is as it was.
     """
     if not isinstance(model, ImageModel):
         kind = type(model).__name__
         raise UsageError(f"save_model takes a model that create_model made; got {kind}")
+    described = model.spec
+    if class_names is not None:
+        described = described.replace(class_names=class_names)
+    spec = described.canonical()
     tensors = {key: _on_cpu(tensor) for key, tensor in model.state_dict().items()}
-    spec = model.spec.canonical()
     metadata = {
         "format": "pt",  # other libraries look for it
         FORMAT_KEY: str(FORMAT),

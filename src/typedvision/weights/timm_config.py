@@ -14,7 +14,7 @@ _IMAGE_FIELDS = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
 
 
 def read_timm_config(document: object, source: str) -> ModelSpec:
-    """The spec of timm's document: `architecture`, `pretrained_cfg` and `model_args`.
+    """The spec of timm's document: `architecture`, `pretrained_cfg`, `model_args`, `label_names`.
 
     Args:
         document: the decoded document.
@@ -50,7 +50,15 @@ def read_timm_config(document: object, source: str) -> ModelSpec:
         placed = [replace(p, path=("pretrained_cfg", *p.path)) for p in error.problems]
         raise _spec_error(source, placed) from None
     spec = ModelSpec.from_config(config, variant=variant)
-    return spec.replace(image=image.for_channels(config.in_chans))
+    spec = spec.replace(image=image.for_channels(config.in_chans))
+    names = fields.get("label_names")
+    if not isinstance(names, list) or len(names) != config.num_classes:
+        return spec
+    try:
+        return spec.replace(class_names=names)
+    except ConfigError as error:
+        placed = [replace(p, path=("label_names", *p.path[1:])) for p in error.problems]
+        raise _spec_error(source, placed) from None
 
 
 def _mapping(

@@ -1,0 +1,221 @@
+"""`typedvision predict`: what a model says of pictures."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from typedvision.cli.models import names, read_model
+from typedvision.cli.output import (
+    INVALID,
+    AsJson,
+    Force,
+    check_target,
+    console,
+    errors_shown,
+    print_error,
+    print_json,
+    print_table,
+    print_text,
+    write_file,
+)
+
+if TYPE_CHECKING:
+    from typedvision.layers.image_model import ImageModel
+    from typedvision.prediction import Prediction
+
+Pictures = Annotated[
+    list[Path],
+    typer.Argument(metavar="PICTURE", help="Files, or folders: every picture inside."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Name of the model, name.tag, or a spec file.", autocompletion=names
+    ),
+]
+CheckpointFile = Annotated[
+    Path | None,
+    typer.Option("--checkpoint", metavar="FILE", help="A safetensors file with the weights."),
+]
+Top = Annotated[int, typer.Option("--top", min=1, metavar="N", help="Classes of each picture.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "--output", "-o", metavar="FILE", help="Write a table: a .csv or a .json file."
+    ),
+]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", min=1, metavar="N", help="Pictures at once.")
+]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, metavar="N", help="Threads that read pictures.")
+]
+Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda, cuda:1.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Open no socket.")]
+
+
+def predict(
+    pictures: Pictures,
+    model: Model = None,
+    checkpoint: CheckpointFile = None,
+    top: Top = 5,
+    out: Out = None,
+    force: Force = False,
+    batch_size: BatchSize = 32,
+    workers: Workers = 2,
+    device: Device = "cpu",
+    offline: Offline = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is on pictures: the most probable classes of each.
+
+    A picture that cannot be read is a row with its error, and the others follow.
+
+    \b
+    Examples:
+      typedvision predict *.jpg --model resnet50.a1_in1k --top 5
+      typedvision predict cat.jpg --checkpoint model.safetensors --json
+      typedvision predict photos --checkpoint model.safetensors --out table.csv
+    """
+    if out is not None:
+        if out.suffix not in _WRITERS:
+            wanted = " or ".join(_WRITERS)
+            raise typer.BadParameter(f"'{out}' must end in {wanted}", param_hint="--out")
+        check_target(out, force=force)
+    if model is None and checkpoint is None:
+        raise typer.BadParameter("say which model: --model, --checkpoint, or both")
+    files = list(_files(pictures))
+    if not files:
+        raise typer.BadParameter("there is no picture in the folder", param_hint="PICTURE")
+    with errors_shown(as_json):
+        from typedvision.prediction import predict as predictions
+
+        loaded = _load(model, checkpoint, device, offline)
+        found = predictions(loaded, files, top=top, batch_size=batch_size, workers=workers)
+        rows = list(_with_progress(found, len(files)))
+    for row in rows:
+        if row.error is not None and not as_json:
+            print_error(row.error)
+    if out is not None:
+        write_file(out, _WRITERS[out.suffix](rows), force=force)
+        failed = sum(row.error is not None for row in rows)
+        if as_json:
+            print_json({"file": str(out), "pictures": len(rows), "failed": failed})
+        else:
+            print_text(f"{out}: {len(rows):,} pictures, {failed:,} without a prediction")
+    elif as_json:
+        print_json([_document(row) for row in rows])
+    else:
+        _print(rows)
+    if any(row.error is not None for row in rows):
+        raise typer.Exit(INVALID)
+
+
+def _files(pictures: Iterable[Path]) -> Iterator[Path]:
+    """Files as they are; of folders, every picture at any depth, sorted."""
+    from typedvision.preprocess.decode import suffixes
+
+    known = suffixes()
+    for path in pictures:
+        if not path.is_dir():
+            yield path
+            continue
+        for folder, inside, files in os.walk(path):
+            inside.sort()
+            here = [Path(folder, file) for file in sorted(files)]
+            yield from (file for file in here if file.suffix.lower() in known)
+
+
+def _load(model: str | None, checkpoint: Path | None, device: str, offline: bool) -> ImageModel:
+    """The model with its weights: those of the checkpoint, if one is named.
+
+    Raises:
+        TypedVisionError: the model or its weights cannot be had.
+        typer.BadParameter: there is no such device here.
+    """
+    import torch
+
+    from typedvision.factory import create_model
+    from typedvision.weights.load import load_model
+
+    try:
+        torch.empty(0, device=device)
+    except Exception as error:  # each backend has its own
+        reason = str(error).partition("\n")[0]
+        raise typer.BadParameter(f"'{device}': {reason}", param_hint="--device") from None
+    if model is None:
+        assert checkpoint is not None
+        return load_model(checkpoint, device=device)
+    return create_model(
+        read_model(model, None) if model.endswith(".json") else model,
+        pretrained=checkpoint is None,
+        checkpoint_path=checkpoint,
+        device=device,
+        offline=offline,
+    )
+
+
+def _with_progress(rows: Iterable[Prediction], count: int) -> Iterable[Prediction]:
+    """The rows, with a progress bar on a terminal that is gone at the end."""
+    from rich.progress import track
+
+    screen = console(stderr=True)
+    hidden = not screen.is_terminal
+    return track(rows, "predicting", total=count, console=screen, transient=True, disable=hidden)
+
+
+def _document(row: Prediction) -> dict[str, object]:
+    if row.error is not None:
+        return {"picture": str(row.picture), "valid": False, **row.error.to_dict()}
+    classes = [dataclasses.asdict(score) for score in row.classes]
+    return {"picture": str(row.picture), "valid": True, "classes": classes}
+
+
+def _json(rows: Iterable[Prediction]) -> str:
+    return json.dumps([_document(row) for row in rows], indent=2, allow_nan=False) + "\n"
+
+
+def _csv(rows: Iterable[Prediction]) -> str:
+    """One row a picture: its error, if it has one, or its classes, the most probable first."""
+    rows = list(rows)
+    ranks = range(1, 1 + max(len(row.classes) for row in rows))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    columns = [f"{field}_{rank}" for rank in ranks for field in ("class", "name", "probability")]
+    table.writerow(["picture", "error", *columns])
+    for row in rows:
+        cells = [
+            cell
+            for score in row.classes
+            for cell in (score.index, score.name, f"{score.probability:.6f}")
+        ]
+        error = "" if row.error is None else row.error.summary
+        table.writerow([row.picture, error, *cells, *[""] * (len(columns) - len(cells))])
+    return text.getvalue().encode(errors="backslashreplace").decode()  # a name may be any bytes
+
+
+def _print(rows: Iterable[Prediction]) -> None:
+    cells = [
+        (
+            str(row.picture) if rank == 0 else "",
+            str(score.index),
+            score.name or "",
+            f"{score.probability:.1%}",
+        )
+        for row in rows
+        for rank, score in enumerate(row.classes)
+    ]
+    if cells:
+        print_table(["picture", "class", "name", "probability"], cells)
+
+
+_WRITERS = {".csv": _csv, ".json": _json}

@@ -1,0 +1,112 @@
+"""`predict`: the most probable classes of pictures, in their order, whatever some of them are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import typedvision as tv
+from tests.preprocess.pictures import colours, image
+
+NAMES = ("ant", "bee", "cat", "dog", "eel")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> tv.ImageModel:
+    path = tmp_path / "model.safetensors"
+    tv.save_model(tv.create_model("test_resnet", num_classes=5, seed=1), path, class_names=NAMES)
+    return tv.load_model(path)
+
+
+def test_the_classes_are_those_of_the_softmax(model: tv.ImageModel) -> None:
+    (found,) = tv.predict(model, [image(90, 60)], top=3)
+    assert not model.training
+    with torch.no_grad():
+        logits = model(tv.make_transform(model)(image(90, 60))[None])[0]
+    wanted = sorted(enumerate(logits.softmax(0).tolist()), key=lambda pair: -pair[1])[:3]
+    assert [score.index for score in found.classes] == [index for index, _ in wanted]
+    assert [score.name for score in found.classes] == [NAMES[index] for index, _ in wanted]
+    probabilities = [score.probability for score in found.classes]
+    assert probabilities == pytest.approx([value for _, value in wanted])
+    assert found.error is None
+
+
+def test_no_more_classes_than_there_are(model: tv.ImageModel) -> None:
+    (found,) = tv.predict(model, [colours(9, 9)], top=100)
+    assert sum(score.probability for score in found.classes) == pytest.approx(1.0)
+    assert {score.name for score in found.classes} == set(NAMES)
+
+
+def test_classes_without_names() -> None:
+    model = tv.create_model("test_resnet", num_classes=2, seed=1)
+    (found,) = tv.predict(model, [image(9, 9)])
+    assert [score.name for score in found.classes] == [None, None]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_a_broken_picture_stops_nothing(
+    model: tv.ImageModel, batch_size: int, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    pictures = [image(90, 60), broken, "nowhere.png", colours(50, 50), image(20, 80), broken]
+    found = list(tv.predict(model, pictures, batch_size=batch_size, workers=3))
+    assert [one.picture for one in found] == pictures
+    assert [one.error is None for one in found] == [True, False, False, True, True, False]
+    assert [bool(one.classes) for one in found] == [True, False, False, True, True, False]
+    assert "broken.jpg" in str(found[1].error)
+    for one in (found[0], found[3], found[4]):
+        (alone,) = tv.predict(model, [one.picture])
+        assert [score.index for score in alone.classes] == [score.index for score in one.classes]
+
+
+def test_pictures_are_taken_as_they_are_needed(model: tv.ImageModel) -> None:
+    taken = 0
+
+    def endless() -> Iterator[torch.Tensor]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield colours(9, 9)
+
+    predictions = tv.predict(model, endless(), batch_size=2)
+    assert taken == 0
+    next(predictions)
+    assert taken == 4  # one batch, and the next one ahead
+    assert list(tv.predict(model, [])) == []
+
+
+def test_an_output_that_is_no_number_is_an_error(model: tv.ImageModel) -> None:
+    with torch.no_grad():
+        model.get_classifier().bias.fill_(float("nan"))
+    (found,) = tv.predict(model, [image(9, 9)])
+    assert isinstance(found.error, tv.WeightsError)
+    assert "the picture is not finite" in str(found.error)
+    assert found.classes == ()
+
+
+def test_half_precision_is_the_models(model: tv.ImageModel) -> None:
+    (wanted,) = tv.predict(model, [image(90, 60)], top=1)
+    (found,) = tv.predict(model.to(torch.bfloat16), [image(90, 60)], top=1)
+    assert found.classes[0].probability == pytest.approx(wanted.classes[0].probability, abs=0.02)
+
+
+def test_what_makes_no_sense_is_refused_at_once(model: tv.ImageModel) -> None:
+    picture = [image(9, 9)]
+    skeleton = tv.create_model("test_resnet", device="meta")
+    features = tv.create_model("test_resnet", num_classes=0)
+    for wrong, words in ((3, "create_model"), (skeleton, "skeleton"), (features, "classifier")):
+        with pytest.raises(tv.UsageError, match=words):
+            tv.predict(wrong, picture)  # type: ignore[arg-type]
+    for name in ("top", "batch_size", "workers"):
+        for value in (0, True, 1.0):
+            with pytest.raises(tv.UsageError, match=f"{name} must be"):
+                tv.predict(model, picture, **{name: value})  # type: ignore[arg-type]
+    for one in ("x.jpg", image(9, 9), colours(9, 9)):
+        with pytest.raises(tv.UsageError, match="several pictures"):
+            tv.predict(model, one)  # type: ignore[arg-type]
+    with pytest.raises(tv.UsageError, match="a picture is"):
+        list(tv.predict(model, [3]))  # type: ignore[list-item]
