@@ -7,9 +7,11 @@ import pytest
 import typedvision as tv
 from tests.contract.facts import FAMILIES, SMALL
 from typedvision.config.base import ModelConfig, to_pair
+from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 
 SIDE = 64  # pixels: five halvings leave a map of two by two
+LARGE = 60_000_000  # parameters: each filling takes seconds
 
 
 @pytest.fixture(params=FAMILIES, ids=lambda family: family.key)
@@ -23,8 +25,10 @@ def family(request: pytest.FixtureRequest) -> AnyFamily:
 def small(family: AnyFamily) -> ModelConfig:
     """The family's smallest variant, for small pictures and a few classes."""
     name = SMALL[family.key]
-    size = {"img_size": SIDE} if tv.accepts(name, "img_size") else {}
-    return tv.configure(name, num_classes=7, **size)
+    options: dict[str, object] = {"img_size": SIDE} if tv.accepts(name, "img_size") else {}
+    if index.rows()[family.key]["variants"][name]["params"] > LARGE:
+        options["mlp_ratio"] = 1 / 64  # where the fully connected layers hold most of them
+    return tv.configure(name, num_classes=7, **options)
 
 
 def picture_size(cfg: ModelConfig) -> tuple[int, int]:

@@ -28,7 +28,7 @@ CONFLICTS = [
     ({"kernel_sizes": (3, 5, 7, 8)}, "kernel_sizes"),
     ({"stem_type": "overlap", "patch_size": 2}, "patch_size"),
     ({"norm_layer": "batchnorm2d", "norm_eps": 1e-3}, "norm_eps"),
-    ({"norm_layer": "groupnorm"}, "dims"),
+    ({"norm_layer": "groupnorm"}, "norm_layer"),
     ({"head_norm_first": True, "head_hidden_size": 8}, "head_hidden_size"),
     ({"global_pool": "catavgmax"}, "global_pool"),
 ]

@@ -4,10 +4,14 @@ import torch
 import typedvision.config.names
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
+import typedvision.families.densenet.config
+import typedvision.families.densenet.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
+import typedvision.families.vgg.config
+import typedvision.families.vgg.model
 import typedvision.families.vit.config
 import typedvision.families.vit.model
 from collections.abc import Sequence
@@ -53,6 +57,15 @@ _ConvNeXtName: TypeAlias = Literal[
     "test_convnext",
     "test_convnext2",
     "test_convnext3",
+]
+
+_DenseNetName: TypeAlias = Literal[
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
+    "densenet264d",
+    "densenetblur121d",
 ]
 
 _EfficientNetName: TypeAlias = Literal[
@@ -172,10 +185,12 @@ _EfficientNetName: TypeAlias = Literal[
 
 _ResNetName: TypeAlias = Literal[
     "ecaresnet101d",
+    "ecaresnet101d_pruned",
     "ecaresnet200d",
     "ecaresnet269d",
     "ecaresnet26t",
     "ecaresnet50d",
+    "ecaresnet50d_pruned",
     "ecaresnet50t",
     "ecaresnetlight",
     "ecaresnext26t_32x4d",
@@ -250,6 +265,17 @@ _ResNetName: TypeAlias = Literal[
     "test_resnet",
     "wide_resnet101_2",
     "wide_resnet50_2",
+]
+
+_VGGName: TypeAlias = Literal[
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
 ]
 
 _VisionTransformerName: TypeAlias = Literal[
@@ -566,6 +592,73 @@ def create_model(
 
 @overload
 def create_model(
+    model: _DenseNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    growth_rate: int = ...,
+    block_config: tuple[int, ...] = ...,
+    bn_size: int = 4,
+    stem_type: Literal["", "deep", "deep_tiered"] = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    aa_layer: Literal["blur", "blurpc"] | None = ...,
+    aa_stem_only: bool = True,
+    proj_drop_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+) -> typedvision.families.densenet.model.DenseNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        growth_rate: Channels that each layer adds (the paper's k). At least 1, at most 65536; default: the variant's own.
+        block_config: Number of layers of each dense block. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+        bn_size: Channels between the two convolutions of a layer, for each channel that it adds. At least 1, at most 64; default: 4.
+        stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. One of '', 'deep', 'deep_tiered'; default: the variant's own, '' where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
+        aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
+        proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _EfficientNetName,
     *,
     pretrained: bool | str = False,
@@ -688,8 +781,9 @@ def create_model(
     aa_layer: Literal["avg", "blur"] | None = ...,
     drop_path_rate: float = 0.0,
     drop_block_rate: float = 0.0,
-    zero_init_last: bool = True,
+    zero_init_last: bool = ...,
     block_args: typedvision.families.resnet.config.BlockArgs = ...,
+    pruned: tuple[typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage] | None = ...,
 ) -> typedvision.families.resnet.model.ResNet:
     """Make a model, with initialised, published or your own weights.
 
@@ -727,8 +821,66 @@ def create_model(
         aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.
-        zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: True.
+        zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
         block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
+        pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _VGGName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    cfg: tuple[int | Literal["M"], ...] = ...,
+    mlp_ratio: float = 1.0,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: typedvision.config.names.ConvNorm | None = ...,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+) -> typedvision.families.vgg.model.VGG:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        cfg: The layers (a column of the paper's table 1): a number is a 3x3 convolution with so many output channels, `M` is a max pooling that halves the map. Of length at least 1, of length at most 128, at least 1, at most 65536, one of 'M'; default: the variant's own.
+        mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
+        global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -971,6 +1123,47 @@ def configure(
 
 @overload
 def configure(
+    name: _DenseNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    growth_rate: int = ...,
+    block_config: tuple[int, ...] = ...,
+    bn_size: int = 4,
+    stem_type: Literal["", "deep", "deep_tiered"] = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    aa_layer: Literal["blur", "blurpc"] | None = ...,
+    aa_stem_only: bool = True,
+    proj_drop_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+) -> typedvision.families.densenet.config.DenseNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        growth_rate: Channels that each layer adds (the paper's k). At least 1, at most 65536; default: the variant's own.
+        block_config: Number of layers of each dense block. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+        bn_size: Channels between the two convolutions of a layer, for each channel that it adds. At least 1, at most 64; default: 4.
+        stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. One of '', 'deep', 'deep_tiered'; default: the variant's own, '' where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
+        aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
+        proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _EfficientNetName,
     *,
     num_classes: int = 1000,
@@ -1059,8 +1252,9 @@ def configure(
     aa_layer: Literal["avg", "blur"] | None = ...,
     drop_path_rate: float = 0.0,
     drop_block_rate: float = 0.0,
-    zero_init_last: bool = True,
+    zero_init_last: bool = ...,
     block_args: typedvision.families.resnet.config.BlockArgs = ...,
+    pruned: tuple[typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage] | None = ...,
 ) -> typedvision.families.resnet.config.ResNetConfig:
     """The config of a published variant, with other options; imports no torch.
 
@@ -1087,8 +1281,40 @@ def configure(
         aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.
-        zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: True.
+        zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
         block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
+        pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _VGGName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    cfg: tuple[int | Literal["M"], ...] = ...,
+    mlp_ratio: float = 1.0,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: typedvision.config.names.ConvNorm | None = ...,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+) -> typedvision.families.vgg.config.VGGConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        cfg: The layers (a column of the paper's table 1): a number is a 3x3 convolution with so many output channels, `M` is a max pooling that halves the map. Of length at least 1, of length at most 128, at least 1, at most 65536, one of 'M'; default: the variant's own.
+        mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
+        global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, ClassVar, Final, Generic, Self, TypeVar
 
 from pydantic import (
@@ -159,6 +159,18 @@ def unpooled_classifier(config: ModelConfig, global_pool: str) -> Iterator[Confl
             "set 'num_classes' to 0, or pool",
             "global_pool",
         )
+
+
+def undivided_channels(norm_layer: str | None, channels: Iterable[int]) -> Iterator[Conflict]:
+    """The conflict of a normalisation by groups with channels that 32 groups do not divide."""
+    if norm_layer in ("groupnorm", "evonorms0"):
+        for odd in (count for count in channels if count % 32):
+            yield Conflict(
+                f"'norm_layer' = '{norm_layer}' cannot divide {odd} channels into 32 groups: "
+                "choose other channels, or normalise by 'groupnorm1'",
+                "norm_layer",
+            )
+            return
 
 
 def _frozen(value: object, outside: tuple[int, ...]) -> object:

@@ -17,6 +17,7 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Whole,
+    undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, ConvPool, TokenNorm
@@ -101,12 +102,7 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
                 "keeps its usual value",
                 "norm_eps",
             )
-        if self.norm_layer == "groupnorm" and any(channels % 32 for channels in self.dims):
-            yield Conflict(
-                f"'dims' must be multiples of 32 where 'norm_layer' is 'groupnorm'; got "
-                f"{self.dims}: it has 32 groups",
-                "dims",
-            )
+        yield from undivided_channels(self.map_norm(), self.dims)
 
     def _head_conflicts(self) -> Iterator[Conflict]:
         if self.head_norm_first and self.head_hidden_size:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import Field
+
 from typedvision.config.base import (
     Builds,
     Channels,
@@ -16,6 +18,7 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Whole,
+    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -39,6 +42,15 @@ class BlockArgs(Config):
     """Attention over the channels at the end of the residual branch."""
     rd_ratio: Ratio | None = None
     """Channels inside of the attention, as a share of those outside; None for the paper's."""
+
+
+class PrunedStage(Config):
+    """What pruning left of one stage of bottlenecks."""
+
+    out_channels: Channels
+    """Output channels of every block."""
+    widths: Annotated[tuple[tuple[Channels, Channels], ...], Field(min_length=1, max_length=1_024)]
+    """Output channels of the first and of the second convolution of each block."""
 
 
 class ResNetConfig(ModelConfig, Builds["ResNet"]):
@@ -86,6 +98,9 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     the identity."""
     block_args: BlockArgs = BlockArgs()
     """Choices that apply to every residual block."""
+    pruned: tuple[PrunedStage, PrunedStage, PrunedStage, PrunedStage] | None = None
+    """Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those
+    that follow from `channels`; None for an unpruned network."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -96,7 +111,47 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
                 "set 'block' to 'bottleneck', or leave them at 1 and 64",
                 "cardinality" if self.cardinality != 1 else "base_width",
             )
+        if self.stem_type == "deep_tiered" and self.stem_width < 4:
+            yield Conflict(
+                "'stem_width' must be at least 4 where 'stem_type' is 'deep_tiered'; "
+                f"got {self.stem_width}",
+                "stem_width",
+            )
+        if self.pruned is not None:
+            yield from self._pruning_conflicts(self.pruned)
+        yield from undivided_channels(self.norm_layer, self._normalized())
         yield from unpooled_classifier(self, self.global_pool)
+
+    def _pruning_conflicts(self, stages: tuple[PrunedStage, ...]) -> Iterator[Conflict]:
+        depths = tuple(len(stage.widths) for stage in stages)
+        if depths != self.layers:
+            yield Conflict(
+                f"'pruned' has {depths} blocks and 'layers' has {self.layers}: "
+                "give the widths of every block",
+                "pruned",
+            )
+        if "basic" in self.stage_blocks():
+            yield Conflict(
+                "'pruned' is for bottlenecks: set 'block' to 'bottleneck', or leave it out",
+                "pruned",
+            )
+        if (self.cardinality, self.base_width, self.block_reduce_first) != (1, 64, 1):
+            yield Conflict(
+                "'pruned' says every width itself: leave 'cardinality', 'base_width' and "
+                "'block_reduce_first' at 1, 64 and 1",
+                "pruned",
+            )
+        if self.zero_init_last:
+            yield Conflict(
+                "'pruned' networks begin as PyTorch's layers do: set 'zero_init_last' to false",
+                "zero_init_last",
+            )
+        if self.block_args.attn_layer not in (None, "eca", "ceca"):
+            yield Conflict(
+                f"'pruned' does not say the channels inside of '{self.block_args.attn_layer}': "
+                "set 'attn_layer' in 'block_args' to 'eca', or leave it out",
+                "block_args",
+            )
 
     def stage_blocks(self) -> tuple[Block, Block, Block, Block]:
         """The kind of block of each stage."""
@@ -118,26 +173,28 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
         count, number = sum(self.layers), 0
         in_channels, stride, dilation = self._stem().channels[-1], 4, 1
         stages = []
-        for index, (block, planes, depth) in enumerate(
-            zip(self.stage_blocks(), self.channels, self.layers, strict=True)
+        for index, (block, planes) in enumerate(
+            zip(self.stage_blocks(), self.channels, strict=True)
         ):
             step = 1 if index == 0 else 2
             previous_dilation = dilation
             if stride * step > self.output_stride:
                 step, dilation = 1, dilation * step
             stride *= step
-            out_channels = planes * EXPANSION[block]
-            width = planes * self.base_width // 64 * self.cardinality
-            width = planes if block == "basic" else width
+            out_channels = attn_channels = planes * EXPANSION[block]
+            if self.pruned is not None:
+                out_channels = self.pruned[index].out_channels
             blocks = []
-            for position in range(depth):
+            for position, (first_width, width) in enumerate(self._widths(index, block)):
                 first = position == 0
                 blocks.append(
                     BlockPlan(
                         kind=block,
                         in_channels=in_channels,
+                        first_width=first_width,
                         width=width,
                         out_channels=out_channels,
+                        attn_channels=attn_channels,
                         stride=step if first else 1,
                         first_dilation=previous_dilation if first else dilation,
                         dilation=dilation,
@@ -149,6 +206,22 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
                 in_channels, number = out_channels, number + 1
             stages.append(StagePlan(tuple(blocks), out_channels, stride))
         return ResNetPlan(self._stem(), tuple(stages))
+
+    def _widths(self, stage: int, block: Block) -> tuple[tuple[int, int], ...]:
+        """Output channels of the first and of the second convolution of each block of a stage."""
+        if self.pruned is not None:
+            return self.pruned[stage].widths
+        planes = self.channels[stage]
+        width = planes if block == "basic" else planes * self.base_width // 64 * self.cardinality
+        return ((width // self.block_reduce_first, width),) * self.layers[stage]
+
+    def _normalized(self) -> Iterator[int]:
+        """The number of channels of each map that is normalised."""
+        plan = self.plan()
+        yield from plan.stem.channels
+        for stage in plan.stages:
+            for block in stage.blocks:
+                yield from (block.first_width, block.width, block.out_channels)
 
     def _stem(self) -> StemPlan:
         width = self.stem_width
@@ -170,12 +243,17 @@ class StemPlan:
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """One residual block, with every number decided."""
+    """One residual block, with every number decided.
+
+    The attention is the one for `attn_channels`, of which pruning may leave fewer.
+    """
 
     kind: Block
     in_channels: int
+    first_width: int
     width: int
     out_channels: int
+    attn_channels: int
     stride: int
     first_dilation: int
     dilation: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from typedvision.families.resnet.config import BlockArgs, ResNetConfig
+from typedvision.families.resnet.config import BlockArgs, PrunedStage, ResNetConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
 if TYPE_CHECKING:
@@ -55,6 +55,24 @@ class ResNetFamily(ModelFamily[ResNetConfig, "ResNet"]):
             avg_down=True,
             block_args=ECA,
         ),
+        "ecaresnet50d_pruned": ResNetConfig(
+            block="bottleneck",
+            layers=(3, 4, 6, 3),
+            stem_width=32,
+            stem_type="deep",
+            avg_down=True,
+            zero_init_last=False,
+            block_args=ECA,
+            pruned=(
+                PrunedStage(out_channels=19, widths=((47, 18), (52, 22), (64, 35))),
+                PrunedStage(out_channels=171, widths=((85, 37), (107, 80), (120, 85), (125, 87))),
+                PrunedStage(
+                    out_channels=818,
+                    widths=((198, 126), (255, 232), (256, 233), (253, 235), (256, 225), (256, 239)),
+                ),
+                PrunedStage(out_channels=2022, widths=((492, 237), (512, 500), (512, 490))),
+            ),
+        ),
         "ecaresnet50t": ResNetConfig(
             block="bottleneck",
             layers=(3, 4, 6, 3),
@@ -70,6 +88,48 @@ class ResNetFamily(ModelFamily[ResNetConfig, "ResNet"]):
             stem_type="deep",
             avg_down=True,
             block_args=ECA,
+        ),
+        "ecaresnet101d_pruned": ResNetConfig(
+            block="bottleneck",
+            layers=(3, 4, 23, 3),
+            stem_width=32,
+            stem_type="deep",
+            avg_down=True,
+            zero_init_last=False,
+            block_args=ECA,
+            pruned=(
+                PrunedStage(out_channels=26, widths=((45, 25), (53, 20), (60, 27))),
+                PrunedStage(out_channels=142, widths=((81, 24), (93, 49), (102, 54), (122, 78))),
+                PrunedStage(
+                    out_channels=278,
+                    widths=(
+                        (101, 25),
+                        (239, 160),
+                        (234, 156),
+                        (250, 176),
+                        (253, 191),
+                        (251, 175),
+                        (230, 128),
+                        (244, 154),
+                        (244, 159),
+                        (238, 97),
+                        (244, 149),
+                        (253, 181),
+                        (245, 119),
+                        (255, 216),
+                        (256, 201),
+                        (253, 149),
+                        (254, 141),
+                        (256, 190),
+                        (256, 217),
+                        (255, 156),
+                        (256, 155),
+                        (256, 232),
+                        (256, 214),
+                    ),
+                ),
+                PrunedStage(out_channels=2042, widths=((499, 289), (512, 512), (512, 502))),
+            ),
         ),
         "ecaresnet200d": ResNetConfig(
             block="bottleneck",

@@ -28,9 +28,10 @@ class ResNet(ImageModel):
     def __init__(self, cfg: ResNetConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
-        self.num_features = self.head_hidden_size = plan.stages[-1].channels
+        self.num_features = plan.stages[-1].channels
         self.drop_rate = cfg.drop_rate
         self.zero_init_last = cfg.zero_init_last
+        self.pruned = cfg.pruned is not None
 
         self.conv1 = _stem(cfg)
         self.bn1 = conv_norm(cfg.norm_layer, plan.stem.channels[-1])
@@ -62,12 +63,15 @@ class ResNet(ImageModel):
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.global_pool = GlobalPool(global_pool)
         self.drop = nn.Dropout(self.drop_rate)
-        features = pooled_features(global_pool, self.num_features)
-        self.fc = nn.Linear(features, num_classes) if num_classes else nn.Identity()
+        self.head_hidden_size = pooled_features(global_pool, self.num_features)
+        self.fc = nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
 
     def inits(self, path: str, module: nn.Module) -> Inits:
-        """Convolutions by their fan-out; the last normalisation of a branch by 0."""
+        """Convolutions by their fan-out; the last normalisation of a branch by 0. A pruned network
+        is there to take weights, and begins as PyTorch's layers do."""
         inits = default_inits(module)
+        if self.pruned:
+            return inits
         if isinstance(module, nn.Conv2d):
             return {**inits, "weight": kaiming_normal_fan_out()}
         if self.zero_init_last and path in self._last_norms():
@@ -99,7 +103,7 @@ class BasicBlock(nn.Module):
 
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
-        width = plan.out_channels // cfg.block_reduce_first
+        width = plan.first_width
         self.conv1, self.aa = _subsampling_conv(cfg, plan, plan.in_channels, width)
         self.bn1 = conv_norm(cfg.norm_layer, width)
         self.drop_block = _drop_block(cfg, plan)
@@ -125,7 +129,7 @@ class Bottleneck(nn.Module):
 
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
-        first = plan.width // cfg.block_reduce_first
+        first = plan.first_width
         self.conv1 = nn.Conv2d(plan.in_channels, first, 1, bias=False)
         self.bn1 = conv_norm(cfg.norm_layer, first)
         self.act1 = activation(cfg.act_layer)
@@ -262,4 +266,4 @@ def _attention(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:
     args = cfg.block_args
     if args.attn_layer is None:
         return nn.Identity()
-    return channel_attention(args.attn_layer, plan.out_channels, args.rd_ratio)
+    return channel_attention(args.attn_layer, plan.attn_channels, args.rd_ratio)

@@ -1,0 +1,84 @@
+"""What is particular to ResNet and its descendants."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import typedvision as tv
+from typedvision.families.resnet.config import BlockArgs, PrunedStage, ResNetConfig
+
+PRUNED = ResNetConfig(
+    block="bottleneck",
+    layers=(2, 1, 1, 1),
+    channels=(32, 64, 128, 512),
+    zero_init_last=False,
+    block_args=BlockArgs(attn_layer="eca"),
+    pruned=(
+        PrunedStage(out_channels=9, widths=((5, 3), (4, 6))),
+        PrunedStage(out_channels=10, widths=((7, 8),)),
+        PrunedStage(out_channels=11, widths=((7, 8),)),
+        PrunedStage(out_channels=12, widths=((7, 8),)),
+    ),
+)
+PLAIN = PRUNED.replace(pruned=None)
+
+CONFLICTS = [
+    (PRUNED, {"layers": (3, 1, 1, 1)}, "pruned"),
+    (PRUNED, {"block": ("bottleneck", "bottleneck", "bottleneck", "basic")}, "pruned"),
+    (PRUNED, {"cardinality": 2}, "pruned"),
+    (PRUNED, {"base_width": 128}, "pruned"),
+    (PRUNED, {"block_reduce_first": 2}, "pruned"),
+    (PRUNED, {"zero_init_last": True}, "zero_init_last"),
+    (PRUNED, {"block_args": {"attn_layer": "se"}}, "block_args"),
+    (PRUNED, {"norm_layer": "groupnorm"}, "norm_layer"),
+    (PLAIN, {"norm_layer": "groupnorm", "channels": (32, 64, 80, 512)}, "norm_layer"),
+    (PLAIN, {"stem_type": "deep_tiered", "stem_width": 3}, "stem_width"),
+    (PLAIN, {"global_pool": ""}, "global_pool"),
+]
+
+
+@pytest.mark.parametrize(("cfg", "options", "field"), CONFLICTS)
+def test_options_that_cannot_go_together(
+    cfg: ResNetConfig, options: dict[str, object], field: str
+) -> None:
+    with pytest.raises(tv.ConfigError) as caught:
+        cfg.replace(**options)
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.kind) == ((field,), "conflict")
+
+
+def test_a_pruned_block_has_the_channels_that_are_left() -> None:
+    model = tv.create_model(PRUNED, device="meta")
+    convs = [model.get_submodule(f"layer1.1.conv{number}") for number in (1, 2, 3)]
+    assert [tuple(conv.weight.shape[:2]) for conv in convs] == [(4, 9), (6, 4), (9, 6)]
+    assert model.num_features == 12
+    assert [level.channels for level in model.feature_info] == [64, 9, 10, 11, 12]
+
+
+def test_pruning_keeps_the_attention_of_the_whole_block() -> None:
+    # Equation 12 of ECA gives 2048 channels a kernel of 7, and 12 channels one of 3.
+    model = tv.create_model(PRUNED, device="meta")
+    assert model.get_submodule("layer4.0.se.conv").kernel_size == (7,)
+
+
+def test_a_pruned_network_begins_as_pytorchs_layers() -> None:
+    model = tv.create_model(PRUNED, seed=0)
+    conv, norm = model.get_submodule("layer4.0.conv2"), model.get_submodule("layer4.0.bn3")
+    assert isinstance(conv, nn.Conv2d)
+    assert conv.weight.abs().max() <= (7 * 9) ** -0.5  # uniform, by the fan-in
+    assert norm.weight.equal(torch.ones(12))
+
+
+def test_a_document_from_before_pruning_still_means_the_same() -> None:
+    document = tv.specify("resnet18").to_dict()
+    assert document["config"].pop("pruned") is None
+    assert tv.ModelSpec.from_dict(document) == tv.specify("resnet18")
+
+
+@pytest.mark.parametrize("pool", ["avg", "catavgmax"])
+def test_the_classifier_sees_what_pooling_gives(pool: str) -> None:
+    model = tv.create_model(PLAIN.replace(global_pool=pool), device="meta")
+    model.reset_classifier(3)
+    assert model.head_hidden_size == model.get_classifier().weight.shape[1]
