@@ -4,7 +4,8 @@
 
 writes `tests/golden/FAMILY.jsonl`, one line for each variant, the smallest first. CONTRACTS is a
 folder of JSON-lines files that timm's side of the parity check wrote; PYTHON is an interpreter
-that has timm. A few small variants carry numbers, and the smallest its initial spread.
+that has timm. A few small variants carry numbers; the smallest its initial spread, its
+feature levels, and the learning rates and weight decays of its parameters.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ SEEDS = 8  # draws of each initial tensor, so that small ones have a spread too
 
 Row = dict[str, object]
 
-# Runs in timm's environment. Its import needs two operators that a CPU build does not have.
-_SPREAD = """
+# These run in timm's environment. Its import needs two operators that a CPU build does not have.
+_TIMM = """
 import json, sys, warnings
 import torch
 library = torch.library.Library("torchvision", "DEF")
@@ -33,6 +34,8 @@ for name in ("nms", "qnms"):
     library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 warnings.filterwarnings("ignore")
 import timm
+"""
+_SPREAD = """
 draws = {}
 for seed in range(int(sys.argv[2])):
     torch.manual_seed(seed)
@@ -41,6 +44,33 @@ for seed in range(int(sys.argv[2])):
             draws.setdefault(key, []).append(tensor.double().flatten())
 all_of = {key: torch.cat(tensors) for key, tensors in draws.items()}
 print(json.dumps({key: [t.mean().item(), t.std(correction=0).item()] for key, t in all_of.items()}))
+"""
+_RATES = """
+from timm.optim import param_groups_layer_decay
+model = timm.create_model(sys.argv[1])
+keys = {id(parameter): key for key, parameter in model.named_parameters()}
+skip = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
+groups = param_groups_layer_decay(model, 1.0, skip, layer_decay=0.5)
+rates = {id(p): [g["lr_scale"], g["weight_decay"]] for g in groups for p in g["params"]}
+print(json.dumps({keys[parameter]: rate for parameter, rate in rates.items()}))
+"""
+_PYRAMID = """
+from tests.contract.filling import fill, fingerprint, picture
+torch.set_default_dtype(torch.float64)
+def plain(key):  # the peer renames what it wraps
+    return key.removeprefix("model.").replace("_", ".")
+model = timm.create_model(sys.argv[1])
+levels = tuple(range(len(model.feature_info)))
+fill(model)
+tensors = {plain(key): tensor for key, tensor in model.state_dict().items()}
+pyramid = timm.create_model(sys.argv[1], features_only=True, out_indices=levels).eval()
+with torch.inference_mode():
+    for key, tensor in pyramid.state_dict().items():
+        tensor.copy_(tensors[plain(key)])
+    outputs = pyramid(picture(json.loads(sys.argv[2])))
+if getattr(pyramid, "output_fmt", "NCHW") == "NHWC":
+    outputs = [output.permute(0, 3, 1, 2) for output in outputs]
+print(json.dumps([fingerprint(output) for output in outputs]))
 """
 
 
@@ -66,15 +96,20 @@ def facts(variants: list[str], rows: dict[str, Row], timm: str) -> list[Row]:
         if row in numbered:
             fact |= {key: row[key] for key in NUMBERS}
         if row in numbered[:1]:
-            fact["spread"] = spread(str(row["name"]), timm)
+            name, size = str(row["name"]), json.dumps(row["input"])
+            fact["spread"] = asked(timm, _SPREAD, name, str(SEEDS))
+            fact["rates"] = asked(timm, _RATES, name)
+            if fact["levels"]:
+                fact["pyramid"] = asked(timm, _PYRAMID, name, size)
         found.append(fact)
     return found
 
 
-def spread(name: str, timm: str) -> object:
-    """Mean and standard deviation of each tensor that timm has just initialised."""
-    command = [timm, "-c", _SPREAD, name, str(SEEDS)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+def asked(timm: str, script: str, *arguments: str) -> object:
+    """What a script prints in timm's environment."""
+    command = [timm, "-c", _TIMM + script, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=GOLDEN.parents[1])
+    return json.loads(done.stdout)
 
 
 def rounded(value: object) -> object:

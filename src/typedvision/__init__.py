@@ -18,6 +18,7 @@ from typedvision._version import __version__
 
 if TYPE_CHECKING:
     from typedvision import models
+    from typedvision.backbone import Backbone
     from typedvision.config.base import Config, ModelConfig
     from typedvision.config.features import FeatureSpec
     from typedvision.config.image import ImageSpec
@@ -39,24 +40,29 @@ if TYPE_CHECKING:
     from typedvision.factory import (
         accepts,
         configure,
+        create_backbone,
         create_model,
         family,
         list_models,
         specify,
     )
+    from typedvision.groups import parameter_groups
     from typedvision.layers.image_model import ImageModel
     from typedvision.prediction import ClassScore, Prediction, predict
     from typedvision.preprocess.training import TrainingTransform
     from typedvision.preprocess.transform import EvaluationTransform, make_transform
+    from typedvision.registry.backbone import BackboneSpec
     from typedvision.registry.family import Capabilities, ModelFamily, Parts, PositionTable
     from typedvision.registry.spec import ModelSpec
     from typedvision.weights.convert import convert
     from typedvision.weights.inspect import inspect
-    from typedvision.weights.load import load_model, load_weights
+    from typedvision.weights.load import load_backbone, load_model, load_weights
     from typedvision.weights.plan import LoadReport
     from typedvision.weights.save import save_model
 
 _HOME = {
+    "Backbone": "backbone",
+    "BackboneSpec": "registry.backbone",
     "Capabilities": "registry.family",
     "ClassScore": "prediction",
     "Config": "config.base",
@@ -89,13 +95,16 @@ _HOME = {
     "accepts": "factory",
     "configure": "factory",
     "convert": "weights.convert",
+    "create_backbone": "factory",
     "create_model": "factory",
     "family": "factory",
     "inspect": "weights.inspect",
     "list_models": "factory",
+    "load_backbone": "weights.load",
     "load_model": "weights.load",
     "load_weights": "weights.load",
     "make_transform": "preprocess.transform",
+    "parameter_groups": "groups",
     "predict": "prediction",
     "save_model": "weights.save",
     "specify": "factory",
@@ -103,6 +112,8 @@ _HOME = {
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "Backbone",
+    "BackboneSpec",
     "Capabilities",
     "ClassScore",
     "Config",
@@ -135,14 +146,17 @@ __all__ = [
     "accepts",
     "configure",
     "convert",
+    "create_backbone",
     "create_model",
     "family",
     "inspect",
     "list_models",
+    "load_backbone",
     "load_model",
     "load_weights",
     "make_transform",
     "models",
+    "parameter_groups",
     "predict",
     "save_model",
     "specify",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar, overload
@@ -15,7 +16,8 @@ from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import UnknownNameError, UsageError, shown
 from typedvision.registry import index
-from typedvision.registry.build import build_skeleton
+from typedvision.registry.backbone import BackboneSpec
+from typedvision.registry.build import build_backbone, build_skeleton
 from typedvision.registry.spec import ModelSpec, configure_family
 from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch
 from typedvision.weights.inspect import inspect
@@ -24,10 +26,13 @@ from typedvision.weights.resolve import from_hub, published_file, tagged
 if TYPE_CHECKING:
     import torch
 
+    from typedvision.backbone import Backbone
+    from typedvision.config.names import OutputFormat
     from typedvision.layers.image_model import ImageModel
     from typedvision.registry.family import AnyFamily, Capabilities, InputSize
 
 ModelT = TypeVar("ModelT")
+ImageModelT = TypeVar("ImageModelT", bound="ImageModel")
 
 
 @overload
@@ -107,39 +112,105 @@ def create_model(
         WeightsError: the weights cannot be had, or do not fit the model.
         UsageError: the arguments make no sense together.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | None):
-        raise UsageError(f"seed must be an integer; got {shown(seed)}")
-    if pretrained and checkpoint_path is not None:
-        raise UsageError("give either pretrained or checkpoint_path: both name weights")
-    if isinstance(pretrained, str):
-        model = tagged(model, pretrained)
-    published: HubFile | None = None
-    if isinstance(model, str) and model.startswith(HUB_SCHEME):
-        spec, published = from_hub(model, offline=offline, cache_dir=cache_dir)
-        spec = spec.with_options(**options)
-    else:
-        spec = specify(model, **options)
-        published = published_file(spec) if pretrained else None
-
-    import torch
-
-    from typedvision.layers.image_model import check_dtype, materialize, placed
-    from typedvision.weights.load import fill
-
-    place = placed(device)
-    check_dtype(dtype)
+    order = _Order(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
+    spec, published = order.read(model, options)
     skeleton = build_skeleton(spec, limits)
-    if checkpoint_path is not None:
-        weights = inspect(checkpoint_path)
-    elif pretrained and published is not None:
-        weights = inspect(fetch(published, offline=offline, cache_dir=cache_dir))
-    else:
-        return materialize(skeleton, place, dtype, seed)
-    parts = index.family(spec.family).parts(spec.config)
-    fill(
-        skeleton, weights, parts, device=place, dtype=dtype or torch.get_default_dtype(), seed=seed
-    )
+    order.fill(skeleton, published)
     return skeleton
+
+
+@overload
+def create_backbone(
+    model: Builds[ImageModelT],
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    **options: object,
+) -> Backbone[ImageModelT]: ...
+
+
+@overload
+def create_backbone(
+    model: str | ModelSpec | BackboneSpec,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    **options: object,
+) -> Backbone[ImageModel]: ...
+
+
+def create_backbone(
+    model: object,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    **options: object,
+) -> object:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count
+            from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By
+            default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the
+            default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model
+            or of a backbone.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default
+            PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed
+            (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        **options: other values for the fields of the config, such as `in_chans=1`.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+    order = _Order(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
+    given = model if isinstance(model, BackboneSpec) else None
+    model_spec, published = order.read(given.model if given else model, options)
+    spec = _backbone_spec(model_spec, given, out_indices, output_fmt)
+    backbone = build_backbone(spec, limits)
+    order.fill(backbone.model, published, backbone.left_out)
+    return backbone
 
 
 def configure(name: str, **options: object) -> ModelConfig:
@@ -258,6 +329,81 @@ def accepts(name: str, option: str) -> bool:
         UnknownNameError: there is no such model or family.
     """
     return option in family(name).config_type().model_fields
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a caller wants beside the model: where its weights come from, and where they go."""
+
+    pretrained: bool | str
+    checkpoint_path: str | PathLike[str] | None
+    device: torch.device | str | None
+    dtype: torch.dtype | None
+    seed: int | None
+    offline: bool
+    cache_dir: str | PathLike[str] | None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | None):
+            raise UsageError(f"seed must be an integer; got {shown(self.seed)}")
+        if self.pretrained and self.checkpoint_path is not None:
+            raise UsageError("give either pretrained or checkpoint_path: both name weights")
+
+    def read(
+        self, model: object, options: Mapping[str, object]
+    ) -> tuple[ModelSpec, HubFile | None]:
+        """The spec of the model, and its published weights where they are wanted."""
+        if isinstance(self.pretrained, str):
+            model = tagged(model, self.pretrained)
+        if isinstance(model, str) and model.startswith(HUB_SCHEME):
+            spec, published = from_hub(model, offline=self.offline, cache_dir=self.cache_dir)
+            return spec.with_options(**options), published if self.pretrained else None
+        spec = specify(model, **options)
+        return spec, published_file(spec) if self.pretrained else None
+
+    def fill(
+        self, skeleton: ImageModel, published: HubFile | None, left_out: Sequence[str] = ()
+    ) -> None:
+        """Give a skeleton its weights; it was built without the layers in `left_out`."""
+        import torch
+
+        from typedvision.layers.image_model import check_dtype, materialize, placed
+        from typedvision.weights.load import fill
+
+        place = placed(self.device)
+        check_dtype(self.dtype)
+        path = self.checkpoint_path
+        if published is not None:
+            path = fetch(published, offline=self.offline, cache_dir=self.cache_dir)
+        if path is None:
+            materialize(skeleton, place, self.dtype, self.seed)
+            return
+        family = index.family(skeleton.spec.family)
+        fill(
+            skeleton,
+            inspect(path),
+            family.parts(skeleton.spec.config),
+            left_out,
+            device=place,
+            dtype=self.dtype or torch.get_default_dtype(),
+            seed=self.seed,
+        )
+
+
+def _backbone_spec(
+    model: ModelSpec,
+    given: BackboneSpec | None,
+    out_indices: object,
+    output_fmt: object,
+) -> BackboneSpec:
+    """The spec of a backbone; what is None is as `given` has it."""
+    if out_indices is None:
+        out_indices = given.out_indices if given else range(len(model.config.features()))
+    if output_fmt is None:
+        output_fmt = given.output_fmt if given else "NCHW"
+    indices = tuple(out_indices) if isinstance(out_indices, Sequence) else out_indices
+    options = {"model": model, "out_indices": indices, "output_fmt": output_fmt}
+    return BackboneSpec.from_options(options)
 
 
 def _several(patterns: str | Sequence[str]) -> tuple[str, ...]:

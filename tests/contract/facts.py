@@ -29,6 +29,10 @@ class Facts(TypedDict):
     logits: NotRequired[Fingerprint]
     spread: NotRequired[dict[str, tuple[float, float]]]
     """Mean and standard deviation of each initial tensor."""
+    rates: NotRequired[dict[str, tuple[float, float]]]
+    """Learning rate and weight decay of each parameter, for a layer decay of a half."""
+    pyramid: NotRequired[list[Fingerprint]]
+    """The output of each feature level."""
 
 
 def read(path: Path) -> list[Facts]:

@@ -80,12 +80,12 @@ def test_every_field_is_documented() -> None:
 @pytest.mark.parametrize("name", sorted(RESERVED_OPTIONS - {"model"}))
 def test_no_field_has_a_keyword_of_the_factory(name: str) -> None:
     found = refused(base=ModelFamily[config_with(**{name: int}), Toy], variants={})
-    assert (name, f"'{name}' is a keyword of create_model: give the field another name") in found
+    assert (name, f"'{name}' is a keyword of the factory: give the field another name") in found
 
 
 def test_the_factorys_keywords_are_reserved() -> None:
-    keywords = set(inspect.signature(tv.create_model).parameters) - {"options"}
-    assert keywords <= RESERVED_OPTIONS
+    for function in (tv.create_model, tv.create_backbone):
+        assert set(inspect.signature(function).parameters) - {"options"} <= RESERVED_OPTIONS
 
 
 def test_every_row_is_of_the_familys_own_config() -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 from tests.toys import ToyArgs, ToyConfig
 from typedvision.config.base import Config, Depth, Rate, Size
 from typedvision.config.names import Activation, ActivationName
-from typedvision.factory import create_model
+from typedvision.factory import create_backbone, create_model
 from typedvision.registry.family import RESERVED_OPTIONS
 from typedvision.stubs.options import (
     keywords,
@@ -86,8 +86,9 @@ def test_nested_defaults_are_told_by_what_they_change() -> None:
 
 
 def test_the_factorys_keywords_are_the_reserved_ones_and_documented() -> None:
-    found = {each.name: each for each in keywords(create_model)}
+    found = {each.name: each for each in keywords(create_backbone)}
     assert {*found, "model"} == RESERVED_OPTIONS
+    assert {each.name for each in keywords(create_model)} <= RESERVED_OPTIONS
     assert found["seed"].type == "int | None"
     assert found["limits"].default == "..."
     assert all(each.doc for each in found.values())

@@ -38,7 +38,7 @@ def check(files: Files, as_json: AsJson = False) -> None:
         else:
             results.append({"file": file, "valid": True, **_summary(spec)})
             if not as_json:
-                print_text(f"{file}: ok, {spec.variant or spec.family}, sha256 {spec.digest()}")
+                print_text(f"{file}: ok, {spec.subject}, sha256 {spec.digest()}")
     if as_json:
         print_json(results)
     if not all(result["valid"] for result in results):

@@ -24,6 +24,7 @@ def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> No
       typedvision inspect model.safetensors
       typedvision inspect model.safetensors --tensors --json
     """
+    from typedvision.registry.spec import ModelSpec
     from typedvision.weights.inspect import inspect as read
 
     with errors_shown(as_json):
@@ -32,13 +33,13 @@ def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> No
         document = checkpoint.to_dict()
         print_json(document if tensors else {**document, "tensors": len(checkpoint.tensors)})
         return
-    spec = checkpoint.spec
-    model = "no spec: written by another library"
-    if spec is not None:
-        model = f"{spec.variant or spec.family}, written by typedvision {checkpoint.version}"
-        model += _classes(spec.class_names or ())
+    what = "no spec: written by another library"
+    if checkpoint.spec is not None:
+        what = f"{checkpoint.spec.subject}, written by typedvision {checkpoint.version}"
+    if isinstance(checkpoint.spec, ModelSpec):
+        what += _classes(checkpoint.spec.class_names or ())
     count = f"{len(checkpoint.tensors):,} tensors, {checkpoint.elements:,} numbers"
-    print_text(f"{file}: {model}; {count}, {checkpoint.size:,} bytes")
+    print_text(f"{file}: {what}; {count}, {checkpoint.size:,} bytes")
     if tensors:
         rows = [
             (name, tensor.dtype, " x ".join(map(str, tensor.shape)), f"{tensor.size:,}")

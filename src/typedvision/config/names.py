@@ -76,3 +76,6 @@ ConvNormAct = Literal[
     "batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d"
 ]
 """A normalisation of feature maps that ends in a non-linearity; `evonorms0` is both in one."""
+
+OutputFormat = Literal["NCHW", "NHWC", "NLC"]
+"""Layout of a feature level: a map (N, C, H, W) or (N, H, W, C), or tokens (N, L, C)."""

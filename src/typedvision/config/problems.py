@@ -21,6 +21,8 @@ class Conflict(NamedTuple):
     """What cannot go together and what instead; names every field."""
     field: str
     """The field to change first."""
+    allowed: tuple[object, ...] = ()
+    """Every value that the field could have instead, where these can be listed."""
 
 
 def refuse(conflicts: Iterable[Conflict]) -> None:
@@ -72,9 +74,9 @@ def _problems(
     if detail["type"] != "conflicts":
         yield _problem(detail, path, config, suggest)
         return
-    for message, field in detail.get("ctx", {})["conflicts"]:
+    for message, field, allowed in detail.get("ctx", {})["conflicts"]:
         place = (*path, field)
-        yield Problem(place, "conflict", message, _at(place, given))
+        yield Problem(place, "conflict", message, _at(place, given), allowed)
 
 
 def _problem(detail: ErrorDetails, path: Path, config: type[BaseModel], suggest: bool) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +12,23 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 from typedvision.config.features import FeatureSpec
-from typedvision.errors import ConfigError, DeclarationError, Problem, UsageError, listed, shown
+from typedvision.config.names import OutputFormat
+from typedvision.errors import (
+    ConfigError,
+    DeclarationError,
+    Problem,
+    UnknownNameError,
+    UsageError,
+    listed,
+    shown,
+)
 from typedvision.layers.init import Inits, default_inits, initialize
+from typedvision.layers.order import divide
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
     from typedvision.registry.spec import ModelSpec
     from typedvision.weights.plan import LoadReport
-
-OutputFormat = Literal["NCHW", "NHWC", "NLC"]
-"""Layout of an intermediate: a feature map (N, C, H, W) or (N, H, W, C), or tokens (N, L, C)."""
 
 
 class ImageModel(nn.Module, ABC):
@@ -49,6 +56,7 @@ class ImageModel(nn.Module, ABC):
         self.feature_info = cfg.features()
         self.grad_checkpointing = False
         self.load_report = None
+        self._frozen_until: str | None = None
         self._spec: ModelSpec | None = None
 
     @property
@@ -74,7 +82,11 @@ class ImageModel(nn.Module, ABC):
 
     @abstractmethod
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """The output of each feature level of pictures (N, C, H, W), each made from the last."""
+        """The output of each feature level of pictures (N, C, H, W), each made from the last.
+
+        A backbone does without the layers past its last level: this may use them only after that
+        level is yielded, and every module is registered in the order of the computation.
+        """
 
     def _finish(self, x: Tensor) -> Tensor:
         """What stands between the last level and the head."""
@@ -211,6 +223,65 @@ class ImageModel(nn.Module, ABC):
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute activations in the backward pass instead of keeping them."""
         self.grad_checkpointing = enable
+
+    def freeze(self, until: str | int) -> None:
+        """Keep the first layers as they are: no gradients, and evaluation mode also in `train()`.
+
+        So their batch statistics stay, and they drop nothing. What was frozen before is not.
+
+        Args:
+            until: path of the last module to freeze, `"layer2"`; or how many feature levels.
+
+        Raises:
+            UnknownNameError: there is no such module.
+            ConfigError: there are not so many feature levels.
+        """
+        last = self._last_frozen(until)
+        self.unfreeze()
+        self._frozen_until = last
+        for parameter in self._frozen_parameters():
+            parameter.requires_grad_(False)
+        self.train(self.training)
+
+    def unfreeze(self) -> None:
+        """Train what was frozen."""
+        for parameter in self._frozen_parameters():
+            parameter.requires_grad_(True)
+        self._frozen_until = None
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        if self._frozen_until is not None:
+            for path in divide(self, self._frozen_until)[0]:
+                self.get_submodule(path).eval()
+        return self
+
+    def _frozen_parameters(self) -> list[nn.Parameter]:
+        if self._frozen_until is None:
+            return []
+        _, after = divide(self, self._frozen_until)
+        return [
+            parameter
+            for key, parameter in self.named_parameters()
+            if not key.startswith(tuple(f"{path}." for path in after))
+        ]
+
+    def _last_frozen(self, until: str | int) -> str | None:
+        count = len(self.feature_info)
+        if isinstance(until, int):
+            if not 0 <= until <= count:
+                message = f"must be in [0, {count}]; got {until}"
+                problem = Problem(("until",), "range", message, until)
+                raise ConfigError(f"the model has {count} feature levels", [problem])
+            if until == 0:
+                return None
+            until = self.feature_info[until - 1].name
+        paths = [path for path, _ in self.named_modules() if path]
+        if until not in paths:
+            raise UnknownNameError.of("module", until, paths, owner=type(self).__name__)
+        return until
 
 
 def skeleton(build: Callable[[], ImageModel], spec: ModelSpec) -> ImageModel:

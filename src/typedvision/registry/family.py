@@ -40,6 +40,8 @@ RESERVED_OPTIONS = frozenset(
         "limits",
         "offline",
         "cache_dir",
+        "out_indices",
+        "output_fmt",
     }
 )
 """Keywords of the factory, which no config may use."""
@@ -343,7 +345,7 @@ def _config_problems(config: type) -> _Findings:
     if not issubclass(config, ModelConfig) or config is ModelConfig:
         return [("config", "write `class TheFamily(ModelFamily[TheConfig, 'TheModel'])`")]
     found = [
-        (name, f"'{name}' is a keyword of create_model: give the field another name")
+        (name, f"'{name}' is a keyword of the factory: give the field another name")
         for name in sorted(RESERVED_OPTIONS & set(config.model_fields))
     ]
     for name, field in config.model_fields.items():

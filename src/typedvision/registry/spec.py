@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,24 +19,15 @@ from pydantic import (
     model_validator,
 )
 
-from typedvision.config.base import Config, ModelConfig, Whole, to_pair
+from typedvision.config.base import ModelConfig, to_pair
 from typedvision.config.image import ImageSpec
 from typedvision.config.problems import Conflict
-from typedvision.config.strict_json import MAX_NESTING, nests_within, parse_json
+from typedvision.config.strict_json import MAX_NESTING, nests_within
 from typedvision.config.weights import WeightsLock
-from typedvision.errors import (
-    ConfigError,
-    Problem,
-    SpecError,
-    UnknownNameError,
-    problem_count,
-    shown,
-)
+from typedvision.errors import ConfigError, Problem, UnknownNameError
 from typedvision.registry import index
+from typedvision.registry.document import Document, open_document, spec_error
 from typedvision.registry.family import AnyFamily
-
-SCHEMA_VERSION: Final = 1
-_SCHEMA_KEY = "$schema"
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=128)]
 _Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", max_length=128)]
@@ -67,7 +57,7 @@ def _plain_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return metadata
 
 
-class ModelSpec(Config):
+class ModelSpec(Document):
     """Everything that rebuilds a model: the family, the full config, and what pictures it expects.
 
     A spec names no code, no path, no URL and no option of a loader. Specs are equal when they say
@@ -77,8 +67,6 @@ class ModelSpec(Config):
         ConfigError: naming every field that is wrong.
     """
 
-    schema_version: Annotated[Literal[1], Whole] = SCHEMA_VERSION
-    """Version of this document's schema."""
     family: _Name
     """Key of the family that builds the model."""
     config: SerializeAsAny[ModelConfig]
@@ -124,15 +112,6 @@ class ModelSpec(Config):
         return cls(family=family.key, config=config, variant=variant, tag=tag, image=image)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
-        """Read a spec from a JSON document.
-
-        Raises:
-            SpecError: naming every problem, with its path in the document.
-        """
-        return cls.from_dict(parse_json(text))
-
-    @classmethod
     def from_dict(cls, document: object) -> Self:
         """Read a spec from a decoded JSON document.
 
@@ -141,10 +120,7 @@ class ModelSpec(Config):
         Raises:
             SpecError: naming every problem, with its path in the document.
         """
-        if not isinstance(document, Mapping):
-            raise _spec_error([Problem((), "type", "must be an object", document)])
-        head = _read_head(document)
-        fields = {key: value for key, value in document.items() if key != _SCHEMA_KEY}
+        fields, head = open_document(document)
         config, problems = _read_config(fields)
         spec = None
         try:
@@ -156,8 +132,15 @@ class ModelSpec(Config):
                 found = [problem for problem in found if problem.path[:1] != ("config",)]
             problems = [*found, *problems]
         if head or problems or spec is None:
-            raise _spec_error([*head, *problems])
+            raise spec_error([*head, *problems])
         return spec
+
+    __hash__ = Document.__hash__  # type checkers take a Pydantic model to have none
+
+    @property
+    def subject(self) -> str:
+        """What a sentence calls the model: its variant, or its family."""
+        return self.variant or self.family
 
     @staticmethod
     def json_schema() -> dict[str, object]:
@@ -178,30 +161,6 @@ class ModelSpec(Config):
             mode="json", exclude={"image": {"channels"}, **dict.fromkeys(unsaid, True)}
         )
 
-    def to_json(self, *, indent: int | None = 2, schema: str | None = None) -> str:
-        """The document as JSON.
-
-        Args:
-            indent: spaces for each level; None for one line.
-            schema: where editors find the JSON Schema; written as `$schema`.
-        """
-        head = {} if schema is None else {_SCHEMA_KEY: schema}
-        return json.dumps({**head, **self.to_dict()}, indent=indent, allow_nan=False)
-
-    def canonical(self) -> str:
-        """The one way of writing this spec: sorted keys, no spaces."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-    def digest(self) -> str:
-        """SHA-256 of the canonical form, in hexadecimal."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ModelSpec) and self.canonical() == other.canonical()
-
-    def __hash__(self) -> int:
-        return hash(self.canonical())
-
     def with_options(self, **options: object) -> Self:
         """This spec with other options of its config; what pictures it expects follows.
 
@@ -214,7 +173,7 @@ class ModelSpec(Config):
         config = configure_family(
             index.family(self.family),
             {**dict(self.config), **options},
-            subject=f"'{self.variant or self.family}'",
+            subject=f"'{self.subject}'",
         )
         image = self.image.for_channels(config.in_chans)
         if config.input_size() != self.config.input_size() and (size := config.input_size()):
@@ -289,26 +248,6 @@ def _with_owners(problem: Problem) -> Problem:
     return dataclasses.replace(problem, message="; ".join(words))
 
 
-def _read_head(document: Mapping[object, object]) -> list[Problem]:
-    """What is wrong with the keys that say how to read the others.
-
-    Raises:
-        SpecError: a newer schema version; nothing else is looked at, since its rules are not ours.
-    """
-    problems = []
-    path, version = ("schema_version",), document.get("schema_version")
-    if path[0] not in document:
-        problems.append(Problem(path, "missing", f"is required; write {SCHEMA_VERSION}"))
-    elif isinstance(version, int) and version > SCHEMA_VERSION:
-        message = f"must be at most {SCHEMA_VERSION}; {version} needs a newer typedvision"
-        raise _spec_error([Problem(path, "range", message, version)])
-    schema = document.get(_SCHEMA_KEY, "")
-    if not isinstance(schema, str):
-        message = f"must be a string; got {shown(schema)}"
-        problems.append(Problem((_SCHEMA_KEY,), "type", message, schema))
-    return problems
-
-
 def _read_config(fields: Mapping[str, object]) -> tuple[ModelConfig | None, list[Problem]]:
     """The config inside of a document, or what is wrong with it."""
     key, options = fields.get("family"), fields.get("config")
@@ -328,7 +267,3 @@ def _read_config(fields: Mapping[str, object]) -> tuple[ModelConfig | None, list
             dataclasses.replace(problem, path=("config", *problem.path))
             for problem in error.problems
         ]
-
-
-def _spec_error(problems: list[Problem]) -> SpecError:
-    return SpecError(f"{problem_count(len(problems))} in the spec", problems)

@@ -99,7 +99,11 @@ def factory_stub(families: Sequence[AnyFamily], head: str) -> str:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             functions.setdefault(node.name, []).append(node)
-    results = {"create_model": model_source, "configure": config_source}
+    results = {
+        "create_model": model_source,
+        "create_backbone": backbone_source,
+        "configure": config_source,
+    }
     for name, nodes in functions.items():
         if name in results:
             body += _overloads(getattr(factory, name), nodes, families, results[name])
@@ -116,6 +120,11 @@ def model_source(family: AnyFamily) -> str:
     package, _, module = family.__module__.rpartition(".")
     name = model.__forward_arg__ if isinstance(model, ForwardRef) else str(model)
     return f"{package}.model.{name}" if module == "family" else f"{family.__module__}.{name}"
+
+
+def backbone_source(family: AnyFamily) -> str:
+    """Source text of the class of a family's backbones."""
+    return f"typedvision.backbone.Backbone[{model_source(family)}]"
 
 
 def config_source(family: AnyFamily) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 
 from typedvision.config.strict_json import parse_json
 from typedvision.errors import ConfigError, Problem, SpecError, WeightsError, problem_count
+from typedvision.registry.backbone import BackboneSpec, parse_spec
 from typedvision.registry.spec import ModelSpec
 from typedvision.weights.header import MAX_HEADER, TensorInfo, read_bytes, read_header
 
@@ -25,7 +26,7 @@ FORMAT_KEY: Final = "typedvision.format"
 VERSION_KEY: Final = "typedvision.version"
 """Holds the version of the library that wrote the file."""
 SPEC_KEY: Final = "typedvision.spec"
-"""Holds the model's spec in its canonical form."""
+"""Holds the spec of the model or the backbone, in its canonical form."""
 SPEC_DIGEST_KEY: Final = "typedvision.spec.sha256"
 """Holds the SHA-256 of that text."""
 DIGESTS_KEY: Final = "typedvision.tensors.sha256"
@@ -41,8 +42,8 @@ class Checkpoint:
 
     path: Path
     """The file or folder."""
-    spec: ModelSpec | None
-    """The model; None where another library wrote the file."""
+    spec: ModelSpec | BackboneSpec | None
+    """The model or the backbone; None where another library wrote the file."""
     version: str | None
     """Version of typedvision that wrote it."""
     tensors: Mapping[str, TensorInfo]
@@ -149,7 +150,7 @@ def _weight_map(path: Path) -> dict[str, str]:
     return files
 
 
-def _read_spec(path: Path, metadata: Mapping[str, str]) -> ModelSpec:
+def _read_spec(path: Path, metadata: Mapping[str, str]) -> ModelSpec | BackboneSpec:
     text = metadata.get(SPEC_KEY, "")
     if hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest() != metadata.get(
         SPEC_DIGEST_KEY
@@ -157,7 +158,7 @@ def _read_spec(path: Path, metadata: Mapping[str, str]) -> ModelSpec:
         message = f"does not have the SHA-256 that '{SPEC_DIGEST_KEY}' says"
         raise _damaged(path, SPEC_KEY, message)
     try:
-        return ModelSpec.from_json(text)
+        return parse_spec(text)
     except ConfigError as error:
         problems = [
             dataclasses.replace(problem, path=("__metadata__", SPEC_KEY, *problem.path))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 
 import torch
 from torch import Tensor, nn
 
+from typedvision.backbone import Backbone
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import Problem, UsageError, WeightsError, problem_count
 from typedvision.layers.image_model import ImageModel, check_dtype, placed
 from typedvision.layers.init import initialize
 from typedvision.layers.shard import copy_part, sharded
 from typedvision.registry import index
-from typedvision.registry.build import build_skeleton
+from typedvision.registry.backbone import BackboneSpec
+from typedvision.registry.build import build_backbone, build_skeleton
 from typedvision.registry.family import Parts
 from typedvision.weights.adapt import adapt
 from typedvision.weights.header import TensorInfo
@@ -55,6 +57,8 @@ def load_model(
         UsageError: there is no such device, or no such type of weights.
     """
     checkpoint = inspect(path)
+    if isinstance(checkpoint.spec, BackboneSpec):
+        raise WeightsError(f"'{path}' holds a backbone: write load_backbone({str(path)!r})")
     if checkpoint.spec is None:
         raise WeightsError(
             f"'{path}' does not say what model it is: "
@@ -67,8 +71,47 @@ def load_model(
     return model
 
 
+def load_backbone(
+    path: str | PathLike[str],
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    verify: bool = False,
+) -> Backbone[ImageModel]:
+    """The backbone that `save_model` wrote: `load_model`, with its keywords, for a backbone.
+
+    Args:
+        path: the file.
+        device: where the weights shall live; by default PyTorch's default device.
+        dtype: type of the weights; by default as they were saved.
+        limits: refuse a larger backbone.
+        verify: read everything, and compare it with the digests in the header.
+
+    Returns:
+        The backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        WeightsError: as `load_model`; or the file holds no backbone.
+        SpecError: the spec in its header is not valid.
+        LimitError: the backbone is larger than `limits`.
+        UsageError: there is no such device, or no such type of weights.
+    """
+    checkpoint = inspect(path)
+    if not isinstance(checkpoint.spec, BackboneSpec):
+        raise WeightsError(
+            f"'{path}' holds no backbone: "
+            f"write create_backbone(NAME, checkpoint_path={str(path)!r})"
+        )
+    place = placed(device)
+    check_dtype(dtype)
+    backbone = build_backbone(checkpoint.spec, limits)
+    fill(backbone.model, checkpoint, None, device=place, dtype=dtype, verify=verify)
+    return backbone
+
+
 def load_weights(
-    model: ImageModel,
+    model: ImageModel | Backbone[ImageModel],
     path: str | PathLike[str],
     *,
     device: torch.device | str | None = None,
@@ -81,8 +124,8 @@ def load_weights(
     reads its own part of the file.
 
     Args:
-        model: what `create_model(..., device="meta")` made; it stays a skeleton where this fails.
-            `model.load_report` says what was loaded, and what was adapted.
+        model: what `create_model(..., device="meta")` or `create_backbone` made; it stays a
+            skeleton where this fails. Its `load_report` says what was loaded, and what was adapted.
         path: a safetensors file, the index of several, or their folder.
         device: where the weights shall live; by default that of the mesh where the model is
             split, and PyTorch's default device where it is not.
@@ -97,22 +140,27 @@ def load_weights(
         SpecError: the spec in its header is not valid.
     """
     kind = type(model).__name__
-    if not isinstance(model, ImageModel):
-        raise UsageError(f"load_weights takes a skeleton that create_model made; got {kind}")
-    if not all(parameter.is_meta for parameter in model.parameters()):
+    left_out = model.left_out if isinstance(model, Backbone) else ()
+    body = model.model if isinstance(model, Backbone) else model
+    if not isinstance(body, ImageModel):
+        raise UsageError(
+            f"load_weights takes a skeleton that create_model or create_backbone made; got {kind}"
+        )
+    if not all(parameter.is_meta for parameter in body.parameters()):
         raise UsageError(
             f"this {kind} has weights: load_weights takes a skeleton, create_model(device='meta')"
         )
     check_dtype(dtype)
-    parts = [part for tensor in model.parameters() if (part := sharded(tensor)) is not None]
+    parts = [part for tensor in body.parameters() if (part := sharded(tensor)) is not None]
     if device is None and parts:
         device = parts[0].device_mesh.device_type
     fill(
-        model,
+        body,
         inspect(path),
-        index.family(model.spec.family).parts(model.spec.config),
+        index.family(body.spec.family).parts(body.spec.config),
+        left_out,
         device=placed(device),
-        dtype=dtype or _common_dtype(model.state_dict()),
+        dtype=dtype or _common_dtype(body.state_dict()),
         seed=seed,
     )
 
@@ -121,6 +169,7 @@ def fill(
     model: ImageModel,
     checkpoint: Checkpoint,
     parts: Parts | None,
+    left_out: Sequence[str] = (),
     *,
     device: torch.device,
     dtype: torch.dtype | None,
@@ -134,6 +183,7 @@ def fill(
         model: the skeleton; it stays one where `device` is meta, or where this fails.
         checkpoint: what `inspect` said of the file.
         parts: what may be adapted; None where the checkpoint must fit as it is.
+        left_out: layers that the checkpoint may have and the skeleton does without.
         device: where the weights shall live.
         dtype: type of the weights; None keeps that of the checkpoint.
         seed: seed of what begins anew; by default PyTorch's.
@@ -152,7 +202,8 @@ def fill(
             for name, info in checkpoint.tensors.items()
         },
         parts,
-        model=f"'{model.spec.variant or model.spec.family}'",
+        left_out,
+        model=f"'{model.spec.subject}'",
         source=f"'{source}'",
     )
     report = _report(plan, source)

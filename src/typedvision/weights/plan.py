@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -48,8 +48,8 @@ class Plan:
     """Those of them that are changed on the way."""
     initialised: tuple[str, ...]
     """Keys of the model that begin anew."""
-    dropped: tuple[str, ...]
-    """Tensors of the checkpoint that are left."""
+    dropped: Mapping[str, str]
+    """Tensors of the checkpoint that are left, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,15 @@ class LoadReport:
     """Keys that were changed on the way, and how: `input channels 3 -> 1`."""
     initialised: tuple[str, ...]
     """Keys that the checkpoint did not have for this model, and that began anew."""
-    dropped: tuple[str, ...]
-    """Tensors of the checkpoint that the model did not take."""
+    dropped: Mapping[str, str]
+    """Tensors of the checkpoint that the model did not take, and why: `another classifier`."""
 
 
 def make_plan(
     wanted: Mapping[str, TensorKind],
     given: Mapping[str, TensorKind],
     parts: Parts | None,
+    left_out: Sequence[str] = (),
     *,
     model: str,
     source: str,
@@ -82,6 +83,7 @@ def make_plan(
         wanted: the model's tensors, by key.
         given: the checkpoint's, by name.
         parts: what may be adapted; None where the checkpoint must fit as it is.
+        left_out: layers that the checkpoint may have and the model does without.
         model: the model, as an error names it.
         source: the checkpoint, as an error names it.
 
@@ -111,14 +113,18 @@ def make_plan(
             sources[key], adapted[key] = name, adaptation
         else:
             problems.append(_misshaped(key, kind, given[name]))
-    dropped = [name for key, name in names.items() if key not in sources and _within(key, heads)]
+    dropped = {
+        name: why
+        for key, name in names.items()
+        if key not in sources and (why := _why_dropped(key, heads, left_out))
+    }
     for key, name in names.items():
         if key not in wanted and name not in dropped:
             problems.append(Problem((name,), "unknown", "the model has no such tensor"))
     body = [key for key in sources if not _within(key, heads)]
     if problems or not body:
         raise WeightsError(_summary(model, source, problems, bool(body)), problems)
-    return Plan(sources, adapted, tuple(initialised), tuple(dropped))
+    return Plan(sources, adapted, tuple(initialised), dropped)
 
 
 def _without_prefix(given: Iterable[str], wanted: Mapping[str, TensorKind]) -> dict[str, str]:
@@ -137,8 +143,14 @@ def _without_prefix(given: Iterable[str], wanted: Mapping[str, TensorKind]) -> d
         names = {key.removeprefix(shared[0]): name for key, name in names.items()}
 
 
-def _within(key: str, modules: tuple[str, ...]) -> bool:
+def _within(key: str, modules: Sequence[str]) -> bool:
     return any(key.startswith(f"{module}.") for module in modules)
+
+
+def _why_dropped(key: str, heads: Sequence[str], left_out: Sequence[str]) -> str | None:
+    if _within(key, left_out):
+        return "past the last level"
+    return "another classifier" if _within(key, heads) else None
 
 
 def _needs_new_head(

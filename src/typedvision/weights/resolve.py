@@ -73,8 +73,12 @@ def from_hub(
     path = find(wanted, offline=offline, cache_dir=cache_dir)
     if path is None:
         spec = inspect(fetch(weights, offline=offline, cache_dir=cache_dir)).spec
-        if spec is not None:
+        if isinstance(spec, ModelSpec):
             return spec, weights
+        if spec is not None:
+            raise WeightsError(
+                f"{weights} holds a backbone: fetch it and write load_backbone(PATH)"
+            )
         raise WeightsError(
             f"{weights} does not say what model it is, and there is no 'config.json': "
             "write create_model(NAME, checkpoint_path=...)"

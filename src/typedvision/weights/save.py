@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from typedvision._version import __version__
+from typedvision.backbone import Backbone
 from typedvision.errors import UsageError, WeightsError
 from typedvision.layers.image_model import ImageModel
 from typedvision.weights.inspect import (
@@ -54,15 +55,20 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def save_model(
-    model: ImageModel, path: str | PathLike[str], *, class_names: Sequence[str] | None = None
+    model: ImageModel | Backbone[ImageModel],
+    path: str | PathLike[str],
+    *,
+    class_names: Sequence[str] | None = None,
 ) -> None:
     """Write a model's weights and its spec into one safetensors file.
+
+    A backbone's tensors have the model's keys; `load_backbone` reads it.
 
     The file is written beside and then renamed: at any moment `path` holds the old file or the new
     one, whole. A model that maps the old file keeps it.
 
     Args:
-        model: a model that its family built; on any device, in any dtype.
+        model: a model or a backbone that the factory made; on any device, in any dtype.
         path: the file, usually `*.safetensors`; its folder must exist.
         class_names: a name for each class, which the saved spec has from now on; by default those
             that the model's spec has.
@@ -72,14 +78,15 @@ def save_model(
         ConfigError: there are more or fewer names than classes, or one is not as it should be.
         WeightsError: the file cannot be written; what was at `path` is as it was.
     """
-    if not isinstance(model, ImageModel):
+    body = model.model if isinstance(model, Backbone) else model
+    if not isinstance(body, ImageModel):
         kind = type(model).__name__
-        raise UsageError(f"save_model takes a model that create_model made; got {kind}")
+        raise UsageError(f"save_model takes what create_model or create_backbone made; got {kind}")
     described = model.spec
     if class_names is not None:
         described = described.replace(class_names=class_names)
     spec = described.canonical()
-    tensors = {key: _on_cpu(tensor) for key, tensor in model.state_dict().items()}
+    tensors = {key: _on_cpu(tensor) for key, tensor in body.state_dict().items()}
     metadata = {
         "format": "pt",  # other libraries look for it
         FORMAT_KEY: str(FORMAT),

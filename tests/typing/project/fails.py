@@ -3,7 +3,7 @@
 A mark that names a mistake (`# error: option qkv_bias`) asks for its one-line message as well.
 """
 
-from typedvision import configure, create_model, models
+from typedvision import configure, create_backbone, create_model, models, parameter_groups
 from typedvision.families.resnet.config import ResNetConfig
 
 # The precise door.
@@ -35,6 +35,13 @@ create_model("resnet50", pretrained=1.0)  # error
 create_model(50)  # error
 configure("resnet50", qkv_bias=True)  # error
 configure("resnet50", seed=1)  # error
+
+# Backbones.
+create_backbone("resnet50", qkv_bias=True)  # error
+create_backbone("resnet50", out_indices="13")  # error
+create_backbone("resnet50", out_indices=3)  # error
+create_backbone("resnet50", output_fmt="NHCW")  # error
+parameter_groups(create_backbone("resnet50"))  # error
 
 # Config first.
 ResNetConfig(block="basic", layers=(1, 1, 1, 1), qkv_bias=True)  # error

@@ -74,7 +74,8 @@ class ResNet(ImageModel):
             return inits
         if isinstance(module, nn.Conv2d):
             return {**inits, "weight": kaiming_normal_fan_out()}
-        if self.zero_init_last and path in self._last_norms():
+        block, _, name = path.rpartition(".")
+        if self.zero_init_last and name == getattr(self.get_submodule(block), "last_norm", None):
             return {**inits, "weight": zeros}
         return inits
 
@@ -85,15 +86,11 @@ class ResNet(ImageModel):
             "blocks": r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)",
         }
 
-    def _stages(self) -> tuple[nn.Sequential, ...]:
-        return self.layer1, self.layer2, self.layer3, self.layer4
-
-    def _last_norms(self) -> set[str]:
-        return {
-            f"layer{level}.{index}.{block.last_norm}"
-            for level, stage in enumerate(self._stages(), start=1)
-            for index, block in enumerate(stage)
-        }
+    def _stages(self) -> Iterator[nn.Sequential]:
+        yield self.layer1
+        yield self.layer2
+        yield self.layer3
+        yield self.layer4
 
 
 class BasicBlock(nn.Module):

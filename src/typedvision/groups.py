@@ -1,0 +1,111 @@
+"""Parameters in groups for an optimizer: by layer, and by whether weight decay applies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from torch import nn
+
+from typedvision.backbone import Backbone
+from typedvision.errors import UsageError, shown
+from typedvision.layers.image_model import ImageModel
+
+_LIKE_PREVIOUS = 99_999
+"""Ends the order of parameters that belong to the layer before them: the last normalisation."""
+
+_Order = tuple[float, ...]
+
+
+def parameter_groups(
+    model: ImageModel | Backbone[ImageModel],
+    *,
+    lr: float,
+    weight_decay: float,
+    layer_decay: float = 1.0,
+    coarse: bool = False,
+) -> list[dict[str, Any]]:  # Any: torch.optim asks for it
+    """The parameters of a model that are trained, in groups for `torch.optim`.
+
+    Weight decay leaves alone biases, the other parameters of one dimension, and those of
+    `model.no_weight_decay()`. The layers are those of `model.group_matcher()`.
+
+    Args:
+        model: the model or the backbone.
+        lr: learning rate of the last layer.
+        weight_decay: weight decay where it applies.
+        layer_decay: learning rate of a layer, as a share of the next one's (BEiT,
+            https://arxiv.org/abs/2106.08254, appendix); 1 for the same in all.
+        coarse: layers are stages instead of blocks.
+
+    Returns:
+        The groups from the input to the output, each with `params`, `lr` and `weight_decay`.
+
+    Raises:
+        UsageError: a rate is negative, or `layer_decay` is not in (0, 1].
+    """
+    for name, rate in (("lr", lr), ("weight_decay", weight_decay)):
+        if not rate >= 0.0:
+            raise UsageError(f"{name} must be at least 0; got {shown(rate)}")
+    if not 0.0 < layer_decay <= 1.0:
+        raise UsageError(f"layer_decay must be more than 0 and at most 1; got {shown(layer_decay)}")
+    body = model.model if isinstance(model, Backbone) else model
+    parameters = dict(body.named_parameters())
+    layers = layer_numbers(parameters, body.group_matcher(coarse))
+    last = max(layers.values(), default=0)
+    undecayed = body.no_weight_decay()
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for key in sorted(parameters, key=layers.__getitem__):
+        parameter = parameters[key]
+        if parameter.requires_grad:
+            scale = layer_decay ** (last - layers[key])
+            exempt = parameter.ndim <= 1 or key.endswith(".bias") or key in undecayed
+            rates = (lr * scale, 0.0 if exempt else weight_decay)
+            groups.setdefault(rates, []).append(parameter)
+    return [
+        {"params": params, "lr": rate, "weight_decay": decay}
+        for (rate, decay), params in groups.items()
+    ]
+
+
+def layer_numbers(keys: Iterable[str], matcher: Mapping[str, object]) -> dict[str, int]:
+    """The layer of each parameter, counted from the input.
+
+    Args:
+        keys: the parameters.
+        matcher: what `ImageModel.group_matcher` gives: for each group an expression, or a list of
+            expressions with the end of their order. Within a group the numbers that an expression
+            captures decide; what no expression matches is the head, the last layer.
+    """
+    patterns = [
+        (re.compile(pattern), group, end)
+        for group, rules in enumerate(matcher.values())
+        for pattern, end in _rules(rules)
+    ]
+    orders = {key: _order(key, patterns) for key in keys}
+    numbers: dict[_Order, int] = {}
+    layer = -1
+    for order in sorted(set(orders.values())):
+        if layer < 0 or order[-1] != _LIKE_PREVIOUS:
+            layer += 1
+        numbers[order] = layer
+    return {key: numbers[order] for key, order in orders.items()}
+
+
+def _rules(rules: object) -> Iterator[tuple[str, _Order]]:
+    """The expressions of a group, each with the end of its order."""
+    if isinstance(rules, str):
+        yield rules, ()
+    elif isinstance(rules, list | tuple):
+        for pattern, end in rules:
+            yield pattern, end or ()
+
+
+def _order(key: str, patterns: Iterable[tuple[re.Pattern[str], int, _Order]]) -> _Order:
+    """Where a parameter stands among the others."""
+    for pattern, group, end in patterns:
+        if match := pattern.match(key):
+            numbers = (float(number) for number in match.groups() if number is not None)
+            return (group, *numbers, *end)
+    return (float("inf"),)

@@ -1,0 +1,27 @@
+"""Which modules of a model come after another: they are registered in the order of computation."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def divide(root: nn.Module, path: str) -> tuple[list[str], list[str]]:
+    """The modules up to the one at `path`, and those after it, each with all that is inside.
+
+    Args:
+        root: the model.
+        path: a module of it, as in `root.get_submodule(path)`.
+
+    Raises:
+        ValueError: there is no such module.
+    """
+    until: list[str] = []
+    after: list[str] = []
+    above = ""
+    for name in path.split("."):
+        children = [child for child, _ in root.named_children()]
+        here = children.index(name)
+        until += [f"{above}{child}" for child in children[:here]]
+        after += [f"{above}{child}" for child in children[here + 1 :]]
+        root, above = root.get_submodule(name), f"{above}{name}."
+    return [*until, path], after

@@ -1,0 +1,158 @@
+"""Backbones of every family: the model's own levels, and nothing past the last of them."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+import typedvision as tv
+from tests.contract.conftest import picture_size
+from tests.contract.facts import FACTS, VARIANTS
+from tests.contract.filling import fill, fingerprint, picture
+from tests.contract.test_numbers import agree, filled, pictures, same
+from typedvision.config.base import ModelConfig, to_pair
+from typedvision.layers.image_model import ImageModel
+
+
+def backbone_of(cfg: ModelConfig, *indices: int, **options: object) -> tv.Backbone[ImageModel]:
+    """A backbone in double precision with the weights of `filled(cfg)`."""
+    spec = tv.BackboneSpec(model=tv.specify(cfg), out_indices=indices)
+    spec = spec.replace(**options)
+    backbone = tv.create_backbone(spec, dtype=torch.float64, seed=0)
+    fill(backbone.model)
+    return backbone.eval()
+
+
+@pytest.fixture(params=["first", "middle", "last"])
+def level(request: pytest.FixtureRequest, small: ModelConfig) -> int:
+    """A level of the small model."""
+    count = len(small.features())
+    return {"first": 0, "middle": count // 2, "last": count - 1}[request.param]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_its_config_says_what_comes_out(name: str) -> None:
+    cfg = tv.configure(name)
+    middle = len(cfg.features()) // 2
+    spec = tv.BackboneSpec(model=tv.specify(name), out_indices=(middle, 0))
+    backbone = tv.create_backbone(tv.BackboneSpec.from_json(spec.to_json()), device="meta")
+    assert backbone.spec == spec
+    assert backbone.levels == (cfg.features()[middle], cfg.features()[0])
+    height, width = to_pair(cfg.input_size() or 224)
+    outputs = backbone(torch.empty(2, cfg.in_chans, height, width, device="meta"))
+    for output, channels, stride in zip(outputs, spec.channels, spec.strides, strict=True):
+        assert output.shape == (2, channels, height // stride, width // stride)
+
+
+@pytest.mark.parametrize("name", [name for name, facts in FACTS.items() if "pyramid" in facts])
+@torch.inference_mode()
+def test_its_levels_are_the_peers(name: str) -> None:
+    wanted = FACTS[name]["pyramid"]
+    backbone = backbone_of(tv.configure(name), *range(len(wanted)))
+    found = backbone(picture(tuple(FACTS[name]["input"])))
+    for one, other in zip(found, wanted, strict=True):
+        assert agree(fingerprint(one), other)
+
+
+@torch.inference_mode()
+def test_a_level_is_that_of_the_model(small: ModelConfig, level: int) -> None:
+    model, x = filled(small), pictures(small)
+    wanted = model.forward_intermediates(x, intermediates_only=True)
+    (found,) = backbone_of(small, level)(x)
+    same(found, wanted[level])
+
+
+@torch.inference_mode()
+def test_levels_come_in_the_order_that_was_asked_for(small: ModelConfig) -> None:
+    last = len(small.features()) - 1
+    first_to_last, last_to_first = backbone_of(small, 0, -1), backbone_of(small, -1, 0)
+    assert last_to_first.out_indices == (last, 0)
+    assert last_to_first.names == first_to_last.names[::-1]
+    x = pictures(small)
+    for one, other in zip(last_to_first(x), first_to_last(x)[::-1], strict=True):
+        same(one, other)
+
+
+@torch.inference_mode()
+def test_levels_have_the_layout_that_was_asked_for(small: ModelConfig) -> None:
+    x = pictures(small)
+    (plain,) = backbone_of(small, 0)(x)
+    (last,) = backbone_of(small, 0, output_fmt="NHWC")(x)
+    (tokens,) = backbone_of(small, 0, output_fmt="NLC")(x)
+    same(last, plain.permute(0, 2, 3, 1))
+    same(tokens, plain.flatten(2).transpose(1, 2))
+
+
+def test_what_it_keeps_is_needed(small: ModelConfig, level: int) -> None:
+    backbone, model = backbone_of(small, level).train(), filled(small)
+    backbone(pictures(small))[0].square().mean().backward()
+    for key, parameter in backbone.model.named_parameters():
+        assert parameter.grad is not None, key
+    kept, whole = backbone.model.state_dict(), model.state_dict()
+    assert list(kept) == [key for key in whole if key in kept]
+    gone = [key for key in whole if key not in kept]
+    assert gone
+    assert all(key.startswith(tuple(f"{path}." for path in backbone.left_out)) for key in gone)
+
+
+def test_a_seed_gives_the_models_weights(small: ModelConfig) -> None:
+    wanted = tv.create_model(small, seed=3).state_dict()
+    backbone = tv.create_backbone(small, out_indices=(0,), seed=3)
+    for key, tensor in backbone.model.state_dict().items():
+        assert torch.equal(tensor, wanted[key]), key
+
+
+def test_the_models_weights_load_into_it(small: ModelConfig, level: int, tmp_path: Path) -> None:
+    model, path = tv.create_model(small, seed=3), tmp_path / "model.safetensors"
+    tv.save_model(model, path)
+    backbone = tv.create_backbone(small, out_indices=(level,), checkpoint_path=path)
+    kept, whole = backbone.model.state_dict(), model.state_dict()
+    assert all(torch.equal(tensor, whole[key]) for key, tensor in kept.items())
+    report = backbone.load_report
+    assert report is not None
+    assert set(report.matched) == set(kept)
+    assert set(report.dropped) == set(whole) - set(kept)
+    assert set(report.dropped.values()) == {"past the last level"}
+
+
+def test_a_file_alone_gives_it_back(small: ModelConfig, tmp_path: Path) -> None:
+    backbone, path = backbone_of(small, -1, 0, output_fmt="NHWC"), tmp_path / "backbone.safetensors"
+    tv.save_model(backbone, path)
+    loaded = tv.load_backbone(path, verify=True).eval()
+    assert loaded.spec == backbone.spec
+    x = pictures(small)
+    for one, other in zip(loaded(x), backbone(x), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_it_exports(small: ModelConfig) -> None:
+    backbone, x = backbone_of(small, -1, 0), pictures(small)
+    program = torch.export.export(backbone, (x,))
+    for one, other in zip(program.module()(x), backbone(x), strict=True):
+        same(one, other)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None:
+    torch.compiler.reset()
+    backbone, x = backbone_of(small, -1, 0).train(training), pictures(small)
+    compiled = torch.compile(copy.deepcopy(backbone), fullgraph=True, backend="eager")
+    for one, other in zip(compiled(x), backbone(x), strict=True):
+        same(one, other)
+
+
+def test_another_input_size_is_in_the_spec(small: ModelConfig) -> None:
+    backbone = backbone_of(small, -1)
+    resize = getattr(backbone.model, "set_input_size", None)
+    if resize is None:
+        return
+    size = (picture_size(small)[0] * 2, picture_size(small)[1])
+    resize(size)
+    assert backbone.spec.model.config.model_dump()["img_size"] == size
+    stride = backbone.strides[0]
+    (output,) = backbone(torch.zeros(1, small.in_chans, *size, dtype=torch.float64))
+    assert output.shape[2:] == (size[0] // stride, size[1] // stride)
+    assert tv.create_backbone(backbone.spec, device="meta").spec == backbone.spec

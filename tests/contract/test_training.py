@@ -1,0 +1,119 @@
+"""What training asks of every family: frozen layers, and groups of parameters."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+
+import typedvision as tv
+from tests.contract.facts import FACTS
+from tests.contract.test_numbers import filled, pictures
+from typedvision.config.base import ModelConfig
+from typedvision.layers.image_model import ImageModel
+
+
+def frozen(cfg: ModelConfig) -> tuple[ImageModel, set[str]]:
+    """A model with its first level frozen, and the keys of the tensors that this freezes."""
+    model = filled(cfg)
+    model.freeze(1)
+    first = tv.create_backbone(cfg, out_indices=(0,), device="meta")
+    return model, set(first.model.state_dict())
+
+
+def test_frozen_layers_stay_as_they_are(small: ModelConfig) -> None:
+    model, keys = frozen(small)
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    model.train()
+    model(pictures(small)).square().mean().backward()
+    torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1).step()
+    after = model.state_dict()
+    assert {key for key in keys if not torch.equal(before[key], after[key])} == set()
+    for key, parameter in model.named_parameters():
+        assert parameter.requires_grad is (key not in keys), key
+        assert (parameter.grad is None) is (key in keys), key
+        assert torch.equal(before[key], after[key]) is (key in keys), key
+
+
+def test_frozen_layers_compute_the_same_in_training(small: ModelConfig) -> None:
+    model, _ = frozen(small.replace(num_classes=0))
+    x = pictures(small)
+    (still, *_), (moving, *_) = (
+        model.train(mode).forward_intermediates(x, intermediates_only=True)
+        for mode in (False, True)
+    )
+    assert torch.equal(still, moving)
+    assert model.training
+
+
+def test_unfreezing_undoes_it(small: ModelConfig) -> None:
+    model, _ = frozen(small)
+    model.train().unfreeze()
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(module.training for module in model.modules())
+
+
+def test_freezing_again_begins_anew(small: ModelConfig) -> None:
+    model, keys = frozen(small)
+    model.freeze(len(small.features()))
+    assert not all(p.requires_grad for key, p in model.named_parameters() if key not in keys)
+    model.freeze(small.features()[0].name)
+    assert {key for key, p in model.named_parameters() if not p.requires_grad} <= keys
+    model.freeze(0)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_what_cannot_be_frozen_is_told(small: ModelConfig) -> None:
+    model, keys = frozen(small)
+    with pytest.raises(tv.ConfigError, match="feature levels"):
+        model.freeze(len(small.features()) + 1)
+    with pytest.raises(tv.UnknownNameError, match="no module 'nowhere'"):
+        model.freeze("nowhere")
+    assert {key for key, p in model.named_parameters() if not p.requires_grad} <= keys
+
+
+def test_a_backbone_is_frozen_too(small: ModelConfig) -> None:
+    backbone = tv.create_backbone(small, out_indices=(-1,))
+    backbone.freeze(1)
+    backbone.train()
+    _, keys = frozen(small)
+    still = {key for key, p in backbone.model.named_parameters() if not p.requires_grad}
+    assert still
+    assert still <= keys
+    backbone.unfreeze()
+    assert all(parameter.requires_grad for parameter in backbone.parameters())
+
+
+@pytest.mark.parametrize("name", [name for name, facts in FACTS.items() if "rates" in facts])
+def test_rates_are_the_peers(name: str) -> None:
+    model = tv.create_model(name, device="meta")
+    keys = {id(parameter): key for key, parameter in model.named_parameters()}
+    groups = tv.parameter_groups(model, lr=1.0, weight_decay=1.0, layer_decay=0.5)
+    found = {keys[id(p)]: [g["lr"], g["weight_decay"]] for g in groups for p in g["params"]}
+    assert found == FACTS[name]["rates"]
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_groups_hold_what_is_trained_once(small: ModelConfig, coarse: bool) -> None:
+    model, keys = frozen(small)
+    backbone = tv.create_backbone(small, out_indices=(-1,))
+    for one in (model, backbone):
+        groups = tv.parameter_groups(one, lr=1e-3, weight_decay=0.1, layer_decay=0.5, coarse=coarse)
+        held = Counter(id(parameter) for group in groups for parameter in group["params"])
+        assert set(held) == {id(p) for p in one.parameters() if p.requires_grad}
+        assert set(held.values()) == {1}
+        rates = [group["lr"] for group in groups]
+        assert rates == sorted(rates)
+        assert rates[-1] == 1e-3
+        torch.optim.AdamW(groups).step()
+    assert keys
+
+
+def test_without_a_layer_decay_there_are_two_groups(small: ModelConfig) -> None:
+    model = tv.create_model(small, device="meta")
+    groups = tv.parameter_groups(model, lr=0.1, weight_decay=0.2)
+    assert sorted((group["lr"], group["weight_decay"]) for group in groups) == [
+        (0.1, 0.0),
+        (0.1, 0.2),
+    ]
