@@ -7,9 +7,11 @@ import torch
 import torch.nn.functional as F
 
 import typedvision as tv
-from typedvision.families.efficientnet.config import Blocks, EfficientNetConfig
-from typedvision.families.efficientnet.model import CondConv2d, EfficientNet, MixedConv2d
+from typedvision.config.mobile_blocks import Blocks, PrunedBlock
+from typedvision.families.efficientnet.config import EfficientNetConfig
+from typedvision.families.efficientnet.model import EfficientNet
 from typedvision.layers.conv import conv2d
+from typedvision.layers.mobile import CondConv2d, MixedConv2d
 from typedvision.layers.norm_act import norm_act
 
 SMALL = EfficientNetConfig(
@@ -107,16 +109,39 @@ def test_compound_scaling() -> None:
     assert [len(stage.blocks) for stage in plan.stages] == [2, 4, 4, 6, 6, 8, 2]
 
 
-def test_the_last_run_of_a_stage_grows() -> None:
+def test_the_last_row_of_a_stage_grows() -> None:
     def depths(**options: object) -> list[list[int]]:
-        kernels = [[b.kernels[0] for b in s.blocks] for s in SMALL.replace(**options).plan().stages]
-        return kernels
+        model = efficientnet(SMALL.replace(**options))
+        return [
+            [
+                module.kernel_size[0]
+                for path, module in stage.named_modules()
+                if path.endswith(("conv_dw", "conv_exp")) and isinstance(module, torch.nn.Conv2d)
+            ]
+            for stage in model.blocks
+        ]
 
     assert depths() == [[3], [3], [3, 5]]
     assert depths(depth_multiplier=1.3) == [[3, 3], [3, 3], [3, 5, 5]]
     assert depths(depth_multiplier=1.3, depth_trunc="round") == [[3], [3], [3, 5, 5]]
     assert depths(depth_multiplier=1.3, fix_first_last=True) == [[3], [3, 3], [3, 5]]
     assert depths(depth_multiplier=0.1) == [[3], [3], [3, 5]]
+
+
+def test_pruned_blocks_are_what_they_say_they_are() -> None:
+    rows = (
+        PrunedBlock(stride=2, mid_chs=13, out_chs=7, se_chs=3),
+        PrunedBlock(mid_chs=11, out_chs=7),
+    )
+    model = efficientnet(SMALL.replace(block_args=(rows,), channel_multiplier=2.0))
+    shapes = {key: tuple(value.shape[:2]) for key, value in model.named_parameters()}
+    assert shapes["blocks.0.0.conv_pw.weight"] == (13, 16)
+    assert shapes["blocks.0.0.se.conv_reduce.weight"] == (3, 13)
+    assert shapes["blocks.0.1.conv_pwl.weight"] == (7, 11)
+    assert "blocks.0.1.se.conv_reduce.weight" not in shapes
+    x = torch.randn(1, 1, 16, 16, dtype=torch.float64)
+    _, (_, pruned) = model.forward_intermediates(x)
+    assert pruned.shape == (1, 7, 4, 4)
 
 
 def test_paths_drop_more_often_with_depth() -> None:

@@ -8,6 +8,8 @@ import typedvision.families.densenet.config
 import typedvision.families.densenet.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
+import typedvision.families.mobilenetv3.config
+import typedvision.families.mobilenetv3.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
 import typedvision.families.vgg.config
@@ -365,7 +367,7 @@ class DenseNetVariant(Generic[_TagT]):
 
 @type_check_only
 class EfficientNetBlocks(Protocol):
-    """A `typedvision.families.efficientnet.config.Blocks`."""
+    """A `typedvision.config.mobile_blocks.Blocks`."""
     @property
     def block(self) -> Literal["conv", "separable", "mbconv", "fused_mbconv"]: ...
     @property
@@ -400,6 +402,88 @@ class EfficientNetBlocks(Protocol):
     def num_experts(self) -> int: ...
 
 @type_check_only
+class EfficientNetUniversalBlocks(Protocol):
+    """A `typedvision.config.mobile_blocks.UniversalBlocks`."""
+    @property
+    def block(self) -> Literal["uib"]: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def kernel_size_start(self) -> int: ...
+    @property
+    def kernel_size_mid(self) -> int: ...
+    @property
+    def kernel_size_end(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def exp_ratio(self) -> float: ...
+    @property
+    def out_chs(self) -> int: ...
+    @property
+    def se_ratio(self) -> float: ...
+    @property
+    def skip(self) -> bool: ...
+    @property
+    def act_layer(self) -> typedvision.config.names.ActivationName | None: ...
+    @property
+    def group_size(self) -> int | None: ...
+
+@type_check_only
+class EfficientNetAttentionBlocks(Protocol):
+    """A `typedvision.config.mobile_blocks.AttentionBlocks`."""
+    @property
+    def block(self) -> Literal["mqa", "mha"]: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def out_chs(self) -> int: ...
+    @property
+    def num_heads(self) -> int: ...
+    @property
+    def key_dim(self) -> int: ...
+    @property
+    def value_dim(self) -> int: ...
+    @property
+    def kv_stride(self) -> int: ...
+    @property
+    def kernel_size(self) -> int: ...
+    @property
+    def skip(self) -> bool: ...
+
+@type_check_only
+class EfficientNetPrunedBlock(Protocol):
+    """A `typedvision.config.mobile_blocks.PrunedBlock`."""
+    @property
+    def block(self) -> Literal["pruned_mbconv"]: ...
+    @property
+    def kernel_size(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def mid_chs(self) -> int: ...
+    @property
+    def out_chs(self) -> int: ...
+    @property
+    def se_chs(self) -> int: ...
+    @property
+    def skip(self) -> bool: ...
+    @property
+    def act_layer(self) -> typedvision.config.names.ActivationName | None: ...
+
+@type_check_only
+class EfficientNetSqueezeExcite(Protocol):
+    """A `typedvision.config.mobile_blocks.SqueezeExcite`."""
+    @property
+    def gate_layer(self) -> typedvision.config.names.ActivationName: ...
+    @property
+    def force_act_layer(self) -> typedvision.config.names.ActivationName | None: ...
+    @property
+    def rd_divisor(self) -> int: ...
+    @property
+    def rd_round_limit(self) -> float: ...
+
+@type_check_only
 class EfficientNetVariant(Generic[_TagT]):
     """A published variant of EfficientNet (https://arxiv.org/abs/1905.11946)."""
 
@@ -422,7 +506,7 @@ class EfficientNetVariant(Generic[_TagT]):
         num_classes: int = 1000,
         in_chans: int = 3,
         drop_rate: float = 0.0,
-        block_args: tuple[EfficientNetBlocks | tuple[EfficientNetBlocks, ...], ...] = ...,
+        block_args: tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock | tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock, ...], ...] = ...,
         num_features: int = ...,
         stem_size: int = ...,
         stem_kernel_size: int = ...,
@@ -441,7 +525,7 @@ class EfficientNetVariant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | None = ...,
+        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
         global_pool: typedvision.config.names.ConvPool = "avg",
     ) -> typedvision.families.efficientnet.model.EfficientNet:
@@ -499,7 +583,7 @@ class EfficientNetVariant(Generic[_TagT]):
         num_classes: int = 1000,
         in_chans: int = 3,
         drop_rate: float = 0.0,
-        block_args: tuple[EfficientNetBlocks | tuple[EfficientNetBlocks, ...], ...] = ...,
+        block_args: tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock | tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock, ...], ...] = ...,
         num_features: int = ...,
         stem_size: int = ...,
         stem_kernel_size: int = ...,
@@ -518,7 +602,7 @@ class EfficientNetVariant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | None = ...,
+        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
         global_pool: typedvision.config.names.ConvPool = "avg",
     ) -> typedvision.families.efficientnet.config.EfficientNetConfig:
@@ -561,7 +645,7 @@ class EfficientNetVariant(Generic[_TagT]):
         num_classes: int = 1000,
         in_chans: int = 3,
         drop_rate: float = 0.0,
-        block_args: tuple[EfficientNetBlocks | tuple[EfficientNetBlocks, ...], ...] = ...,
+        block_args: tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock | tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock, ...], ...] = ...,
         num_features: int = ...,
         stem_size: int = ...,
         stem_kernel_size: int = ...,
@@ -580,7 +664,7 @@ class EfficientNetVariant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | None = ...,
+        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
         global_pool: typedvision.config.names.ConvPool = "avg",
     ) -> typedvision.registry.spec.ModelSpec:
@@ -612,6 +696,367 @@ class EfficientNetVariant(Generic[_TagT]):
             se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class MobileNetV3Blocks(Protocol):
+    """A `typedvision.config.mobile_blocks.Blocks`."""
+    @property
+    def block(self) -> Literal["conv", "separable", "mbconv", "fused_mbconv"]: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def kernel_size(self) -> int | tuple[int, ...]: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def exp_ratio(self) -> float: ...
+    @property
+    def out_chs(self) -> int: ...
+    @property
+    def se_ratio(self) -> float: ...
+    @property
+    def skip(self) -> bool: ...
+    @property
+    def act_layer(self) -> typedvision.config.names.ActivationName | None: ...
+    @property
+    def group_size(self) -> int | None: ...
+    @property
+    def force_in_chs(self) -> int | None: ...
+    @property
+    def pw_act(self) -> bool: ...
+    @property
+    def s2d(self) -> bool: ...
+    @property
+    def exp_splits(self) -> int: ...
+    @property
+    def pw_splits(self) -> int: ...
+    @property
+    def num_experts(self) -> int: ...
+
+@type_check_only
+class MobileNetV3UniversalBlocks(Protocol):
+    """A `typedvision.config.mobile_blocks.UniversalBlocks`."""
+    @property
+    def block(self) -> Literal["uib"]: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def kernel_size_start(self) -> int: ...
+    @property
+    def kernel_size_mid(self) -> int: ...
+    @property
+    def kernel_size_end(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def exp_ratio(self) -> float: ...
+    @property
+    def out_chs(self) -> int: ...
+    @property
+    def se_ratio(self) -> float: ...
+    @property
+    def skip(self) -> bool: ...
+    @property
+    def act_layer(self) -> typedvision.config.names.ActivationName | None: ...
+    @property
+    def group_size(self) -> int | None: ...
+
+@type_check_only
+class MobileNetV3AttentionBlocks(Protocol):
+    """A `typedvision.config.mobile_blocks.AttentionBlocks`."""
+    @property
+    def block(self) -> Literal["mqa", "mha"]: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def out_chs(self) -> int: ...
+    @property
+    def num_heads(self) -> int: ...
+    @property
+    def key_dim(self) -> int: ...
+    @property
+    def value_dim(self) -> int: ...
+    @property
+    def kv_stride(self) -> int: ...
+    @property
+    def kernel_size(self) -> int: ...
+    @property
+    def skip(self) -> bool: ...
+
+@type_check_only
+class MobileNetV3PrunedBlock(Protocol):
+    """A `typedvision.config.mobile_blocks.PrunedBlock`."""
+    @property
+    def block(self) -> Literal["pruned_mbconv"]: ...
+    @property
+    def kernel_size(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def mid_chs(self) -> int: ...
+    @property
+    def out_chs(self) -> int: ...
+    @property
+    def se_chs(self) -> int: ...
+    @property
+    def skip(self) -> bool: ...
+    @property
+    def act_layer(self) -> typedvision.config.names.ActivationName | None: ...
+
+@type_check_only
+class MobileNetV3SqueezeExcite(Protocol):
+    """A `typedvision.config.mobile_blocks.SqueezeExcite`."""
+    @property
+    def gate_layer(self) -> typedvision.config.names.ActivationName: ...
+    @property
+    def force_act_layer(self) -> typedvision.config.names.ActivationName | None: ...
+    @property
+    def rd_divisor(self) -> int: ...
+    @property
+    def rd_round_limit(self) -> float: ...
+
+@type_check_only
+class MobileNetV3Variant(Generic[_TagT]):
+    """A published variant of MobileNetV3 (https://arxiv.org/abs/1905.02244)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        block_args: tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock | tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock, ...], ...] = ...,
+        num_features: int = ...,
+        stem_size: int = ...,
+        stem_kernel_size: int = 3,
+        fix_stem: bool = ...,
+        channel_multiplier: float = ...,
+        channel_divisor: int = 8,
+        round_limit: float = ...,
+        depth_multiplier: float = 1.0,
+        depth_trunc: Literal["ceil", "round"] = "ceil",
+        fix_first_last: bool = False,
+        output_stride: Literal[2, 4, 8, 16, 32] = 32,
+        pad_type: Literal["", "same"] = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+        norm_group_size: int | None = None,
+        bn_eps: float | None = ...,
+        bn_momentum: float = 0.1,
+        aa_layer: typedvision.config.names.AntiAlias | None = ...,
+        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+        drop_path_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        head_bias: bool = ...,
+        head_norm: bool = ...,
+        se_from_exp: bool = ...,
+        layer_scale_init_value: float | None = ...,
+    ) -> typedvision.families.mobilenetv3.model.MobileNetV3:
+        """A MobileNetV3 model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            block_args: The stages. Of length at least 1, of length at most 32, of length at least 1, of length at most 16; default: the variant's own.
+            num_features: Output channels of the convolution after pooling, which no multiplier scales. At least 1, at most 65536; default: the variant's own, 1280 where it says none.
+            stem_size: Output channels of the stem, before the channel multiplier. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+            stem_kernel_size: Kernel of the stem. At least 1, at most 31; default: 3.
+            fix_stem: The channel multiplier leaves the stem alone. Default: the variant's own, False where it says none.
+            channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
+            channel_divisor: Scaled channels are rounded to a multiple of this number. At least 1, at most 256; default: 8.
+            round_limit: Rounding never leaves less than this share of the scaled channels. At least 0.0, at most 1.0; default: the variant's own, 0.9 where it says none.
+            depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: 1.0.
+            depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest. One of 'ceil', 'round'; default: 'ceil'.
+            fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
+            output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
+            pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+            norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
+            bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
+            aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
+            head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
+            se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
+            layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        block_args: tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock | tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock, ...], ...] = ...,
+        num_features: int = ...,
+        stem_size: int = ...,
+        stem_kernel_size: int = 3,
+        fix_stem: bool = ...,
+        channel_multiplier: float = ...,
+        channel_divisor: int = 8,
+        round_limit: float = ...,
+        depth_multiplier: float = 1.0,
+        depth_trunc: Literal["ceil", "round"] = "ceil",
+        fix_first_last: bool = False,
+        output_stride: Literal[2, 4, 8, 16, 32] = 32,
+        pad_type: Literal["", "same"] = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+        norm_group_size: int | None = None,
+        bn_eps: float | None = ...,
+        bn_momentum: float = 0.1,
+        aa_layer: typedvision.config.names.AntiAlias | None = ...,
+        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+        drop_path_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        head_bias: bool = ...,
+        head_norm: bool = ...,
+        se_from_exp: bool = ...,
+        layer_scale_init_value: float | None = ...,
+    ) -> typedvision.families.mobilenetv3.config.MobileNetV3Config:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            block_args: The stages. Of length at least 1, of length at most 32, of length at least 1, of length at most 16; default: the variant's own.
+            num_features: Output channels of the convolution after pooling, which no multiplier scales. At least 1, at most 65536; default: the variant's own, 1280 where it says none.
+            stem_size: Output channels of the stem, before the channel multiplier. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+            stem_kernel_size: Kernel of the stem. At least 1, at most 31; default: 3.
+            fix_stem: The channel multiplier leaves the stem alone. Default: the variant's own, False where it says none.
+            channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
+            channel_divisor: Scaled channels are rounded to a multiple of this number. At least 1, at most 256; default: 8.
+            round_limit: Rounding never leaves less than this share of the scaled channels. At least 0.0, at most 1.0; default: the variant's own, 0.9 where it says none.
+            depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: 1.0.
+            depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest. One of 'ceil', 'round'; default: 'ceil'.
+            fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
+            output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
+            pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+            norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
+            bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
+            aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
+            head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
+            se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
+            layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        block_args: tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock | tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock, ...], ...] = ...,
+        num_features: int = ...,
+        stem_size: int = ...,
+        stem_kernel_size: int = 3,
+        fix_stem: bool = ...,
+        channel_multiplier: float = ...,
+        channel_divisor: int = 8,
+        round_limit: float = ...,
+        depth_multiplier: float = 1.0,
+        depth_trunc: Literal["ceil", "round"] = "ceil",
+        fix_first_last: bool = False,
+        output_stride: Literal[2, 4, 8, 16, 32] = 32,
+        pad_type: Literal["", "same"] = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+        norm_group_size: int | None = None,
+        bn_eps: float | None = ...,
+        bn_momentum: float = 0.1,
+        aa_layer: typedvision.config.names.AntiAlias | None = ...,
+        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+        drop_path_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        head_bias: bool = ...,
+        head_norm: bool = ...,
+        se_from_exp: bool = ...,
+        layer_scale_init_value: float | None = ...,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            block_args: The stages. Of length at least 1, of length at most 32, of length at least 1, of length at most 16; default: the variant's own.
+            num_features: Output channels of the convolution after pooling, which no multiplier scales. At least 1, at most 65536; default: the variant's own, 1280 where it says none.
+            stem_size: Output channels of the stem, before the channel multiplier. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+            stem_kernel_size: Kernel of the stem. At least 1, at most 31; default: 3.
+            fix_stem: The channel multiplier leaves the stem alone. Default: the variant's own, False where it says none.
+            channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
+            channel_divisor: Scaled channels are rounded to a multiple of this number. At least 1, at most 256; default: 8.
+            round_limit: Rounding never leaves less than this share of the scaled channels. At least 0.0, at most 1.0; default: the variant's own, 0.9 where it says none.
+            depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: 1.0.
+            depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest. One of 'ceil', 'round'; default: 'ceil'.
+            fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
+            output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
+            pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+            norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
+            bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
+            aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
+            head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
+            se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
+            layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.

@@ -2,6 +2,7 @@
 
 import torch
 import typedvision.backbone
+import typedvision.config.mobile_blocks
 import typedvision.config.names
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
@@ -9,6 +10,8 @@ import typedvision.families.densenet.config
 import typedvision.families.densenet.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
+import typedvision.families.mobilenetv3.config
+import typedvision.families.mobilenetv3.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
 import typedvision.families.vgg.config
@@ -80,10 +83,13 @@ _EfficientNetName: TypeAlias = Literal[
     "efficientnet_b0_g8_gn",
     "efficientnet_b0_gn",
     "efficientnet_b1",
+    "efficientnet_b1_pruned",
     "efficientnet_b2",
+    "efficientnet_b2_pruned",
     "efficientnet_b3",
     "efficientnet_b3_g8_gn",
     "efficientnet_b3_gn",
+    "efficientnet_b3_pruned",
     "efficientnet_b4",
     "efficientnet_b5",
     "efficientnet_b6",
@@ -187,6 +193,48 @@ _EfficientNetName: TypeAlias = Literal[
     "tinynet_c",
     "tinynet_d",
     "tinynet_e",
+]
+
+_MobileNetV3Name: TypeAlias = Literal[
+    "fbnetv3_b",
+    "fbnetv3_d",
+    "fbnetv3_g",
+    "hardcorenas_a",
+    "hardcorenas_b",
+    "hardcorenas_c",
+    "hardcorenas_d",
+    "hardcorenas_e",
+    "hardcorenas_f",
+    "lcnet_035",
+    "lcnet_050",
+    "lcnet_075",
+    "lcnet_100",
+    "lcnet_150",
+    "mobilenetv3_large_075",
+    "mobilenetv3_large_100",
+    "mobilenetv3_large_150d",
+    "mobilenetv3_rw",
+    "mobilenetv3_small_050",
+    "mobilenetv3_small_075",
+    "mobilenetv3_small_100",
+    "mobilenetv4_conv_aa_large",
+    "mobilenetv4_conv_aa_medium",
+    "mobilenetv4_conv_blur_medium",
+    "mobilenetv4_conv_large",
+    "mobilenetv4_conv_medium",
+    "mobilenetv4_conv_small",
+    "mobilenetv4_conv_small_035",
+    "mobilenetv4_conv_small_050",
+    "mobilenetv4_hybrid_large",
+    "mobilenetv4_hybrid_large_075",
+    "mobilenetv4_hybrid_medium",
+    "mobilenetv4_hybrid_medium_075",
+    "tf_mobilenetv3_large_075",
+    "tf_mobilenetv3_large_100",
+    "tf_mobilenetv3_large_minimal_100",
+    "tf_mobilenetv3_small_075",
+    "tf_mobilenetv3_small_100",
+    "tf_mobilenetv3_small_minimal_100",
 ]
 
 _ResNetName: TypeAlias = Literal[
@@ -678,7 +726,7 @@ def create_model(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.families.efficientnet.config.Blocks | tuple[typedvision.families.efficientnet.config.Blocks, ...], ...] = ...,
+    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = ...,
@@ -697,7 +745,7 @@ def create_model(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
 ) -> typedvision.families.efficientnet.model.EfficientNet:
@@ -741,6 +789,105 @@ def create_model(
         se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _MobileNetV3Name,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    num_features: int = ...,
+    stem_size: int = ...,
+    stem_kernel_size: int = 3,
+    fix_stem: bool = ...,
+    channel_multiplier: float = ...,
+    channel_divisor: int = 8,
+    round_limit: float = ...,
+    depth_multiplier: float = 1.0,
+    depth_trunc: Literal["ceil", "round"] = "ceil",
+    fix_first_last: bool = False,
+    output_stride: Literal[2, 4, 8, 16, 32] = 32,
+    pad_type: Literal["", "same"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    norm_group_size: int | None = None,
+    bn_eps: float | None = ...,
+    bn_momentum: float = 0.1,
+    aa_layer: typedvision.config.names.AntiAlias | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+    head_bias: bool = ...,
+    head_norm: bool = ...,
+    se_from_exp: bool = ...,
+    layer_scale_init_value: float | None = ...,
+) -> typedvision.families.mobilenetv3.model.MobileNetV3:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block_args: The stages. Of length at least 1, of length at most 32, of length at least 1, of length at most 16; default: the variant's own.
+        num_features: Output channels of the convolution after pooling, which no multiplier scales. At least 1, at most 65536; default: the variant's own, 1280 where it says none.
+        stem_size: Output channels of the stem, before the channel multiplier. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        stem_kernel_size: Kernel of the stem. At least 1, at most 31; default: 3.
+        fix_stem: The channel multiplier leaves the stem alone. Default: the variant's own, False where it says none.
+        channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
+        channel_divisor: Scaled channels are rounded to a multiple of this number. At least 1, at most 256; default: 8.
+        round_limit: Rounding never leaves less than this share of the scaled channels. At least 0.0, at most 1.0; default: the variant's own, 0.9 where it says none.
+        depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: 1.0.
+        depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest. One of 'ceil', 'round'; default: 'ceil'.
+        fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
+        output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
+        pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
+        bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
+        aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
+        head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
+        se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
+        layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1290,7 +1437,7 @@ def create_backbone(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.families.efficientnet.config.Blocks | tuple[typedvision.families.efficientnet.config.Blocks, ...], ...] = ...,
+    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = ...,
@@ -1309,7 +1456,7 @@ def create_backbone(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
 ) -> typedvision.backbone.Backbone[typedvision.families.efficientnet.model.EfficientNet]:
@@ -1354,6 +1501,107 @@ def create_backbone(
         se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _MobileNetV3Name,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    num_features: int = ...,
+    stem_size: int = ...,
+    stem_kernel_size: int = 3,
+    fix_stem: bool = ...,
+    channel_multiplier: float = ...,
+    channel_divisor: int = 8,
+    round_limit: float = ...,
+    depth_multiplier: float = 1.0,
+    depth_trunc: Literal["ceil", "round"] = "ceil",
+    fix_first_last: bool = False,
+    output_stride: Literal[2, 4, 8, 16, 32] = 32,
+    pad_type: Literal["", "same"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    norm_group_size: int | None = None,
+    bn_eps: float | None = ...,
+    bn_momentum: float = 0.1,
+    aa_layer: typedvision.config.names.AntiAlias | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+    head_bias: bool = ...,
+    head_norm: bool = ...,
+    se_from_exp: bool = ...,
+    layer_scale_init_value: float | None = ...,
+) -> typedvision.backbone.Backbone[typedvision.families.mobilenetv3.model.MobileNetV3]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block_args: The stages. Of length at least 1, of length at most 32, of length at least 1, of length at most 16; default: the variant's own.
+        num_features: Output channels of the convolution after pooling, which no multiplier scales. At least 1, at most 65536; default: the variant's own, 1280 where it says none.
+        stem_size: Output channels of the stem, before the channel multiplier. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        stem_kernel_size: Kernel of the stem. At least 1, at most 31; default: 3.
+        fix_stem: The channel multiplier leaves the stem alone. Default: the variant's own, False where it says none.
+        channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
+        channel_divisor: Scaled channels are rounded to a multiple of this number. At least 1, at most 256; default: 8.
+        round_limit: Rounding never leaves less than this share of the scaled channels. At least 0.0, at most 1.0; default: the variant's own, 0.9 where it says none.
+        depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: 1.0.
+        depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest. One of 'ceil', 'round'; default: 'ceil'.
+        fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
+        output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
+        pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
+        bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
+        aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
+        head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
+        se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
+        layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -1795,7 +2043,7 @@ def configure(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.families.efficientnet.config.Blocks | tuple[typedvision.families.efficientnet.config.Blocks, ...], ...] = ...,
+    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = ...,
@@ -1814,7 +2062,7 @@ def configure(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
 ) -> typedvision.families.efficientnet.config.EfficientNetConfig:
@@ -1847,6 +2095,79 @@ def configure(
         se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _MobileNetV3Name,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    num_features: int = ...,
+    stem_size: int = ...,
+    stem_kernel_size: int = 3,
+    fix_stem: bool = ...,
+    channel_multiplier: float = ...,
+    channel_divisor: int = 8,
+    round_limit: float = ...,
+    depth_multiplier: float = 1.0,
+    depth_trunc: Literal["ceil", "round"] = "ceil",
+    fix_first_last: bool = False,
+    output_stride: Literal[2, 4, 8, 16, 32] = 32,
+    pad_type: Literal["", "same"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    norm_group_size: int | None = None,
+    bn_eps: float | None = ...,
+    bn_momentum: float = 0.1,
+    aa_layer: typedvision.config.names.AntiAlias | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPool = "avg",
+    head_bias: bool = ...,
+    head_norm: bool = ...,
+    se_from_exp: bool = ...,
+    layer_scale_init_value: float | None = ...,
+) -> typedvision.families.mobilenetv3.config.MobileNetV3Config:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block_args: The stages. Of length at least 1, of length at most 32, of length at least 1, of length at most 16; default: the variant's own.
+        num_features: Output channels of the convolution after pooling, which no multiplier scales. At least 1, at most 65536; default: the variant's own, 1280 where it says none.
+        stem_size: Output channels of the stem, before the channel multiplier. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        stem_kernel_size: Kernel of the stem. At least 1, at most 31; default: 3.
+        fix_stem: The channel multiplier leaves the stem alone. Default: the variant's own, False where it says none.
+        channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: the variant's own, 1.0 where it says none.
+        channel_divisor: Scaled channels are rounded to a multiple of this number. At least 1, at most 256; default: 8.
+        round_limit: Rounding never leaves less than this share of the scaled channels. At least 0.0, at most 1.0; default: the variant's own, 0.9 where it says none.
+        depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: 1.0.
+        depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest. One of 'ceil', 'round'; default: 'ceil'.
+        fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
+        output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
+        pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
+        bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
+        aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
+        head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
+        se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
+        layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.

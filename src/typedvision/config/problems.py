@@ -83,8 +83,8 @@ def _problem(detail: ErrorDetails, path: Path, config: type[BaseModel], suggest:
     value, context = detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            names = _field_names(config, path[:-1]) if suggest else ()
-            near = did_you_mean(str(path[-1]), names)
+            fields = _field_names(config, path[:-1]) if suggest else ()
+            near = did_you_mean(str(path[-1]), [name for name in fields if name != path[-1]])
             return Problem(path, "unknown", f"no such option{_hint(near)}", value, (), near)
         case "missing":
             return Problem(path, "missing", "is required")
@@ -171,16 +171,15 @@ def _at(path: Path, given: object) -> object:
 
 
 def _field_names(config: type[BaseModel], path: Path) -> tuple[str, ...]:
-    """The fields of the config that stands at `path` inside of `config`."""
+    """The fields of any config that can stand at `path` inside of `config`."""
+    configs = [config]
     for part in path:
         if isinstance(part, int):
             continue  # an item of a list: what the list holds is already known
-        field = config.model_fields.get(part)
-        nested = [t for t in _types(field.annotation) if issubclass(t, BaseModel)] if field else []
-        if not nested:
-            return ()
-        config = nested[0]
-    return tuple(config.model_fields)
+        fields = [each.model_fields[part] for each in configs if part in each.model_fields]
+        inner = [each for field in fields for each in _types(field.annotation)]
+        configs = [each for each in inner if issubclass(each, BaseModel)]
+    return tuple(dict.fromkeys(name for each in configs for name in each.model_fields))
 
 
 def _types(annotation: object) -> list[type]:

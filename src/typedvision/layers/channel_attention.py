@@ -79,16 +79,19 @@ class SqueezeExcite(nn.Module):
 class MobileSqueezeExcite(nn.Module):
     """The same, under the names that it has in the checkpoints of mobile networks."""
 
-    def __init__(self, channels: int, reduced: int, act: Activation) -> None:
+    def __init__(
+        self, channels: int, reduced: int, act: Activation, gate: Activation = "sigmoid"
+    ) -> None:
         super().__init__()
         self.conv_reduce = nn.Conv2d(channels, reduced, 1)
         self.act1 = activation(act)
         self.conv_expand = nn.Conv2d(reduced, channels, 1)
+        self.gate = activation(gate)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by two layers on the channels' means."""
         squeezed = x.mean((2, 3), keepdim=True)
-        return x * self.conv_expand(self.act1(self.conv_reduce(squeezed))).sigmoid()
+        return x * self.gate(self.conv_expand(self.act1(self.conv_reduce(squeezed))))
 
 
 class EffectiveSqueezeExcite(nn.Module):

@@ -27,3 +27,11 @@ class LayerScale(nn.Module):
     def extra_repr(self) -> str:
         """The initial factor."""
         return f"{self.gamma.numel()}, {self.value}"
+
+
+class LayerScale2d(LayerScale):
+    """The same for a feature map: a factor for each channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, D, H, W) to the same shape."""
+        return x * self.gamma[:, None, None]

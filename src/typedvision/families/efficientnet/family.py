@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from typedvision.families.efficientnet.config import Blocks, EfficientNetConfig
+from typedvision.config.mobile_blocks import Blocks, PrunedBlock
+from typedvision.families.efficientnet.config import EfficientNetConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
 if TYPE_CHECKING:
@@ -381,6 +382,120 @@ _MOBILENET_V2 = (
     Blocks(block="mbconv", exp_ratio=6, out_chs=320),
 )
 """MobileNetV2 (https://arxiv.org/abs/1801.04381, table 2)."""
+_B1_PRUNED = (
+    Blocks(block="separable", repeats=2, out_chs=16, se_ratio=0.25),
+    (
+        PrunedBlock(stride=2, mid_chs=48, out_chs=12, se_chs=4),
+        PrunedBlock(mid_chs=62, out_chs=12, se_chs=6),
+        PrunedBlock(mid_chs=48, out_chs=12, se_chs=6),
+    ),
+    (
+        PrunedBlock(kernel_size=5, stride=2, mid_chs=70, out_chs=35, se_chs=6),
+        PrunedBlock(kernel_size=5, mid_chs=61, out_chs=35, se_chs=10),
+        PrunedBlock(kernel_size=5, mid_chs=51, out_chs=35, se_chs=10),
+    ),
+    (
+        PrunedBlock(stride=2, mid_chs=175, out_chs=74, se_chs=10),
+        PrunedBlock(mid_chs=188, out_chs=74, se_chs=20),
+        PrunedBlock(mid_chs=137, out_chs=74, se_chs=20),
+        PrunedBlock(mid_chs=164, out_chs=74, se_chs=20),
+    ),
+    (
+        PrunedBlock(kernel_size=5, mid_chs=399, out_chs=67, se_chs=20),
+        PrunedBlock(kernel_size=5, mid_chs=201, out_chs=67, se_chs=28),
+        PrunedBlock(kernel_size=5, mid_chs=160, out_chs=67, se_chs=28),
+        PrunedBlock(kernel_size=5, mid_chs=213, out_chs=67, se_chs=28),
+    ),
+    (
+        PrunedBlock(kernel_size=5, stride=2, mid_chs=637, out_chs=192, se_chs=27),
+        PrunedBlock(kernel_size=5, mid_chs=806, out_chs=192, se_chs=48),
+        PrunedBlock(kernel_size=5, mid_chs=798, out_chs=192, se_chs=48),
+        PrunedBlock(kernel_size=5, mid_chs=891, out_chs=192, se_chs=48),
+        PrunedBlock(kernel_size=5, mid_chs=990, out_chs=192, se_chs=48),
+    ),
+    (
+        PrunedBlock(mid_chs=1152, out_chs=320, se_chs=48),
+        PrunedBlock(mid_chs=1912, out_chs=320, se_chs=80),
+    ),
+)
+"""EfficientNet-B1 after knapsack pruning (https://arxiv.org/abs/2002.08258)."""
+_B2_PRUNED = (
+    Blocks(block="separable", repeats=2, out_chs=16, se_ratio=0.25),
+    (
+        PrunedBlock(stride=2, mid_chs=54, out_chs=17, se_chs=4),
+        PrunedBlock(mid_chs=69, out_chs=17, se_chs=6),
+        PrunedBlock(mid_chs=61, out_chs=17, se_chs=6),
+    ),
+    (
+        PrunedBlock(kernel_size=5, stride=2, mid_chs=86, out_chs=42, se_chs=6),
+        PrunedBlock(kernel_size=5, mid_chs=72, out_chs=42, se_chs=12),
+        PrunedBlock(kernel_size=5, mid_chs=98, out_chs=42, se_chs=12),
+    ),
+    (
+        PrunedBlock(stride=2, mid_chs=245, out_chs=85, se_chs=12),
+        PrunedBlock(mid_chs=274, out_chs=85, se_chs=22),
+        PrunedBlock(mid_chs=254, out_chs=85, se_chs=22),
+        PrunedBlock(mid_chs=292, out_chs=85, se_chs=22),
+    ),
+    (
+        PrunedBlock(kernel_size=5, mid_chs=502, out_chs=116, se_chs=22),
+        PrunedBlock(kernel_size=5, mid_chs=315, out_chs=116, se_chs=30),
+        PrunedBlock(kernel_size=5, mid_chs=354, out_chs=116, se_chs=30),
+        PrunedBlock(kernel_size=5, mid_chs=443, out_chs=116, se_chs=30),
+    ),
+    (
+        PrunedBlock(kernel_size=5, stride=2, mid_chs=719, out_chs=208, se_chs=30),
+        PrunedBlock(kernel_size=5, mid_chs=1148, out_chs=208, se_chs=52),
+        PrunedBlock(kernel_size=5, mid_chs=1160, out_chs=208, se_chs=52),
+        PrunedBlock(kernel_size=5, mid_chs=1182, out_chs=208, se_chs=52),
+        PrunedBlock(kernel_size=5, mid_chs=1228, out_chs=208, se_chs=52),
+    ),
+    (
+        PrunedBlock(mid_chs=1248, out_chs=352, se_chs=52),
+        PrunedBlock(mid_chs=2112, out_chs=352, se_chs=88),
+    ),
+)
+"""EfficientNet-B2 after knapsack pruning (https://arxiv.org/abs/2002.08258)."""
+_B3_PRUNED = (
+    Blocks(block="separable", repeats=2, out_chs=24, se_ratio=0.25),
+    (
+        PrunedBlock(stride=2, mid_chs=27, out_chs=12, se_chs=6),
+        PrunedBlock(mid_chs=49, out_chs=12, se_chs=8),
+        PrunedBlock(mid_chs=48, out_chs=12, se_chs=8),
+    ),
+    (
+        PrunedBlock(kernel_size=5, stride=2, mid_chs=83, out_chs=40, se_chs=8),
+        PrunedBlock(kernel_size=5, mid_chs=90, out_chs=40, se_chs=12),
+        PrunedBlock(kernel_size=5, mid_chs=85, out_chs=40, se_chs=12),
+    ),
+    (
+        PrunedBlock(stride=2, mid_chs=215, out_chs=93, se_chs=12),
+        PrunedBlock(mid_chs=261, out_chs=93, se_chs=24),
+        PrunedBlock(mid_chs=219, out_chs=93, se_chs=24),
+        PrunedBlock(mid_chs=254, out_chs=93, se_chs=24),
+        PrunedBlock(mid_chs=236, out_chs=93, se_chs=24),
+    ),
+    (
+        PrunedBlock(kernel_size=5, mid_chs=480, out_chs=120, se_chs=24),
+        PrunedBlock(kernel_size=5, mid_chs=235, out_chs=120, se_chs=34),
+        PrunedBlock(kernel_size=5, mid_chs=217, out_chs=120, se_chs=34),
+        PrunedBlock(kernel_size=5, mid_chs=226, out_chs=120, se_chs=33),
+        PrunedBlock(kernel_size=5, mid_chs=340, out_chs=120, se_chs=34),
+    ),
+    (
+        PrunedBlock(kernel_size=5, stride=2, mid_chs=802, out_chs=232, se_chs=34),
+        PrunedBlock(kernel_size=5, mid_chs=1030, out_chs=232, se_chs=58),
+        PrunedBlock(kernel_size=5, mid_chs=924, out_chs=232, se_chs=58),
+        PrunedBlock(kernel_size=5, mid_chs=1016, out_chs=232, se_chs=58),
+        PrunedBlock(kernel_size=5, mid_chs=1130, out_chs=232, se_chs=58),
+        PrunedBlock(kernel_size=5, mid_chs=1266, out_chs=232, se_chs=58),
+    ),
+    (
+        PrunedBlock(mid_chs=1392, out_chs=384, se_chs=58),
+        PrunedBlock(mid_chs=2301, out_chs=384, se_chs=96),
+    ),
+)
+"""EfficientNet-B3 after knapsack pruning (https://arxiv.org/abs/2002.08258)."""
 _TINY = (
     Blocks(block="conv", out_chs=16),
     Blocks(block="fused_mbconv", stride=2, exp_ratio=4, out_chs=24),
@@ -427,12 +542,22 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
         "efficientnet_b1": EfficientNetConfig(
             block_args=_B0, depth_multiplier=1.1, act_layer="silu"
         ),
+        "efficientnet_b1_pruned": EfficientNetConfig(
+            block_args=_B1_PRUNED, pad_type="same", act_layer="silu", bn_eps=0.001
+        ),
         "efficientnet_b2": EfficientNetConfig(
             block_args=_B0,
             num_features=1408,
             channel_multiplier=1.1,
             depth_multiplier=1.2,
             act_layer="silu",
+        ),
+        "efficientnet_b2_pruned": EfficientNetConfig(
+            block_args=_B2_PRUNED,
+            num_features=1408,
+            pad_type="same",
+            act_layer="silu",
+            bn_eps=0.001,
         ),
         "efficientnet_b3": EfficientNetConfig(
             block_args=_B0,
@@ -460,6 +585,14 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
             act_layer="silu",
             norm_layer="groupnorm",
             norm_group_size=16,
+        ),
+        "efficientnet_b3_pruned": EfficientNetConfig(
+            block_args=_B3_PRUNED,
+            num_features=1536,
+            stem_size=40,
+            pad_type="same",
+            act_layer="silu",
+            bn_eps=0.001,
         ),
         "efficientnet_b4": EfficientNetConfig(
             block_args=_B0,
