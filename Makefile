@@ -46,5 +46,5 @@ clean: ## remove all that make has made, .venv included
 # One call, so that pip sees every wish and every pin at once.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,demo]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,demo,onnx]'
 	@touch $@

@@ -44,6 +44,7 @@ PLACES = (
     Place(r"weights", 5, torch=False),
     Place(r"preprocess|prediction|backbone|groups", 5, torch=True),
     Place(r"factory|models|stubs", 6, torch=False),
+    Place(r"summary|export", 6, torch=True),
     Place(r"cli|__main__", 7, torch=False),
     Place(r"", 8, torch=False),  # the facade, for users alone
 )

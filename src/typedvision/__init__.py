@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typedvision.errors import (
         ConfigError,
         DeclarationError,
+        ExportError,
         ImageError,
         LimitError,
         Problem,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
+    from typedvision.export import ExportReport, export_model
     from typedvision.factory import (
         accepts,
         configure,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from typedvision.registry.backbone import BackboneSpec
     from typedvision.registry.family import Capabilities, ModelFamily, Parts, PositionTable
     from typedvision.registry.spec import ModelSpec
+    from typedvision.summary import LevelSummary, ModelSummary, summarize
     from typedvision.weights.convert import convert
     from typedvision.weights.inspect import inspect
     from typedvision.weights.load import load_backbone, load_model, load_weights
@@ -71,16 +74,20 @@ _HOME = {
     "DEFAULT_LIMITS": "config.limits",
     "DeclarationError": "errors",
     "EvaluationTransform": "preprocess.transform",
+    "ExportError": "errors",
+    "ExportReport": "export",
     "FeatureSpec": "config.features",
     "ImageError": "errors",
     "ImageModel": "layers.image_model",
     "ImageSpec": "config.image",
     "LimitError": "errors",
+    "LevelSummary": "summary",
     "Limits": "config.limits",
     "LoadReport": "weights.plan",
     "ModelConfig": "config.base",
     "ModelFamily": "registry.family",
     "ModelSpec": "registry.spec",
+    "ModelSummary": "summary",
     "Parts": "registry.family",
     "PositionTable": "registry.family",
     "Prediction": "prediction",
@@ -97,6 +104,7 @@ _HOME = {
     "convert": "weights.convert",
     "create_backbone": "factory",
     "create_model": "factory",
+    "export_model": "export",
     "family": "factory",
     "inspect": "weights.inspect",
     "list_models": "factory",
@@ -108,6 +116,7 @@ _HOME = {
     "predict": "prediction",
     "save_model": "weights.save",
     "specify": "factory",
+    "summarize": "summary",
 }
 
 __all__ = [
@@ -121,16 +130,20 @@ __all__ = [
     "Conflict",
     "DeclarationError",
     "EvaluationTransform",
+    "ExportError",
+    "ExportReport",
     "FeatureSpec",
     "ImageError",
     "ImageModel",
     "ImageSpec",
+    "LevelSummary",
     "LimitError",
     "Limits",
     "LoadReport",
     "ModelConfig",
     "ModelFamily",
     "ModelSpec",
+    "ModelSummary",
     "Parts",
     "PositionTable",
     "Prediction",
@@ -148,6 +161,7 @@ __all__ = [
     "convert",
     "create_backbone",
     "create_model",
+    "export_model",
     "family",
     "inspect",
     "list_models",
@@ -160,6 +174,7 @@ __all__ = [
     "predict",
     "save_model",
     "specify",
+    "summarize",
 ]
 
 

@@ -162,6 +162,12 @@ class ImageError(TypedVisionError, ValueError):
     code: ClassVar[str] = "image"
 
 
+class ExportError(TypedVisionError, RuntimeError):
+    """A model that cannot be written as a program, or a program that is not the model."""
+
+    code: ClassVar[str] = "export"
+
+
 class UsageError(TypedVisionError, TypeError):
     """A call that cannot mean anything, with the call that does."""
 

@@ -18,7 +18,7 @@ from typedvision.cli import app
 VERBS = sorted(get_command(app).commands)
 TORCH_FREE = {
     "list": ["list", "--json"],
-    "show": ["show", "resnet50", "--json"],
+    "show": ["show", "resnet50", "--no-plan", "--json"],
     "spec": ["spec", "resnet50", "--set", "num_classes=10"],
     "check": ["check", "-"],
     "schema": ["schema"],

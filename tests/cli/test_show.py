@@ -17,7 +17,9 @@ def test_a_model() -> None:
         "family      resnet: ResNet, https://arxiv.org/abs/1512.03385",
         "parameters  28,088,024",
         "input       3 x 224 x 224; any other size works",
-        "layer4      2048      32",
+        "level   resolution  channels  parameters  multiply-adds",
+        "layer4  7 x 7           2048  16,544,128    810,811,392",
+        "total                         28,088,024  4,091,699,200",
     ):
         assert line in text.splitlines()
     assert "number in [0, 1]" in text
@@ -27,8 +29,9 @@ def test_a_model() -> None:
 
 
 def test_every_tag_with_its_classes_input_and_licence() -> None:
-    lines = run("show", "resnet50").stdout.splitlines()
-    rows = [line.split() for line in lines[lines.index("Weights, the default first") + 1 :]]
+    lines = run("show", "resnet50", "--no-plan").stdout.splitlines()
+    first, end = lines.index("Weights, the default first") + 1, lines.index("Feature levels") - 1
+    rows = [line.split() for line in lines[first:end]]
     family = tv.family("resnet")
     assert rows[0] == ["tag", "classes", "input", "license"]
     published = {tag: family.weights("resnet50", tag) for tag in family.tags("resnet50")}
@@ -36,7 +39,7 @@ def test_every_tag_with_its_classes_input_and_licence() -> None:
         height, width = map(str, row.image.size)
         license = row.license or "unknown"
         assert shown == [tag, str(row.num_classes), height, "x", width, license]
-    weights = json.loads(run("show", "resnet50", "--json").stdout)["weights"]
+    weights = json.loads(run("show", "resnet50", "--no-plan", "--json").stdout)["weights"]
     for tag, row in published.items():
         shown = weights[tag]
         assert (shown["license"], shown["num_classes"]) == (row.license, row.num_classes)
@@ -62,6 +65,21 @@ def test_a_model_as_json() -> None:
         "default": 0.0,
         "doc": "Dropout probability before the classifier.",
     }
+
+
+def test_equal_blocks_are_one_row() -> None:
+    lines = run("show", "vit_base_patch16_224").stdout.splitlines()
+    plan = [
+        line.split()[0] for line in lines[lines.index("Plan, for a picture of 224 x 224") + 1 :]
+    ]
+    assert plan == ["level", "stem", "blocks.0-11", "head", "total"]
+
+
+def test_the_plan_comes_last_and_without_it_the_levels_do() -> None:
+    planned = run("show", "resnet50").stdout
+    head, _, levels = run("show", "resnet50", "--no-plan").stdout.partition("Feature levels\n")
+    assert planned.startswith(head + "Plan, ")
+    assert levels.splitlines()[-1].split() == ["layer4", "2048", "32"]
 
 
 @pytest.mark.parametrize("key", FAMILIES)
@@ -93,5 +111,10 @@ def test_a_tag_may_have_other_classes_than_the_index_has_counted() -> None:
     document = json.loads(run("show", name, "--json").stdout)
     assert document["tag"] == name.partition(".")[2]
     assert document["config"]["num_classes"] == tv.specify(name).config.num_classes
-    assert document["parameters"] is None
-    assert "parameters" not in run("show", name).stdout.splitlines()[2]
+    summary = tv.summarize(tv.specify(name))
+    assert document["parameters"] == summary.parameters
+    assert [level["name"] for level in document["levels"]] == [row.name for row in summary.levels]
+    unplanned = json.loads(run("show", name, "--no-plan", "--json").stdout)
+    assert unplanned["parameters"] is None
+    assert "levels" not in unplanned
+    assert "parameters" not in run("show", name, "--no-plan").stdout.splitlines()[2]

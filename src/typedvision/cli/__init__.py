@@ -1,8 +1,9 @@
 """The command line: one small module a verb.
 
 Exit codes: 0 valid, 1 invalid (any `TypedVisionError`), 2 a command that makes no sense or a file
-that cannot be read or written. Only `build`, `convert` and `predict` load torch. What else takes
-time to load is imported by the function that needs it, so that `--help` and `check` answer at once.
+that cannot be read or written. Only `build`, `convert`, `predict` and `export` load torch, and
+`show` and `compare` at their end. What else takes time to load is imported by the function that
+needs it, so that `--help` and `check` answer at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import typer
 from typedvision._version import __version__
 from typedvision.cli.build import build
 from typedvision.cli.check import check
+from typedvision.cli.compare import compare
 from typedvision.cli.convert import convert
+from typedvision.cli.export import export
 from typedvision.cli.inspect import inspect
 from typedvision.cli.listing import listing
 from typedvision.cli.lock import lock
@@ -33,7 +36,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(listing)
-for verb in (show, spec, check, schema, build, predict, inspect, lock, convert, stubs):
+for verb in (
+    *(show, compare, spec, check, schema),
+    *(build, predict, inspect, lock, convert, export, stubs),
+):
     app.command()(verb)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from typedvision.cli.output import working
 from typedvision.config.strict_json import MAX_BYTES, parse_json
-from typedvision.errors import SpecError
+from typedvision.errors import SpecError, WeightsError
 from typedvision.registry import index
 
 if TYPE_CHECKING:
     from typedvision.registry.spec import ModelSpec
+    from typedvision.summary import ModelSummary
 
 Settings = Annotated[
     list[str] | None,
@@ -58,18 +61,15 @@ def read_model(model: str, settings: Iterable[str] | None) -> ModelSpec:
     """The spec of a published model or of a file, with other options.
 
     Args:
-        model: a name; or a file, if it ends in `.json` or is `-`.
+        model: a name; a spec file, if it ends in `.json` or is `-`; or a checkpoint that carries
+            its spec, if it ends in `.safetensors` or is a folder.
         settings: `option=value`, each.
 
     Raises:
         TypedVisionError: there is no such model, or the spec or an option is wrong.
         typer.BadParameter: a setting is no such pair, or the file cannot be read.
     """
-    from typedvision.factory import specify
-    from typedvision.registry.spec import ModelSpec
-
-    is_file = model == "-" or model.endswith(".json")
-    spec = ModelSpec.from_json(read_file(model)) if is_file else specify(model)
+    spec = _read_spec(model)
     options: dict[str, object] = {}
     for setting in settings or ():
         path, equals, text = setting.partition("=")
@@ -79,6 +79,45 @@ def read_model(model: str, settings: Iterable[str] | None) -> ModelSpec:
             )
         options = _with(options or spec.to_dict()["config"], path.split("."), _value(text))
     return spec.with_options(**options)
+
+
+def _read_spec(model: str) -> ModelSpec:
+    from typedvision.factory import specify
+    from typedvision.registry.spec import ModelSpec
+
+    if model.endswith((".safetensors", ".safetensors.index.json")) or Path(model).is_dir():
+        return spec_of(model)
+    if model == "-" or model.endswith(".json"):
+        return ModelSpec.from_json(read_file(model))
+    return specify(model)
+
+
+def spec_of(checkpoint: str) -> ModelSpec:
+    """The spec that a checkpoint carries.
+
+    Raises:
+        WeightsError: the checkpoint cannot be read, or is not of a model that it describes.
+    """
+    from typedvision.registry.backbone import BackboneSpec
+    from typedvision.weights.inspect import inspect
+
+    spec = inspect(checkpoint).spec
+    if spec is None:
+        raise WeightsError(
+            f"'{checkpoint}' does not say what model it is: `typedvision convert` writes a file "
+            "that does"
+        )
+    if isinstance(spec, BackboneSpec):
+        raise WeightsError(f"'{checkpoint}' holds a {spec.subject}, not a model")
+    return spec
+
+
+def summary_of(spec: ModelSpec) -> ModelSummary:
+    """The levels of a model, counted; this loads torch."""
+    with working("counting"):
+        from typedvision.summary import summarize
+
+        return summarize(spec)
 
 
 def _value(text: str) -> object:

@@ -41,13 +41,13 @@ def print_json(data: object) -> None:
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Print a table on stdout; numbers are told by their digits and stand at the right."""
+    """Print a table on stdout; a column of numbers, told by their digits, stands at the right."""
     from rich.table import Table
 
     cells = [list(row) for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
-        numeric = all(row[position].replace(",", "").isdigit() for row in cells)
+        numeric = all((row[position].replace(",", "") or "0").isdigit() for row in cells)
         table.add_column(column, justify="right" if numeric and cells else "left")
     for row in cells:
         table.add_row(*row)
@@ -64,6 +64,17 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 10_000
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def working(at: str) -> Generator[None]:
+    """Say on a terminal, while it lasts, what takes its time."""
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield
+        return
+    with screen.status(at):
+        yield
 
 
 @contextmanager

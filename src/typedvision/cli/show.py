@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from typedvision.cli.models import names, parameters
+from typedvision.cli.models import names, parameters, summary_of
 from typedvision.cli.output import AsJson, errors_shown, print_json, print_table, print_text
 from typedvision.registry import index
 
@@ -25,6 +25,10 @@ Name = Annotated[
     str, typer.Argument(help="Name of a model, name.tag, or a family.", autocompletion=names)
 ]
 
+Plan = Annotated[
+    bool, typer.Option("--plan/--no-plan", help="Count the levels, for which torch is loaded.")
+]
+
 _OTHER_SIZES = {
     "any": "any other size works",
     "fixed": "no other size works",
@@ -33,12 +37,16 @@ _OTHER_SIZES = {
 _VALUE_WIDTH = 32  # leaves room for the meaning
 
 
-def show(name: Name, as_json: AsJson = False) -> None:
+def show(name: Name, plan: Plan = True, as_json: AsJson = False) -> None:
     """Show a model or a family: what it is, its options with bounds and defaults, its weights.
+
+    Of a model, a plan follows: the resolution, channels, parameters and multiply-adds of each
+    level. Counting them loads torch.
 
     \b
     Examples:
       typedvision show resnet50
+      typedvision show resnet50 --no-plan
       typedvision show resnet --json
     """
     from typedvision.factory import specify
@@ -47,7 +55,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
         if name in index.family_keys():
             _show_family(index.family(name), as_json)
         else:
-            _show_model(specify(name), as_json)
+            _show_model(specify(name), plan, as_json)
 
 
 def _show_family(family: AnyFamily, as_json: bool) -> None:
@@ -65,18 +73,18 @@ def _show_family(family: AnyFamily, as_json: bool) -> None:
     print_table(["name", "parameters"], counts)
 
 
-def _show_model(spec: ModelSpec, as_json: bool) -> None:
+def _show_model(spec: ModelSpec, plan: bool, as_json: bool) -> None:
     from typedvision.cli.options import option_groups
 
     family, variant = index.family(spec.family), spec.variant
     assert variant is not None  # a name leads to a variant
     groups = option_groups(family.config_type())
-    levels = spec.config.features()
     weights = {tag: family.weights(variant, tag) for tag in family.tags(variant)}
     # The index counts the model with its default classes; a tag may have others.
     count = parameters(variant) if spec.tag is None else None
     if as_json:
         document = spec.to_dict()
+        levels = spec.config.features()
         print_json(
             {
                 "name": variant,
@@ -87,6 +95,7 @@ def _show_model(spec: ModelSpec, as_json: bool) -> None:
                 "config": document["config"],
                 "features": [dataclasses.asdict(level) for level in levels],
                 "weights": {tag: row.model_dump(mode="json") for tag, row in weights.items()},
+                **(summary_of(spec).to_dict() if plan else {}),
             }
         )
         return
@@ -97,13 +106,40 @@ def _show_model(spec: ModelSpec, as_json: bool) -> None:
     others = _OTHER_SIZES[family.capabilities.input_size]
     print_text(f"input       {spec.config.in_chans} x {height} x {width}; {others}")
     _print_options(groups, _values(spec.config))
-    _print_section("Feature levels")
-    rows = [(level.name, str(level.channels), str(level.stride)) for level in levels]
-    print_table(["module", "channels", "stride"], rows)
     if weights:
         _print_section("Weights, the default first")
         published = [_published(tag, row) for tag, row in weights.items()]
         print_table(["tag", "classes", "input", "license"], published)
+    if plan:
+        _print_plan(spec)
+    else:
+        _print_levels(spec)
+
+
+def _print_levels(spec: ModelSpec) -> None:
+    _print_section("Feature levels")
+    rows = [
+        (level.name, str(level.channels), str(level.stride)) for level in spec.config.features()
+    ]
+    print_table(["module", "channels", "stride"], rows)
+
+
+def _print_plan(spec: ModelSpec) -> None:
+    height, width = spec.image.size
+    _print_section(f"Plan, for a picture of {height} x {width}")
+    summary = summary_of(spec)
+    rows = [
+        (
+            level.name,
+            " x ".join(map(str, level.size or ())),
+            str(level.channels),
+            f"{level.parameters:,}",
+            f"{level.multiply_adds:,}",
+        )
+        for level in summary.folded()
+    ]
+    total = ("total", "", "", f"{summary.parameters:,}", f"{summary.multiply_adds:,}")
+    print_table(["level", "resolution", "channels", "parameters", "multiply-adds"], [*rows, total])
 
 
 def _about(family: AnyFamily, groups: tuple[Group, ...]) -> dict[str, object]:

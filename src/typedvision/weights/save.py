@@ -20,6 +20,7 @@ from typedvision._version import __version__
 from typedvision.backbone import Backbone
 from typedvision.errors import UsageError, WeightsError
 from typedvision.layers.image_model import ImageModel
+from typedvision.registry.document import Document
 from typedvision.weights.inspect import (
     DIGESTS_KEY,
     FORMAT,
@@ -82,20 +83,27 @@ def save_model(
     if not isinstance(body, ImageModel):
         kind = type(model).__name__
         raise UsageError(f"save_model takes what create_model or create_backbone made; got {kind}")
-    described = model.spec
+    spec = model.spec
     if class_names is not None:
-        described = described.replace(class_names=class_names)
-    spec = described.canonical()
+        spec = spec.replace(class_names=class_names)
     tensors = {key: _on_cpu(tensor) for key, tensor in body.state_dict().items()}
     metadata = {
         "format": "pt",  # other libraries look for it
-        FORMAT_KEY: str(FORMAT),
-        VERSION_KEY: __version__,
-        SPEC_KEY: spec,
-        SPEC_DIGEST_KEY: hashlib.sha256(spec.encode()).hexdigest(),
+        **spec_notes(spec),
         DIGESTS_KEY: json.dumps(_digests(tensors), sort_keys=True),
     }
     replace_file(Path(path), lambda draft: write_file(draft, tensors, metadata))
+
+
+def spec_notes(spec: Document) -> dict[str, str]:
+    """What every file that we write says of its model."""
+    text = spec.canonical()
+    return {
+        FORMAT_KEY: str(FORMAT),
+        VERSION_KEY: __version__,
+        SPEC_KEY: text,
+        SPEC_DIGEST_KEY: hashlib.sha256(text.encode()).hexdigest(),
+    }
 
 
 def replace_file(path: Path, write: Callable[[Path], None]) -> None:

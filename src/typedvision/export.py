@@ -1,0 +1,237 @@
+"""Writes a model as one file that serves without this library, and proves that file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from os import PathLike
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.export import Dim, ExportedProgram
+
+from typedvision.config.base import to_pair
+from typedvision.errors import ExportError, Problem, TypedVisionError, UsageError, listed, shown
+from typedvision.layers.image_model import ImageModel
+from typedvision.weights.save import replace_file, spec_notes
+
+ExportFormat = Literal["pt2", "onnx"]
+"""A program of `torch.export`, or one of ONNX."""
+
+_ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_ONNX_BYTES = 2**31  # more than this does not fit into one file of ONNX
+_BATCHES = (1, 3)
+
+_Program = Callable[[Tensor], Tensor]
+_Save = Callable[[ExportedProgram, Path, Mapping[str, str]], None]
+_Load = Callable[[Path], _Program]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was written, and how near it is to the model."""
+
+    path: Path
+    """The file."""
+    format: ExportFormat
+    """Its format."""
+    img_size: tuple[int, int]
+    """Height and width of the pictures that it takes; it takes any number of them."""
+    size: int
+    """Its bytes."""
+    difference: float | None
+    """The largest difference from the model's outputs, as a share of the largest output; None
+    where it was not checked."""
+
+
+def export_model(
+    model: ImageModel,
+    path: str | PathLike[str],
+    *,
+    format: ExportFormat,
+    img_size: int | tuple[int, int] | None = None,
+    check: bool = True,
+) -> ExportReport:
+    """Write a model as a program that takes any number of pictures of one size.
+
+    The program is the model in evaluation mode; the model itself stays as it is. The file carries
+    the spec as `save_model`'s does: a `pt2` in its extra files, an `onnx` in its metadata. It is
+    written beside, checked, and only then renamed.
+
+    Args:
+        model: a model with its weights; for `onnx` on the CPU.
+        path: the file, usually `*.pt2` or `*.onnx`; one that is there is replaced.
+        format: `"pt2"` for `torch.export.load`; `"onnx"` for ONNX runtimes, which needs the extra
+            packages of `typedvision[onnx]`.
+        img_size: height and width of the pictures; by default what the model's spec says.
+        check: run the file on one and on three random pictures; it is refused where an output
+            differs from the model's by more than half of the digits of the weights' type.
+
+    Raises:
+        ExportError: the model cannot be exported, the file is not the model, or a package is
+            missing.
+        WeightsError: the file cannot be written.
+        ConfigError: there is no such size of pictures.
+        UsageError: there is no such format, or the model is no model of ours with weights, or it
+            does not take such pictures.
+    """
+    _check_arguments(model, format)
+    target, spec = Path(path), model.spec
+    if img_size is not None:
+        spec = spec.replace(image=spec.image.replace(size=to_pair(img_size)))
+    save, load = _FORMATS[format]
+    differences: list[float] = []
+
+    def write(draft: Path) -> None:
+        save(program, draft, spec_notes(spec))
+        if check:
+            differences.extend(_differences(model, load(draft), spec.image.size))
+
+    with _evaluating(model), torch.no_grad(), _failures_named(model):
+        program = torch.export.export(
+            model,
+            (_pictures(model, 2, spec.image.size),),
+            dynamic_shapes=({0: Dim("batch", min=1)},),
+            strict=False,
+        )
+        replace_file(target, write)
+    worst = max(differences, default=None)
+    return ExportReport(target, format, spec.image.size, target.stat().st_size, worst)
+
+
+def _check_arguments(model: object, format: object) -> None:
+    formats = get_args(ExportFormat)
+    if format not in formats:
+        raise UsageError(f"format must be {listed(formats)}; got {shown(format)}")
+    if not isinstance(model, ImageModel):
+        kind = type(model).__name__
+        raise UsageError(f"export_model takes a model that create_model made; got {kind}")
+    devices = {parameter.device.type for parameter in model.parameters()}
+    if "meta" in devices:
+        raise UsageError("a skeleton on the meta device has no weights to export")
+    if format == "onnx":
+        _check_onnx(model, devices)
+
+
+def _check_onnx(model: ImageModel, devices: set[str]) -> None:
+    missing = [package for package in _ONNX_PACKAGES if find_spec(package) is None]
+    if missing:
+        problems = [Problem((package,), "missing", "is not installed") for package in missing]
+        raise ExportError("ONNX needs more packages: pip install 'typedvision[onnx]'", problems)
+    if devices != {"cpu"}:
+        raise UsageError("an ONNX file is exported from the CPU: call model.cpu() before")
+    size = sum(tensor.nbytes for tensor in model.state_dict().values())
+    if size >= _ONNX_BYTES:
+        raise ExportError(
+            f"the weights have {size:,} bytes, one ONNX file holds {_ONNX_BYTES:,}: "
+            "halve them by model.half(), or export 'pt2'"
+        )
+
+
+@contextmanager
+def _evaluating(model: ImageModel) -> Generator[None]:
+    """The model in evaluation mode; in the end each module is as it was."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def _failures_named(model: ImageModel) -> Generator[None]:
+    """Errors of the tracers and the runtimes, which have no common class, as one of ours."""
+    try:
+        yield
+    except TypedVisionError:
+        raise
+    except Exception as error:
+        name = model.spec.subject
+        reason = str(error).strip().partition("\n")[0]
+        raise ExportError(
+            f"'{name}' cannot be exported: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def _pictures(model: ImageModel, count: int, size: tuple[int, int]) -> Tensor:
+    """Random pictures, the same every time."""
+    weight = next(model.parameters())
+    shape = (count, model.spec.config.in_chans, *size)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(count))
+    return noise.to(weight.device, weight.dtype)
+
+
+def _differences(model: ImageModel, program: _Program, size: tuple[int, int]) -> Iterator[float]:
+    """For each number of pictures, how far the program is from the model."""
+    for count in _BATCHES:
+        pictures = _pictures(model, count, size)
+        wanted, got = model(pictures), program(pictures)
+        floats = torch.finfo(wanted.dtype)
+        scale = wanted.abs().max().clamp_min(floats.tiny)
+        difference = ((got - wanted).abs().max() / scale).item()
+        if not difference <= floats.eps**0.5:  # nor where it is no number
+            raise ExportError(
+                f"the program differs from the model by {difference:.1e} of the largest output; "
+                f"at most {floats.eps**0.5:.1e} is allowed"
+            )
+        yield difference
+
+
+def _save_pt2(program: ExportedProgram, path: Path, notes: Mapping[str, str]) -> None:
+    with path.open("xb") as file:
+        torch.export.save(program, file, extra_files=dict(notes))
+
+
+def _load_pt2(path: Path) -> _Program:
+    with path.open("rb") as file:
+        return torch.export.load(file).module()
+
+
+def _save_onnx(program: ExportedProgram, path: Path, notes: Mapping[str, str]) -> None:
+    with _quiet_torch():
+        exported = torch.onnx.export(
+            program,
+            input_names=["pictures"],
+            output_names=["output"],
+            dynamic_shapes=({0: "batch"},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert exported is not None  # as ever where no file was named
+    exported.model.metadata_props.update(notes)
+    exported.save(path, external_data=False)
+
+
+def _load_onnx(path: Path) -> _Program:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda pictures: torch.from_numpy(session.run(None, {"pictures": pictures.numpy()})[0])
+
+
+@contextmanager
+def _quiet_torch() -> Generator[None]:
+    """Without what torch warns of about itself, which nobody here can mend."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+_FORMATS: dict[ExportFormat, tuple[_Save, _Load]] = {
+    "pt2": (_save_pt2, _load_pt2),
+    "onnx": (_save_onnx, _load_onnx),
+}

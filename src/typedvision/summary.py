@@ -1,0 +1,196 @@
+"""What a model costs, level by level, counted on a skeleton that holds no memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import groupby, zip_longest
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from typedvision.config.base import ModelConfig, to_pair
+from typedvision.config.limits import DEFAULT_LIMITS
+from typedvision.errors import UsageError
+from typedvision.factory import specify
+from typedvision.layers.image_model import ImageModel
+from typedvision.registry.build import build_skeleton
+from typedvision.registry.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSummary:
+    """One level of a model: what it puts out, and what it costs."""
+
+    name: str
+    """Path of the module at its end, `"layer4"`; `"stem"` and `"head"` for what is no level."""
+    size: tuple[int, int] | None
+    """Height and width of the map that it puts out; None for the head, which puts out a vector."""
+    channels: int
+    """Number of channels of that map, or of numbers in that vector."""
+    parameters: int
+    """Number of parameters."""
+    multiply_adds: int
+    """Multiply-adds for one picture."""
+    repeats: int = 1
+    """How many equal levels this row is for; parameters and multiply-adds are of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """A model's levels from the input to the output, and their sums."""
+
+    spec: ModelSpec
+    """The model, with the size of picture that was counted."""
+    levels: tuple[LevelSummary, ...]
+    """A stem where something stands before the first feature level, the levels, the head."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of the model."""
+        return sum(level.parameters for level in self.levels)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of the model for one picture."""
+        return sum(level.multiply_adds for level in self.levels)
+
+    def folded(self) -> tuple[LevelSummary, ...]:
+        """The levels, with equal neighbours as one row: `blocks.0-11`."""
+        return tuple(_joined(list(equals)) for _, equals in groupby(self.levels, key=_kind))
+
+    def to_dict(self) -> dict[str, object]:
+        """The numbers as JSON-ready data."""
+        return {
+            "img_size": list(self.spec.image.size),
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "levels": [dataclasses.asdict(level) for level in self.levels],
+        }
+
+
+def summarize(
+    model: str | ModelConfig | ModelSpec | ImageModel,
+    img_size: int | tuple[int, int] | None = None,
+) -> ModelSummary:
+    """Count a model's parameters and multiply-adds, level by level.
+
+    A multiply-add is one of a convolution, a linear layer or a product of matrices, those inside
+    of attention included: what papers call FLOPs or MACs, half of what PyTorch's `FlopCounterMode`
+    counts. Normalisation, activation, pooling and sums are not counted. The model is counted as
+    its spec describes it, on a skeleton: no memory is taken, and the model stays as it is.
+
+    A level's parameters are those registered after the level before it, up to the end of the module
+    that its name says; its multiply-adds are those that are done between the two.
+
+    Args:
+        model: a name, a config, a spec, or a model.
+        img_size: height and width of the picture; by default what the spec says.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: the model cannot be of this size.
+        UsageError: the model does not take pictures of this size.
+        LimitError: the model is larger than the default limits.
+    """
+    spec = model.spec if isinstance(model, ImageModel) else specify(model)
+    spec = spec if img_size is None else at_size(spec, img_size)
+    skeleton = build_skeleton(spec, DEFAULT_LIMITS).eval().requires_grad_(False)
+    try:
+        rows = _computed(skeleton, spec.image.size)
+    except RuntimeError as error:
+        height, width = spec.image.size
+        reason, _, _ = str(error).partition("\n")
+        raise UsageError(
+            f"'{spec.subject}' cannot see {height} x {width} pixels: {reason}"
+        ) from None
+    counts = _registered(skeleton)[-len(rows) :]  # without the stem, where there is none
+    levels = tuple(
+        dataclasses.replace(row, parameters=count) for row, count in zip(rows, counts, strict=True)
+    )
+    return ModelSummary(spec, levels if levels[0].parameters else levels[1:])
+
+
+def at_size(spec: ModelSpec, img_size: int | tuple[int, int]) -> ModelSpec:
+    """A model's spec for pictures of another size; its tables of positions follow.
+
+    Raises:
+        ConfigError: the model cannot be of this size.
+    """
+    if "img_size" in type(spec.config).model_fields:
+        spec = spec.with_options(img_size=img_size)
+    return spec.replace(image=spec.image.replace(size=to_pair(img_size)))
+
+
+def _computed(model: ImageModel, pixels: tuple[int, int]) -> list[LevelSummary]:
+    """What the stem, the levels and the head put out, and do; their parameters are 0 so far."""
+    rows: list[LevelSummary] = []
+
+    def new_multiply_adds() -> int:
+        flops: int = counter.get_total_flops()
+        return flops // 2 - sum(row.multiply_adds for row in rows)
+
+    def add(name: str, output: Tensor) -> None:
+        _, channels, height, width = model._map(output, pixels).shape
+        rows.append(LevelSummary(name, (height, width), channels, 0, new_multiply_adds()))
+
+    def add_stem(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if not rows:
+            add("stem", inputs[0])
+
+    trunk = _trunk(model)
+    for module in model.get_submodule(trunk).modules() if trunk else ():
+        module.register_forward_pre_hook(add_stem)
+    x = torch.empty(1, model.spec.config.in_chans, *pixels, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        for level, output in zip_longest(model.feature_info, model._levels(x)):
+            x = output
+            if level is not None:  # a model may offer fewer levels than it has, or none
+                add(level.name, x)
+        model.forward_head(model._finish(x))
+        channels = model.num_classes or model.head_hidden_size
+        rows.append(LevelSummary("head", None, channels, 0, new_multiply_adds()))
+    return rows
+
+
+def _registered(model: ImageModel) -> list[int]:
+    """The number of parameters of the stem, of each level and of the head."""
+    places = {path: place for place, (path, _) in enumerate(model.named_modules())}
+    ends = [places[_trunk(model)] - 1]
+    for level in model.feature_info:
+        inside = len(list(model.get_submodule(level.name).modules()))
+        ends.append(places[level.name] + inside - 1)
+    counts = [0] * (len(ends) + 1)
+    for key, parameter in model.named_parameters():
+        place = places[key.rpartition(".")[0]]
+        counts[bisect_left(ends, place)] += parameter.numel()
+    return counts
+
+
+def _trunk(model: ImageModel) -> str:
+    """Path of the list that holds the first level, `"blocks"`; empty if it is in none."""
+    first = model.feature_info[0].name if model.feature_info else ""
+    return first.rpartition(".")[0]
+
+
+def _kind(level: LevelSummary) -> tuple[object, ...]:
+    """What levels of one row have in common: everything but the number at the end of the name."""
+    stem = level.name.rstrip("0123456789")
+    return stem, level.size, level.channels, level.parameters, level.multiply_adds
+
+
+def _joined(equals: list[LevelSummary]) -> LevelSummary:
+    first, *others = equals
+    if not others:
+        return first
+    prefix = first.name.rstrip("0123456789")
+    return LevelSummary(
+        name=f"{first.name}-{others[-1].name.removeprefix(prefix)}",
+        size=first.size,
+        channels=first.channels,
+        parameters=sum(level.parameters for level in equals),
+        multiply_adds=sum(level.multiply_adds for level in equals),
+        repeats=len(equals),
+    )
