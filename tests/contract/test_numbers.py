@@ -163,6 +163,7 @@ def test_checkpointing_gives_the_same_gradients(small: ModelConfig, family: AnyF
             saved += tensor.numel()
             return tensor
 
+        torch.manual_seed(0)  # the same branches are dropped
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             loss = model(pictures(small)).square().mean()
         loss.backward()
@@ -192,6 +193,8 @@ def test_intermediates_are_the_levels(small: ModelConfig) -> None:
         if output.ndim == 3:  # tokens: those of the class and of registers stand before the map's
             tokens = output[:, -level[0, 0].numel() :]
             output = tokens.transpose(1, 2).unflatten(2, level.shape[-2:])
+        elif output.shape != level.shape:  # a map whose channels are last
+            output = output.permute(0, 3, 1, 2)
         same(level, output)
 
 
@@ -266,7 +269,10 @@ def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None
     torch.compiler.reset()
     model, x = filled(small).train(training), pictures(small)
     compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
-    same(compiled(x), model(x))
+    torch.manual_seed(0)  # the same branches are dropped
+    wanted = model(x)
+    torch.manual_seed(0)
+    same(compiled(x), wanted)
 
 
 @pytest.fixture

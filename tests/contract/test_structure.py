@@ -73,6 +73,9 @@ def test_its_parts_exist(model: ImageModel) -> None:
     assert set(parts.patch_kernels) <= set(parts.first_conv)
     for table in parts.position_tables:
         assert model.get_parameter(table.path).shape[-2] >= math.prod(table.grid)
+    for relative in parts.relative_tables:
+        distances = math.prod(2 * side - 1 for side in relative.window)
+        assert model.get_parameter(relative.path).shape[0] == distances
 
 
 def test_its_feature_levels_are_modules(model: ImageModel) -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from typedvision.weights.adapt import adapt, convert_input_channels, resample_patch_kernel
+from typedvision.layers.patch_embed import resample_patch_kernel
+from typedvision.weights.adapt import adapt, convert_input_channels
 from typedvision.weights.plan import Adaptation
 
 EXPECTED: dict[str, list[float]] = json.loads(
@@ -41,6 +42,11 @@ def result_of(case: str) -> Tensor:
             shape = torch.Size([1, int(prefix) + height * width, 3])
             table = wave(1, int(prefix) + int(side) ** 2, 3)
             return adapt(table, Adaptation(("position_table",), "", grids), shape)
+        case ["relative_table", side, new]:
+            grids = (int(side), int(side)), sizes(new)
+            table = wave((2 * int(side) - 1) ** 2, 2)
+            shape = torch.Size([math.prod(2 * length - 1 for length in grids[1]), 2])
+            return adapt(table, Adaptation(("relative_table",), "", grids), shape)
     raise AssertionError(case)
 
 

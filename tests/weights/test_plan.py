@@ -74,6 +74,38 @@ def test_patches_and_positions_follow_the_size(tmp_path: Path) -> None:
     assert model.eval()(torch.rand(1, 2, 64, 64)).isfinite().all()
 
 
+SMALL_SWIN = {"img_size": 16, "embed_dim": 8, "depths": (1, 2), "num_heads": (1, 2)}
+
+
+def test_relative_positions_follow_the_window(tmp_path: Path) -> None:
+    name, path = "swin_tiny_patch4_window7_224", tmp_path / "swin.safetensors"
+    tv.save_model(tv.create_model(name, **SMALL_SWIN, seed=1), path)
+    wider = {**SMALL_SWIN, "img_size": (16, 32)}
+    model = tv.create_model(name, **wider, checkpoint_path=path)
+    assert model.load_report is not None
+    assert model.load_report.adapted == {
+        "layers.0.blocks.0.attn.relative_position_bias_table": "window 4x4 -> 4x7",
+        "layers.1.blocks.0.attn.relative_position_bias_table": "window 2x2 -> 2x4",
+        "layers.1.blocks.1.attn.relative_position_bias_table": "window 2x2 -> 2x4",
+    }
+    assert model.eval()(torch.rand(1, 3, 16, 32)).isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(48, 1), (36, 1), (25, 2)])
+def test_relative_positions_of_no_square_window_are_an_error(
+    tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    name, key = (
+        "swin_tiny_patch4_window7_224",
+        "layers.0.blocks.0.attn.relative_position_bias_table",
+    )
+    state = dict(tv.create_model(name, **SMALL_SWIN, seed=1).state_dict())
+    state[key] = torch.zeros(shape)
+    with pytest.raises(WeightsError) as caught:
+        tv.create_model(name, **SMALL_SWIN, checkpoint_path=write(tmp_path, state))
+    assert [problem.path for problem in caught.value.problems] == [(key,)]
+
+
 @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.", "module._orig_mod."])
 def test_what_wrappers_put_before_is_taken_off(tmp_path: Path, state: State, prefix: str) -> None:
     path = write(tmp_path, {prefix + key: tensor for key, tensor in state.items()})

@@ -12,6 +12,8 @@ import typedvision.families.mobilenetv3.config
 import typedvision.families.mobilenetv3.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
+import typedvision.families.swin.config
+import typedvision.families.swin.model
 import typedvision.families.vgg.config
 import typedvision.families.vgg.model
 import typedvision.families.vit.config
@@ -1286,6 +1288,201 @@ class ResNetVariant(Generic[_TagT]):
             zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
             block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
             pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class SwinTransformerVariant(Generic[_TagT]):
+    """A published variant of Swin Transformer (https://arxiv.org/abs/2103.14030)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 4,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        embed_dim: int = ...,
+        depths: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        head_dim: int | None = None,
+        window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+        always_partition: bool = False,
+        strict_img_size: bool = True,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        weight_init: typedvision.config.names.WeightInit = "",
+    ) -> typedvision.families.swin.model.SwinTransformer:
+        """A Swin Transformer model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+            global_pool: How the last feature map becomes a vector; with `` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+            head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
+            window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+            always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+            strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            weight_init: How linear layers begin: normal of deviation 0.02 (``), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 4,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        embed_dim: int = ...,
+        depths: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        head_dim: int | None = None,
+        window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+        always_partition: bool = False,
+        strict_img_size: bool = True,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        weight_init: typedvision.config.names.WeightInit = "",
+    ) -> typedvision.families.swin.config.SwinConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+            global_pool: How the last feature map becomes a vector; with `` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+            head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
+            window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+            always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+            strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            weight_init: How linear layers begin: normal of deviation 0.02 (``), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 4,
+        global_pool: typedvision.config.names.ConvPool = "avg",
+        embed_dim: int = ...,
+        depths: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        head_dim: int | None = None,
+        window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+        always_partition: bool = False,
+        strict_img_size: bool = True,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        weight_init: typedvision.config.names.WeightInit = "",
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+            global_pool: How the last feature map becomes a vector; with `` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+            head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
+            window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+            always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+            strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            weight_init: How linear layers begin: normal of deviation 0.02 (``), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.

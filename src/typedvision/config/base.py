@@ -44,11 +44,12 @@ Whole: Final = BeforeValidator(_no_look_alike)
 """For a choice of integers: `Annotated[Literal[1, 2], Whole]`."""
 
 
-def _square_is_one_number(size: int | tuple[int, int]) -> int | tuple[int, int]:
+def square_is_one_number(size: int | tuple[int, int]) -> int | tuple[int, int]:
+    """The one way to write a size: a square pair is one number."""
     return size[0] if isinstance(size, tuple) and size[0] == size[1] else size
 
 
-Size = Annotated[Pixels | tuple[Pixels, Pixels], AfterValidator(_square_is_one_number)]
+Size = Annotated[Pixels | tuple[Pixels, Pixels], AfterValidator(square_is_one_number)]
 """One number for a square, or (height, width); a square pair is stored as one number."""
 
 

@@ -140,6 +140,9 @@ def _either(first: Problem, second: Problem) -> Problem:
     start, wanted = "must be ", second.message.partition("; got ")[0]
     if first.kind == second.kind == "type" and wanted.startswith(start):
         head, _, got = first.message.partition("; got ")
+        types = head.removeprefix(start).split(" or ")
+        if wanted.removeprefix(start) in types:
+            return first
         message = f"{head} or {wanted.removeprefix(start)}; got {got}"
         return Problem(first.path, "type", message, first.value)
     # A branch that got as far as a bound or a choice is what the caller was aiming at.

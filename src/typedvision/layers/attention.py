@@ -135,9 +135,11 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, drop: float = 0.0) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v, each (N, h, T, d)."""
-    return F.scaled_dot_product_attention(q, k, v, dropout_p=drop)
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, drop: float = 0.0, bias: Tensor | None = None
+) -> Tensor:
+    """softmax(q k^T / sqrt(d) + bias) v, each (N, h, T, d); the bias (N or 1, h or 1, T, T)."""
+    return F.scaled_dot_product_attention(q, k, v, bias, dropout_p=drop)
 
 
 def attend_differentially(

@@ -42,6 +42,14 @@ class PatchEmbed(nn.Module):
             height, width = height + -height % tall, width + -width % wide
         return height // tall, width // wide
 
+    def set_patch_size(self, size: tuple[int, int]) -> None:
+        """Split into patches of another size; the projection is resampled."""
+        old = self.proj.weight
+        self.proj.weight = nn.Parameter(
+            resample_patch_kernel(old.detach(), size), old.requires_grad
+        )
+        self.patch_size = self.proj.kernel_size = self.proj.stride = size
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to a grid of tokens, (N, h, w, D)."""
         if self.pad:
@@ -74,3 +82,24 @@ class PatchDropout(nn.Module):
     def extra_repr(self) -> str:
         """The rate."""
         return f"{self.rate:.3g}, prefix={self.prefix}"
+
+
+def resample_patch_kernel(weight: Tensor, size: tuple[int, int]) -> Tensor:
+    """The weight of a patch embedding for another patch size.
+
+    The pseudo-inverse of bicubic resizing: a resized patch gives the embedding that the patch gave
+    (https://arxiv.org/abs/2212.08013, section 3.4).
+
+    Args:
+        weight: (out, in, height, width).
+        size: height and width that it shall have.
+
+    Returns:
+        The new weight, (out, in, *size).
+    """
+    old = (weight.shape[2], weight.shape[3])
+    pixels = torch.eye(old[0] * old[1]).reshape(-1, 1, *old)
+    resize = F.interpolate(pixels, size, mode="bicubic", antialias=True).flatten(1)
+    # `resize` is (old pixels, new pixels): row by row, what becomes of each old pixel.
+    resampled: Tensor = weight.float().flatten(2) @ torch.linalg.pinv(resize).T.to(weight.device)
+    return resampled.reshape(*weight.shape[:2], *size).to(weight.dtype)

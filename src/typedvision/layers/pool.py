@@ -10,13 +10,19 @@ from typedvision.config.names import ConvPool
 
 
 class GlobalPool(nn.Module):
-    """Pools (N, C, H, W) to (N, C), or to (N, 2C) for `catavgmax`; `` leaves the map as it is."""
+    """Pools (N, C, H, W) to (N, C), or to (N, 2C) for `catavgmax`; `` leaves the map as it is.
+
+    Args:
+        kind: which pooling.
+        channels_last: whether maps are (N, H, W, C).
+    """
 
     kind: ConvPool
 
-    def __init__(self, kind: ConvPool) -> None:
+    def __init__(self, kind: ConvPool, *, channels_last: bool = False) -> None:
         super().__init__()
         self.kind = kind
+        self.over = (1, 2) if channels_last else (2, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D)."""
@@ -24,13 +30,13 @@ class GlobalPool(nn.Module):
             case "":
                 return x
             case "avg":
-                return x.mean((2, 3))
+                return x.mean(self.over)
             case "max":
-                return x.amax((2, 3))
+                return x.amax(self.over)
             case "avgmax":
-                return 0.5 * (x.mean((2, 3)) + x.amax((2, 3)))
+                return 0.5 * (x.mean(self.over) + x.amax(self.over))
             case "catavgmax":
-                return torch.cat((x.mean((2, 3)), x.amax((2, 3))), dim=1)
+                return torch.cat((x.mean(self.over), x.amax(self.over)), dim=1)
 
     def extra_repr(self) -> str:
         """The kind of pooling."""

@@ -1,4 +1,4 @@
-"""Learnt tables of position embeddings."""
+"""Learnt tables of positions, and of the distances between them."""
 
 from __future__ import annotations
 
@@ -30,3 +30,75 @@ def resample_position_table(
     image = patches.to(dtype).reshape(1, *old_grid, -1).permute(0, 3, 1, 2)
     image = F.interpolate(image, new_grid, mode="bicubic", antialias=True)
     return torch.cat((prefix, image.flatten(2).transpose(1, 2).to(table.dtype)), dim=1)
+
+
+def relative_position_index(window: tuple[int, int]) -> Tensor:
+    """Where a table of relative positions holds each pair of the tokens of a window.
+
+    Args:
+        window: rows and columns (h, w).
+
+    Returns:
+        The row of the table for each two tokens, (h w, h w), of (2h - 1) (2w - 1) rows.
+    """
+    rows, columns = window
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    down = y.reshape(-1, 1) - y.reshape(1, -1) + rows - 1
+    right = x.reshape(-1, 1) - x.reshape(1, -1) + columns - 1
+    return down * (2 * columns - 1) + right
+
+
+def resample_relative_table(
+    table: Tensor, old_window: tuple[int, int], new_window: tuple[int, int]
+) -> Tensor:
+    """A table of relative positions for another window, by linear interpolation.
+
+    The old distances are taken to stand further and further apart, so that near neighbours keep
+    what they learnt (https://arxiv.org/abs/2106.08254, in its code).
+
+    Args:
+        table: ((2h - 1) (2w - 1), heads).
+        old_window: rows and columns (h, w) of the window that the table is for.
+        new_window: rows and columns of the window that it shall be for.
+
+    Returns:
+        The new table, ((2h' - 1) (2w' - 1), heads).
+    """
+    if new_window == old_window:
+        return table
+    dtype = table.dtype if table.dtype == torch.float64 else torch.float32
+    down, right = (
+        _distance_weights(old, new).to(table.device, dtype)
+        for old, new in zip(old_window, new_window, strict=True)
+    )
+    square = table.to(dtype).reshape(down.shape[1], right.shape[1], -1)
+    resampled = torch.einsum("ai, bj, ijh -> abh", down, right, square)
+    return resampled.flatten(0, 1).to(table.dtype)
+
+
+def _distance_weights(old: int, new: int) -> Tensor:
+    """The share of each old distance in each new one, (2 new - 1, 2 old - 1)."""
+    if old == 1:  # knows no distance but 0
+        return torch.ones(2 * new - 1, 1)
+    growth = _growth(old - 1, new - 1)
+    steps = torch.tensor([growth**i for i in range(old - 1)], dtype=torch.float64)
+    known = torch.cat((-steps.cumsum(0).flip(0), steps.new_zeros(1), steps.cumsum(0)))
+    wanted = torch.arange(1 - new, new, dtype=torch.float64).clamp(known[0], known[-1])
+    above = torch.searchsorted(known, wanted).clamp(min=1)
+    below = above - 1
+    share = (wanted - known[below]) / (known[above] - known[below])
+    each = torch.eye(len(known), dtype=torch.float64)
+    return torch.lerp(each[below], each[above], share[:, None])
+
+
+def _growth(steps: int, reach: int) -> float:
+    """The factor of each step over the last, in [1.01, 1.5], with which they reach that far."""
+    low, high = 1.01, 1.5
+    growth = low
+    for _ in range(19):  # to a millionth
+        growth = (low + high) / 2
+        if sum(growth**i for i in range(steps)) > reach:
+            high = growth
+        else:
+            low = growth
+    return growth

@@ -81,6 +81,17 @@ class PositionTable:
 
 
 @dataclass(frozen=True, slots=True)
+class RelativeTable:
+    """A learnt table of relative positions in a window of h rows and w columns, shape
+    ((2h - 1) (2w - 1), heads)."""
+
+    path: str
+    """The tensor's key."""
+    window: tuple[int, int]
+    """Rows and columns of tokens in the window that the table is for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """The modules and tensors that loading adapts, by their paths in the model."""
 
@@ -90,6 +101,8 @@ class Parts:
     """Modules whose output features follow `num_classes`."""
     position_tables: tuple[PositionTable, ...] = ()
     """Tables whose length follows the input size."""
+    relative_tables: tuple[RelativeTable, ...] = ()
+    """Tables whose length follows the size of a window."""
     patch_kernels: tuple[str, ...] = ()
     """Those of the first convolutions whose kernel follows the patch size."""
 

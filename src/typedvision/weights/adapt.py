@@ -1,12 +1,12 @@
-"""Makes a tensor for one model from that of another: other channels, another patch or grid."""
+"""Makes a tensor for one model from that of another: other channels, patches, grids or windows."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from typedvision.layers.position import resample_position_table
+from typedvision.layers.patch_embed import resample_patch_kernel
+from typedvision.layers.position import resample_position_table, resample_relative_table
 from typedvision.weights.plan import Adaptation
 
 
@@ -27,6 +27,9 @@ def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
             case "position_table":
                 assert adaptation.grids is not None
                 tensor = resample_position_table(tensor, *adaptation.grids)
+            case "relative_table":
+                assert adaptation.grids is not None
+                tensor = resample_relative_table(tensor, *adaptation.grids)
     return tensor
 
 
@@ -50,24 +53,3 @@ def convert_input_channels(weight: Tensor, count: int) -> Tensor:
     turns = -(-count // channels)
     repeated = wide.repeat(1, turns, 1, 1)[:, :count]
     return (repeated * (channels / count)).to(weight.dtype)
-
-
-def resample_patch_kernel(weight: Tensor, size: tuple[int, int]) -> Tensor:
-    """The weight of a patch embedding for another patch size.
-
-    The pseudo-inverse of bicubic resizing: a resized patch gives the embedding that the patch gave
-    (https://arxiv.org/abs/2212.08013, section 3.4).
-
-    Args:
-        weight: (out, in, height, width).
-        size: height and width that it shall have.
-
-    Returns:
-        The new weight, (out, in, *size).
-    """
-    old = (weight.shape[2], weight.shape[3])
-    pixels = torch.eye(old[0] * old[1]).reshape(-1, 1, *old)
-    resize = F.interpolate(pixels, size, mode="bicubic", antialias=True).flatten(1)
-    # `resize` is (old pixels, new pixels): row by row, what becomes of each old pixel.
-    resampled: Tensor = weight.float().flatten(2) @ torch.linalg.pinv(resize).T
-    return resampled.reshape(*weight.shape[:2], *size).to(weight.dtype)

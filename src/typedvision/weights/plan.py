@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from typedvision.errors import Problem, WeightsError
-from typedvision.registry.family import Parts, PositionTable
+from typedvision.registry.family import Parts, PositionTable, RelativeTable
 
-Step = Literal["patch_kernel", "input_channels", "position_table"]
+Step = Literal["patch_kernel", "input_channels", "position_table", "relative_table"]
 """One way of changing a tensor; what it does stands in `typedvision.weights.adapt`."""
 
 _PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -35,7 +35,7 @@ class Adaptation:
     text: str
     """The change in words: `input channels 3 -> 1`."""
     grids: tuple[tuple[int, int], tuple[int, int]] | None = None
-    """For a position table, the checkpoint's rows and columns, and the model's."""
+    """For a table of positions, the checkpoint's rows and columns, and the model's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,9 @@ def _adaptation(key: str, wanted: TensorKind, given: TensorKind, parts: Parts) -
     for table in parts.position_tables:
         if key == table.path:
             return _position_table(table, wanted.shape, given.shape)
+    for relative in parts.relative_tables:
+        if key == relative.path:
+            return _relative_table(relative, wanted.shape, given.shape)
     if key in (f"{path}.weight" for path in parts.first_conv):
         kernel_may_change = key.removesuffix(".weight") in parts.patch_kernels
         return _first_conv(wanted.shape, given.shape, kernel_may_change)
@@ -205,6 +208,19 @@ def _position_table(
     old = (side, side)
     text = f"position grid {_by(old)} -> {_by(table.grid)}"
     return Adaptation(("position_table",), text, (old, table.grid))
+
+
+def _relative_table(
+    table: RelativeTable, wanted: tuple[int, ...], given: tuple[int, ...]
+) -> Adaptation | None:
+    """Of a table (distances, heads), whose old window was a square."""
+    distances = math.isqrt(given[0])
+    if wanted[1:] != given[1:] or distances**2 != given[0] or distances % 2 == 0:
+        return None
+    side = (distances + 1) // 2
+    old = (side, side)
+    text = f"window {_by(old)} -> {_by(table.window)}"
+    return Adaptation(("relative_table",), text, (old, table.window))
 
 
 def _by(sizes: tuple[int, ...]) -> str:
