@@ -11,7 +11,14 @@ from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 
 SIDE = 64  # pixels: five halvings leave a map of two by two
-LARGE = 60_000_000  # parameters: each filling takes seconds
+LARGE = 5_000_000  # parameters: each filling takes seconds
+SMALLER = {
+    "block_config": (2, 2, 2, 2),
+    "depths": (2, 2, 2, 2),
+    "embed_dim": 24,
+    "mlp_ratio": 1 / 16,
+}
+"""What makes a large family's smallest variant small, where it has such an option."""
 
 
 @pytest.fixture(params=FAMILIES, ids=lambda family: family.key)
@@ -25,9 +32,10 @@ def family(request: pytest.FixtureRequest) -> AnyFamily:
 def small(family: AnyFamily) -> ModelConfig:
     """The family's smallest variant, for small pictures and a few classes."""
     name = SMALL[family.key]
-    options: dict[str, object] = {"img_size": SIDE} if tv.accepts(name, "img_size") else {}
+    wanted: dict[str, object] = {"img_size": SIDE}
     if index.rows()[family.key]["variants"][name]["params"] > LARGE:
-        options["mlp_ratio"] = 1 / 64  # where the fully connected layers hold most of them
+        wanted |= SMALLER
+    options = {option: value for option, value in wanted.items() if tv.accepts(name, option)}
     return tv.configure(name, num_classes=7, **options)
 
 

@@ -140,7 +140,10 @@ def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None
     torch.compiler.reset()
     backbone, x = backbone_of(small, -1, 0).train(training), pictures(small)
     compiled = torch.compile(copy.deepcopy(backbone), fullgraph=True, backend="eager")
-    for one, other in zip(compiled(x), backbone(x), strict=True):
+    torch.manual_seed(0)  # the same branches are dropped
+    wanted = backbone(x)
+    torch.manual_seed(0)
+    for one, other in zip(compiled(x), wanted, strict=True):
         same(one, other)
 
 

@@ -72,7 +72,7 @@ class DenseNet(ImageModel):
         return inits
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each layer, or each block, then the last normalisation."""
+        """The stem, then each layer, or each block; the last normalisation belongs to the head."""
         blocks: list[object] = [
             (r"^features\.denseblock(\d+)\.denselayer(\d+)", None),
             (r"^features\.transition(\d+)", (99999,)),
@@ -81,7 +81,7 @@ class DenseNet(ImageModel):
             blocks = [(r"^features\.(?:denseblock|transition)(\d+)", None)]
         return {
             "stem": r"^features\.conv[012]|features\.norm[012]",
-            "blocks": [*blocks, (r"^features\.norm5", (99999,))],
+            "blocks": blocks,
         }
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
