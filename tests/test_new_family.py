@@ -36,7 +36,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(root: Path, *command: str) -> str:
     """What a module prints that is run in the copy."""
-    environment = {**os.environ, "PYTHONPATH": str(root / "src"), "NO_COLOR": "1"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for pyright
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(root / "src"), "NO_COLOR": "1"}
     process = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=root,
@@ -61,6 +62,7 @@ def test_it_is_formatted_and_linted(tree: Path) -> None:
 
 def test_it_is_typed(tree: Path) -> None:
     run(tree, "mypy", "--cache-dir", str(CACHE), "src/typedvision/families/my_net")
+    run(tree, "pyright", "--verifytypes", "typedvision.families.my_net", "--ignoreexternal")
 
 
 def test_it_keeps_the_contract(tree: Path) -> None:

@@ -71,8 +71,10 @@ FAMILY = '''\
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.families.$name.config import ${Class}Config
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
@@ -86,7 +88,7 @@ class ${Class}Family(ModelFamily[${Class}Config, "$Class"]):
     key = "$name"
     title = "$Class"
     paper = "https://arxiv.org/abs/"
-    capabilities = Capabilities(
+    capabilities: ClassVar[Capabilities] = Capabilities(
         input_size="any", global_pool=("", "avg", "max", "avgmax", "catavgmax")
     )
 
@@ -102,7 +104,7 @@ class ${Class}Family(ModelFamily[${Class}Config, "$Class"]):
         """The stem's convolution, and the classifier."""
         return Parts(first_conv=("stem.conv",), classifier=("fc",))
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "${name}_tiny": ${Class}Config(width=32, depth=2),
         "${name}_small": ${Class}Config(),
     }
@@ -134,10 +136,12 @@ class $Class(ImageModel):
 
     def __init__(self, cfg: ${Class}Config) -> None:
         super().__init__(cfg)
-        self.num_features = cfg.width
-        self.drop_rate = cfg.drop_rate
-        self.stem = Stem(cfg)
-        self.blocks = nn.ModuleList(Block(cfg, rate) for rate in cfg.drop_path_rates())
+        self.num_features: int = cfg.width
+        self.drop_rate: float = cfg.drop_rate
+        self.stem: Stem = Stem(cfg)
+        self.blocks: nn.ModuleList = nn.ModuleList(
+            Block(cfg, rate) for rate in cfg.drop_path_rates()
+        )
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
@@ -156,10 +160,12 @@ class $Class(ImageModel):
         return self.fc
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head_hidden_size = pooled_features(global_pool, self.num_features)
-        self.global_pool = GlobalPool(global_pool)
-        self.drop = nn.Dropout(self.drop_rate)
-        self.fc = nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
+        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
+        self.global_pool: GlobalPool = GlobalPool(global_pool)
+        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
+        self.fc: nn.Linear | nn.Identity = (
+            nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
+        )
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """Convolutions by their fan-out."""
@@ -178,8 +184,8 @@ class Stem(nn.Module):
 
     def __init__(self, cfg: ${Class}Config) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(cfg.in_chans, cfg.width, 4, stride=4, bias=False)
-        self.norm = nn.BatchNorm2d(cfg.width)
+        self.conv: nn.Conv2d = nn.Conv2d(cfg.in_chans, cfg.width, 4, stride=4, bias=False)
+        self.norm: nn.BatchNorm2d = nn.BatchNorm2d(cfg.width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 4, W / 4)."""
@@ -192,10 +198,10 @@ class Block(nn.Module):
 
     def __init__(self, cfg: ${Class}Config, drop_path_rate: float) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(cfg.width, cfg.width, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(cfg.width)
-        self.act = activation(cfg.act_layer)
-        self.drop_path = DropPath(drop_path_rate)
+        self.conv: nn.Conv2d = nn.Conv2d(cfg.width, cfg.width, 3, padding=1, bias=False)
+        self.norm: nn.BatchNorm2d = nn.BatchNorm2d(cfg.width)
+        self.act: nn.Module = activation(cfg.act_layer)
+        self.drop_path: DropPath = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W) to the same shape."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -94,6 +95,17 @@ def test_a_mistake_has_one_line(checked: tuple[Checker, Findings]) -> None:
 def test_there_are_marks_and_unmarked_files() -> None:
     assert {name for name, _ in marks()} == {"fails.py", "plugin_fails.py"}
     assert len(marks()) > 20
+
+
+@pytest.mark.parametrize("package", ["typedvision", "acme_vision"])
+def test_every_public_type_is_written_down(
+    user: Path, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Annotate what pyright lists, where it is assigned: `self.conv1: nn.Conv2d = ...`."""
+    # So pyright verifies what is installed there: it heeds no --pythonpath here.
+    monkeypatch.setenv("PATH", str(user.parent), prepend=os.pathsep)
+    verify = (user, "-m", "pyright", "--verifytypes", package, "--ignoreexternal")
+    assert "Type completeness score: 100%" in run(*verify, cwd=tmp_path)
 
 
 def test_the_stubs_tell_the_truth(user: Path, tmp_path: Path) -> None:

@@ -29,18 +29,18 @@ from typedvision.cli.show import show
 from typedvision.cli.spec import spec
 from typedvision.cli.stubs import stubs
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="typedvision",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug of ours is shown with Python's own traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(listing)
-for verb in (
+for _verb in (
     *(show, compare, spec, check, schema),
     *(build, predict, inspect, lock, convert, export, stubs),
 ):
-    app.command()(verb)
+    app.command()(_verb)
 
 
 def _print_version(wanted: bool) -> None:

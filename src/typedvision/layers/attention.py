@@ -45,13 +45,14 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         width = features // num_heads
-        self.num_heads, self.attn_drop = num_heads, attn_drop
-        self.qkv = nn.Linear(features, 3 * features, bias=qkv_bias)
-        self.q_norm = head_norm(width) if head_norm else nn.Identity()
-        self.k_norm = head_norm(width) if head_norm else nn.Identity()
-        self.norm = out_norm(features) if out_norm else nn.Identity()
-        self.proj = nn.Linear(features, features, bias=proj_bias)
-        self.proj_drop = nn.Dropout(proj_drop)
+        self.num_heads = num_heads
+        self.attn_drop = attn_drop
+        self.qkv: nn.Linear = nn.Linear(features, 3 * features, bias=qkv_bias)
+        self.q_norm: nn.Module = head_norm(width) if head_norm else nn.Identity()
+        self.k_norm: nn.Module = head_norm(width) if head_norm else nn.Identity()
+        self.norm: nn.Module = out_norm(features) if out_norm else nn.Identity()
+        self.proj: nn.Linear = nn.Linear(features, features, bias=proj_bias)
+        self.proj_drop: nn.Dropout = nn.Dropout(proj_drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
@@ -93,16 +94,18 @@ class DifferentialAttention(nn.Module):
     ) -> None:
         super().__init__()
         half = features // num_heads // 2
-        self.num_heads, self.lambda_init, self.attn_drop = num_heads, lambda_init, attn_drop
-        self.qkv = nn.Linear(features, 3 * features, bias=qkv_bias)
-        self.q_norm = head_norm(half) if head_norm else nn.Identity()
-        self.k_norm = head_norm(half) if head_norm else nn.Identity()
+        self.num_heads = num_heads
+        self.lambda_init = lambda_init
+        self.attn_drop = attn_drop
+        self.qkv: nn.Linear = nn.Linear(features, 3 * features, bias=qkv_bias)
+        self.q_norm: nn.Module = head_norm(half) if head_norm else nn.Identity()
+        self.k_norm: nn.Module = head_norm(half) if head_norm else nn.Identity()
         for name in LAMBDAS:
             self.register_parameter(name, nn.Parameter(torch.empty(half)))
-        self.sub_norm = nn.RMSNorm(2 * half, eps=1e-5)
-        self.norm = out_norm(features) if out_norm else nn.Identity()
-        self.proj = nn.Linear(features, features, bias=proj_bias)
-        self.proj_drop = nn.Dropout(proj_drop)
+        self.sub_norm: nn.RMSNorm = nn.RMSNorm(2 * half, eps=1e-5)
+        self.norm: nn.Module = out_norm(features) if out_norm else nn.Identity()
+        self.proj: nn.Linear = nn.Linear(features, features, bias=proj_bias)
+        self.proj_drop: nn.Dropout = nn.Dropout(proj_drop)
 
     def inits(self) -> Inits:
         """The vectors that the second map's weight is made of."""

@@ -22,7 +22,8 @@ class BlurPool2d(nn.Module):
 
     def __init__(self, channels: int, stride: int, *, constant: bool = False) -> None:
         super().__init__()
-        self.channels, self.stride = channels, stride
+        self.channels = channels
+        self.stride = stride
         self.mode = "constant" if constant else "reflect"
         self.register_buffer("filt", torch.empty(channels, 1, 3, 3), persistent=False)
 

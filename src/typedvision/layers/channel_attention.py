@@ -66,9 +66,9 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels: int, reduced: int, act: Activation = "relu") -> None:
         super().__init__()
-        self.fc1 = nn.Conv2d(channels, reduced, 1)
-        self.act = activation(act)
-        self.fc2 = nn.Conv2d(reduced, channels, 1)
+        self.fc1: nn.Conv2d = nn.Conv2d(channels, reduced, 1)
+        self.act: nn.Module = activation(act)
+        self.fc2: nn.Conv2d = nn.Conv2d(reduced, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by two layers on the channels' means."""
@@ -83,10 +83,10 @@ class MobileSqueezeExcite(nn.Module):
         self, channels: int, reduced: int, act: Activation, gate: Activation = "sigmoid"
     ) -> None:
         super().__init__()
-        self.conv_reduce = nn.Conv2d(channels, reduced, 1)
-        self.act1 = activation(act)
-        self.conv_expand = nn.Conv2d(reduced, channels, 1)
-        self.gate = activation(gate)
+        self.conv_reduce: nn.Conv2d = nn.Conv2d(channels, reduced, 1)
+        self.act1: nn.Module = activation(act)
+        self.conv_expand: nn.Conv2d = nn.Conv2d(reduced, channels, 1)
+        self.gate: nn.Module = activation(gate)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by two layers on the channels' means."""
@@ -99,7 +99,7 @@ class EffectiveSqueezeExcite(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.fc = nn.Conv2d(channels, channels, 1)
+        self.fc: nn.Conv2d = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by one layer on the channels' means."""
@@ -117,8 +117,10 @@ class EfficientChannelAttention(nn.Module):
     def __init__(self, channels: int, circular: bool = False) -> None:
         super().__init__()
         size = _eca_kernel(channels)
-        self.reach = size // 2 if circular else 0
-        self.conv = nn.Conv1d(1, 1, size, padding=0 if circular else size // 2, bias=False)
+        self.reach: int = size // 2 if circular else 0
+        self.conv: nn.Conv1d = nn.Conv1d(
+            1, 1, size, padding=0 if circular else size // 2, bias=False
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by its neighbours' means."""
@@ -134,9 +136,9 @@ class EfficientChannelMlp(nn.Module):
     def __init__(self, channels: int, reduced: int, act: Activation = "relu") -> None:
         super().__init__()
         size = _eca_kernel(channels)
-        self.conv = nn.Conv1d(1, reduced, 1)
-        self.act = activation(act)
-        self.conv2 = nn.Conv1d(reduced, 1, size, padding=size // 2)
+        self.conv: nn.Conv1d = nn.Conv1d(1, reduced, 1)
+        self.act: nn.Module = activation(act)
+        self.conv2: nn.Conv1d = nn.Conv1d(reduced, 1, size, padding=size // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by its neighbours' means."""
@@ -150,9 +152,9 @@ class GlobalContext(nn.Module):
 
     def __init__(self, channels: int, reduced: int, scale: bool, act: Activation = "relu") -> None:
         super().__init__()
-        self.conv_attn = nn.Conv2d(channels, 1, 1)
-        self.mlp_scale = _ContextMlp(channels, reduced, act) if scale else None
-        self.mlp_add = None if scale else _ContextMlp(channels, reduced, act)
+        self.conv_attn: nn.Conv2d = nn.Conv2d(channels, 1, 1)
+        self.mlp_scale: _ContextMlp | None = _ContextMlp(channels, reduced, act) if scale else None
+        self.mlp_add: _ContextMlp | None = None if scale else _ContextMlp(channels, reduced, act)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale by, or add, what the attended mean of the map says."""
@@ -168,10 +170,10 @@ class GlobalContext(nn.Module):
 class _ContextMlp(nn.Module):
     def __init__(self, channels: int, reduced: int, act: Activation) -> None:
         super().__init__()
-        self.fc1 = nn.Conv2d(channels, reduced, 1)
-        self.norm = LayerNorm2d(reduced, eps=1e-6)
-        self.act = activation(act)
-        self.fc2 = nn.Conv2d(reduced, channels, 1)
+        self.fc1: nn.Conv2d = nn.Conv2d(channels, reduced, 1)
+        self.norm: LayerNorm2d = LayerNorm2d(reduced, eps=1e-6)
+        self.act: nn.Module = activation(act)
+        self.fc2: nn.Conv2d = nn.Conv2d(reduced, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, 1, 1) to the same shape."""
@@ -189,8 +191,8 @@ class BlockAttention(nn.Module):
 
     def __init__(self, channels: int, reduced: int, light: bool, act: Activation = "relu") -> None:
         super().__init__()
-        self.channel = _ChannelGate(channels, reduced, light, act)
-        self.spatial = _SpatialGate(light)
+        self.channel: _ChannelGate = _ChannelGate(channels, reduced, light, act)
+        self.spatial: _SpatialGate = _SpatialGate(light)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate channels, then positions."""
@@ -201,9 +203,9 @@ class _ChannelGate(nn.Module):
     def __init__(self, channels: int, reduced: int, light: bool, act: Activation) -> None:
         super().__init__()
         self.light = light
-        self.fc1 = nn.Conv2d(channels, reduced, 1, bias=False)
-        self.act = activation(act)
-        self.fc2 = nn.Conv2d(reduced, channels, 1, bias=False)
+        self.fc1: nn.Conv2d = nn.Conv2d(channels, reduced, 1, bias=False)
+        self.act: nn.Module = activation(act)
+        self.fc2: nn.Conv2d = nn.Conv2d(reduced, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -220,7 +222,7 @@ class _SpatialGate(nn.Module):
     def __init__(self, light: bool) -> None:
         super().__init__()
         self.light = light
-        self.conv = _ConvNorm(1 if light else 2)
+        self.conv: _ConvNorm = _ConvNorm(1 if light else 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -232,8 +234,8 @@ class _SpatialGate(nn.Module):
 class _ConvNorm(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, 1, 7, padding=3, bias=False)
-        self.bn = nn.BatchNorm2d(1)
+        self.conv: nn.Conv2d = nn.Conv2d(in_channels, 1, 7, padding=3, bias=False)
+        self.bn: nn.BatchNorm2d = nn.BatchNorm2d(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, 1, H, W)."""

@@ -44,7 +44,9 @@ class DropBlock2d(nn.Module):
 
     def __init__(self, rate: float, block_size: int = 7, gamma_scale: float = 1.0) -> None:
         super().__init__()
-        self.rate, self.block_size, self.gamma_scale = rate, block_size, gamma_scale
+        self.rate = rate
+        self.block_size = block_size
+        self.gamma_scale = gamma_scale
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""

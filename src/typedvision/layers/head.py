@@ -35,13 +35,14 @@ class ClassifierHead(nn.Module):
         hidden_size: int | None = None,
     ) -> None:
         super().__init__()
-        self.channels, self.hidden_size = channels, hidden_size
-        self.norm = norm or nn.Identity()
+        self.channels = channels
+        self.hidden_size = hidden_size
+        self.norm: nn.Module = norm or nn.Identity()
         self.pre_logits: nn.Module = nn.Identity()
         if hidden_size:
             hidden = nn.Linear(pooled_features(global_pool, channels), hidden_size)
             self.pre_logits = nn.Sequential(OrderedDict({"fc": hidden, "act": nn.GELU()}))
-        self.drop = nn.Dropout(drop_rate)
+        self.drop: nn.Dropout = nn.Dropout(drop_rate)
         self.reset(num_classes, global_pool)
 
     @property
@@ -51,8 +52,10 @@ class ClassifierHead(nn.Module):
 
     def reset(self, num_classes: int, global_pool: ConvPool) -> None:
         """Put another pooling and an uninitialised classifier in place."""
-        self.global_pool = GlobalPool(global_pool)
-        self.fc = nn.Linear(self.features, num_classes) if num_classes else nn.Identity()
+        self.global_pool: GlobalPool = GlobalPool(global_pool)
+        self.fc: nn.Linear | nn.Identity = (
+            nn.Linear(self.features, num_classes) if num_classes else nn.Identity()
+        )
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""

@@ -37,8 +37,8 @@ def constant(value: float) -> Init:
     return lambda tensor, _: tensor.fill_(value)
 
 
-zeros = constant(0.0)
-ones = constant(1.0)
+zeros: Init = constant(0.0)
+ones: Init = constant(1.0)
 
 
 def values(compute: Callable[[], Tensor]) -> Init:

@@ -14,7 +14,7 @@ class LayerScale(nn.Module):
     def __init__(self, features: int, value: float) -> None:
         super().__init__()
         self.value = value
-        self.gamma = nn.Parameter(torch.empty(features))
+        self.gamma: nn.Parameter = nn.Parameter(torch.empty(features))
 
     def inits(self) -> Inits:
         """The same factor for every feature."""

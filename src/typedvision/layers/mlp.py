@@ -30,12 +30,12 @@ class Mlp(nn.Module):
         use_conv: bool = False,
     ) -> None:
         super().__init__()
-        self.fc1 = _dense(features, hidden, bias, use_conv)
+        self.fc1: nn.Module = _dense(features, hidden, bias, use_conv)
         self.act = act
-        self.drop1 = nn.Dropout(drop)
-        self.norm = norm(hidden) if norm else nn.Identity()
-        self.fc2 = _dense(hidden, features, bias, use_conv)
-        self.drop2 = nn.Dropout(drop)
+        self.drop1: nn.Dropout = nn.Dropout(drop)
+        self.norm: nn.Module = norm(hidden) if norm else nn.Identity()
+        self.fc2: nn.Module = _dense(hidden, features, bias, use_conv)
+        self.drop2: nn.Dropout = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
@@ -51,10 +51,10 @@ class GlobalResponseNormMlp(nn.Module):
         self, features: int, hidden: int, act: nn.Module, *, use_conv: bool = False
     ) -> None:
         super().__init__()
-        self.fc1 = _dense(features, hidden, True, use_conv)
+        self.fc1: nn.Module = _dense(features, hidden, True, use_conv)
         self.act = act
-        self.grn = GlobalResponseNorm(hidden, channels_last=not use_conv)
-        self.fc2 = _dense(hidden, features, True, use_conv)
+        self.grn: GlobalResponseNorm = GlobalResponseNorm(hidden, channels_last=not use_conv)
+        self.fc2: nn.Module = _dense(hidden, features, True, use_conv)
 
     def forward(self, x: Tensor) -> Tensor:
         """A map to the same shape."""
@@ -94,12 +94,12 @@ class GluMlp(nn.Module):
     ) -> None:
         super().__init__()
         self.gate_last = gate_last
-        self.fc1 = nn.Linear(features, hidden, bias=bias)
+        self.fc1: nn.Linear = nn.Linear(features, hidden, bias=bias)
         self.act = act
-        self.drop1 = nn.Dropout(drop)
-        self.norm = norm(hidden // 2) if norm else nn.Identity()
-        self.fc2 = nn.Linear(hidden // 2, features, bias=bias)
-        self.drop2 = nn.Dropout(drop)
+        self.drop1: nn.Dropout = nn.Dropout(drop)
+        self.norm: nn.Module = norm(hidden // 2) if norm else nn.Identity()
+        self.fc2: nn.Linear = nn.Linear(hidden // 2, features, bias=bias)
+        self.drop2: nn.Dropout = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
@@ -122,13 +122,13 @@ class SwiGLU(nn.Module):
         norm: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        self.fc1_g = nn.Linear(features, hidden, bias=bias)
-        self.fc1_x = nn.Linear(features, hidden, bias=bias)
+        self.fc1_g: nn.Linear = nn.Linear(features, hidden, bias=bias)
+        self.fc1_x: nn.Linear = nn.Linear(features, hidden, bias=bias)
         self.act = act
-        self.drop1 = nn.Dropout(drop)
-        self.norm = norm(hidden) if norm else nn.Identity()
-        self.fc2 = nn.Linear(hidden, features, bias=bias)
-        self.drop2 = nn.Dropout(drop)
+        self.drop1: nn.Dropout = nn.Dropout(drop)
+        self.norm: nn.Module = norm(hidden) if norm else nn.Identity()
+        self.fc2: nn.Linear = nn.Linear(hidden, features, bias=bias)
+        self.drop2: nn.Dropout = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""

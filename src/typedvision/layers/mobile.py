@@ -47,16 +47,16 @@ class MobileModel(ImageModel):
     def __init__(self, cfg: MobileConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
-        self.num_features = plan.channels
-        self.drop_rate = cfg.drop_rate
-        self.levels = plan.levels
-        self.pruned = cfg.pruned
+        self.num_features: int = plan.channels
+        self.drop_rate: float = cfg.drop_rate
+        self.levels: tuple[int, ...] = plan.levels
+        self.pruned: bool = cfg.pruned
 
-        self.conv_stem = conv2d(
+        self.conv_stem: nn.Conv2d = conv2d(
             cfg.in_chans, plan.stem_channels, cfg.stem_kernel_size, stride=2, pad_type=cfg.pad_type
         )
-        self.bn1 = mobile_norm(cfg, plan.stem_channels, cfg.act_layer)
-        self.blocks = nn.Sequential(
+        self.bn1: nn.Module = mobile_norm(cfg, plan.stem_channels, cfg.act_layer)
+        self.blocks: nn.Sequential = nn.Sequential(
             *(
                 nn.Sequential(*(_block(cfg, block) for block in stage.blocks))
                 for stage in plan.stages
@@ -100,12 +100,15 @@ class MobileModel(ImageModel):
 class ConvBlock(nn.Module):
     """One convolution with a normalisation."""
 
+    conv: nn.Module
+    aa: nn.Module
+
     def __init__(self, cfg: MobileConfig, plan: ResidualPlan) -> None:
         super().__init__()
         self.conv, self.aa = _spatial_conv(cfg, plan, plan.in_channels)
-        self.bn1 = mobile_norm(cfg, plan.out_channels, plan.act_layer)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.skip = plan.skip
+        self.bn1: nn.Module = mobile_norm(cfg, plan.out_channels, plan.act_layer)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.skip: bool = plan.skip
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -117,6 +120,9 @@ class SeparableConv(nn.Module):
     """A depthwise and a pointwise convolution (https://arxiv.org/abs/1704.04861, figure 3); by
     EfficientNet without a non-linearity at the end."""
 
+    conv_dw: nn.Module
+    aa: nn.Module
+
     def __init__(self, cfg: MobileConfig, plan: ResidualPlan) -> None:
         super().__init__()
         self.conv_s2d: nn.Module = nn.Identity()
@@ -127,12 +133,14 @@ class SeparableConv(nn.Module):
             )
             self.bn_s2d = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
         self.conv_dw, self.aa = _spatial_conv(cfg, plan, plan.mid_channels)
-        self.bn1 = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
-        self.se = _attention(cfg, plan.mid_channels, plan.se_channels, plan.act_layer)
-        self.conv_pw = _pointwise(plan.mid_channels, plan.out_channels)
-        self.bn2 = mobile_norm(cfg, plan.out_channels, plan.act_layer if plan.pw_act else None)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.skip = plan.skip
+        self.bn1: nn.Module = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
+        self.se: nn.Module = _attention(cfg, plan.mid_channels, plan.se_channels, plan.act_layer)
+        self.conv_pw: nn.Module = _pointwise(plan.mid_channels, plan.out_channels)
+        self.bn2: nn.Module = mobile_norm(
+            cfg, plan.out_channels, plan.act_layer if plan.pw_act else None
+        )
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.skip: bool = plan.skip
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -146,17 +154,20 @@ class InvertedResidual(nn.Module):
     """MBConv: pointwise expansion, depthwise convolution, pointwise projection
     (https://arxiv.org/abs/1801.04381, figure 4d)."""
 
+    conv_dw: nn.Module
+    aa: nn.Module
+
     def __init__(self, cfg: MobileConfig, plan: ResidualPlan) -> None:
         super().__init__()
-        self.conv_pw = _pointwise(plan.in_channels, plan.mid_channels, plan.exp_splits)
-        self.bn1 = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
+        self.conv_pw: nn.Module = _pointwise(plan.in_channels, plan.mid_channels, plan.exp_splits)
+        self.bn1: nn.Module = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
         self.conv_dw, self.aa = _spatial_conv(cfg, plan, plan.mid_channels)
-        self.bn2 = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
-        self.se = _attention(cfg, plan.mid_channels, plan.se_channels, plan.act_layer)
-        self.conv_pwl = _pointwise(plan.mid_channels, plan.out_channels, plan.pw_splits)
-        self.bn3 = mobile_norm(cfg, plan.out_channels)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.skip = plan.skip
+        self.bn2: nn.Module = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
+        self.se: nn.Module = _attention(cfg, plan.mid_channels, plan.se_channels, plan.act_layer)
+        self.conv_pwl: nn.Module = _pointwise(plan.mid_channels, plan.out_channels, plan.pw_splits)
+        self.bn3: nn.Module = mobile_norm(cfg, plan.out_channels)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.skip: bool = plan.skip
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -170,15 +181,18 @@ class FusedInvertedResidual(nn.Module):
     """Fused-MBConv: one convolution expands and looks around (https://arxiv.org/abs/2104.00298,
     figure 2)."""
 
+    conv_exp: nn.Module
+    aa: nn.Module
+
     def __init__(self, cfg: MobileConfig, plan: ResidualPlan) -> None:
         super().__init__()
         self.conv_exp, self.aa = _spatial_conv(cfg, plan, plan.in_channels)
-        self.bn1 = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
-        self.se = _attention(cfg, plan.mid_channels, plan.se_channels, plan.act_layer)
-        self.conv_pwl = _pointwise(plan.mid_channels, plan.out_channels)
-        self.bn2 = mobile_norm(cfg, plan.out_channels)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.skip = plan.skip
+        self.bn1: nn.Module = mobile_norm(cfg, plan.mid_channels, plan.act_layer)
+        self.se: nn.Module = _attention(cfg, plan.mid_channels, plan.se_channels, plan.act_layer)
+        self.conv_pwl: nn.Module = _pointwise(plan.mid_channels, plan.out_channels)
+        self.bn2: nn.Module = mobile_norm(cfg, plan.out_channels)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.skip: bool = plan.skip
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -194,10 +208,10 @@ class CondInvertedResidual(nn.Module):
     def __init__(self, cfg: MobileConfig, plan: ResidualPlan) -> None:
         super().__init__()
         experts, inside = plan.num_experts, plan.mid_channels
-        self.routing_fn = nn.Linear(plan.in_channels, experts)
-        self.conv_pw = CondConv2d(experts, plan.in_channels, inside)
-        self.bn1 = mobile_norm(cfg, inside, plan.act_layer)
-        self.conv_dw = CondConv2d(
+        self.routing_fn: nn.Linear = nn.Linear(plan.in_channels, experts)
+        self.conv_pw: CondConv2d = CondConv2d(experts, plan.in_channels, inside)
+        self.bn1: nn.Module = mobile_norm(cfg, inside, plan.act_layer)
+        self.conv_dw: CondConv2d = CondConv2d(
             experts,
             inside,
             inside,
@@ -207,12 +221,12 @@ class CondInvertedResidual(nn.Module):
             groups=plan.groups,
             same=cfg.pad_type == "same",
         )
-        self.bn2 = mobile_norm(cfg, inside, plan.act_layer)
-        self.se = _attention(cfg, plan.mid_channels, plan.se_channels, plan.act_layer)
-        self.conv_pwl = CondConv2d(experts, inside, plan.out_channels)
-        self.bn3 = mobile_norm(cfg, plan.out_channels)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.skip = plan.skip
+        self.bn2: nn.Module = mobile_norm(cfg, inside, plan.act_layer)
+        self.se: nn.Module = _attention(cfg, plan.mid_channels, plan.se_channels, plan.act_layer)
+        self.conv_pwl: CondConv2d = CondConv2d(experts, inside, plan.out_channels)
+        self.bn3: nn.Module = mobile_norm(cfg, plan.out_channels)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.skip: bool = plan.skip
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -248,15 +262,15 @@ class UniversalInvertedResidual(nn.Module):
                 groups=channels // plan.group_size,
             )
 
-        self.dw_start = depthwise(inputs, plan.kernel_start, start_stride, None)
-        self.pw_exp = ConvNormAct(cfg, inputs, inside, 1, plan.act_layer)
-        self.dw_mid = depthwise(inside, plan.kernel_mid, plan.stride, plan.act_layer)
-        self.se = _attention(cfg, inside, plan.se_channels, plan.act_layer)
-        self.pw_proj = ConvNormAct(cfg, inside, outputs, 1, None)
-        self.dw_end = depthwise(outputs, plan.kernel_end, 1, None)
-        self.layer_scale = _layer_scale(outputs, plan.layer_scale)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.skip = plan.skip
+        self.dw_start: nn.Module = depthwise(inputs, plan.kernel_start, start_stride, None)
+        self.pw_exp: ConvNormAct = ConvNormAct(cfg, inputs, inside, 1, plan.act_layer)
+        self.dw_mid: nn.Module = depthwise(inside, plan.kernel_mid, plan.stride, plan.act_layer)
+        self.se: nn.Module = _attention(cfg, inside, plan.se_channels, plan.act_layer)
+        self.pw_proj: ConvNormAct = ConvNormAct(cfg, inside, outputs, 1, None)
+        self.dw_end: nn.Module = depthwise(outputs, plan.kernel_end, 1, None)
+        self.layer_scale: nn.Module = _layer_scale(outputs, plan.layer_scale)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.skip: bool = plan.skip
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -268,6 +282,8 @@ class UniversalInvertedResidual(nn.Module):
 
 class ConvNormAct(nn.Module):
     """A convolution, a normalisation, a non-linearity, and what subsamples after them."""
+
+    aa: nn.Module
 
     def __init__(
         self,
@@ -283,7 +299,7 @@ class ConvNormAct(nn.Module):
     ) -> None:
         super().__init__()
         stride, self.aa = _subsampling(cfg, out_channels, stride)
-        self.conv = conv2d(
+        self.conv: nn.Conv2d = conv2d(
             in_channels,
             out_channels,
             kernel_size,
@@ -292,7 +308,7 @@ class ConvNormAct(nn.Module):
             groups=groups,
             pad_type=cfg.pad_type,
         )
-        self.bn = mobile_norm(cfg, out_channels, act)
+        self.bn: nn.Module = mobile_norm(cfg, out_channels, act)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -304,11 +320,11 @@ class MobileAttention(nn.Module):
 
     def __init__(self, cfg: MobileConfig, plan: AttentionPlan) -> None:
         super().__init__()
-        self.norm = mobile_norm(cfg, plan.in_channels)
-        self.attn = _ATTENTIONS[plan.kind](cfg, plan)
-        self.layer_scale = _layer_scale(plan.out_channels, plan.layer_scale)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.skip = plan.skip
+        self.norm: nn.Module = mobile_norm(cfg, plan.in_channels)
+        self.attn: nn.Module = _ATTENTIONS[plan.kind](cfg, plan)
+        self.layer_scale: nn.Module = _layer_scale(plan.out_channels, plan.layer_scale)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.skip: bool = plan.skip
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H, W)."""
@@ -322,12 +338,12 @@ class MultiQueryAttention2d(nn.Module):
 
     def __init__(self, cfg: MobileConfig, plan: AttentionPlan) -> None:
         super().__init__()
-        self.num_heads = plan.num_heads
+        self.num_heads: int = plan.num_heads
         queries, values = plan.num_heads * plan.key_dim, plan.num_heads * plan.value_dim
-        self.query = Projection(plan.in_channels, queries)
-        self.key = KeyProjection(cfg, plan, plan.key_dim)
-        self.value = KeyProjection(cfg, plan, plan.value_dim)
-        self.output = Projection(values, plan.out_channels)
+        self.query: Projection = Projection(plan.in_channels, queries)
+        self.key: KeyProjection = KeyProjection(cfg, plan, plan.key_dim)
+        self.value: KeyProjection = KeyProjection(cfg, plan, plan.value_dim)
+        self.output: Projection = Projection(values, plan.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H, W)."""
@@ -342,7 +358,7 @@ class Projection(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        self.proj: nn.Conv2d = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H, W)."""
@@ -378,9 +394,9 @@ class Attention2d(nn.Module):
 
     def __init__(self, cfg: MobileConfig, plan: AttentionPlan) -> None:
         super().__init__()
-        self.num_heads = plan.num_heads
-        self.qkv = nn.Conv2d(plan.in_channels, 3 * plan.in_channels, 1, bias=False)
-        self.proj = nn.Conv2d(plan.in_channels, plan.out_channels, 1, bias=False)
+        self.num_heads: int = plan.num_heads
+        self.qkv: nn.Conv2d = nn.Conv2d(plan.in_channels, 3 * plan.in_channels, 1, bias=False)
+        self.proj: nn.Conv2d = nn.Conv2d(plan.in_channels, plan.out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H, W)."""
@@ -390,6 +406,8 @@ class Attention2d(nn.Module):
 
 class CondConv2d(nn.Module):
     """A convolution whose kernel is a sum of E kernels, weighted for each picture."""
+
+    shape: tuple[int, int, int, int]
 
     def __init__(
         self,
@@ -405,8 +423,11 @@ class CondConv2d(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = (out_channels, in_channels // groups, kernel_size, kernel_size)
-        self.stride, self.dilation, self.groups, self.same = stride, dilation, groups, same
-        self.weight = nn.Parameter(torch.empty(experts, math.prod(self.shape)))
+        self.stride = stride
+        self.dilation = dilation
+        self.groups = groups
+        self.same = same
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(experts, math.prod(self.shape)))
 
     def inits(self) -> Inits:
         """Each kernel by its fan-out."""
@@ -438,7 +459,7 @@ class MixedConv2d(nn.ModuleList):
 
     def __init__(self, shares: Sequence[int], layers: Sequence[nn.Module]) -> None:
         super().__init__(layers)
-        self.shares = list(shares)
+        self.shares: list[int] = list(shares)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""

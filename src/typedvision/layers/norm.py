@@ -36,7 +36,7 @@ class SimpleNorm2d(nn.Module):
     def __init__(self, channels: int, eps: float = 1e-6) -> None:
         super().__init__()
         self.eps = eps
-        self.weight = nn.Parameter(torch.empty(channels))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
 
     def inits(self) -> Inits:
         """The deviation alone."""
@@ -64,9 +64,10 @@ class GlobalResponseNorm(nn.Module):
 
     def __init__(self, channels: int, *, channels_last: bool, eps: float = 1e-6) -> None:
         super().__init__()
-        self.channels_last, self.eps = channels_last, eps
-        self.weight = nn.Parameter(torch.empty(channels))
-        self.bias = nn.Parameter(torch.empty(channels))
+        self.channels_last = channels_last
+        self.eps = eps
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
+        self.bias: nn.Parameter = nn.Parameter(torch.empty(channels))
 
     def inits(self) -> Inits:
         """The identity."""

@@ -54,7 +54,7 @@ class BatchNormAct2d(nn.BatchNorm2d):
 
     def __init__(self, channels: int, act: Activation | None, eps: float, momentum: float) -> None:
         super().__init__(channels, eps=eps, momentum=momentum)
-        self.act = _act(act)
+        self.act: nn.Module = _act(act)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each channel over the batch and positions."""
@@ -66,7 +66,7 @@ class GroupNormAct(nn.GroupNorm):
 
     def __init__(self, channels: int, groups: int, act: Activation | None, eps: float) -> None:
         super().__init__(groups, channels, eps=eps)
-        self.act = _act(act)
+        self.act: nn.Module = _act(act)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each group of channels over itself and positions."""
@@ -78,7 +78,7 @@ class LayerNormAct2d(LayerNorm2d):
 
     def __init__(self, channels: int, act: Activation | None, eps: float) -> None:
         super().__init__(channels, eps=eps)
-        self.act = _act(act)
+        self.act: nn.Module = _act(act)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise each position over its channels."""
@@ -90,7 +90,7 @@ class RMSNormAct2d(RMSNorm2d):
 
     def __init__(self, channels: int, act: Activation | None, eps: float) -> None:
         super().__init__(channels, eps=eps)
-        self.act = _act(act)
+        self.act: nn.Module = _act(act)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale each position by the root mean square of its channels."""
@@ -109,10 +109,11 @@ class EvoNorm2dS0(nn.Module):
 
     def __init__(self, channels: int, groups: int, eps: float, nonlinear: bool) -> None:
         super().__init__()
-        self.groups, self.eps = groups, eps
-        self.weight = nn.Parameter(torch.empty(channels))
-        self.bias = nn.Parameter(torch.empty(channels))
-        self.v = nn.Parameter(torch.empty(channels)) if nonlinear else None
+        self.groups = groups
+        self.eps = eps
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
+        self.bias: nn.Parameter = nn.Parameter(torch.empty(channels))
+        self.v: nn.Parameter | None = nn.Parameter(torch.empty(channels)) if nonlinear else None
 
     def inits(self) -> Inits:
         """Swish over the deviation."""

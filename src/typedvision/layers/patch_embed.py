@@ -31,9 +31,12 @@ class PatchEmbed(nn.Module):
         norm: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.patch_size, self.pad = patch_size, pad
-        self.proj = nn.Conv2d(in_chans, features, patch_size, stride=patch_size, bias=bias)
-        self.norm = norm or nn.Identity()
+        self.patch_size: tuple[int, int] = patch_size
+        self.pad = pad
+        self.proj: nn.Conv2d = nn.Conv2d(
+            in_chans, features, patch_size, stride=patch_size, bias=bias
+        )
+        self.norm: nn.Module = norm or nn.Identity()
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of patches in a picture of that height and width."""
@@ -68,7 +71,8 @@ class PatchDropout(nn.Module):
 
     def __init__(self, rate: float, prefix: int) -> None:
         super().__init__()
-        self.rate, self.prefix = rate, prefix
+        self.rate = rate
+        self.prefix = prefix
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, P + L, D) to (N, P + M, D), with M <= L patches in random order."""

@@ -22,7 +22,7 @@ class GlobalPool(nn.Module):
     def __init__(self, kind: ConvPool, *, channels_last: bool = False) -> None:
         super().__init__()
         self.kind = kind
-        self.over = (1, 2) if channels_last else (2, 3)
+        self.over: tuple[int, int] = (1, 2) if channels_last else (2, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D)."""

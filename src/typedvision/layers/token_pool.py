@@ -54,10 +54,10 @@ class AttentionPool(nn.Module):
     def __init__(self, features: int, num_heads: int, norm: nn.Module, mlp: nn.Module) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.latent = nn.Parameter(torch.empty(1, 1, features))
-        self.q = nn.Linear(features, features)
-        self.kv = nn.Linear(features, 2 * features)
-        self.proj = nn.Linear(features, features)
+        self.latent: nn.Parameter = nn.Parameter(torch.empty(1, 1, features))
+        self.q: nn.Linear = nn.Linear(features, features)
+        self.kv: nn.Linear = nn.Linear(features, 2 * features)
+        self.proj: nn.Linear = nn.Linear(features, features)
         self.norm = norm
         self.mlp = mlp
 

@@ -41,7 +41,8 @@ class BackboneSpec(Document, FeatureLevels):
         known = self.model.config.features()
         return tuple(known[index] for index in self.out_indices)
 
-    __hash__ = Document.__hash__  # type checkers take a Pydantic model to have none
+    def __hash__(self) -> int:  # type checkers take a Pydantic model to have none
+        return super().__hash__()
 
     @property
     def subject(self) -> str:

@@ -135,7 +135,8 @@ class ModelSpec(Document):
             raise spec_error([*head, *problems])
         return spec
 
-    __hash__ = Document.__hash__  # type checkers take a Pydantic model to have none
+    def __hash__(self) -> int:  # type checkers take a Pydantic model to have none
+        return super().__hash__()
 
     @property
     def subject(self) -> str:

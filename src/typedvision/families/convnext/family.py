@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.families.convnext.config import ConvNeXtConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
@@ -17,7 +19,9 @@ class ConvNeXtFamily(ModelFamily[ConvNeXtConfig, "ConvNeXt"]):
     key = "convnext"
     title = "ConvNeXt"
     paper = "https://arxiv.org/abs/2201.03545"
-    capabilities = Capabilities(input_size="any", global_pool=("", "avg", "max", "avgmax"))
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        input_size="any", global_pool=("", "avg", "max", "avgmax")
+    )
 
     @classmethod
     def build(cls, cfg: ConvNeXtConfig) -> ConvNeXt:
@@ -31,7 +35,7 @@ class ConvNeXtFamily(ModelFamily[ConvNeXtConfig, "ConvNeXt"]):
         """The stem's first convolution, and the classifier."""
         return Parts(first_conv=("stem.0",), classifier=("head.fc",))
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "convnext_atto": ConvNeXtConfig(
             depths=(2, 2, 6, 2), dims=(40, 80, 160, 320), conv_mlp=True
         ),

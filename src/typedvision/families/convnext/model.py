@@ -29,14 +29,14 @@ class ConvNeXt(ImageModel):
     def __init__(self, cfg: ConvNeXtConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
-        self.num_features = cfg.dims[-1]
-        self.head_init_scale = cfg.head_init_scale
+        self.num_features: int = cfg.dims[-1]
+        self.head_init_scale: float = cfg.head_init_scale
 
         last_norm = _norm(cfg, self.num_features)
-        self.stem = _stem(cfg, plan)
-        self.stages = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
-        self.norm_pre = last_norm if cfg.head_norm_first else nn.Identity()
-        self.head = ClassifierHead(
+        self.stem: nn.Sequential = _stem(cfg, plan)
+        self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
+        self.norm_pre: nn.Module = last_norm if cfg.head_norm_first else nn.Identity()
+        self.head: ClassifierHead = ClassifierHead(
             self.num_features,
             cfg.num_classes,
             cfg.global_pool,
@@ -44,7 +44,7 @@ class ConvNeXt(ImageModel):
             norm=None if cfg.head_norm_first else last_norm,
             hidden_size=cfg.head_hidden_size,
         )
-        self.head_hidden_size = self.head.features
+        self.head_hidden_size: int = self.head.features
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
@@ -101,8 +101,9 @@ class ConvNeXtBlock(nn.Module):
     def __init__(self, cfg: ConvNeXtConfig, plan: StagePlan, drop_path_rate: float) -> None:
         super().__init__()
         channels, factor = plan.channels, cfg.ls_init_value
-        self.conv_mlp, self.ls_init_value = cfg.conv_mlp, factor
-        self.conv_dw = conv2d(
+        self.conv_mlp: bool = cfg.conv_mlp
+        self.ls_init_value: float | None = factor
+        self.conv_dw: nn.Conv2d = conv2d(
             channels,
             channels,
             plan.kernel_size,
@@ -110,12 +111,14 @@ class ConvNeXtBlock(nn.Module):
             groups=channels,
             bias=cfg.conv_bias,
         )
-        self.norm = _norm(cfg, channels)
+        self.norm: nn.Module = _norm(cfg, channels)
         mlp = GlobalResponseNormMlp if cfg.use_grn else Mlp
         act = activation(cfg.act_layer, inplace=False)
-        self.mlp = mlp(channels, plan.hidden, act, use_conv=cfg.conv_mlp)
-        self.gamma = None if factor is None else nn.Parameter(torch.empty(channels))
-        self.drop_path = DropPath(drop_path_rate)
+        self.mlp: nn.Module = mlp(channels, plan.hidden, act, use_conv=cfg.conv_mlp)
+        self.gamma: nn.Parameter | None = (
+            None if factor is None else nn.Parameter(torch.empty(channels))
+        )
+        self.drop_path: DropPath = DropPath(drop_path_rate)
 
     def inits(self) -> Inits:
         """LayerScale's factor."""

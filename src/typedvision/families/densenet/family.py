@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.families.densenet.config import DenseNetConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
@@ -17,7 +19,7 @@ class DenseNetFamily(ModelFamily[DenseNetConfig, "DenseNet"]):
     key = "densenet"
     title = "DenseNet"
     paper = "https://arxiv.org/abs/1608.06993"
-    capabilities = Capabilities(
+    capabilities: ClassVar[Capabilities] = Capabilities(
         input_size="any", global_pool=("", "avg", "max", "avgmax", "catavgmax")
     )
 
@@ -33,7 +35,7 @@ class DenseNetFamily(ModelFamily[DenseNetConfig, "DenseNet"]):
         """The stem's first convolution, and the classifier."""
         return Parts(first_conv=("features.conv0",), classifier=("classifier",))
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "densenet121": DenseNetConfig(growth_rate=32, block_config=(6, 12, 24, 16)),
         "densenet161": DenseNetConfig(growth_rate=48, block_config=(6, 12, 36, 24)),
         "densenet169": DenseNetConfig(growth_rate=32, block_config=(6, 12, 32, 32)),

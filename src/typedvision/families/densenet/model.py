@@ -30,11 +30,11 @@ class DenseNet(ImageModel):
 
     def __init__(self, cfg: DenseNetConfig) -> None:
         super().__init__(cfg)
-        self.num_features = cfg.plan().blocks[-1].out_channels
-        self.drop_rate = cfg.drop_rate
-        self.levels = {level.name.removeprefix("features.") for level in self.feature_info}
+        self.num_features: int = cfg.plan().blocks[-1].out_channels
+        self.drop_rate: float = cfg.drop_rate
+        self.levels: set[str] = {info.name.removeprefix("features.") for info in self.feature_info}
 
-        self.features = nn.Sequential(OrderedDict(_features(cfg)))
+        self.features: nn.Sequential = nn.Sequential(OrderedDict(_features(cfg)))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
@@ -54,9 +54,9 @@ class DenseNet(ImageModel):
         return self.classifier
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool = GlobalPool(global_pool)
-        self.head_drop = nn.Dropout(self.drop_rate)
-        self.head_hidden_size = pooled_features(global_pool, self.num_features)
+        self.global_pool: GlobalPool = GlobalPool(global_pool)
+        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
+        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
         self.classifier: nn.Module = nn.Identity()
         if num_classes:
             self.classifier = nn.Linear(self.head_hidden_size, num_classes)
@@ -118,11 +118,11 @@ class DenseLayer(nn.Module):
 
     def __init__(self, cfg: DenseNetConfig, in_channels: int, width: int) -> None:
         super().__init__()
-        self.norm1 = norm_act(cfg.norm_layer, in_channels, cfg.act_layer)
-        self.conv1 = conv2d(in_channels, width, 1)
-        self.norm2 = norm_act(cfg.norm_layer, width, cfg.act_layer)
-        self.conv2 = conv2d(width, cfg.growth_rate, 3)
-        self.drop = nn.Dropout(cfg.proj_drop_rate)
+        self.norm1: nn.Module = norm_act(cfg.norm_layer, in_channels, cfg.act_layer)
+        self.conv1: nn.Conv2d = conv2d(in_channels, width, 1)
+        self.norm2: nn.Module = norm_act(cfg.norm_layer, width, cfg.act_layer)
+        self.conv2: nn.Conv2d = conv2d(width, cfg.growth_rate, 3)
+        self.drop: nn.Dropout = nn.Dropout(cfg.proj_drop_rate)
 
     def forward(self, *maps: Tensor) -> Tensor:
         """Maps (N, C, H, W) and (N, G, H, W) to one more, (N, G, H, W)."""

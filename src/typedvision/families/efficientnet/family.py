@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.config.mobile_blocks import Blocks, PrunedBlock
 from typedvision.families.efficientnet.config import EfficientNetConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
@@ -512,7 +514,7 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
     key = "efficientnet"
     title = "EfficientNet"
     paper = "https://arxiv.org/abs/1905.11946"
-    capabilities = Capabilities(
+    capabilities: ClassVar[Capabilities] = Capabilities(
         input_size="any", global_pool=("", "avg", "max", "avgmax", "catavgmax")
     )
 
@@ -528,7 +530,7 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
         """The stem's convolution, and the classifier."""
         return Parts(first_conv=("conv_stem",), classifier=("classifier",))
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "efficientnet_b0": EfficientNetConfig(block_args=_B0, act_layer="silu"),
         "efficientnet_b0_g8_gn": EfficientNetConfig(
             block_args=_B0_G8, act_layer="silu", norm_layer="groupnorm", norm_group_size=8

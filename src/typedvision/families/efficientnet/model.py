@@ -24,7 +24,7 @@ class EfficientNet(MobileModel):
         if cfg.num_features:
             self.conv_head = conv2d(self.num_features, cfg.num_features, 1)
             self.bn2 = mobile_norm(cfg, cfg.num_features, cfg.act_layer)
-            self.num_features = cfg.num_features
+            self.num_features: int = cfg.num_features
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _finish(self, x: Tensor) -> Tensor:
@@ -37,10 +37,10 @@ class EfficientNet(MobileModel):
         return x if pre_logits else self.classifier(x)
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool = GlobalPool(global_pool)
-        self.drop = nn.Dropout(self.drop_rate)
-        self.head_hidden_size = pooled_features(global_pool, self.num_features)
-        self.classifier = nn.Identity()
+        self.global_pool: GlobalPool = GlobalPool(global_pool)
+        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
+        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
+        self.classifier: nn.Module = nn.Identity()
         if num_classes:
             self.classifier = nn.Linear(self.head_hidden_size, num_classes)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.config.mobile_blocks import (
     AttentionBlocks,
     Blocks,
@@ -670,7 +672,7 @@ class MobileNetV3Family(ModelFamily[MobileNetV3Config, "MobileNetV3"]):
     key = "mobilenetv3"
     title = "MobileNetV3"
     paper = "https://arxiv.org/abs/1905.02244"
-    capabilities = Capabilities(
+    capabilities: ClassVar[Capabilities] = Capabilities(
         input_size="any", global_pool=("", "avg", "max", "avgmax", "catavgmax")
     )
 
@@ -686,7 +688,7 @@ class MobileNetV3Family(ModelFamily[MobileNetV3Config, "MobileNetV3"]):
         """The stem's convolution, and the classifier."""
         return Parts(first_conv=("conv_stem",), classifier=("classifier",))
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "fbnetv3_b": MobileNetV3Config(
             block_args=_FBNET_B,
             num_features=1984,

@@ -22,8 +22,8 @@ class MobileNetV3(MobileModel):
     def __init__(self, cfg: MobileNetV3Config) -> None:
         super().__init__(cfg)
         pooled = pooled_features(cfg.global_pool, self.num_features)
-        self.head_hidden_size = cfg.num_features
-        self.conv_head = conv2d(pooled, cfg.num_features, 1, bias=cfg.head_bias)
+        self.head_hidden_size: int = cfg.num_features
+        self.conv_head: nn.Conv2d = conv2d(pooled, cfg.num_features, 1, bias=cfg.head_bias)
         self.norm_head: nn.Module = nn.Identity()
         self.act2: nn.Module = nn.Identity()
         if cfg.head_norm:
@@ -45,10 +45,10 @@ class MobileNetV3(MobileModel):
         if pooled != self.conv_head.in_channels:  # what was learnt for another width is no use
             bias = self.conv_head.bias is not None
             self.conv_head = conv2d(pooled, self.head_hidden_size, 1, bias=bias)
-        self.global_pool = GlobalPool(global_pool)
-        self.flatten = nn.Flatten(1) if global_pool else nn.Identity()
-        self.drop = nn.Dropout(self.drop_rate)
-        self.classifier = nn.Identity()
+        self.global_pool: GlobalPool = GlobalPool(global_pool)
+        self.flatten: nn.Flatten | nn.Identity = nn.Flatten(1) if global_pool else nn.Identity()
+        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
+        self.classifier: nn.Module = nn.Identity()
         if num_classes:
             self.classifier = nn.Linear(self.head_hidden_size, num_classes)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.families.resnet.config import BlockArgs, PrunedStage, ResNetConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
@@ -21,7 +23,7 @@ class ResNetFamily(ModelFamily[ResNetConfig, "ResNet"]):
     key = "resnet"
     title = "ResNet"
     paper = "https://arxiv.org/abs/1512.03385"
-    capabilities = Capabilities(
+    capabilities: ClassVar[Capabilities] = Capabilities(
         input_size="any", global_pool=("", "avg", "max", "avgmax", "catavgmax")
     )
 
@@ -38,7 +40,7 @@ class ResNetFamily(ModelFamily[ResNetConfig, "ResNet"]):
         first = "conv1.0" if cfg.stem_type else "conv1"
         return Parts(first_conv=(first,), classifier=("fc",))
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "ecaresnet26t": ResNetConfig(
             block="bottleneck",
             layers=(2, 2, 2, 2),

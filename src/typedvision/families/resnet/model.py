@@ -25,18 +25,23 @@ from typedvision.layers.pool import AvgPool2dSame, GlobalPool, pooled_features
 class ResNet(ImageModel):
     """A stem, four stages of residual blocks, pooling and a linear classifier."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(self, cfg: ResNetConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
-        self.num_features = plan.stages[-1].channels
-        self.drop_rate = cfg.drop_rate
-        self.zero_init_last = cfg.zero_init_last
-        self.pruned = cfg.pruned is not None
+        self.num_features: int = plan.stages[-1].channels
+        self.drop_rate: float = cfg.drop_rate
+        self.zero_init_last: bool = cfg.zero_init_last
+        self.pruned: bool = cfg.pruned is not None
 
-        self.conv1 = _stem(cfg)
-        self.bn1 = conv_norm(cfg.norm_layer, plan.stem.channels[-1])
-        self.act1 = activation(cfg.act_layer)
-        self.maxpool = _stem_pool(cfg, plan.stem.channels[-1])
+        self.conv1: nn.Module = _stem(cfg)
+        self.bn1: nn.Module = conv_norm(cfg.norm_layer, plan.stem.channels[-1])
+        self.act1: nn.Module = activation(cfg.act_layer)
+        self.maxpool: nn.Module = _stem_pool(cfg, plan.stem.channels[-1])
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             _stage(cfg, stage) for stage in plan.stages
         )
@@ -61,10 +66,12 @@ class ResNet(ImageModel):
         return self.fc
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool = GlobalPool(global_pool)
-        self.drop = nn.Dropout(self.drop_rate)
-        self.head_hidden_size = pooled_features(global_pool, self.num_features)
-        self.fc = nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
+        self.global_pool: GlobalPool = GlobalPool(global_pool)
+        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
+        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
+        self.fc: nn.Linear | nn.Identity = (
+            nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
+        )
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """Convolutions by their fan-out; the last normalisation of a branch by 0. A pruned network
@@ -97,20 +104,22 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions (figure 5, left)."""
 
     last_norm = "bn2"
+    conv1: nn.Module
+    aa: nn.Module
 
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
         width = plan.first_width
         self.conv1, self.aa = _subsampling_conv(cfg, plan, plan.in_channels, width)
-        self.bn1 = conv_norm(cfg.norm_layer, width)
-        self.drop_block = _drop_block(cfg, plan)
-        self.act1 = activation(cfg.act_layer)
-        self.conv2 = _conv3x3(width, plan.out_channels, dilation=plan.dilation)
-        self.bn2 = conv_norm(cfg.norm_layer, plan.out_channels)
-        self.se = _attention(cfg, plan)
-        self.act2 = activation(cfg.act_layer)
-        self.downsample = _shortcut(cfg, plan)
-        self.drop_path = DropPath(plan.drop_path_rate)
+        self.bn1: nn.Module = conv_norm(cfg.norm_layer, width)
+        self.drop_block: nn.Module = _drop_block(cfg, plan)
+        self.act1: nn.Module = activation(cfg.act_layer)
+        self.conv2: nn.Conv2d = _conv3x3(width, plan.out_channels, dilation=plan.dilation)
+        self.bn2: nn.Module = conv_norm(cfg.norm_layer, plan.out_channels)
+        self.se: nn.Module = _attention(cfg, plan)
+        self.act2: nn.Module = activation(cfg.act_layer)
+        self.downsample: nn.Module = _shortcut(cfg, plan)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / stride, W / stride)."""
@@ -123,23 +132,25 @@ class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions (figure 5, right); the 3x3 one subsamples."""
 
     last_norm = "bn3"
+    conv2: nn.Module
+    aa: nn.Module
 
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
         first = plan.first_width
-        self.conv1 = nn.Conv2d(plan.in_channels, first, 1, bias=False)
-        self.bn1 = conv_norm(cfg.norm_layer, first)
-        self.act1 = activation(cfg.act_layer)
+        self.conv1: nn.Conv2d = nn.Conv2d(plan.in_channels, first, 1, bias=False)
+        self.bn1: nn.Module = conv_norm(cfg.norm_layer, first)
+        self.act1: nn.Module = activation(cfg.act_layer)
         self.conv2, self.aa = _subsampling_conv(cfg, plan, first, plan.width)
-        self.bn2 = conv_norm(cfg.norm_layer, plan.width)
-        self.drop_block = _drop_block(cfg, plan)
-        self.act2 = activation(cfg.act_layer)
-        self.conv3 = nn.Conv2d(plan.width, plan.out_channels, 1, bias=False)
-        self.bn3 = conv_norm(cfg.norm_layer, plan.out_channels)
-        self.se = _attention(cfg, plan)
-        self.act3 = activation(cfg.act_layer)
-        self.downsample = _shortcut(cfg, plan)
-        self.drop_path = DropPath(plan.drop_path_rate)
+        self.bn2: nn.Module = conv_norm(cfg.norm_layer, plan.width)
+        self.drop_block: nn.Module = _drop_block(cfg, plan)
+        self.act2: nn.Module = activation(cfg.act_layer)
+        self.conv3: nn.Conv2d = nn.Conv2d(plan.width, plan.out_channels, 1, bias=False)
+        self.bn3: nn.Module = conv_norm(cfg.norm_layer, plan.out_channels)
+        self.se: nn.Module = _attention(cfg, plan)
+        self.act3: nn.Module = activation(cfg.act_layer)
+        self.downsample: nn.Module = _shortcut(cfg, plan)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / stride, W / stride)."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.families.swin.config import SwinConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts, RelativeTable
 
@@ -17,7 +19,7 @@ class SwinFamily(ModelFamily[SwinConfig, "SwinTransformer"]):
     key = "swin"
     title = "Swin Transformer"
     paper = "https://arxiv.org/abs/2103.14030"
-    capabilities = Capabilities(
+    capabilities: ClassVar[Capabilities] = Capabilities(
         input_size="fixed", global_pool=("", "avg", "max", "avgmax", "catavgmax")
     )
 
@@ -45,7 +47,7 @@ class SwinFamily(ModelFamily[SwinConfig, "SwinTransformer"]):
             patch_kernels=("patch_embed.proj",),
         )
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "swin_base_patch4_window12_384": SwinConfig(
             img_size=384,
             embed_dim=128,

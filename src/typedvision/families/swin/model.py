@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool
 from typedvision.errors import UsageError
 from typedvision.families.swin.config import (
@@ -42,15 +43,16 @@ class SwinTransformer(ImageModel):
     def __init__(self, cfg: SwinConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
-        self.num_features = plan.stages[-1].features
-        self.img_size, self.any_size = plan.img_size, not cfg.strict_img_size
+        self.num_features: int = plan.stages[-1].features
+        self.img_size: tuple[int, int] = plan.img_size
+        self.any_size: bool = not cfg.strict_img_size
         self._cfg = cfg
 
-        self.patch_embed = PatchEmbed(
+        self.patch_embed: PatchEmbed = PatchEmbed(
             cfg.in_chans, cfg.embed_dim, plan.patch_size, norm=_norm(cfg, cfg.embed_dim)
         )
-        self.layers = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
-        self.norm = _norm(cfg, self.num_features)
+        self.layers: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
+        self.norm: nn.Module = _norm(cfg, self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
@@ -118,7 +120,8 @@ class SwinTransformer(ImageModel):
         plans = [block for stage in plan.stages for block in stage.blocks]
         for block, block_plan in zip(blocks, plans, strict=True):
             block.set_window(block_plan.window, block_plan.shift)
-        self.img_size, self.feature_info, self._cfg = plan.img_size, cfg.features(), cfg
+        self.img_size, self._cfg = plan.img_size, cfg
+        self.feature_info: tuple[FeatureSpec, ...] = cfg.features()
         sizes = {"img_size", "patch_size", "window_size"}
         describe(self, self.spec.with_options(**cfg.model_dump(include=sizes)))
 
@@ -127,8 +130,8 @@ class SwinTransformer(ImageModel):
         return self.head.fc
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head_hidden_size = pooled_features(global_pool, self.num_features)
-        self.head = Head(global_pool, self.head_hidden_size, num_classes, self._cfg.drop_rate)
+        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
+        self.head: Head = Head(global_pool, self.head_hidden_size, num_classes, self._cfg.drop_rate)
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """By `weight_init` for what is linear."""
@@ -161,8 +164,8 @@ class PatchMerging(nn.Module):
 
     def __init__(self, cfg: SwinConfig, features: int) -> None:
         super().__init__()
-        self.norm = _norm(cfg, 4 * features)
-        self.reduction = nn.Linear(4 * features, 2 * features, bias=False)
+        self.norm: nn.Module = _norm(cfg, 4 * features)
+        self.reduction: nn.Linear = nn.Linear(4 * features, 2 * features, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, h, w, D) to (N, h / 2, w / 2, 2 D); the halves are rounded up."""
@@ -176,13 +179,14 @@ class SwinBlock(nn.Module):
 
     def __init__(self, cfg: SwinConfig, plan: BlockPlan) -> None:
         super().__init__()
-        self.window, self.shift = plan.window, plan.shift
-        self.norm1 = _norm(cfg, plan.features)
-        self.attn = WindowAttention(cfg, plan)
-        self.drop_path1 = DropPath(plan.drop_path_rate)
-        self.norm2 = _norm(cfg, plan.features)
-        self.mlp = Mlp(plan.features, plan.hidden, activation("gelu"), drop=cfg.proj_drop_rate)
-        self.drop_path2 = DropPath(plan.drop_path_rate)
+        self.window: tuple[int, int] = plan.window
+        self.shift: tuple[int, int] = plan.shift
+        self.norm1: nn.Module = _norm(cfg, plan.features)
+        self.attn: WindowAttention = WindowAttention(cfg, plan)
+        self.drop_path1: DropPath = DropPath(plan.drop_path_rate)
+        self.norm2: nn.Module = _norm(cfg, plan.features)
+        self.mlp: Mlp = Mlp(plan.features, plan.hidden, activation("gelu"), drop=cfg.proj_drop_rate)
+        self.drop_path2: DropPath = DropPath(plan.drop_path_rate)
 
     def set_window(self, window: tuple[int, int], shift: tuple[int, int]) -> None:
         """Attend in other windows."""
@@ -213,19 +217,24 @@ class WindowAttention(nn.Module):
     """Self-attention among the tokens of each window, with a learnt bias for each distance
     (equation 4)."""
 
+    relative_position_index: Tensor
+
     def __init__(self, cfg: SwinConfig, plan: BlockPlan) -> None:
         super().__init__()
         inner = plan.num_heads * plan.head_dim
-        self.window, self.num_heads = plan.window, plan.num_heads
-        self.attn_drop = cfg.attn_drop_rate
+        self.window: tuple[int, int] = plan.window
+        self.num_heads: int = plan.num_heads
+        self.attn_drop: float = cfg.attn_drop_rate
         rows, columns = plan.window
         distances = (2 * rows - 1) * (2 * columns - 1)
-        self.relative_position_bias_table = nn.Parameter(torch.empty(distances, plan.num_heads))
+        self.relative_position_bias_table: nn.Parameter = nn.Parameter(
+            torch.empty(distances, plan.num_heads)
+        )
         index = torch.empty(rows * columns, rows * columns, dtype=torch.int64)
         self.register_buffer("relative_position_index", index, persistent=False)
-        self.qkv = nn.Linear(plan.features, 3 * inner, bias=cfg.qkv_bias)
-        self.proj = nn.Linear(inner, plan.features)
-        self.proj_drop = nn.Dropout(cfg.proj_drop_rate)
+        self.qkv: nn.Linear = nn.Linear(plan.features, 3 * inner, bias=cfg.qkv_bias)
+        self.proj: nn.Linear = nn.Linear(inner, plan.features)
+        self.proj_drop: nn.Dropout = nn.Dropout(cfg.proj_drop_rate)
 
     def inits(self) -> Inits:
         """A small random bias for each distance."""
@@ -263,9 +272,11 @@ class Head(nn.Module):
 
     def __init__(self, pool: ConvPool, features: int, num_classes: int, drop: float) -> None:
         super().__init__()
-        self.global_pool = GlobalPool(pool, channels_last=True)
-        self.drop = nn.Dropout(drop)
-        self.fc = nn.Linear(features, num_classes) if num_classes else nn.Identity()
+        self.global_pool: GlobalPool = GlobalPool(pool, channels_last=True)
+        self.drop: nn.Dropout = nn.Dropout(drop)
+        self.fc: nn.Linear | nn.Identity = (
+            nn.Linear(features, num_classes) if num_classes else nn.Identity()
+        )
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, h, w, D) to (N, K)."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.families.vgg.config import Layers, VGGConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
@@ -48,7 +50,7 @@ class VGGFamily(ModelFamily[VGGConfig, "VGG"]):
     key = "vgg"
     title = "VGG"
     paper = "https://arxiv.org/abs/1409.1556"
-    capabilities = Capabilities(
+    capabilities: ClassVar[Capabilities] = Capabilities(
         input_size="any", global_pool=("", "avg", "max", "avgmax", "catavgmax")
     )
 
@@ -64,7 +66,7 @@ class VGGFamily(ModelFamily[VGGConfig, "VGG"]):
         """The first convolution, and the classifier."""
         return Parts(first_conv=("features.0",), classifier=("head.fc",))
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "vgg11": VGGConfig(cfg=A),
         "vgg11_bn": VGGConfig(cfg=A, norm_layer="batchnorm2d"),
         "vgg13": VGGConfig(cfg=B),

@@ -26,12 +26,12 @@ class VGG(ImageModel):
     def __init__(self, cfg: VGGConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
-        self.num_features = plan[-1].channels
-        self.drop_rate = cfg.drop_rate
-        self.stops = tuple(stage.stop for stage in plan)
+        self.num_features: int = plan[-1].channels
+        self.drop_rate: float = cfg.drop_rate
+        self.stops: tuple[int, ...] = tuple(stage.stop for stage in plan)
 
-        self.features = nn.Sequential(*_features(cfg))
-        self.pre_logits = ConvMlp(cfg, self.num_features)
+        self.features: nn.Sequential = nn.Sequential(*_features(cfg))
+        self.pre_logits: ConvMlp = ConvMlp(cfg, self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
@@ -50,8 +50,10 @@ class VGG(ImageModel):
         return self.head.fc
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head = ClassifierHead(HIDDEN, num_classes, global_pool, drop_rate=self.drop_rate)
-        self.head_hidden_size = self.head.features
+        self.head: ClassifierHead = ClassifierHead(
+            HIDDEN, num_classes, global_pool, drop_rate=self.drop_rate
+        )
+        self.head_hidden_size: int = self.head.features
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """Convolutions by their fan-out, the classifier by a narrow normal; no bias."""
@@ -73,11 +75,11 @@ class ConvMlp(nn.Module):
     def __init__(self, cfg: VGGConfig, in_channels: int) -> None:
         super().__init__()
         mid_channels = int(HIDDEN * cfg.mlp_ratio)
-        self.fc1 = nn.Conv2d(in_channels, mid_channels, 7)
-        self.act1 = activation(cfg.act_layer)
-        self.drop = nn.Dropout(cfg.drop_rate)
-        self.fc2 = nn.Conv2d(mid_channels, HIDDEN, 1)
-        self.act2 = activation(cfg.act_layer)
+        self.fc1: nn.Conv2d = nn.Conv2d(in_channels, mid_channels, 7)
+        self.act1: nn.Module = activation(cfg.act_layer)
+        self.drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
+        self.fc2: nn.Conv2d = nn.Conv2d(mid_channels, HIDDEN, 1)
+        self.act2: nn.Module = activation(cfg.act_layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H - 6, W - 6); a smaller map is stretched to 7 positions."""

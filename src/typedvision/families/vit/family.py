@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from typedvision.config.base import ModelConfig
 from typedvision.families.vit.config import ViTConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts, PositionTable
 
@@ -17,7 +19,7 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
     key = "vit"
     title = "Vision Transformer"
     paper = "https://arxiv.org/abs/2010.11929"
-    capabilities = Capabilities(
+    capabilities: ClassVar[Capabilities] = Capabilities(
         input_size="fixed", global_pool=("", "token", "avg", "max", "avgmax", "map", "prr")
     )
 
@@ -40,7 +42,7 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
             patch_kernels=("patch_embed.proj",),
         )
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "aimv2_1b_patch14_224": ViTConfig(
             patch_size=14,
             num_classes=0,

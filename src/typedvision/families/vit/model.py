@@ -49,23 +49,33 @@ class VisionTransformer(ImageModel):
     def __init__(self, cfg: ViTConfig) -> None:
         super().__init__(cfg)
         plan, norm = cfg.plan(), _norm(cfg)
-        self.num_features = self.head_hidden_size = cfg.embed_dim
-        self.img_size, self.grid, self.prefix = plan.img_size, plan.grid, plan.prefix
-        self.embeds_prefix, self.any_size = not cfg.no_embed_class, cfg.dynamic_img_size
+        self.num_features: int = cfg.embed_dim
+        self.head_hidden_size: int = cfg.embed_dim
+        self.img_size: tuple[int, int] = plan.img_size
+        self.grid: tuple[int, int] = plan.grid
+        self.prefix: int = plan.prefix
+        self.embeds_prefix: bool = not cfg.no_embed_class
+        self.any_size: bool = cfg.dynamic_img_size
         self._cfg = cfg
 
-        self.patch_embed = _patch_embed(cfg, plan)
-        self.cls_token = _table(1, cfg) if cfg.class_token else None
-        self.dist_token = _table(1, cfg) if cfg.distilled else None
-        self.reg_token = _table(cfg.reg_tokens, cfg) if cfg.reg_tokens else None
-        self.pos_embed = _table(plan.positions, cfg) if plan.positions else None
-        self.pos_drop = nn.Dropout(cfg.pos_drop_rate)
-        self.patch_drop = PatchDropout(cfg.patch_drop_rate, plan.prefix)
-        self.norm_pre = norm(cfg.embed_dim) if cfg.pre_norm else nn.Identity()
-        self.blocks = nn.Sequential(*(_BLOCKS[cfg.block_fn](cfg, block) for block in plan.blocks))
-        self.norm = norm(cfg.embed_dim) if plan.norm else nn.Identity()
-        self.attn_pool = _attention_pool(cfg, plan)
-        self.fc_norm = norm(cfg.embed_dim) if plan.fc_norm else nn.Identity()
+        self.patch_embed: PatchEmbed = _patch_embed(cfg, plan)
+        self.cls_token: nn.Parameter | None = _table(1, cfg) if cfg.class_token else None
+        self.dist_token: nn.Parameter | None = _table(1, cfg) if cfg.distilled else None
+        self.reg_token: nn.Parameter | None = (
+            _table(cfg.reg_tokens, cfg) if cfg.reg_tokens else None
+        )
+        self.pos_embed: nn.Parameter | None = (
+            _table(plan.positions, cfg) if plan.positions else None
+        )
+        self.pos_drop: nn.Dropout = nn.Dropout(cfg.pos_drop_rate)
+        self.patch_drop: PatchDropout = PatchDropout(cfg.patch_drop_rate, plan.prefix)
+        self.norm_pre: nn.Module = norm(cfg.embed_dim) if cfg.pre_norm else nn.Identity()
+        self.blocks: nn.Sequential = nn.Sequential(
+            *(_BLOCKS[cfg.block_fn](cfg, block) for block in plan.blocks)
+        )
+        self.norm: nn.Module = norm(cfg.embed_dim) if plan.norm else nn.Identity()
+        self.attn_pool: nn.Module = _attention_pool(cfg, plan)
+        self.fc_norm: nn.Module = norm(cfg.embed_dim) if plan.fc_norm else nn.Identity()
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -187,11 +197,12 @@ class VisionTransformer(ImageModel):
             self.norm, self.fc_norm = self.fc_norm, self.norm
         if cfg.global_pool != old.global_pool:
             self.attn_pool = _attention_pool(cfg, plan)
-        self.unpooled, self._cfg = plan.unpooled, cfg
-        self.pool = GlobalTokenPool(plan.pool)
-        self.head_drop = nn.Dropout(cfg.drop_rate)
-        self.head = _classifier(cfg)
-        self.head_dist = _classifier(cfg) if cfg.distilled else None
+        self.unpooled: int = plan.unpooled
+        self._cfg = cfg
+        self.pool: GlobalTokenPool = GlobalTokenPool(plan.pool)
+        self.head_drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
+        self.head: nn.Module = _classifier(cfg)
+        self.head_dist: nn.Module | None = _classifier(cfg) if cfg.distilled else None
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """By `weight_init` for what is linear; small random tokens and positions."""
@@ -218,14 +229,14 @@ class Block(nn.Module):
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
         super().__init__()
         norm = _norm(cfg)
-        self.norm1 = norm(cfg.embed_dim)
-        self.attn = _attention(cfg, plan)
-        self.ls1 = _layer_scale(cfg)
-        self.drop_path1 = DropPath(plan.drop_path_rate)
-        self.norm2 = norm(cfg.embed_dim)
-        self.mlp = _mlp(cfg, plan)
-        self.ls2 = _layer_scale(cfg)
-        self.drop_path2 = DropPath(plan.drop_path_rate)
+        self.norm1: nn.Module = norm(cfg.embed_dim)
+        self.attn: nn.Module = _attention(cfg, plan)
+        self.ls1: nn.Module = _layer_scale(cfg)
+        self.drop_path1: DropPath = DropPath(plan.drop_path_rate)
+        self.norm2: nn.Module = norm(cfg.embed_dim)
+        self.mlp: nn.Module = _mlp(cfg, plan)
+        self.ls2: nn.Module = _layer_scale(cfg)
+        self.drop_path2: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
@@ -239,12 +250,12 @@ class ResPostBlock(nn.Module):
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
         super().__init__()
         norm = _norm(cfg)
-        self.attn = _attention(cfg, plan)
-        self.norm1 = norm(cfg.embed_dim)
-        self.drop_path1 = DropPath(plan.drop_path_rate)
-        self.mlp = _mlp(cfg, plan)
-        self.norm2 = norm(cfg.embed_dim)
-        self.drop_path2 = DropPath(plan.drop_path_rate)
+        self.attn: nn.Module = _attention(cfg, plan)
+        self.norm1: nn.Module = norm(cfg.embed_dim)
+        self.drop_path1: DropPath = DropPath(plan.drop_path_rate)
+        self.mlp: nn.Module = _mlp(cfg, plan)
+        self.norm2: nn.Module = norm(cfg.embed_dim)
+        self.drop_path2: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
@@ -264,17 +275,20 @@ class _ParallelBlock(nn.Module):
     def __init__(self, cfg: ViTConfig, plan: BlockPlan, width: int) -> None:
         super().__init__()
         norm, features = _norm(cfg), cfg.embed_dim
-        self.num_heads, self.attn_drop = cfg.num_heads, cfg.attn_drop_rate
-        self.parts = [plan.hidden, features, features, features]
-        self.in_norm = norm(features)
-        self.in_proj = nn.Linear(features, sum(self.parts), bias=cfg.qkv_bias)
-        self.mlp_bias = None if cfg.qkv_bias else nn.Parameter(torch.empty(plan.hidden))
-        self.q_norm = norm(width) if cfg.qk_norm else nn.Identity()
-        self.k_norm = norm(width) if cfg.qk_norm else nn.Identity()
-        self.mlp_act = activation(cfg.act_layer, inplace=False)
-        self.mlp_drop = nn.Dropout(cfg.proj_drop_rate)
-        self.ls = _layer_scale(cfg)
-        self.drop_path = DropPath(plan.drop_path_rate)
+        self.num_heads: int = cfg.num_heads
+        self.attn_drop: float = cfg.attn_drop_rate
+        self.parts: list[int] = [plan.hidden, features, features, features]
+        self.in_norm: nn.Module = norm(features)
+        self.in_proj: nn.Linear = nn.Linear(features, sum(self.parts), bias=cfg.qkv_bias)
+        self.mlp_bias: nn.Parameter | None = (
+            None if cfg.qkv_bias else nn.Parameter(torch.empty(plan.hidden))
+        )
+        self.q_norm: nn.Module = norm(width) if cfg.qk_norm else nn.Identity()
+        self.k_norm: nn.Module = norm(width) if cfg.qk_norm else nn.Identity()
+        self.mlp_act: nn.Module = activation(cfg.act_layer, inplace=False)
+        self.mlp_drop: nn.Dropout = nn.Dropout(cfg.proj_drop_rate)
+        self.ls: nn.Module = _layer_scale(cfg)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def inits(self) -> Inits:
         """The perceptron's bias, where that of the common projection does not hold it."""
@@ -293,8 +307,8 @@ class ParallelScalingBlock(_ParallelBlock):
 
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
         super().__init__(cfg, plan, width=cfg.embed_dim // cfg.num_heads)
-        self.attn_out_proj = nn.Linear(cfg.embed_dim, cfg.embed_dim, bias=cfg.proj_bias)
-        self.mlp_out_proj = nn.Linear(plan.hidden, cfg.embed_dim, bias=cfg.proj_bias)
+        self.attn_out_proj: nn.Linear = nn.Linear(cfg.embed_dim, cfg.embed_dim, bias=cfg.proj_bias)
+        self.mlp_out_proj: nn.Linear = nn.Linear(plan.hidden, cfg.embed_dim, bias=cfg.proj_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
@@ -312,11 +326,13 @@ class DiffParallelScalingBlock(_ParallelBlock):
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
         half = cfg.embed_dim // cfg.num_heads // 2
         super().__init__(cfg, plan, width=half)
-        self.lambda_init = plan.lambda_init
+        self.lambda_init: float = plan.lambda_init
         for name in LAMBDAS:
             self.register_parameter(name, nn.Parameter(torch.empty(half)))
-        self.sub_norm = nn.RMSNorm(2 * half, eps=1e-5)
-        self.out_proj = nn.Linear(cfg.embed_dim + plan.hidden, cfg.embed_dim, bias=cfg.proj_bias)
+        self.sub_norm: nn.RMSNorm = nn.RMSNorm(2 * half, eps=1e-5)
+        self.out_proj: nn.Linear = nn.Linear(
+            cfg.embed_dim + plan.hidden, cfg.embed_dim, bias=cfg.proj_bias
+        )
 
     def inits(self) -> Inits:
         """The same, and the vectors that the second map's weight is made of."""
@@ -344,10 +360,12 @@ class ParallelThingsBlock(nn.Module):
 
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
         super().__init__()
-        self.attns = nn.ModuleList(
+        self.attns: nn.ModuleList = nn.ModuleList(
             _branch(cfg, plan, "attn", _attention(cfg, plan)) for _ in range(2)
         )
-        self.ffns = nn.ModuleList(_branch(cfg, plan, "mlp", _mlp(cfg, plan)) for _ in range(2))
+        self.ffns: nn.ModuleList = nn.ModuleList(
+            _branch(cfg, plan, "mlp", _mlp(cfg, plan)) for _ in range(2)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""

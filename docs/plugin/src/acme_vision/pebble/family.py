@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from acme_vision.pebble.config import PebbleConfig
-from typedvision import Capabilities, ModelFamily, Parts
+from typedvision import Capabilities, ModelConfig, ModelFamily, Parts
 
 if TYPE_CHECKING:
     from acme_vision.pebble.model import Pebble
@@ -17,7 +18,7 @@ class PebbleFamily(ModelFamily[PebbleConfig, "Pebble"]):
     key = "pebble"
     title = "Pebble"
     paper = "https://arxiv.org/abs/2201.09792"
-    capabilities = Capabilities(input_size="any", grad_checkpointing=False)
+    capabilities: ClassVar[Capabilities] = Capabilities(input_size="any", grad_checkpointing=False)
 
     @classmethod
     def build(cls, cfg: PebbleConfig) -> Pebble:
@@ -31,7 +32,7 @@ class PebbleFamily(ModelFamily[PebbleConfig, "Pebble"]):
         """The patches' convolution, and the classifier."""
         return Parts(first_conv=("stem",), classifier=("head",))
 
-    variants = {
+    variants: ClassVar[Mapping[str, ModelConfig]] = {
         "pebble_small": PebbleConfig(width=32, depth=2),
         "pebble_base": PebbleConfig(),
         "pebble_mixed": PebbleConfig(kernel_size=3, mixing="full"),

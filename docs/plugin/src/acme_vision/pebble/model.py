@@ -18,10 +18,11 @@ class Pebble(ImageModel):
 
     def __init__(self, cfg: PebbleConfig) -> None:
         super().__init__(cfg)
-        self.num_features = self.head_hidden_size = cfg.width
-        self.stem = nn.Conv2d(cfg.in_chans, cfg.width, 8, stride=8)
-        self.blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.depth))
-        self.drop = nn.Dropout(cfg.drop_rate)
+        self.num_features: int = cfg.width
+        self.head_hidden_size: int = cfg.width
+        self.stem: nn.Conv2d = nn.Conv2d(cfg.in_chans, cfg.width, 8, stride=8)
+        self.blocks: nn.ModuleList = nn.ModuleList(Block(cfg) for _ in range(cfg.depth))
+        self.drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
         self._replace_classifier(cfg.num_classes, "avg")
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
@@ -41,7 +42,9 @@ class Pebble(ImageModel):
         return self.head
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
-        self.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+        self.head: nn.Linear | nn.Identity = (
+            nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+        )
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block."""
@@ -54,9 +57,11 @@ class Block(nn.Module):
     def __init__(self, cfg: PebbleConfig) -> None:
         super().__init__()
         groups = cfg.width if cfg.mixing == "depthwise" else 1
-        self.space = nn.Conv2d(cfg.width, cfg.width, cfg.kernel_size, padding="same", groups=groups)
-        self.channels = nn.Conv2d(cfg.width, cfg.width, 1)
-        self.act = nn.GELU()
+        self.space: nn.Conv2d = nn.Conv2d(
+            cfg.width, cfg.width, cfg.kernel_size, padding="same", groups=groups
+        )
+        self.channels: nn.Conv2d = nn.Conv2d(cfg.width, cfg.width, 1)
+        self.act: nn.Module = nn.GELU()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W) to the same."""
