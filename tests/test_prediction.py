@@ -10,6 +10,7 @@ import torch
 
 import typedvision as tv
 from tests.preprocess.pictures import colours, image
+from typedvision.preprocess.decode import Picture
 
 NAMES = ("ant", "bee", "cat", "dog", "eel")
 
@@ -110,3 +111,9 @@ def test_what_makes_no_sense_is_refused_at_once(model: tv.ImageModel) -> None:
             tv.predict(model, one)  # type: ignore[arg-type]
     with pytest.raises(tv.UsageError, match="a picture is"):
         list(tv.predict(model, [3]))  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("several", [[], torch.zeros(2, 3, 8, 8, dtype=torch.uint8)])
+def test_a_batch_is_no_picture(model: tv.ImageModel, several: Picture) -> None:
+    with pytest.raises(tv.UsageError, match="one of predict's pictures is several"):
+        list(tv.predict(model, [several]))

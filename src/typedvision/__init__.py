@@ -54,7 +54,13 @@ if TYPE_CHECKING:
     from typedvision.preprocess.training import TrainingTransform
     from typedvision.preprocess.transform import EvaluationTransform, make_transform
     from typedvision.registry.backbone import BackboneSpec
-    from typedvision.registry.family import Capabilities, ModelFamily, Parts, PositionTable
+    from typedvision.registry.family import (
+        Capabilities,
+        ModelFamily,
+        Parts,
+        PositionTable,
+        RelativeTable,
+    )
     from typedvision.registry.spec import ModelSpec
     from typedvision.summary import LevelSummary, ModelSummary, summarize
     from typedvision.weights.convert import convert
@@ -92,6 +98,7 @@ _HOME = {
     "PositionTable": "registry.family",
     "Prediction": "prediction",
     "Problem": "errors",
+    "RelativeTable": "registry.family",
     "SpecError": "errors",
     "TrainingTransform": "preprocess.training",
     "TypedVisionError": "errors",
@@ -148,6 +155,7 @@ __all__ = [
     "PositionTable",
     "Prediction",
     "Problem",
+    "RelativeTable",
     "SpecError",
     "TrainingTransform",
     "TypedVisionError",

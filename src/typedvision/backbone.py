@@ -33,14 +33,17 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
     """The levels, as positions among `model.feature_info`."""
     output_fmt: OutputFormat
     """Layout of each level."""
-    left_out: tuple[str, ...]
-    """Paths of the model's layers past the last level, which are not there."""
 
     def __init__(self, model: ModelT_co, spec: BackboneSpec) -> None:
         super().__init__()
         self.out_indices, self.output_fmt = spec.out_indices, spec.output_fmt
-        self.left_out = _cut(model, model.feature_info[max(self.out_indices)].name)
+        model.left_out = _cut(model, model.feature_info[max(self.out_indices)].name)
         self.model = model
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Paths of the model's layers past the last level, which are not there."""
+        return self.model.left_out
 
     @property
     def levels(self) -> tuple[FeatureSpec, ...]:

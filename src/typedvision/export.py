@@ -18,7 +18,7 @@ from torch.export import Dim, ExportedProgram
 
 from typedvision.config.base import to_pair
 from typedvision.errors import ExportError, Problem, TypedVisionError, UsageError, listed, shown
-from typedvision.layers.image_model import ImageModel
+from typedvision.layers.image_model import ImageModel, check_whole
 from typedvision.weights.save import replace_file, spec_notes
 
 ExportFormat = Literal["pt2", "onnx"]
@@ -112,6 +112,7 @@ def _check_arguments(model: object, format: object) -> None:
     if not isinstance(model, ImageModel):
         kind = type(model).__name__
         raise UsageError(f"export_model takes a model that create_model made; got {kind}")
+    check_whole(model)
     devices = {parameter.device.type for parameter in model.parameters()}
     if "meta" in devices:
         raise UsageError("a skeleton on the meta device has no weights to export")

@@ -209,7 +209,7 @@ def create_backbone(
     model_spec, published = order.read(given.model if given else model, options)
     spec = _backbone_spec(model_spec, given, out_indices, output_fmt)
     backbone = build_backbone(spec, limits)
-    order.fill(backbone.model, published, backbone.left_out)
+    order.fill(backbone.model, published)
     return backbone
 
 
@@ -361,10 +361,8 @@ class _Order:
         spec = specify(model, **options)
         return spec, published_file(spec) if self.pretrained else None
 
-    def fill(
-        self, skeleton: ImageModel, published: HubFile | None, left_out: Sequence[str] = ()
-    ) -> None:
-        """Give a skeleton its weights; it was built without the layers in `left_out`."""
+    def fill(self, skeleton: ImageModel, published: HubFile | None) -> None:
+        """Give a skeleton its weights."""
         import torch
 
         from typedvision.layers.image_model import check_dtype, materialize, placed
@@ -383,7 +381,6 @@ class _Order:
             skeleton,
             inspect(path),
             family.parts(skeleton.spec.config),
-            left_out,
             device=place,
             dtype=self.dtype or torch.get_default_dtype(),
             seed=self.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -43,14 +44,20 @@ def parameter_groups(
         The groups from the input to the output, each with `params`, `lr` and `weight_decay`.
 
     Raises:
-        UsageError: a rate is negative, or `layer_decay` is not in (0, 1].
+        UsageError: the model is none of ours, a rate is negative or not finite, or `layer_decay`
+            is not in (0, 1].
     """
     for name, rate in (("lr", lr), ("weight_decay", weight_decay)):
-        if not rate >= 0.0:
-            raise UsageError(f"{name} must be at least 0; got {shown(rate)}")
-    if not 0.0 < layer_decay <= 1.0:
+        if not (_is_number(rate) and 0.0 <= rate < math.inf):
+            raise UsageError(f"{name} must be a number of at least 0; got {shown(rate)}")
+    if not (_is_number(layer_decay) and 0.0 < layer_decay <= 1.0):
         raise UsageError(f"layer_decay must be more than 0 and at most 1; got {shown(layer_decay)}")
     body = model.model if isinstance(model, Backbone) else model
+    if not isinstance(body, ImageModel):
+        kind = type(model).__name__
+        raise UsageError(
+            f"parameter_groups takes what create_model or create_backbone made; got {kind}"
+        )
     parameters = dict(body.named_parameters())
     layers = layer_numbers(parameters, body.group_matcher(coarse))
     last = max(layers.values(), default=0)
@@ -67,6 +74,10 @@ def parameter_groups(
         {"params": params, "lr": rate, "weight_decay": decay}
         for (rate, decay), params in groups.items()
     ]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def layer_numbers(keys: Iterable[str], matcher: Mapping[str, object]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from typedvision.errors import ImageError, UsageError, WeightsError, shown
-from typedvision.layers.image_model import ImageModel
+from typedvision.layers.image_model import ImageModel, check_whole
 from typedvision.preprocess.decode import Picture, name_of
 from typedvision.preprocess.transform import make_transform
 
@@ -69,6 +69,7 @@ def predict(
         raise UsageError(
             f"predict takes a model that create_model made; got {type(model).__name__}"
         )
+    check_whole(model)
     if not model.num_classes:
         raise UsageError("the model has no classifier: build it with num_classes")
     if next(model.parameters()).is_meta:
@@ -88,9 +89,12 @@ def _predictions(
 
     def read(picture: Picture) -> Tensor | ImageError:
         try:
-            return transform(picture)
+            values = transform(picture)
         except ImageError as error:
             return error
+        if values.ndim != 3:
+            raise UsageError("one of predict's pictures is several: give them one after the other")
+        return values
 
     with ThreadPoolExecutor(workers) as pool:
 

@@ -35,10 +35,10 @@ def run_process(
     )
 
 
-def run_on_terminal(*arguments: str, cwd: Path | None = None) -> str:
-    """What a command shows on a terminal of 100 columns."""
+def run_on_terminal(*arguments: str, cwd: Path | None = None, columns: int = 100) -> str:
+    """What a command shows on a terminal of so many columns."""
     ours, theirs = pty.openpty()
-    env = {**os.environ, "COLUMNS": "100", "TERM": "xterm-256color"}
+    env = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
     process = subprocess.Popen(
         [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=env
     )

@@ -127,7 +127,7 @@ def test_several_files_are_all_checked(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     good = tmp_path / "good.json"
     good.write_text(TEXT)
-    for unreadable in (tmp_path, tmp_path / "nowhere.json", good / "below"):
+    for unreadable in (tmp_path / "nowhere.json", good / "below"):
         result = run("check", str(good), str(unreadable))
         assert (result.exit_code, result.stdout) == (2, "")
         assert "cannot read" in result.stderr
@@ -156,3 +156,18 @@ def test_a_terminal_gets_the_problems_in_columns(tmp_path: Path) -> None:
     assert "[spec] " in shown
     assert "2 problems in the spec" in shown
     assert all(word in shown for word in ("config.act_layer", "choice", "config.in_chans", "range"))
+
+
+def test_a_backbone_and_a_checkpoint_are_checked_too(tmp_path: Path) -> None:
+    backbone = tv.create_backbone("test_resnet", out_indices=(1,))
+    document, checkpoint = tmp_path / "b.json", tmp_path / "b.safetensors"
+    document.write_text(backbone.spec.to_json())
+    tv.save_model(backbone, checkpoint)
+    result = run("check", str(document), str(checkpoint))
+    assert (result.exit_code, result.stderr) == (0, "")
+    digest = backbone.spec.digest()
+    assert result.stdout.splitlines() == [
+        f"{file}: ok, backbone of test_resnet, sha256 {digest}" for file in (document, checkpoint)
+    ]
+    (row,) = json.loads(run("check", str(document), "--json").stdout)
+    assert (row["variant"], row["digest"]) == ("test_resnet", digest)

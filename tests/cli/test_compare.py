@@ -76,3 +76,14 @@ def _models(*arguments: str) -> list[dict[str, dict[str, object]]]:
     models: list[dict[str, dict[str, object]]]
     models = json.loads(run("compare", *arguments, "--json").stdout)["models"]
     return models
+
+
+def test_a_backbone_is_no_model(tmp_path: Path) -> None:
+    backbone = tv.create_backbone("test_resnet", out_indices=(1,))
+    document, checkpoint = tmp_path / "b.json", tmp_path / "b.safetensors"
+    document.write_text(backbone.spec.to_json())
+    tv.save_model(backbone, checkpoint)
+    for file in (document, checkpoint):
+        result = run("compare", "test_resnet", str(file))
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == f"[usage] '{file}' holds a backbone of test_resnet, not a model\n"

@@ -162,3 +162,12 @@ def test_a_terminal_sees_the_progress(folder: Path, checkpoint: str) -> None:
     shown = run_on_terminal("predict", str(folder / "b.png"), "--checkpoint", checkpoint)
     assert "predicting" in shown
     assert "probability" in shown
+
+
+def test_a_checkpoint_without_the_models_classifier_is_refused(
+    folder: Path, checkpoint: str
+) -> None:
+    picture = str(folder / "b.png")
+    result = run("predict", picture, "--checkpoint", checkpoint, "--model", "test_resnet")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "has no classifier for the 1,000 classes of 'test_resnet'" in result.stderr

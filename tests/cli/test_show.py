@@ -5,7 +5,7 @@ import json
 import pytest
 
 import typedvision as tv
-from tests.cli.running import run
+from tests.cli.running import run, run_on_terminal
 from typedvision.cli.options import option_groups
 
 FAMILIES = sorted({tv.family(name).key for name in tv.list_models()})
@@ -118,3 +118,8 @@ def test_a_tag_may_have_other_classes_than_the_index_has_counted() -> None:
     assert unplanned["parameters"] is None
     assert "levels" not in unplanned
     assert "parameters" not in run("show", name, "--no-plan").stdout.splitlines()[2]
+
+
+def test_a_narrow_terminal_breaks_words_and_hides_none() -> None:
+    shown = run_on_terminal("show", "swin_tiny_patch4_window7_224", "--no-plan", columns=40)
+    assert "\u2026" not in shown

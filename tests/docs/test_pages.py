@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import typedvision as tv
 from tests.docs.pages import PAGES, ROOT, failures
+from typedvision.registry import index
+
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
@@ -16,6 +20,18 @@ def test_a_page_shows_what_its_examples_print(
     monkeypatch.chdir(tmp_path)
     found = failures(page.read_text("utf-8"), page.name, tmp_path)
     assert not found, "\n".join(found)
+
+
+def test_the_readme_counts_what_there_is() -> None:
+    families = index.rows().values()
+    names = sum(len(family["variants"]) for family in families)
+    assert f"{names} of timm's names in [{len(families)} families]" in README
+
+
+def test_the_readme_shows_the_error_that_is_raised() -> None:
+    with pytest.raises(tv.ConfigError) as caught:
+        tv.create_model("resnet50", qkv_bias=False, num_clases=10, drop_rate=3.0)
+    assert f"ConfigError: {caught.value}\n" in README
 
 
 def fenced(language: str, text: str) -> str:

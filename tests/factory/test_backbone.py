@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,9 +144,11 @@ def test_a_skeleton_is_given_its_weights(saved: Path, backbone: tv.Backbone[tv.I
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -1.0, "weight_decay": 0.0}, "lr must be at least 0"),
-        ({"lr": float("nan"), "weight_decay": 0.0}, "lr must be at least 0"),
-        ({"lr": 1.0, "weight_decay": -0.1}, "weight_decay must be at least 0"),
+        ({"lr": -1.0, "weight_decay": 0.0}, "lr must be a number of at least 0"),
+        ({"lr": float("nan"), "weight_decay": 0.0}, "lr must be a number of at least 0"),
+        ({"lr": float("inf"), "weight_decay": 0.0}, "got inf"),
+        ({"lr": "1", "weight_decay": 0.0}, "must be a number of at least 0; got '1'"),
+        ({"lr": 1.0, "weight_decay": -0.1}, "weight_decay must be a number of at least 0"),
         ({"lr": 1.0, "weight_decay": 0.0, "layer_decay": 0.0}, "layer_decay must be more than 0"),
         ({"lr": 1.0, "weight_decay": 0.0, "layer_decay": 1.5}, "and at most 1; got 1.5"),
     ],
@@ -154,3 +157,37 @@ def test_a_wrong_rate_is_told(options: dict[str, float], message: str) -> None:
     model = tv.create_model("test_resnet", device="meta")
     with pytest.raises(tv.UsageError, match=message):
         tv.parameter_groups(model, **options)
+
+
+REFUSED: dict[str, Callable[[tv.ImageModel, Path], object]] = {
+    "reset_classifier": lambda model, path: model.reset_classifier(2),
+    "save_model": tv.save_model,
+    "export_model": lambda model, path: tv.export_model(model, path, format="pt2"),
+    "predict": lambda model, path: tv.predict(model, []),
+}
+
+
+@pytest.mark.parametrize("use", REFUSED.values(), ids=REFUSED)
+def test_the_model_of_a_backbone_is_no_whole_model(
+    use: Callable[[tv.ImageModel, Path], object], tmp_path: Path
+) -> None:
+    model = tv.create_backbone("test_resnet", out_indices=(1,)).model
+    spec, keys = model.spec, set(model.state_dict())
+    with pytest.raises(tv.UsageError, match="model of a backbone, without 'layer2' and what fol"):
+        use(model, tmp_path / "model.out")
+    assert model.spec == spec
+    assert set(model.state_dict()) == keys
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("until", [None, True, 1.0, ["layer1"]])
+def test_what_says_no_layer_freezes_nothing(until: object) -> None:
+    model = tv.create_model("test_resnet", device="meta")
+    with pytest.raises(tv.UsageError, match="freeze takes the path of a module, or how many"):
+        model.freeze(until)  # type: ignore[arg-type]
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_groups_are_of_a_model() -> None:
+    with pytest.raises(tv.UsageError, match="parameter_groups takes what create_model or"):
+        tv.parameter_groups(tv.specify("test_resnet"), lr=1.0, weight_decay=0.0)  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -174,6 +176,7 @@ def test_models_are_listed_by_what_they_can_do() -> None:
     [
         ("seed", "x", "seed must be an integer; got 'x'"),
         ("seed", True, "seed must be an integer; got True"),
+        ("limits", None, r"limits are written Limits\(params=...\); got None"),
         ("device", "cudda", "device must name one of PyTorch's"),
         ("dtype", "float16", "dtype must be a floating-point type"),
         ("dtype", torch.int64, "dtype must be a floating-point type"),
@@ -183,3 +186,25 @@ def test_a_keyword_of_the_factory_is_checked(keyword: str, value: object, messag
     declare()
     with pytest.raises(tv.UsageError, match=message):
         tv.create_model("toy_small", **{keyword: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ask", [tv.configure, tv.family, lambda name: tv.accepts(name, "depth")])
+def test_what_is_no_name_is_told(ask: Callable[[object], object]) -> None:
+    for given in (None, 50, tv.specify("test_resnet")):
+        with pytest.raises(tv.UsageError, match="a model is called by its name"):
+            ask(given)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "folder/model.json"])
+def test_a_file_is_no_name(file: str) -> None:
+    with pytest.raises(tv.UsageError, match="is a file, not a name: load_model reads a checkpoint"):
+        tv.create_model(file)
+
+
+def test_the_peers_keywords_lead_to_the_call_that_does_it_here() -> None:
+    with pytest.raises(tv.ConfigError) as caught:
+        tv.create_model("test_resnet", features_only=True, out_indices=(1, 2))
+    assert [problem.message for problem in caught.value.problems] == [
+        "no such option; feature levels come from create_backbone",
+        "no such option; create_backbone takes it",
+    ]

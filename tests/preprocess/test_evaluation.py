@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,16 @@ def test_what_is_no_model_is_refused(given: object) -> None:
     else:
         with pytest.raises(tv.UsageError, match="make_transform takes"):
             tv.make_transform(given)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("transform", [tv.EvaluationTransform, tv.TrainingTransform])
+def test_a_field_of_another_kind_is_refused(transform: Callable[..., object]) -> None:
+    spec = tv.specify("test_resnet")
+    with pytest.raises(tv.UsageError, match="image must be an ImageSpec"):
+        transform(spec)
+    for limit in (0, True, None, 1e6):
+        with pytest.raises(tv.UsageError, match="max_pixels must be an integer of at least 1"):
+            transform(spec.image, max_pixels=limit)
 
 
 NO_PICTURES = {

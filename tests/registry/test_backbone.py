@@ -119,3 +119,10 @@ def test_an_error_lists_the_choices() -> None:
         "'out_indices' has 7, -9, which 'model' does not have: "
         "choose from 0 ('act1') to 4 ('layer4')"
     )
+
+
+def test_the_document_of_the_other_kind_is_told() -> None:
+    with pytest.raises(tv.SpecError, match="is of a backbone: BackboneSpec reads it"):
+        tv.ModelSpec.from_dict(document())
+    with pytest.raises(tv.SpecError, match="is of a model: ModelSpec reads it"):
+        tv.BackboneSpec.from_dict(MODEL.to_dict())

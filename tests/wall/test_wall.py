@@ -127,6 +127,7 @@ PUBLIC = [
     "PositionTable",
     "Prediction",
     "Problem",
+    "RelativeTable",
     "SpecError",
     "TrainingTransform",
     "TypedVisionError",

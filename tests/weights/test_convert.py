@@ -120,3 +120,8 @@ def test_memory_is_bounded(tmp_path: Path, target: Path, model: tv.ImageModel) -
         archive.writestr("a.npy", header.getvalue())
     with pytest.raises(WeightsError, match="MemoryError"):
         convert(source, target, model.spec)
+
+
+def test_a_name_is_no_spec(tmp_path: Path, target: Path) -> None:
+    with pytest.raises(tv.UsageError, match=r"convert takes a ModelSpec: write specify\("):
+        convert(tmp_path / "in.pth", target, "test_resnet")  # type: ignore[arg-type]

@@ -182,3 +182,41 @@ def test_names_of_classes_travel_in_the_file(tmp_path: Path) -> None:
     with pytest.raises(tv.ConfigError, match=r"'class_names' are 2 for 'config\.num_classes' = 3"):
         tv.save_model(again, path, class_names=["cat", "dog"])
     assert tv.load_model(path).spec == loaded.spec
+
+
+def test_names_of_classes_come_with_their_classifier(tmp_path: Path) -> None:
+    path, names = tmp_path / "model.safetensors", ("cat", "dog")
+    tv.save_model(tv.create_model("test_resnet", num_classes=2), path, class_names=names)
+    model = tv.create_model("test_resnet", num_classes=2, checkpoint_path=path)
+    assert model.spec.class_names == names
+    skeleton = tv.create_model("test_resnet", num_classes=2, device="meta")
+    tv.load_weights(skeleton, path)
+    assert skeleton.spec.class_names == names
+    own = tv.specify("test_resnet", num_classes=2).replace(class_names=("oak", "elm"))
+    assert tv.create_model(own, checkpoint_path=path).spec == own
+    for other in (0, 3):
+        model = tv.create_model("test_resnet", num_classes=other, checkpoint_path=path)
+        assert model.spec.class_names is None
+    backbone = tv.create_backbone("test_resnet", num_classes=2, checkpoint_path=path)
+    assert backbone.spec.model.class_names is None
+
+
+def test_a_fresh_classifier_has_no_names(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    tv.save_model(tv.create_model("test_resnet", num_classes=2), path, class_names=["cat", "dog"])
+    model = tv.load_model(path)
+    model.reset_classifier(2)
+    assert model.spec.class_names is None
+
+
+@pytest.mark.parametrize("seed", ["1", 1.0, True])
+def test_a_seed_is_an_integer(saved: Path, seed: int) -> None:
+    skeleton = tv.create_model("test_resnet", device="meta")
+    model = tv.create_model("test_resnet")
+    with pytest.raises(UsageError, match="seed must be an integer"):
+        tv.load_weights(skeleton, saved, seed=seed)
+    with pytest.raises(UsageError, match="seed must be an integer"):
+        model.reset_classifier(2, seed=seed)
+    with pytest.raises(UsageError, match="seed must be an integer"):
+        model.init_weights(seed)
+    assert model.num_classes == 1000

@@ -84,7 +84,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            global_pool: How the last feature map becomes a vector; `` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -145,7 +145,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            global_pool: How the last feature map becomes a vector; `` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -199,7 +199,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            global_pool: How the last feature map becomes a vector; `` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -1352,7 +1352,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-            global_pool: How the last feature map becomes a vector; with `` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
             embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
             depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
             num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -1367,7 +1367,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (``), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1413,7 +1413,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-            global_pool: How the last feature map becomes a vector; with `` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
             embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
             depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
             num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -1428,7 +1428,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (``), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1467,7 +1467,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-            global_pool: How the last feature map becomes a vector; with `` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
             embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
             depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
             num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -1482,7 +1482,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (``), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1684,7 +1684,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (``). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
@@ -1711,7 +1711,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            weight_init: How linear layers begin: normal of deviation 0.02 (``), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
@@ -1785,7 +1785,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (``). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
@@ -1812,7 +1812,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            weight_init: How linear layers begin: normal of deviation 0.02 (``), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
@@ -1879,7 +1879,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (``). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
@@ -1906,7 +1906,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            weight_init: How linear layers begin: normal of deviation 0.02 (``), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.

@@ -6,49 +6,64 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from typedvision.cli.models import read_file
+from typedvision.cli.models import spec_of
 from typedvision.cli.output import INVALID, AsJson, print_error, print_json, print_text
 from typedvision.errors import TypedVisionError
 
 if TYPE_CHECKING:
+    from typedvision.registry.backbone import BackboneSpec
     from typedvision.registry.spec import ModelSpec
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Spec files; - is stdin.")]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE", help="Spec files, or checkpoints that carry their spec; - is stdin."
+    ),
+]
 
 
 def check(files: Files, as_json: AsJson = False) -> None:
-    """Validate spec files: print every problem of each, with its path in the document.
+    """Validate specs, of models or backbones: print every problem of each, with its path.
 
     \b
     Examples:
       typedvision check models/*.json
       typedvision spec resnet50 | typedvision check -
     """
-    from typedvision.registry.spec import ModelSpec
-
-    documents = [(file, read_file(file)) for file in files]
-    results: list[dict[str, object]] = []
-    for file, document in documents:
-        try:
-            spec = ModelSpec.from_json(document)
-        except TypedVisionError as error:
-            results.append({"file": file, "valid": False, **error.to_dict()})
-            if not as_json:
-                print_error(error, file)
-        else:
-            results.append({"file": file, "valid": True, **_summary(spec)})
-            if not as_json:
-                print_text(f"{file}: ok, {spec.subject}, sha256 {spec.digest()}")
+    results = [(file, _try(file)) for file in files]
     if as_json:
-        print_json(results)
-    if not all(result["valid"] for result in results):
+        print_json([{"file": file, **_document(result)} for file, result in results])
+    else:
+        for file, result in results:
+            _print(file, result)
+    if any(isinstance(result, TypedVisionError) for _, result in results):
         raise typer.Exit(INVALID)
 
 
-def _summary(spec: ModelSpec) -> dict[str, object]:
+def _try(file: str) -> ModelSpec | BackboneSpec | TypedVisionError:
+    try:
+        return spec_of(file)
+    except TypedVisionError as error:
+        return error
+
+
+def _document(result: ModelSpec | BackboneSpec | TypedVisionError) -> dict[str, object]:
+    from typedvision.registry.spec import ModelSpec
+
+    if isinstance(result, TypedVisionError):
+        return {"valid": False, **result.to_dict()}
+    model = result if isinstance(result, ModelSpec) else result.model
     return {
-        "family": spec.family,
-        "variant": spec.variant,
-        "tag": spec.tag,
-        "digest": spec.digest(),
+        "valid": True,
+        "family": model.family,
+        "variant": model.variant,
+        "tag": model.tag,
+        "digest": result.digest(),
     }
+
+
+def _print(file: str, result: ModelSpec | BackboneSpec | TypedVisionError) -> None:
+    if isinstance(result, TypedVisionError):
+        print_error(result, file)
+    else:
+        print_text(f"{file}: ok, {result.subject}, sha256 {result.digest()}")

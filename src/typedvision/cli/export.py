@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from typedvision.cli.models import spec_of
+from typedvision.cli.models import read_model
 from typedvision.cli.output import (
     AsJson,
     Force,
@@ -86,4 +86,4 @@ def _load(file: str, img_size: int | None) -> ImageModel:
 
     if img_size is None:
         return load_model(file)
-    return create_model(at_size(spec_of(file), img_size), checkpoint_path=file)
+    return create_model(at_size(read_model(file, None), img_size), checkpoint_path=file)

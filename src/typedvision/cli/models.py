@@ -11,10 +11,11 @@ import typer
 
 from typedvision.cli.output import working
 from typedvision.config.strict_json import MAX_BYTES, parse_json
-from typedvision.errors import SpecError, WeightsError
+from typedvision.errors import SpecError, UsageError, WeightsError
 from typedvision.registry import index
 
 if TYPE_CHECKING:
+    from typedvision.registry.backbone import BackboneSpec
     from typedvision.registry.spec import ModelSpec
     from typedvision.summary import ModelSummary
 
@@ -85,30 +86,36 @@ def _read_spec(model: str) -> ModelSpec:
     from typedvision.factory import specify
     from typedvision.registry.spec import ModelSpec
 
-    if model.endswith((".safetensors", ".safetensors.index.json")) or Path(model).is_dir():
-        return spec_of(model)
-    if model == "-" or model.endswith(".json"):
-        return ModelSpec.from_json(read_file(model))
-    return specify(model)
+    if model != "-" and not model.endswith((".json", ".safetensors")) and not Path(model).is_dir():
+        return specify(model)
+    spec = spec_of(model)
+    if not isinstance(spec, ModelSpec):
+        raise UsageError(f"'{model}' holds a {spec.subject}, not a model")
+    return spec
 
 
-def spec_of(checkpoint: str) -> ModelSpec:
-    """The spec that a checkpoint carries.
+def spec_of(file: str) -> ModelSpec | BackboneSpec:
+    """The spec in a file, or the one that a checkpoint carries.
+
+    Args:
+        file: a checkpoint, if it ends in `.safetensors`, is an index or a folder; otherwise a
+            spec file, `-` being stdin.
 
     Raises:
-        WeightsError: the checkpoint cannot be read, or is not of a model that it describes.
+        SpecError: the spec is not valid.
+        WeightsError: the checkpoint cannot be read, or does not say what it is.
+        typer.BadParameter: the file cannot be read.
     """
-    from typedvision.registry.backbone import BackboneSpec
+    from typedvision.registry.backbone import parse_spec
     from typedvision.weights.inspect import inspect
 
-    spec = inspect(checkpoint).spec
+    if not file.endswith((".safetensors", ".safetensors.index.json")) and not Path(file).is_dir():
+        return parse_spec(read_file(file))
+    spec = inspect(file).spec
     if spec is None:
         raise WeightsError(
-            f"'{checkpoint}' does not say what model it is: `typedvision convert` writes a file "
-            "that does"
+            f"'{file}' does not say what model it is: `typedvision convert` writes a file that does"
         )
-    if isinstance(spec, BackboneSpec):
-        raise WeightsError(f"'{checkpoint}' holds a {spec.subject}, not a model")
     return spec
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -48,7 +48,8 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
         numeric = all((row[position].replace(",", "") or "0").isdigit() for row in cells)
-        table.add_column(column, justify="right" if numeric and cells else "left")
+        side: Literal["left", "right"] = "right" if numeric and cells else "left"
+        table.add_column(column, justify=side, overflow="fold")
     for row in cells:
         table.add_row(*row)
     screen = console()

@@ -27,6 +27,7 @@ from typedvision.cli.output import (
     print_text,
     write_file,
 )
+from typedvision.errors import WeightsError
 
 if TYPE_CHECKING:
     from typedvision.layers.image_model import ImageModel
@@ -155,13 +156,20 @@ def _load(model: str | None, checkpoint: Path | None, device: str, offline: bool
     if model is None:
         assert checkpoint is not None
         return load_model(checkpoint, device=device)
-    return create_model(
+    loaded = create_model(
         read_model(model, None) if model.endswith(".json") else model,
         pretrained=checkpoint is None,
         checkpoint_path=checkpoint,
         device=device,
         offline=offline,
     )
+    report = loaded.load_report
+    if report and not {key for key, _ in loaded.named_parameters()}.isdisjoint(report.initialised):
+        raise WeightsError(
+            f"'{report.source}' has no classifier for the {loaded.num_classes:,} classes of "
+            f"'{model}': what it says would be random"
+        )
+    return loaded
 
 
 def _with_progress(rows: Iterable[Prediction], count: int) -> Iterable[Prediction]:

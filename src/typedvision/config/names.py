@@ -53,14 +53,14 @@ TokenNorm = Literal["layernorm", "rmsnorm"]
 """A normalisation of tokens, shape (N, T, D)."""
 
 ConvPool = Literal["", "avg", "max", "avgmax", "catavgmax"]
-"""How a feature map becomes a vector; `` (nothing) leaves the map as it is."""
+"""How a feature map becomes a vector; `""` (nothing) leaves the map as it is."""
 
 TokenPool = Literal["", "token", "avg", "max", "avgmax"]
 """How tokens become a vector: the first one (the class token), or the mean, maximum or both of
-all; `` (nothing) leaves the tokens as they are."""
+all; `""` (nothing) leaves the tokens as they are."""
 
 WeightInit = Literal["", "jax", "jax_nlhb", "moco", "reset"]
-"""How a transformer's linear layers begin; `` is a normal distribution."""
+"""How a transformer's linear layers begin; `""` is a normal distribution."""
 
 AntiAlias = Literal["avg", "blur", "blurpc"]
 """A low-pass filter before a map is subsampled: an average, or a binomial blur

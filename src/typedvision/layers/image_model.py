@@ -49,6 +49,8 @@ class ImageModel(nn.Module, ABC):
     """Whether the backward pass recomputes activations."""
     load_report: LoadReport | None
     """What became of each tensor when weights were loaded; None where none were."""
+    left_out: tuple[str, ...]
+    """Paths of the layers that a backbone took away; none of a whole model."""
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
@@ -56,6 +58,7 @@ class ImageModel(nn.Module, ABC):
         self.feature_info = cfg.features()
         self.grad_checkpointing = False
         self.load_report = None
+        self.left_out = ()
         self._frozen_until: str | None = None
         self._spec: ModelSpec | None = None
 
@@ -161,11 +164,14 @@ class ImageModel(nn.Module, ABC):
 
         Raises:
             ConfigError: the model's family has no such classifier; the model is as it was.
+            UsageError: the model is that of a backbone, or the seed no integer.
         """
+        check_whole(self)
+        seed = chosen_seed(seed)
         options: dict[str, object] = {"num_classes": num_classes}
         if global_pool is not None:
             options["global_pool"] = global_pool
-        spec = self.spec.with_options(**options)
+        spec = self.spec.with_options(**options).replace(class_names=None)  # they are new ones
         kept = set(self.modules())  # the modules, not their ids: those of freed ones come again
         reference = next(self.parameters())
         with torch.device("meta"):
@@ -179,7 +185,7 @@ class ImageModel(nn.Module, ABC):
         if reference.device.type != "meta":
             keys = [key for key, _ in (*self.named_parameters(), *self.named_buffers())]
             new_keys = {key for key in keys if key.rpartition(".")[0] in fresh}
-            initialize(self, _seed(seed), self.inits, only=new_keys)
+            initialize(self, seed, self.inits, only=new_keys)
 
     def _run(self, blocks: Iterable[nn.Module], x: Tensor) -> Tensor:
         """Run blocks one after the other; `set_grad_checkpointing` recomputes each of them."""
@@ -204,8 +210,11 @@ class ImageModel(nn.Module, ABC):
         Args:
             seed: the same seed gives the same weights; by default PyTorch's
                 (`torch.initial_seed()`), which is read and not advanced.
+
+        Raises:
+            UsageError: the seed is no integer.
         """
-        initialize(self, _seed(seed), self.inits)
+        initialize(self, chosen_seed(seed), self.inits)
         return self
 
     def no_weight_decay(self) -> set[str]:
@@ -235,6 +244,7 @@ class ImageModel(nn.Module, ABC):
         Raises:
             UnknownNameError: there is no such module.
             ConfigError: there are not so many feature levels.
+            UsageError: `until` is something else.
         """
         last = self._last_frozen(until)
         self.unfreeze()
@@ -270,6 +280,10 @@ class ImageModel(nn.Module, ABC):
 
     def _last_frozen(self, until: str | int) -> str | None:
         count = len(self.feature_info)
+        if isinstance(until, bool) or not isinstance(until, int | str):
+            raise UsageError(
+                f"freeze takes the path of a module, or how many levels; got {shown(until)}"
+            )
         if isinstance(until, int):
             if not 0 <= until <= count:
                 message = f"must be in [0, {count}]; got {until}"
@@ -325,6 +339,19 @@ class _NothingToFill(TorchFunctionMode):
 def describe(model: ImageModel, spec: ModelSpec) -> None:
     """Record the spec that a model was built from."""
     model._spec = spec
+
+
+def check_whole(model: ImageModel) -> None:
+    """Refuse the model of a backbone, which ends with the last level that was asked for.
+
+    Raises:
+        UsageError: layers were taken away from the model.
+    """
+    if model.left_out:
+        raise UsageError(
+            f"this {type(model).__name__} is the model of a backbone, without "
+            f"'{model.left_out[0]}' and what follows: use the backbone, or a model of its own"
+        )
 
 
 def placed(device: torch.device | str | None) -> torch.device:
@@ -399,5 +426,12 @@ def _layout(output_fmt: OutputFormat) -> Callable[[Tensor], Tensor]:
     raise ConfigError("there is no such layout", [problem])
 
 
-def _seed(seed: int | None) -> int:
+def chosen_seed(seed: int | None) -> int:
+    """The seed that a caller names; PyTorch's, read and not advanced, where they name none.
+
+    Raises:
+        UsageError: it is no integer.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | None):
+        raise UsageError(f"seed must be an integer; got {shown(seed)}")
     return torch.initial_seed() if seed is None else seed

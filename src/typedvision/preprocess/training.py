@@ -17,7 +17,7 @@ from torch.utils.data import get_worker_info
 from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError, shown
 from typedvision.preprocess.decode import MAX_PIXELS, Picture, decode, to_tensor
-from typedvision.preprocess.transform import each, normalize
+from typedvision.preprocess.transform import check_fields, each, normalize
 
 _TRIES = 10
 
@@ -73,11 +73,17 @@ class TrainingTransform:
     _draws: _Draws = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        least, most = self.scale
-        if not (0 < least <= most <= 1 <= self.ratio and 0 <= self.flip <= 1):
+        check_fields(self.image, self.max_pixels)
+        try:
+            least, most = self.scale
+            valid = 0 < least <= most <= 1 <= self.ratio < math.inf and 0 <= self.flip <= 1
+        except (TypeError, ValueError):  # no numbers, or not two
+            valid = False
+        if not valid:
             raise UsageError(
                 "scale is two shares in (0, 1], the smaller first; ratio is at least 1; "
-                f"flip is in [0, 1]; got {self.scale}, {self.ratio} and {self.flip}"
+                "flip is in [0, 1]; "
+                f"got {shown(self.scale)}, {shown(self.ratio)} and {shown(self.flip)}"
             )
         if isinstance(self.seed, bool) or not isinstance(self.seed, int | None):
             raise UsageError(f"seed must be an integer; got {shown(self.seed)}")

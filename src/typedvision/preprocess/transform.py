@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from typedvision.config.image import ImageSpec
-from typedvision.errors import ImageError, UsageError
+from typedvision.errors import ImageError, UsageError, shown
 from typedvision.layers.image_model import ImageModel
 from typedvision.preprocess.decode import MAX_PIXELS, Picture, decode, name_of, to_tensor
 from typedvision.preprocess.resize import fit, resized
@@ -33,6 +33,9 @@ class EvaluationTransform:
     """What the model expects."""
     max_pixels: int = MAX_PIXELS
     """Refuse a larger picture; nor will one be resized to more."""
+
+    def __post_init__(self) -> None:
+        check_fields(self.image, self.max_pixels)
 
     def __call__(self, pictures: Picture | Sequence[Picture]) -> Tensor:
         """One picture as (C, H, W), or several as (N, C, H, W), float32, on the CPU.
@@ -141,6 +144,20 @@ def each(
         except ImageError as error:
             raise ImageError(f"{error.summary} (picture {place} of the batch)") from error
     return torch.stack(results) if results else torch.empty(0, image.channels, *image.size)
+
+
+def check_fields(image: object, max_pixels: object) -> None:
+    """Refuse what cannot be a field of a transform.
+
+    Raises:
+        UsageError: naming it.
+    """
+    if not isinstance(image, ImageSpec):
+        raise UsageError(
+            f"image must be an ImageSpec, such as the `image` of a model's spec; got {shown(image)}"
+        )
+    if type(max_pixels) is not int or max_pixels < 1:
+        raise UsageError(f"max_pixels must be an integer of at least 1; got {shown(max_pixels)}")
 
 
 def normalize(values: Tensor, image: ImageSpec) -> Tensor:

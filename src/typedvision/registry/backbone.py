@@ -57,6 +57,8 @@ class BackboneSpec(Document, FeatureLevels):
             SpecError: naming every problem, with its path in the document.
         """
         fields, head = open_document(document)
+        if "family" in fields and "model" not in fields:
+            raise spec_error([Problem((), "value", "is of a model: ModelSpec reads it")])
         fields, inside = _with_model(fields)
         try:
             spec = cls.from_options(fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from typedvision.config.limits import Limits
-from typedvision.errors import LimitError, Problem
+from typedvision.errors import LimitError, Problem, UsageError, shown
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.spec import ModelSpec
@@ -51,6 +51,8 @@ def _built(spec: ModelSpec) -> ImageModel:
 
 
 def _check_size(module: nn.Module, name: str, limits: Limits) -> None:
+    if not isinstance(limits, Limits):
+        raise UsageError(f"limits are written Limits(params=...); got {shown(limits)}")
     count = sum(parameter.numel() for parameter in module.parameters())
     if count > limits.params:
         message = f"must be at most {limits.params:,}; '{name}' has {count:,}"

@@ -17,7 +17,13 @@ from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypedDict
 
-from typedvision.errors import DeclarationError, UnknownNameError, deprecated
+from typedvision.errors import (
+    DeclarationError,
+    UnknownNameError,
+    UsageError,
+    deprecated,
+    shown,
+)
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
@@ -140,7 +146,17 @@ def present_name(name: str) -> tuple[str, str | None]:
     """The variant that a name means, and the tag of its weights if it names one.
 
     An old name is followed to the one that took its place, with a DeprecationWarning.
+
+    Raises:
+        UsageError: it is no name.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"a model is called by its name; got {shown(name)}")
+    if name.endswith((".safetensors", ".json")):
+        raise UsageError(
+            f"{shown(name)} is a file, not a name: load_model reads a checkpoint, "
+            "ModelSpec.from_json a spec"
+        )
     variant, dot, tag = name.partition(".")
     present = aliases().get(variant)
     if present is None:

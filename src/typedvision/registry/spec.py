@@ -121,6 +121,8 @@ class ModelSpec(Document):
             SpecError: naming every problem, with its path in the document.
         """
         fields, head = open_document(document)
+        if "model" in fields and "family" not in fields:
+            raise spec_error([Problem((), "value", "is of a backbone: BackboneSpec reads it")])
         config, problems = _read_config(fields)
         spec = None
         try:
@@ -238,14 +240,23 @@ def configure_family(family: AnyFamily, options: Mapping[str, object], subject: 
         raise ConfigError(error.summary, problems) from None
 
 
+_ELSEWHERE = {
+    "features_only": "feature levels come from create_backbone",
+    "out_indices": "create_backbone takes it",
+    "output_fmt": "create_backbone takes it",
+}
+"""What callers of timm's `create_model` write as an option, and who does it here."""
+
+
 def _with_owners(problem: Problem) -> Problem:
     if problem.kind != "unknown" or len(problem.path) != 1:
         return problem
-    owners = index.owners(str(problem.path[0]))
-    if not owners:
+    option = str(problem.path[0])
+    owners, elsewhere = index.owners(option), _ELSEWHERE.get(option)
+    if not owners and not elsewhere:
         return problem
     what, _, hint = problem.message.partition("; ")
-    words = filter(None, [what, f"accepted by {', '.join(owners)}", hint])
+    words = filter(None, [what, elsewhere or f"accepted by {', '.join(owners)}", hint])
     return dataclasses.replace(problem, message="; ".join(words))
 
 

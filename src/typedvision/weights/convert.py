@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
-from typedvision.errors import WeightsError
+from typedvision.errors import UsageError, WeightsError, shown
 from typedvision.registry.build import build_skeleton
 from typedvision.registry.spec import ModelSpec
 from typedvision.weights.inspect import Checkpoint, inspect
@@ -45,7 +45,10 @@ def convert(
         WeightsError: the source cannot be read, holds something else than tensors by name, or does
             not fit the model; or the target cannot be written.
         LimitError: the model is larger than `limits`.
+        UsageError: `spec` is something else.
     """
+    if not isinstance(spec, ModelSpec):
+        raise UsageError(f"convert takes a ModelSpec: write specify(...); got {shown(spec)}")
     source, target = Path(source), Path(target)
     if not source.is_file():
         raise WeightsError(f"'{source}' is no file")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
 
 import torch
@@ -12,13 +12,20 @@ from torch import Tensor, nn
 from typedvision.backbone import Backbone
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import Problem, UsageError, WeightsError, problem_count
-from typedvision.layers.image_model import ImageModel, check_dtype, placed
+from typedvision.layers.image_model import (
+    ImageModel,
+    check_dtype,
+    chosen_seed,
+    describe,
+    placed,
+)
 from typedvision.layers.init import initialize
 from typedvision.layers.shard import copy_part, sharded
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.build import build_backbone, build_skeleton
 from typedvision.registry.family import Parts
+from typedvision.registry.spec import ModelSpec
 from typedvision.weights.adapt import adapt
 from typedvision.weights.header import TensorInfo
 from typedvision.weights.inspect import Checkpoint, inspect
@@ -140,7 +147,6 @@ def load_weights(
         SpecError: the spec in its header is not valid.
     """
     kind = type(model).__name__
-    left_out = model.left_out if isinstance(model, Backbone) else ()
     body = model.model if isinstance(model, Backbone) else model
     if not isinstance(body, ImageModel):
         raise UsageError(
@@ -158,7 +164,6 @@ def load_weights(
         body,
         inspect(path),
         index.family(body.spec.family).parts(body.spec.config),
-        left_out,
         device=placed(device),
         dtype=dtype or _common_dtype(body.state_dict()),
         seed=seed,
@@ -169,7 +174,6 @@ def fill(
     model: ImageModel,
     checkpoint: Checkpoint,
     parts: Parts | None,
-    left_out: Sequence[str] = (),
     *,
     device: torch.device,
     dtype: torch.dtype | None,
@@ -177,13 +181,13 @@ def fill(
     verify: bool = False,
     source: str | None = None,
 ) -> None:
-    """Give a skeleton the weights of a checkpoint.
+    """Give a skeleton the weights of a checkpoint, and the names of its classes.
 
     Args:
         model: the skeleton; it stays one where `device` is meta, or where this fails.
         checkpoint: what `inspect` said of the file.
-        parts: what may be adapted; None where the checkpoint must fit as it is.
-        left_out: layers that the checkpoint may have and the skeleton does without.
+        parts: what may be adapted; None where the checkpoint must fit as it is. Otherwise it may
+            have the layers that a backbone leaves out.
         device: where the weights shall live.
         dtype: type of the weights; None keeps that of the checkpoint.
         seed: seed of what begins anew; by default PyTorch's.
@@ -194,6 +198,7 @@ def fill(
         WeightsError: the checkpoint does not fit, or its tensors are not as its digests say.
     """
     source = source or str(checkpoint.path)
+    seed = chosen_seed(seed)
     wanted = model.state_dict()
     plan = make_plan(
         {key: TensorKind(tuple(t.shape), t.is_floating_point()) for key, t in wanted.items()},
@@ -202,7 +207,7 @@ def fill(
             for name, info in checkpoint.tensors.items()
         },
         parts,
-        left_out,
+        model.left_out if parts else (),
         model=f"'{model.spec.subject}'",
         source=f"'{source}'",
     )
@@ -212,12 +217,11 @@ def fill(
         fresh = _unset(model, tensors, device, dtype or _common_dtype(tensors))
         _assign(model, tensors | fresh)
         if fresh:
-            initialize(
-                model, torch.initial_seed() if seed is None else seed, model.inits, only=fresh
-            )
+            initialize(model, seed, model.inits, only=fresh)
     elif dtype is not None:
         model.to(dtype)
     model.load_report = report
+    _take_names(model, checkpoint.spec)
 
 
 _FLOATING = ("F", "BF")  # how the format's names of floating-point types begin
@@ -312,6 +316,15 @@ def _common_dtype(tensors: Mapping[str, Tensor]) -> torch.dtype | None:
     """The floating-point type of all tensors; None where they have several."""
     dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
     return dtypes.pop() if len(dtypes) == 1 else None
+
+
+def _take_names(model: ImageModel, saved: ModelSpec | BackboneSpec | None) -> None:
+    """Names of classes come with the classifier that they are of, where the spec has none."""
+    spec = model.spec
+    if spec.class_names is None and not model.left_out and isinstance(saved, ModelSpec):
+        names = saved.class_names or ()
+        if len(names) == spec.config.num_classes > 0:
+            describe(model, spec.replace(class_names=names))
 
 
 def _report(plan: Plan, source: str) -> LoadReport:

@@ -19,7 +19,7 @@ from torch import Tensor
 from typedvision._version import __version__
 from typedvision.backbone import Backbone
 from typedvision.errors import UsageError, WeightsError
-from typedvision.layers.image_model import ImageModel
+from typedvision.layers.image_model import ImageModel, check_whole
 from typedvision.registry.document import Document
 from typedvision.weights.inspect import (
     DIGESTS_KEY,
@@ -75,7 +75,7 @@ def save_model(
             that the model's spec has.
 
     Raises:
-        UsageError: the model is none of ours, or a skeleton without weights.
+        UsageError: the model is none of ours, a skeleton without weights, or that of a backbone.
         ConfigError: there are more or fewer names than classes, or one is not as it should be.
         WeightsError: the file cannot be written; what was at `path` is as it was.
     """
@@ -83,6 +83,8 @@ def save_model(
     if not isinstance(body, ImageModel):
         kind = type(model).__name__
         raise UsageError(f"save_model takes what create_model or create_backbone made; got {kind}")
+    if body is model:
+        check_whole(body)
     spec = model.spec
     if class_names is not None:
         spec = spec.replace(class_names=class_names)

@@ -49,7 +49,7 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
     kernel_sizes: KernelSize | tuple[KernelSize, KernelSize, KernelSize, KernelSize] = 7
     """Kernel of the depthwise convolutions, odd; one for all stages, or one each."""
     global_pool: ConvPool = "avg"
-    """How the last feature map becomes a vector; `` for logits of each position."""
+    """How the last feature map becomes a vector; `""` for logits of each position."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
     """Input pixels for each step of the last feature map; later stages dilate instead."""
     stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = "patch"

@@ -47,7 +47,7 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
     patch_size: Size = 4
     """Height and width of a patch in pixels; one number for a square."""
     global_pool: ConvPool = "avg"
-    """How the last feature map becomes a vector; with `` every position is classified."""
+    """How the last feature map becomes a vector; with `""` every position is classified."""
     embed_dim: Channels = 96
     """Features of each token of the first stage; each further stage doubles them."""
     depths: Depths = (2, 2, 6, 2)
@@ -78,7 +78,7 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
     norm_eps: Eps = 1e-5
     """Added to the variance in each normalisation."""
     weight_init: WeightInit = ""
-    """How linear layers begin: normal of deviation 0.02 (``), as ViT's JAX code does (`jax`,
+    """How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`,
     or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as
     PyTorch does (`reset`)."""
 

@@ -49,7 +49,7 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     global_pool: PoolName = "token"
     """What the classifier sees: the class token (`token`), the mean, maximum or both of the
     patches, a learnt query's attention (`map`), the class token refined by an attention without
-    parameters (`prr`), or every token (``)."""
+    parameters (`prr`), or every token (`""`)."""
     embed_dim: Channels = 768
     """Features of each token."""
     depth: Depth = 12
@@ -104,9 +104,9 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last block's residual branches; grows linearly from 0."""
     weight_init: WeightInit = ""
-    """How linear layers begin: normal of deviation 0.02 (``), as the paper's JAX code does (`jax`,
-    or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as
-    PyTorch does (`reset`)."""
+    """How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does
+    (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`),
+    or as PyTorch does (`reset`)."""
     fix_init: bool = False
     """Divide the initial output projections of block i by sqrt(2 i) (BEiT)."""
     embed_norm_layer: TokenNorm | None = None
