@@ -238,6 +238,14 @@ def test_some_intermediates_are_some_of_all(small: ModelConfig) -> None:
 
 
 @torch.inference_mode()
+def test_stopping_after_the_last_level_changes_nothing(small: ModelConfig) -> None:
+    model, x = filled(small), pictures(small)
+    final, levels = _intermediates(model, x, stop_early=True)
+    same(final, model.forward_features(x))
+    same(levels[-1], _intermediates(model, x)[1][-1])
+
+
+@torch.inference_mode()
 def test_intermediates_in_every_layout(small: ModelConfig) -> None:
     model, x = filled(small), pictures(small)
     _, maps = _intermediates(model, x)

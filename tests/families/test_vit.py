@@ -152,6 +152,13 @@ def test_any_size_wants_whole_patches_or_padding() -> None:
     assert level.shape == (1, 32, 4, 5)
 
 
+def test_what_is_stopped_early_is_normalised_all_the_same() -> None:
+    x = torch.randn(1, 1, 8, 8, dtype=torch.float64)
+    model = vit(dynamic_img_size=True)
+    final, (level,) = model.forward_intermediates(x, indices=[0], norm=True, stop_early=True)
+    torch.testing.assert_close(final[:, model.prefix :].mT.reshape(level.shape), level)
+
+
 def test_attention_is_the_formula() -> None:
     layer = Attention(8, 2).double()
     x = torch.randn(2, 5, 8, dtype=torch.float64)

@@ -119,7 +119,8 @@ class ImageModel(nn.Module, ABC):
             x: pictures, (N, C, H, W).
             indices: the last so many levels, or these levels; all by default.
             norm: normalise each intermediate as the last features are, where the model can.
-            stop_early: do not compute past the last level that was asked for.
+            stop_early: do not compute past the last level that was asked for; where that is not
+                the model's last, its output, normalised likewise, is what the final features are.
             output_fmt: layout of the intermediates.
             intermediates_only: return the list alone.
 
@@ -129,6 +130,7 @@ class ImageModel(nn.Module, ABC):
         wanted = chosen_levels(indices, len(self.feature_info))
         layout = _layout(output_fmt)
         pixels, last = (x.shape[-2], x.shape[-1]), max(wanted, default=-1)
+        level, end = -1, len(self.feature_info) - 1
         outputs: list[Tensor] = []
         if stop_early and intermediates_only and not wanted:
             return outputs
@@ -139,9 +141,9 @@ class ImageModel(nn.Module, ABC):
                 outputs.append(layout(self._map(y, pixels)))
             if stop_early and level >= last:
                 break
-        else:
-            x = x if intermediates_only else self._finish(x)
-        return outputs if intermediates_only else (x, outputs)
+        if intermediates_only:
+            return outputs
+        return self._finish(x) if level == end else self._normalized(x, level), outputs
 
     @abstractmethod
     def get_classifier(self) -> nn.Module:
