@@ -3,18 +3,20 @@
     python -m benchmarks.editor [--server pyright] [--runs 9] [--calls 500]
 
 An editor asks a language server after an edit; the time is the median from the edit to the answer.
-Exact means: every right name or option is offered, and how many others are.
+Exact means: every right name or option is offered, and how many others are. Beside each time stands
+that of the processor, which another program's load changes little; on an idle machine both agree.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -37,6 +39,13 @@ def create_model(name: str, **options: Any) -> nn.Module:
 """
 
 
+class Cost(NamedTuple):
+    """How long something takes, in seconds."""
+
+    time: float
+    processor: float
+
+
 class Question(NamedTuple):
     """What an editor asks while a line is written; `|` in the line is the cursor."""
 
@@ -46,6 +55,7 @@ class Question(NamedTuple):
 
 
 QUESTIONS = (
+    Question("neither: a builtin's options", "completion", "sorted(|"),
     Question("models: names", "completion", "models.|"),
     Question("models: options", "completion", f"models.{MODEL}(|"),
     Question("models: hover on a name", "hover", "models.resn|et50()"),
@@ -75,32 +85,39 @@ def main() -> None:
         project = folder / "project"
         project.mkdir()
         print(f"{len(list_models())} names; {arguments.server}, median of {arguments.runs} edits")
-        for title, time_taken, answer in answers(arguments.server, project, python, arguments.runs):
-            print(f"  {title:34} {time_taken:>7} ms  {answer}")
-        print(f"a file with {arguments.calls} calls, typed and untyped")
+        print(f"  {'':34} {'ms':>6} {'processor':>9}")
+        for title, cost, answer in answers(arguments.server, project, python, arguments.runs):
+            print(f"  {title:34} {1000 * cost.time:6.0f} {1000 * cost.processor:9.0f}  {answer}")
+        print(
+            f"a file with {arguments.calls} calls, typed and untyped; load {os.getloadavg()[0]:.1f}"
+        )
+        print(f"  {'':20} {'typed s':>9} {'processor':>9} {'untyped s':>9} {'processor':>9}")
         for title, typed, untyped in checks(project, python, arguments.calls):
-            print(f"  {title:34} {typed:>7.1f} s {untyped:>7.1f} s")
+            print(f"  {title:20}", *(f"{seconds:9.1f}" for seconds in (*typed, *untyped)))
 
 
-def answers(server: str, project: Path, python: Path, runs: int) -> Iterator[tuple[str, int, str]]:
-    """Each question with the median time of its answer in milliseconds, and what was answered."""
+def answers(server: str, project: Path, python: Path, runs: int) -> Iterator[tuple[str, Cost, str]]:
+    """Each question with the median cost of its answer, and what was answered."""
     settings = {"python": {"pythonPath": str(python)}}
     command = [str(BIN / f"{server}-langserver"), "--stdio"]
     with LanguageServer(command, project, settings) as editor:
         for title, what, marked in QUESTIONS:
             before, _, after = marked.partition("|")
-            times = []
+            costs = []
             for edit in range(runs + 1):
                 editor.write(f"{IMPORTS}edit = {edit}\n{before}{after}\n")
-                start = time.perf_counter()
+                start = Cost(time.perf_counter(), editor.processor_time())
                 answer = editor.ask(what, 2, len(before))
-                times.append(time.perf_counter() - start)
+                end = Cost(time.perf_counter(), editor.processor_time())
+                costs.append(_between(start, end))
             # The first answer after a start or after another question reads files.
-            yield title, round(1000 * median(times[1:])), described(title, what, answer)
+            yield title, _median(costs[1:]), described(title, what, answer)
 
 
 def described(title: str, what: str, answer: Any) -> str:
     """What an answer says, beside what it should say."""
+    if title.startswith("neither"):
+        return "for comparison"
     if what == "completion":
         labels = {item["label"].strip("\"'") for item in answer["items"]}
         if title.endswith("names"):
@@ -119,8 +136,8 @@ def described(title: str, what: str, answer: Any) -> str:
     return f"{len(signatures)} signature(s)"
 
 
-def checks(project: Path, python: Path, calls: int) -> Iterator[tuple[str, float, float]]:
-    """Seconds that each checker takes on the typed and on the untyped file."""
+def checks(project: Path, python: Path, calls: int) -> Iterator[tuple[str, Cost, Cost]]:
+    """What each checker takes for the typed and for the untyped file."""
     (project / "untyped.py").write_text(UNTYPED)
     typed, untyped = project / "typed_calls.py", project / "untyped_calls.py"
     lines = list(itertools.islice(_calls(), calls))
@@ -132,23 +149,23 @@ def checks(project: Path, python: Path, calls: int) -> Iterator[tuple[str, float
     cache = project / "cache"
     mypy = (BIN / "mypy", f"--python-executable={python}", f"--cache-dir={cache}")
 
-    def cold(file: Path) -> float:
+    def cold(file: Path) -> Cost:
         shutil.rmtree(cache, ignore_errors=True)
-        return _seconds(lambda: run(*mypy, file, cwd=project))
+        return _cost(lambda: run(*mypy, file, cwd=project))
 
-    def warm(file: Path) -> float:
+    def warm(file: Path) -> Cost:
         run(*mypy, file, cwd=project)
-        times = []
+        costs = []
         for edit in range(3):
             file.write_text(
                 f"{file.read_text()}edit = {edit}\n".replace(f"edit = {edit - 1}\n", "")
             )
-            times.append(_seconds(lambda: run(*mypy, file, cwd=project)))
-        return median(times)
+            costs.append(_cost(lambda: run(*mypy, file, cwd=project)))
+        return _median(costs)
 
-    def pyright(file: Path) -> float:
+    def pyright(file: Path) -> Cost:
         command = (BIN / "pyright", f"--pythonpath={python}", file)
-        return median(_seconds(lambda: run(*command, cwd=project)) for _ in range(3))
+        return _median([_cost(lambda: run(*command, cwd=project)) for _ in range(3)])
 
     for title, measure in (("mypy, cold", cold), ("mypy, warm", warm), ("pyright", pyright)):
         yield title, measure(typed), measure(untyped)
@@ -162,10 +179,24 @@ def _calls() -> Iterator[tuple[str, str]]:
             yield name, f"num_classes={classes}, in_chans=1, seed=0, {option}"
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _cost(work: Callable[[], object]) -> Cost:
+    """What the processes that the work starts take."""
+    start = _spent()
     work()
-    return time.perf_counter() - start
+    return _between(start, _spent())
+
+
+def _spent() -> Cost:
+    ended = os.times()
+    return Cost(time.perf_counter(), ended.children_user + ended.children_system)
+
+
+def _between(start: Cost, end: Cost) -> Cost:
+    return Cost(end.time - start.time, end.processor - start.processor)
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(*map(median, zip(*costs, strict=True)))
 
 
 if __name__ == "__main__":

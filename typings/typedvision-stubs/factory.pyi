@@ -2,8 +2,10 @@
 
 import torch
 import typedvision.backbone
-import typedvision.config.mobile_blocks
+import typedvision.config.base
+import typedvision.config.image
 import typedvision.config.names
+import typedvision.config.weights
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
 import typedvision.families.densenet.config
@@ -22,19 +24,51 @@ import typedvision.families.vit.config
 import typedvision.families.vit.model
 from collections.abc import Sequence
 from os import PathLike
+from typedvision._variants import EfficientNetAttentionBlocks, EfficientNetBlocks, EfficientNetPrunedBlock, EfficientNetSqueezeExcite, EfficientNetUniversalBlocks, MobileNetV3AttentionBlocks, MobileNetV3Blocks, MobileNetV3PrunedBlock, MobileNetV3SqueezeExcite, MobileNetV3UniversalBlocks, ResNetBlockArgs, ResNetPrunedStage
 from typedvision.backbone import Backbone
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import Limits
 from typedvision.config.names import OutputFormat
 from typedvision.layers.image_model import ImageModel
-from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.family import AnyFamily, InputSize
 from typedvision.registry.spec import ModelSpec
-from typing import Literal, TypeAlias, TypeVar, overload
+from typing import Literal, Protocol, TypeAlias, TypeVar, overload, type_check_only
 
 ModelT = TypeVar('ModelT')
 
 ImageModelT = TypeVar('ImageModelT', bound='ImageModel')
+
+@type_check_only
+class _ModelSpec(Protocol):
+    """A `typedvision.registry.spec.ModelSpec`."""
+    @property
+    def schema_version(self) -> Literal[1]: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def config(self) -> typedvision.config.base.ModelConfig: ...
+    @property
+    def variant(self) -> str | None: ...
+    @property
+    def tag(self) -> str | None: ...
+    @property
+    def lock(self) -> typedvision.config.weights.WeightsLock | None: ...
+    @property
+    def image(self) -> typedvision.config.image.ImageSpec: ...
+    @property
+    def class_names(self) -> tuple[str, ...] | None: ...
+
+@type_check_only
+class _BackboneSpec(Protocol):
+    """A `typedvision.registry.backbone.BackboneSpec`."""
+    @property
+    def schema_version(self) -> Literal[1]: ...
+    @property
+    def model(self) -> _ModelSpec: ...
+    @property
+    def out_indices(self) -> tuple[int, ...]: ...
+    @property
+    def output_fmt(self) -> typedvision.config.names.OutputFormat: ...
 
 _ConvNeXtName: TypeAlias = Literal[
     "convnext_atto",
@@ -740,7 +774,7 @@ def create_model(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    block_args: tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock | tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = ...,
@@ -759,7 +793,7 @@ def create_model(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
 ) -> typedvision.families.efficientnet.model.EfficientNet:
@@ -831,7 +865,7 @@ def create_model(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    block_args: tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock | tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = 3,
@@ -850,7 +884,7 @@ def create_model(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
     head_bias: bool = ...,
@@ -949,8 +983,8 @@ def create_model(
     drop_path_rate: float = 0.0,
     drop_block_rate: float = 0.0,
     zero_init_last: bool = ...,
-    block_args: typedvision.families.resnet.config.BlockArgs = ...,
-    pruned: tuple[typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage] | None = ...,
+    block_args: ResNetBlockArgs = ...,
+    pruned: tuple[ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage] | None = ...,
 ) -> typedvision.families.resnet.model.ResNet:
     """Make a model, with initialised, published or your own weights.
 
@@ -1269,7 +1303,7 @@ def create_model(
 
 @overload
 def create_model(
-    model: str | ModelSpec,
+    model: str | _ModelSpec,
     *,
     pretrained: bool | str = False,
     checkpoint_path: str | PathLike[str] | None = None,
@@ -1534,7 +1568,7 @@ def create_backbone(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    block_args: tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock | tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = ...,
@@ -1553,7 +1587,7 @@ def create_backbone(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
 ) -> typedvision.backbone.Backbone[typedvision.families.efficientnet.model.EfficientNet]:
@@ -1627,7 +1661,7 @@ def create_backbone(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    block_args: tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock | tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = 3,
@@ -1646,7 +1680,7 @@ def create_backbone(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
     head_bias: bool = ...,
@@ -1747,8 +1781,8 @@ def create_backbone(
     drop_path_rate: float = 0.0,
     drop_block_rate: float = 0.0,
     zero_init_last: bool = ...,
-    block_args: typedvision.families.resnet.config.BlockArgs = ...,
-    pruned: tuple[typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage] | None = ...,
+    block_args: ResNetBlockArgs = ...,
+    pruned: tuple[ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage] | None = ...,
 ) -> typedvision.backbone.Backbone[typedvision.families.resnet.model.ResNet]:
     """Make a backbone: a model that gives its feature levels, one tensor each.
 
@@ -2073,7 +2107,7 @@ def create_backbone(
 
 @overload
 def create_backbone(
-    model: str | ModelSpec | BackboneSpec,
+    model: str | _ModelSpec | _BackboneSpec,
     *,
     out_indices: Sequence[int] | None = None,
     output_fmt: OutputFormat | None = None,
@@ -2225,7 +2259,7 @@ def configure(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    block_args: tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock | tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = ...,
@@ -2244,7 +2278,7 @@ def configure(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
 ) -> typedvision.families.efficientnet.config.EfficientNetConfig:
@@ -2290,7 +2324,7 @@ def configure(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block_args: tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock | tuple[typedvision.config.mobile_blocks.Blocks | typedvision.config.mobile_blocks.UniversalBlocks | typedvision.config.mobile_blocks.AttentionBlocks | typedvision.config.mobile_blocks.PrunedBlock, ...], ...] = ...,
+    block_args: tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock | tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock, ...], ...] = ...,
     num_features: int = ...,
     stem_size: int = ...,
     stem_kernel_size: int = 3,
@@ -2309,7 +2343,7 @@ def configure(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | typedvision.config.mobile_blocks.SqueezeExcite | None = ...,
+    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
     global_pool: typedvision.config.names.ConvPool = "avg",
     head_bias: bool = ...,
@@ -2382,8 +2416,8 @@ def configure(
     drop_path_rate: float = 0.0,
     drop_block_rate: float = 0.0,
     zero_init_last: bool = ...,
-    block_args: typedvision.families.resnet.config.BlockArgs = ...,
-    pruned: tuple[typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage, typedvision.families.resnet.config.PrunedStage] | None = ...,
+    block_args: ResNetBlockArgs = ...,
+    pruned: tuple[ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage] | None = ...,
 ) -> typedvision.families.resnet.config.ResNetConfig:
     """The config of a published variant, with other options; imports no torch.
 

@@ -22,6 +22,15 @@ from typedvision.errors import ConfigError, problem_count
 
 ModelT_co = TypeVar("ModelT_co", covariant=True)
 
+
+# Above every call: pyright works through those on the way from `Generic` to here, and an editor
+# asks for this class after each edit.
+class Builds(Generic[ModelT_co]):
+    """Says, to type checkers only, which model a config builds."""
+
+    __slots__ = ()
+
+
 # Bounds are generous, and always there: no number reaches a constructor unchecked.
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -119,12 +128,6 @@ class Config(BaseModel):
             ConfigError: naming every option that is wrong.
         """
         return self.from_options({**dict(self), **options})
-
-
-class Builds(Generic[ModelT_co]):
-    """Says, to type checkers only, which model a config builds."""
-
-    __slots__ = ()
 
 
 class ModelConfig(Config):

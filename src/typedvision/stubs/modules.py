@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import keyword
+import re
 import textwrap
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,9 @@ from typing import ForwardRef, get_args
 
 from typedvision import factory
 from typedvision.config.base import Config, ModelConfig
+from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.family import AnyFamily
+from typedvision.registry.spec import ModelSpec
 from typedvision.stubs.options import (
     Keyword,
     Names,
@@ -48,9 +51,8 @@ def models_stub(
     """
     body = [] if classes else _classes(families)
     body += [_variants(family, count) for family in families]
-    return _module(
-        head, body, dict.fromkeys(map(_class_name, families), classes) if classes else {}
-    )
+    homes = dict.fromkeys(map(_class_name, families), classes) if classes else {}
+    return _module(head, body, homes)
 
 
 def classes_stub(families: Sequence[AnyFamily], head: str) -> str:
@@ -66,34 +68,48 @@ def _classes(families: Sequence[AnyFamily]) -> list[str]:
 
 
 def _family_classes(family: AnyFamily) -> list[str]:
-    """The class of a family's variants, and a protocol for each config that theirs nests.
-
-    A protocol stands for the nested class because pyright works through Pydantic's base class anew
-    after each edit, a third of a second, as soon as a signature that it looks at names one.
-    """
-    nested = nested_configs(family.config_type())
-    names: dict[object, str] = {each: f"{_stem(family)}{each.__name__}" for each in nested}
-    protocols = [_protocol(config, names) for config in nested]
+    """The class of a family's variants, and a protocol for each config that theirs nests."""
+    names = _nested_names(family)
+    protocols = [_protocol(config, names) for config in nested_configs(family.config_type())]
     return [*protocols, _variant_class(family, names)]
 
 
+def _nested_names(family: AnyFamily) -> Names:
+    """The configs that a family's config nests, with the names of their protocols."""
+    nested = nested_configs(family.config_type())
+    return {each: f"{_stem(family)}{each.__name__}" for each in nested}
+
+
 def _protocol(config: type[Config], names: Names) -> str:
+    """The source text of a protocol that a config class alone satisfies.
+
+    It stands for the class where a call takes one, because pyright works through Pydantic's base
+    class anew after each edit, a tenth of a second, as soon as a signature that it looks at names a
+    class of that kind.
+    """
     doc = f"A `{type_source(config)}`."
     lines = ["@type_check_only", f"class {names[config]}(Protocol):", f"    {_docstring(doc)}"]
     for name, field in config.model_fields.items():
         type_ = type_source(field.annotation, names)
-        lines += ["    @property", f"    def {name}(self) -> {type_}: ..."]
+        if "object" not in type_:  # a type without source text asks for nothing
+            lines += ["    @property", f"    def {name}(self) -> {type_}: ..."]
     return "\n".join(lines)
 
 
-def factory_stub(families: Sequence[AnyFamily], head: str) -> str:
+def factory_stub(families: Sequence[AnyFamily], head: str, *, classes: str) -> str:
     """The stub of `typedvision.factory`: its own public functions, with the options spelled out.
 
     A function that takes the name of a variant has an overload for each family; the last one is
     for a name that is known only at run time, and takes what every model takes.
+
+    Args:
+        families: the families with an overload.
+        head: first line of the stub.
+        classes: the module whose stub `classes_stub` is.
     """
     tree = ast.parse(inspect.getsource(factory))
     body = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Assign)]
+    body += [_protocol(spec, _SPEC_NAMES) for spec in _SPECS]
     body += [f"{_names_alias(family)}: TypeAlias = {_names(family)}" for family in families]
     functions: dict[str, list[ast.FunctionDef]] = {}
     for node in tree.body:
@@ -109,7 +125,14 @@ def factory_stub(families: Sequence[AnyFamily], head: str) -> str:
             body += _overloads(getattr(factory, name), nodes, families, results[name])
         else:
             body += [_as_it_is(node) for node in nodes]
-    return _module(head, body)
+    homes = {name: classes for family in families for name in _nested_names(family).values()}
+    return _module(head, body, homes)
+
+
+_SPECS = (ModelSpec, BackboneSpec)
+"""What the factory takes instead of a name."""
+_SPEC_NAMES: Names = {spec: f"_{spec.__name__}" for spec in _SPECS}
+"""The names of the protocols for them."""
 
 
 def model_source(family: AnyFamily) -> str:
@@ -201,11 +224,14 @@ def _overloads(
         annotation, returns = node.args.args[0].annotation, node.returns
         assert annotation  # the house's functions are typed
         assert returns
-        return overload(ast.unparse(annotation), common, ast.unparse(returns))
+        type_ = ast.unparse(annotation)
+        for spec in _SPECS:
+            type_ = re.sub(rf"\b{spec.__name__}\b", _SPEC_NAMES[spec], type_)
+        return overload(type_, common, ast.unparse(returns))
 
     yield from map(given, early)
     for family in families:
-        fields = options(family.config_type(), family.variants.values())
+        fields = options(family.config_type(), family.variants.values(), _nested_names(family))
         yield overload(_names_alias(family), fields, result(family))
     yield given(last)
 

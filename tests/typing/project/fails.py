@@ -4,7 +4,8 @@ A mark that names a mistake (`# error: option qkv_bias`) asks for its one-line m
 """
 
 from typedvision import configure, create_backbone, create_model, models, parameter_groups
-from typedvision.families.resnet.config import ResNetConfig
+from typedvision.config.mobile_blocks import SqueezeExcite
+from typedvision.families.resnet.config import BlockArgs, ResNetConfig
 
 # The precise door.
 models.resnet50(qkv_bias=True)  # error: option qkv_bias
@@ -36,11 +37,30 @@ create_model(50)  # error
 configure("resnet50", qkv_bias=True)  # error
 configure("resnet50", seed=1)  # error
 
+# A mistake in another family: its options are its own.
+models.convnext_tiny(window_size=7)  # error: option window_size
+models.convnext_tiny(ls_init_value="1e-6")  # error
+models.swin_tiny_patch4_window7_224(use_grn=True)  # error: option use_grn
+models.vgg16_bn(replace_stem_pool=True)  # error: option replace_stem_pool
+models.densenet121(growthrate=16)  # error: option growthrate
+models.mobilenetv3_large_100(se_layer=SqueezeExcite(rd_divisor="8"))  # error
+models.mobilenetv3_large_100(se_layer=BlockArgs(attn_layer="se"))  # error
+models.deit_base_distilled_patch16_224(distiled=True)  # error: option distiled
+create_model("convnext_tiny", window_size=7)  # error
+create_model("swin_tiny_patch4_window7_224", use_grn=True)  # error
+create_model("vgg16_bn", growth_rate=3)  # error
+create_model("densenet121", growth_rate="16")  # error
+create_model("mobilenetv3_large_100", se_layer=BlockArgs(attn_layer="se"))  # error
+create_model("deit_base_distilled_patch16_224", global_pool="tokens")  # error
+create_model("tv_densenet121", growth_rate=16)  # error
+
 # Backbones.
 create_backbone("resnet50", qkv_bias=True)  # error
 create_backbone("resnet50", out_indices="13")  # error
 create_backbone("resnet50", out_indices=3)  # error
 create_backbone("resnet50", output_fmt="NHCW")  # error
+create_backbone("swin_tiny_patch4_window7_224", use_grn=True)  # error
+create_model(create_backbone("resnet50").spec)  # error
 parameter_groups(create_backbone("resnet50"))  # error
 
 # Config first.

@@ -1,6 +1,6 @@
 """What a user may write, and what type it has."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import torch
 
@@ -8,18 +8,38 @@ import typedvision as tv
 from typedvision import (
     Backbone,
     BackboneSpec,
+    ClassScore,
+    EvaluationTransform,
+    ExportReport,
     ImageModel,
     ModelConfig,
     ModelSpec,
+    ModelSummary,
+    Prediction,
+    TrainingTransform,
     configure,
     create_backbone,
     create_model,
+    export_model,
+    make_transform,
     models,
     parameter_groups,
+    predict,
+    specify,
+    summarize,
 )
+from typedvision.config.mobile_blocks import SqueezeExcite
+from typedvision.families.convnext.config import ConvNeXtConfig
+from typedvision.families.convnext.model import ConvNeXt
+from typedvision.families.densenet.model import DenseNet
+from typedvision.families.mobilenetv3.config import MobileNetV3Config
+from typedvision.families.mobilenetv3.model import MobileNetV3
 from typedvision.families.resnet.config import BlockArgs, ResNetConfig
 from typedvision.families.resnet.family import ResNetFamily
 from typedvision.families.resnet.model import ResNet
+from typedvision.families.swin.model import SwinTransformer
+from typedvision.families.vgg.model import VGG
+from typedvision.families.vit.model import VisionTransformer
 
 # The precise door.
 assert_type(models.resnet50(), ResNet)
@@ -44,6 +64,23 @@ assert_type(tv.create_model("resnet50", device="meta", dtype=torch.float16, seed
 assert_type(create_model("resnet50", pretrained="a1_in1k", cache_dir="/tmp"), ResNet)
 assert_type(configure("resnet50", block_args=BlockArgs(attn_layer="se")), ResNetConfig)
 
+# Other families, through both doors.
+assert_type(models.convnext_tiny(pretrained="fb_in1k", ls_init_value=None), ConvNeXt)
+assert_type(create_model("convnextv2_atto", depths=(1, 1, 1, 1), use_grn=False), ConvNeXt)
+assert_type(configure("convnext_tiny", conv_mlp=True), ConvNeXtConfig)
+assert_type(models.swin_tiny_patch4_window7_224(window_size=8, img_size=256), SwinTransformer)
+assert_type(create_model("swin_tiny_patch4_window7_224", drop_path_rate=0.2), SwinTransformer)
+assert_type(models.vgg16_bn(in_chans=1), VGG)
+assert_type(create_backbone("vgg11", out_indices=[0, 4]), Backbone[VGG])
+assert_type(models.densenet121(growth_rate=16, pretrained=False), DenseNet)
+assert_type(create_model("densenet121", bn_size=2), DenseNet)
+assert_type(models.mobilenetv3_large_100(se_layer=SqueezeExcite(rd_divisor=8)), MobileNetV3)
+assert_type(create_model("lcnet_050", se_layer=SqueezeExcite()), MobileNetV3)
+assert_type(models.lcnet_050.config(head_bias=False), MobileNetV3Config)
+distilled = models.deit_base_distilled_patch16_224(pretrained=True)
+assert_type(distilled, VisionTransformer)
+assert_type(create_model("deit_base_distilled_patch16_224", distilled=False), VisionTransformer)
+
 # Config first, family first.
 config = ResNetConfig(block="basic", layers=(1, 1, 1, 1), drop_rate=0.1)
 assert_type(create_model(config), ResNet)
@@ -67,11 +104,25 @@ assert_type(tv.load_backbone("backbone.safetensors"), Backbone[ImageModel])
 torch.optim.AdamW(parameter_groups(backbone, lr=1e-3, weight_decay=0.05, layer_decay=0.75))
 torch.optim.AdamW(parameter_groups(backbone.model, lr=1e-3, weight_decay=0.05))
 
+groups = parameter_groups(distilled, lr=1e-3, weight_decay=0.05)
+assert_type(groups[0]["params"], Any)
+
+# What a model is for.
+assert_type(make_transform(distilled), EvaluationTransform)
+assert_type(make_transform(distilled.spec, training=True), TrainingTransform)
+(prediction,) = predict(distilled, ["cat.jpg"])
+assert_type(prediction, Prediction)
+assert_type(prediction.classes, tuple[ClassScore, ...])
+assert_type(export_model(distilled, "deit.pt2", format="pt2"), ExportReport)
+assert_type(summarize(distilled.spec), ModelSummary)
+assert_type(specify("resnet50", num_classes=10), ModelSpec)
+
 
 # A name that is known at run time only.
 def at_run_time(name: str, spec: ModelSpec) -> None:
     assert_type(create_model(name, num_classes=10), ImageModel)
     assert_type(create_model("resnet50.a1_in1k"), ImageModel)
+    assert_type(create_model("tv_densenet121", num_classes=10), ImageModel)  # an old alias
     assert_type(create_model(spec, in_chans=1), ImageModel)
     assert_type(configure(name, drop_rate=0.5), ModelConfig)
     assert_type(create_backbone(name, in_chans=1), Backbone[ImageModel])
