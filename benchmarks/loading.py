@@ -20,8 +20,13 @@ import time
 from pathlib import Path
 from typing import TypedDict
 
-NAMES = ["resnet50", "vit_base_patch16_224", "vit_large_patch16_224"]
-SMALL = {"resnet": "test_resnet", "vit": "test_vit", "efficientnet": "test_efficientnet"}
+NAMES = ["resnet50", "convnext_base", "vit_base_patch16_224", "vit_large_patch16_224"]
+SMALL = {
+    "convnext": "test_convnext",
+    "efficientnet": "test_efficientnet",
+    "resnet": "test_resnet",
+    "vit": "test_vit",
+}
 COLUMNS = ("create", "first output", "from scratch")
 
 
