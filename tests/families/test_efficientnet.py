@@ -234,3 +234,15 @@ def test_a_small_one_learns_small_pictures() -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.5
+
+
+def test_circular_channel_attention_has_a_bias() -> None:
+    attention = tv.create_model("efficientnet_b0", se_layer="ceca", seed=0).get_submodule(
+        "blocks.1.0.se"
+    )
+    x = torch.randn(1, 96, 4, 4)
+    means = x.mean((2, 3))
+    kernel, bias = attention.conv.weight[0, 0], attention.conv.bias
+    around = torch.stack([means.roll(shift, dims=1) for shift in (1, 0, -1)], dim=-1)
+    gate = (around @ kernel + bias).sigmoid()
+    torch.testing.assert_close(attention(x), x * gate[:, :, None, None])

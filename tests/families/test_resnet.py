@@ -36,6 +36,12 @@ CONFLICTS = [
     (PLAIN, {"norm_layer": "groupnorm", "channels": (32, 64, 80, 512)}, "norm_layer"),
     (PLAIN, {"stem_type": "deep_tiered", "stem_width": 3}, "stem_width"),
     (PLAIN, {"global_pool": ""}, "global_pool"),
+    (PLAIN, {"channels": (33, 64, 128, 512), "block_args": {"attn_layer": "halo"}}, "block_args"),
+    (
+        PLAIN,
+        {"block": "basic", "channels": (9, 8, 8, 8), "block_args": {"attn_layer": "sk"}},
+        "block_args",
+    ),
 ]
 
 
@@ -75,6 +81,27 @@ def test_a_document_from_before_pruning_still_means_the_same() -> None:
     document = tv.specify("resnet18").to_dict()
     assert document["config"].pop("pruned") is None
     assert tv.ModelSpec.from_dict(document) == tv.specify("resnet18")
+
+
+@pytest.mark.parametrize("name", ["ese", "eca", "ceca", "lambda", "halo"])
+def test_an_attention_without_channels_inside_takes_no_ratio(name: str) -> None:
+    with pytest.raises(tv.ConfigError) as caught:
+        tv.configure("resnet18", block_args={"attn_layer": name, "rd_ratio": 0.25})
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.kind) == (("block_args", "rd_ratio"), "conflict")
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("sk", 33), ("splat", 33), ("nl", 33), ("lambda", 33), ("bat", 56), ("halo", 64)],
+)
+def test_attention_over_the_map_exports(name: str, side: int) -> None:
+    options = {"channels": (8, 8, 8, 8), "output_stride": 8, "block_args": {"attn_layer": name}}
+    model = tv.create_model("resnet18", layers=(1, 1, 1, 1), seed=0, **options).eval()
+    x = torch.randn(2, 3, side, side)
+    batch = {0: torch.export.Dim("batch", min=2, max=8)}
+    program = torch.export.export(model, (x,), dynamic_shapes=(batch,))
+    torch.testing.assert_close(program.module()(x.flip(0)), model(x.flip(0)))
 
 
 @pytest.mark.parametrize("pool", ["avg", "catavgmax"])

@@ -130,8 +130,10 @@ def test_a_token_sees_its_window_and_the_bias_of_its_distance() -> None:
     torch.testing.assert_close(attention(x, None)[0], expected)
 
 
-def test_other_sizes_pad_the_windows() -> None:
-    fixed, free = swin(), swin(strict_img_size=False)
+@pytest.mark.parametrize("any_size", [{"strict_img_size": False}, {"dynamic_img_size": True}])
+def test_other_sizes_pad_the_windows(any_size: dict[str, object]) -> None:
+    fixed, free = swin(), swin(**any_size)
+    assert free.spec.config.input_size() is None
     free.load_state_dict(fixed.state_dict())
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     torch.testing.assert_close(free(x), fixed(x))

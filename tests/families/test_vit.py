@@ -310,6 +310,7 @@ XAVIER_MLP, XAVIER = math.sqrt(2 / (128 + 512)), math.sqrt(2 / (128 + 128))
         ("jax", XAVIER_MLP, math.sqrt(2 / (128 + 384)), 1e-6),
         ("moco", XAVIER_MLP, XAVIER, 0.0),
         ("reset", 1 / math.sqrt(3 * 128), 1 / math.sqrt(3 * 128), 1 / math.sqrt(3 * 128)),
+        ("skip", 1 / math.sqrt(3 * 128), 1 / math.sqrt(3 * 128), 1 / math.sqrt(3 * 128)),
     ],
 )
 def test_linear_layers_begin_by_the_scheme(

@@ -51,7 +51,7 @@ class ConvNeXtVariant(Generic[_TagT]):
         depths: tuple[int, int, int, int] = ...,
         dims: tuple[int, int, int, int] = ...,
         kernel_sizes: int | tuple[int, int, int, int] = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         output_stride: Literal[8, 16, 32] = 32,
         stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
         patch_size: int = 4,
@@ -84,7 +84,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -120,7 +120,7 @@ class ConvNeXtVariant(Generic[_TagT]):
         depths: tuple[int, int, int, int] = ...,
         dims: tuple[int, int, int, int] = ...,
         kernel_sizes: int | tuple[int, int, int, int] = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         output_stride: Literal[8, 16, 32] = 32,
         stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
         patch_size: int = 4,
@@ -145,7 +145,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -174,7 +174,7 @@ class ConvNeXtVariant(Generic[_TagT]):
         depths: tuple[int, int, int, int] = ...,
         dims: tuple[int, int, int, int] = ...,
         kernel_sizes: int | tuple[int, int, int, int] = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         output_stride: Literal[8, 16, 32] = 32,
         stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
         patch_size: int = 4,
@@ -199,7 +199,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -252,7 +252,7 @@ class DenseNetVariant(Generic[_TagT]):
         aa_layer: Literal["blur", "blurpc"] | None = ...,
         aa_stem_only: bool = True,
         proj_drop_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.families.densenet.model.DenseNet:
         """A DenseNet model.
 
@@ -277,7 +277,7 @@ class DenseNetVariant(Generic[_TagT]):
             aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
             aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
             proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -305,7 +305,7 @@ class DenseNetVariant(Generic[_TagT]):
         aa_layer: Literal["blur", "blurpc"] | None = ...,
         aa_stem_only: bool = True,
         proj_drop_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.families.densenet.config.DenseNetConfig:
         """The config with other options.
 
@@ -322,7 +322,7 @@ class DenseNetVariant(Generic[_TagT]):
             aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
             aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
             proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -343,7 +343,7 @@ class DenseNetVariant(Generic[_TagT]):
         aa_layer: Literal["blur", "blurpc"] | None = ...,
         aa_stem_only: bool = True,
         proj_drop_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.registry.spec.ModelSpec:
         """The spec with other options.
 
@@ -360,7 +360,7 @@ class DenseNetVariant(Generic[_TagT]):
             aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
             aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
             proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -527,9 +527,9 @@ class EfficientNetVariant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
+        se_layer: typedvision.config.names.ChannelAttention | EfficientNetSqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.families.efficientnet.model.EfficientNet:
         """A EfficientNet model.
 
@@ -564,9 +564,9 @@ class EfficientNetVariant(Generic[_TagT]):
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
             aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -604,9 +604,9 @@ class EfficientNetVariant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
+        se_layer: typedvision.config.names.ChannelAttention | EfficientNetSqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.families.efficientnet.config.EfficientNetConfig:
         """The config with other options.
 
@@ -633,9 +633,9 @@ class EfficientNetVariant(Generic[_TagT]):
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
             aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -666,9 +666,9 @@ class EfficientNetVariant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
+        se_layer: typedvision.config.names.ChannelAttention | EfficientNetSqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.registry.spec.ModelSpec:
         """The spec with other options.
 
@@ -695,9 +695,9 @@ class EfficientNetVariant(Generic[_TagT]):
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
             aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -864,9 +864,9 @@ class MobileNetV3Variant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+        se_layer: typedvision.config.names.ChannelAttention | MobileNetV3SqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         head_bias: bool = ...,
         head_norm: bool = ...,
         se_from_exp: bool = ...,
@@ -905,9 +905,9 @@ class MobileNetV3Variant(Generic[_TagT]):
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
             aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
             head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
             se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
@@ -949,9 +949,9 @@ class MobileNetV3Variant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+        se_layer: typedvision.config.names.ChannelAttention | MobileNetV3SqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         head_bias: bool = ...,
         head_norm: bool = ...,
         se_from_exp: bool = ...,
@@ -982,9 +982,9 @@ class MobileNetV3Variant(Generic[_TagT]):
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
             aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
             head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
             se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
@@ -1019,9 +1019,9 @@ class MobileNetV3Variant(Generic[_TagT]):
         bn_eps: float | None = ...,
         bn_momentum: float = 0.1,
         aa_layer: typedvision.config.names.AntiAlias | None = ...,
-        se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+        se_layer: typedvision.config.names.ChannelAttention | MobileNetV3SqueezeExcite | None = ...,
         drop_path_rate: float = 0.0,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         head_bias: bool = ...,
         head_norm: bool = ...,
         se_from_exp: bool = ...,
@@ -1052,9 +1052,9 @@ class MobileNetV3Variant(Generic[_TagT]):
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
             aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+            se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
             head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
             se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
@@ -1069,7 +1069,7 @@ class MobileNetV3Variant(Generic[_TagT]):
 class ResNetBlockArgs(Protocol):
     """A `typedvision.families.resnet.config.BlockArgs`."""
     @property
-    def attn_layer(self) -> typedvision.config.names.ChannelAttention | None: ...
+    def attn_layer(self) -> typedvision.config.names.MapAttention | None: ...
     @property
     def rd_ratio(self) -> float | None: ...
 
@@ -1107,7 +1107,7 @@ class ResNetVariant(Generic[_TagT]):
         block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
         layers: tuple[int, int, int, int] = ...,
         channels: tuple[int, int, int, int] = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         output_stride: Literal[8, 16, 32] = 32,
         cardinality: int = ...,
         base_width: int = ...,
@@ -1143,7 +1143,7 @@ class ResNetVariant(Generic[_TagT]):
             block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
             layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
             channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
             base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
@@ -1182,7 +1182,7 @@ class ResNetVariant(Generic[_TagT]):
         block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
         layers: tuple[int, int, int, int] = ...,
         channels: tuple[int, int, int, int] = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         output_stride: Literal[8, 16, 32] = 32,
         cardinality: int = ...,
         base_width: int = ...,
@@ -1210,7 +1210,7 @@ class ResNetVariant(Generic[_TagT]):
             block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
             layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
             channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
             base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
@@ -1242,7 +1242,7 @@ class ResNetVariant(Generic[_TagT]):
         block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
         layers: tuple[int, int, int, int] = ...,
         channels: tuple[int, int, int, int] = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         output_stride: Literal[8, 16, 32] = 32,
         cardinality: int = ...,
         base_width: int = ...,
@@ -1270,7 +1270,7 @@ class ResNetVariant(Generic[_TagT]):
             block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
             layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
             channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
-            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
             base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
@@ -1319,7 +1319,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = 4,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         embed_dim: int = ...,
         depths: tuple[int, ...] = ...,
         num_heads: tuple[int, ...] = ...,
@@ -1327,6 +1327,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
         always_partition: bool = False,
         strict_img_size: bool = True,
+        dynamic_img_size: bool = False,
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
         proj_drop_rate: float = 0.0,
@@ -1334,7 +1335,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         drop_path_rate: float = 0.1,
         norm_layer: typedvision.config.names.TokenNorm = "layernorm",
         norm_eps: float = 1e-05,
-        weight_init: typedvision.config.names.WeightInit = "",
+        weight_init: typedvision.config.names.WeightInitName = "",
     ) -> typedvision.families.swin.model.SwinTransformer:
         """A Swin Transformer model.
 
@@ -1352,7 +1353,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
             depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
             num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -1360,6 +1361,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
             always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
             strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
             mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries, keys and values have a bias. Default: True.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
@@ -1367,7 +1369,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1388,7 +1390,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = 4,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         embed_dim: int = ...,
         depths: tuple[int, ...] = ...,
         num_heads: tuple[int, ...] = ...,
@@ -1396,6 +1398,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
         always_partition: bool = False,
         strict_img_size: bool = True,
+        dynamic_img_size: bool = False,
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
         proj_drop_rate: float = 0.0,
@@ -1403,7 +1406,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         drop_path_rate: float = 0.1,
         norm_layer: typedvision.config.names.TokenNorm = "layernorm",
         norm_eps: float = 1e-05,
-        weight_init: typedvision.config.names.WeightInit = "",
+        weight_init: typedvision.config.names.WeightInitName = "",
     ) -> typedvision.families.swin.config.SwinConfig:
         """The config with other options.
 
@@ -1413,7 +1416,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
             depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
             num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -1421,6 +1424,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
             always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
             strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
             mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries, keys and values have a bias. Default: True.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
@@ -1428,7 +1432,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1442,7 +1446,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = 4,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
         embed_dim: int = ...,
         depths: tuple[int, ...] = ...,
         num_heads: tuple[int, ...] = ...,
@@ -1450,6 +1454,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
         always_partition: bool = False,
         strict_img_size: bool = True,
+        dynamic_img_size: bool = False,
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
         proj_drop_rate: float = 0.0,
@@ -1457,7 +1462,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         drop_path_rate: float = 0.1,
         norm_layer: typedvision.config.names.TokenNorm = "layernorm",
         norm_eps: float = 1e-05,
-        weight_init: typedvision.config.names.WeightInit = "",
+        weight_init: typedvision.config.names.WeightInitName = "",
     ) -> typedvision.registry.spec.ModelSpec:
         """The spec with other options.
 
@@ -1467,7 +1472,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
             depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
             num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -1475,6 +1480,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
             always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
             strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
             mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries, keys and values have a bias. Default: True.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
@@ -1482,7 +1488,7 @@ class SwinTransformerVariant(Generic[_TagT]):
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1516,7 +1522,7 @@ class VGGVariant(Generic[_TagT]):
         mlp_ratio: float = 1.0,
         act_layer: typedvision.config.names.ActivationName = "relu",
         norm_layer: typedvision.config.names.ConvNorm | None = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.families.vgg.model.VGG:
         """A VGG model.
 
@@ -1536,7 +1542,7 @@ class VGGVariant(Generic[_TagT]):
             mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
             act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
-            global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1559,7 +1565,7 @@ class VGGVariant(Generic[_TagT]):
         mlp_ratio: float = 1.0,
         act_layer: typedvision.config.names.ActivationName = "relu",
         norm_layer: typedvision.config.names.ConvNorm | None = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.families.vgg.config.VGGConfig:
         """The config with other options.
 
@@ -1571,7 +1577,7 @@ class VGGVariant(Generic[_TagT]):
             mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
             act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
-            global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1587,7 +1593,7 @@ class VGGVariant(Generic[_TagT]):
         mlp_ratio: float = 1.0,
         act_layer: typedvision.config.names.ActivationName = "relu",
         norm_layer: typedvision.config.names.ConvNorm | None = ...,
-        global_pool: typedvision.config.names.ConvPool = "avg",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
     ) -> typedvision.registry.spec.ModelSpec:
         """The spec with other options.
 
@@ -1599,7 +1605,7 @@ class VGGVariant(Generic[_TagT]):
             mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
             act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
-            global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1658,7 +1664,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
-        weight_init: typedvision.config.names.WeightInit = "",
+        weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
         norm_layer: typedvision.config.names.TokenNorm = ...,
@@ -1711,7 +1717,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
@@ -1767,7 +1773,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
-        weight_init: typedvision.config.names.WeightInit = "",
+        weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
         norm_layer: typedvision.config.names.TokenNorm = ...,
@@ -1812,7 +1818,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
@@ -1861,7 +1867,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
-        weight_init: typedvision.config.names.WeightInit = "",
+        weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
         norm_layer: typedvision.config.names.TokenNorm = ...,
@@ -1906,7 +1912,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.

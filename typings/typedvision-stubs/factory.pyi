@@ -627,7 +627,7 @@ def create_model(
     depths: tuple[int, int, int, int] = ...,
     dims: tuple[int, int, int, int] = ...,
     kernel_sizes: int | tuple[int, int, int, int] = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     output_stride: Literal[8, 16, 32] = 32,
     stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
     patch_size: int = 4,
@@ -664,7 +664,7 @@ def create_model(
         depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
         dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
         kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
         patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -716,7 +716,7 @@ def create_model(
     aa_layer: Literal["blur", "blurpc"] | None = ...,
     aa_stem_only: bool = True,
     proj_drop_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.families.densenet.model.DenseNet:
     """Make a model, with initialised, published or your own weights.
 
@@ -745,7 +745,7 @@ def create_model(
         aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
         aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
         proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -793,9 +793,9 @@ def create_model(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
+    se_layer: typedvision.config.names.ChannelAttention | EfficientNetSqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.families.efficientnet.model.EfficientNet:
     """Make a model, with initialised, published or your own weights.
 
@@ -834,9 +834,9 @@ def create_model(
         bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
         bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
         aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -884,9 +884,9 @@ def create_model(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+    se_layer: typedvision.config.names.ChannelAttention | MobileNetV3SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     head_bias: bool = ...,
     head_norm: bool = ...,
     se_from_exp: bool = ...,
@@ -929,9 +929,9 @@ def create_model(
         bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
         bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
         aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
         head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
         se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
@@ -967,7 +967,7 @@ def create_model(
     block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
     layers: tuple[int, int, int, int] = ...,
     channels: tuple[int, int, int, int] = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     output_stride: Literal[8, 16, 32] = 32,
     cardinality: int = ...,
     base_width: int = ...,
@@ -1007,7 +1007,7 @@ def create_model(
         block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
         layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
         channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
         base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
@@ -1055,7 +1055,7 @@ def create_model(
     drop_rate: float = 0.0,
     img_size: int | tuple[int, int] = ...,
     patch_size: int | tuple[int, int] = 4,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     embed_dim: int = ...,
     depths: tuple[int, ...] = ...,
     num_heads: tuple[int, ...] = ...,
@@ -1063,6 +1063,7 @@ def create_model(
     window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
     always_partition: bool = False,
     strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
     mlp_ratio: float = 4.0,
     qkv_bias: bool = True,
     proj_drop_rate: float = 0.0,
@@ -1070,7 +1071,7 @@ def create_model(
     drop_path_rate: float = 0.1,
     norm_layer: typedvision.config.names.TokenNorm = "layernorm",
     norm_eps: float = 1e-05,
-    weight_init: typedvision.config.names.WeightInit = "",
+    weight_init: typedvision.config.names.WeightInitName = "",
 ) -> typedvision.families.swin.model.SwinTransformer:
     """Make a model, with initialised, published or your own weights.
 
@@ -1092,7 +1093,7 @@ def create_model(
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
         img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
         patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
         depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
         num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -1100,6 +1101,7 @@ def create_model(
         window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
         always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
         strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
         mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
         qkv_bias: Whether queries, keys and values have a bias. Default: True.
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
@@ -1107,7 +1109,7 @@ def create_model(
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
         norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1140,7 +1142,7 @@ def create_model(
     mlp_ratio: float = 1.0,
     act_layer: typedvision.config.names.ActivationName = "relu",
     norm_layer: typedvision.config.names.ConvNorm | None = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.families.vgg.model.VGG:
     """Make a model, with initialised, published or your own weights.
 
@@ -1164,7 +1166,7 @@ def create_model(
         mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
         act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
         norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
-        global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1222,7 +1224,7 @@ def create_model(
     proj_drop_rate: float = 0.0,
     attn_drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
-    weight_init: typedvision.config.names.WeightInit = "",
+    weight_init: typedvision.config.names.WeightInitName = "",
     fix_init: bool = False,
     embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
     norm_layer: typedvision.config.names.TokenNorm = ...,
@@ -1279,7 +1281,7 @@ def create_model(
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
         fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
         embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
@@ -1417,7 +1419,7 @@ def create_backbone(
     depths: tuple[int, int, int, int] = ...,
     dims: tuple[int, int, int, int] = ...,
     kernel_sizes: int | tuple[int, int, int, int] = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     output_stride: Literal[8, 16, 32] = 32,
     stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
     patch_size: int = 4,
@@ -1455,7 +1457,7 @@ def create_backbone(
         depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
         dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
         kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
         patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -1508,7 +1510,7 @@ def create_backbone(
     aa_layer: Literal["blur", "blurpc"] | None = ...,
     aa_stem_only: bool = True,
     proj_drop_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.backbone.Backbone[typedvision.families.densenet.model.DenseNet]:
     """Make a backbone: a model that gives its feature levels, one tensor each.
 
@@ -1538,7 +1540,7 @@ def create_backbone(
         aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
         aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
         proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -1587,9 +1589,9 @@ def create_backbone(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
+    se_layer: typedvision.config.names.ChannelAttention | EfficientNetSqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.backbone.Backbone[typedvision.families.efficientnet.model.EfficientNet]:
     """Make a backbone: a model that gives its feature levels, one tensor each.
 
@@ -1629,9 +1631,9 @@ def create_backbone(
         bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
         bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
         aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -1680,9 +1682,9 @@ def create_backbone(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+    se_layer: typedvision.config.names.ChannelAttention | MobileNetV3SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     head_bias: bool = ...,
     head_norm: bool = ...,
     se_from_exp: bool = ...,
@@ -1726,9 +1728,9 @@ def create_backbone(
         bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
         bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
         aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
         head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
         se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
@@ -1765,7 +1767,7 @@ def create_backbone(
     block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
     layers: tuple[int, int, int, int] = ...,
     channels: tuple[int, int, int, int] = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     output_stride: Literal[8, 16, 32] = 32,
     cardinality: int = ...,
     base_width: int = ...,
@@ -1806,7 +1808,7 @@ def create_backbone(
         block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
         layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
         channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
         base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
@@ -1855,7 +1857,7 @@ def create_backbone(
     drop_rate: float = 0.0,
     img_size: int | tuple[int, int] = ...,
     patch_size: int | tuple[int, int] = 4,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     embed_dim: int = ...,
     depths: tuple[int, ...] = ...,
     num_heads: tuple[int, ...] = ...,
@@ -1863,6 +1865,7 @@ def create_backbone(
     window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
     always_partition: bool = False,
     strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
     mlp_ratio: float = 4.0,
     qkv_bias: bool = True,
     proj_drop_rate: float = 0.0,
@@ -1870,7 +1873,7 @@ def create_backbone(
     drop_path_rate: float = 0.1,
     norm_layer: typedvision.config.names.TokenNorm = "layernorm",
     norm_eps: float = 1e-05,
-    weight_init: typedvision.config.names.WeightInit = "",
+    weight_init: typedvision.config.names.WeightInitName = "",
 ) -> typedvision.backbone.Backbone[typedvision.families.swin.model.SwinTransformer]:
     """Make a backbone: a model that gives its feature levels, one tensor each.
 
@@ -1893,7 +1896,7 @@ def create_backbone(
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
         img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
         patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
         depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
         num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -1901,6 +1904,7 @@ def create_backbone(
         window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
         always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
         strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
         mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
         qkv_bias: Whether queries, keys and values have a bias. Default: True.
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
@@ -1908,7 +1912,7 @@ def create_backbone(
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
         norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -1942,7 +1946,7 @@ def create_backbone(
     mlp_ratio: float = 1.0,
     act_layer: typedvision.config.names.ActivationName = "relu",
     norm_layer: typedvision.config.names.ConvNorm | None = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.backbone.Backbone[typedvision.families.vgg.model.VGG]:
     """Make a backbone: a model that gives its feature levels, one tensor each.
 
@@ -1967,7 +1971,7 @@ def create_backbone(
         mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
         act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
         norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
-        global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -2026,7 +2030,7 @@ def create_backbone(
     proj_drop_rate: float = 0.0,
     attn_drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
-    weight_init: typedvision.config.names.WeightInit = "",
+    weight_init: typedvision.config.names.WeightInitName = "",
     fix_init: bool = False,
     embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
     norm_layer: typedvision.config.names.TokenNorm = ...,
@@ -2084,7 +2088,7 @@ def create_backbone(
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
         fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
         embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
@@ -2164,7 +2168,7 @@ def configure(
     depths: tuple[int, int, int, int] = ...,
     dims: tuple[int, int, int, int] = ...,
     kernel_sizes: int | tuple[int, int, int, int] = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     output_stride: Literal[8, 16, 32] = 32,
     stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
     patch_size: int = 4,
@@ -2190,7 +2194,7 @@ def configure(
         depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
         dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
         kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
-        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
         patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
@@ -2227,7 +2231,7 @@ def configure(
     aa_layer: Literal["blur", "blurpc"] | None = ...,
     aa_stem_only: bool = True,
     proj_drop_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.families.densenet.config.DenseNetConfig:
     """The config of a published variant, with other options; imports no torch.
 
@@ -2245,7 +2249,7 @@ def configure(
         aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
         aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
         proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -2278,9 +2282,9 @@ def configure(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | EfficientNetSqueezeExcite | None = ...,
+    se_layer: typedvision.config.names.ChannelAttention | EfficientNetSqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.families.efficientnet.config.EfficientNetConfig:
     """The config of a published variant, with other options; imports no torch.
 
@@ -2308,9 +2312,9 @@ def configure(
         bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
         bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
         aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -2343,9 +2347,9 @@ def configure(
     bn_eps: float | None = ...,
     bn_momentum: float = 0.1,
     aa_layer: typedvision.config.names.AntiAlias | None = ...,
-    se_layer: Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | MobileNetV3SqueezeExcite | None = ...,
+    se_layer: typedvision.config.names.ChannelAttention | MobileNetV3SqueezeExcite | None = ...,
     drop_path_rate: float = 0.0,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     head_bias: bool = ...,
     head_norm: bool = ...,
     se_from_exp: bool = ...,
@@ -2377,9 +2381,9 @@ def configure(
         bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
         bn_momentum: Weight of a new batch in the running statistics of batch normalisation. At least 0.0, at most 1.0; default: 0.1.
         aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
-        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
         head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
         se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
@@ -2400,7 +2404,7 @@ def configure(
     block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
     layers: tuple[int, int, int, int] = ...,
     channels: tuple[int, int, int, int] = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     output_stride: Literal[8, 16, 32] = 32,
     cardinality: int = ...,
     base_width: int = ...,
@@ -2429,7 +2433,7 @@ def configure(
         block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
         layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
         channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
-        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
         base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
@@ -2462,7 +2466,7 @@ def configure(
     drop_rate: float = 0.0,
     img_size: int | tuple[int, int] = ...,
     patch_size: int | tuple[int, int] = 4,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
     embed_dim: int = ...,
     depths: tuple[int, ...] = ...,
     num_heads: tuple[int, ...] = ...,
@@ -2470,6 +2474,7 @@ def configure(
     window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
     always_partition: bool = False,
     strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
     mlp_ratio: float = 4.0,
     qkv_bias: bool = True,
     proj_drop_rate: float = 0.0,
@@ -2477,7 +2482,7 @@ def configure(
     drop_path_rate: float = 0.1,
     norm_layer: typedvision.config.names.TokenNorm = "layernorm",
     norm_eps: float = 1e-05,
-    weight_init: typedvision.config.names.WeightInit = "",
+    weight_init: typedvision.config.names.WeightInitName = "",
 ) -> typedvision.families.swin.config.SwinConfig:
     """The config of a published variant, with other options; imports no torch.
 
@@ -2488,7 +2493,7 @@ def configure(
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
         img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
         patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
         depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
         num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
@@ -2496,6 +2501,7 @@ def configure(
         window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
         always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
         strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
         mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
         qkv_bias: Whether queries, keys and values have a bias. Default: True.
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
@@ -2503,7 +2509,7 @@ def configure(
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
         norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -2521,7 +2527,7 @@ def configure(
     mlp_ratio: float = 1.0,
     act_layer: typedvision.config.names.ActivationName = "relu",
     norm_layer: typedvision.config.names.ConvNorm | None = ...,
-    global_pool: typedvision.config.names.ConvPool = "avg",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
 ) -> typedvision.families.vgg.config.VGGConfig:
     """The config of a published variant, with other options; imports no torch.
 
@@ -2534,7 +2540,7 @@ def configure(
         mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
         act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
         norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
-        global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -2577,7 +2583,7 @@ def configure(
     proj_drop_rate: float = 0.0,
     attn_drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
-    weight_init: typedvision.config.names.WeightInit = "",
+    weight_init: typedvision.config.names.WeightInitName = "",
     fix_init: bool = False,
     embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
     norm_layer: typedvision.config.names.TokenNorm = ...,
@@ -2623,7 +2629,7 @@ def configure(
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset'; default: ''.
+        weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
         fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
         embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from typedvision.config.base import Channels, Config, Count, Heads, Rate
-from typedvision.config.names import Activation
+from typedvision.config.names import Activation, ChannelAttention
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
 
@@ -445,7 +445,7 @@ def _squeeze_excite(attention: object, union: ValidatorFunctionWrapHandler) -> o
 
 
 BlockAttention = Annotated[
-    Literal["se", "ese", "eca", "ecam", "gc", "gca", "cbam", "lcbam"] | SqueezeExcite | None,
+    ChannelAttention | SqueezeExcite | None,
     WrapValidator(_squeeze_excite),
 ]
 """An attention over channels inside of a block."""

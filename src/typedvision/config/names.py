@@ -9,7 +9,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-_SYNONYMS = {"swish": "silu"}
+_SYNONYMS = {
+    "swish": "silu",
+    "fast": "avg",
+    "fastavg": "avg",
+    "fastmax": "max",
+    "fastavgmax": "avgmax",
+    "fastcatavgmax": "catavgmax",
+    "skip": "reset",
+}
 
 
 def _one_name(name: str) -> str:
@@ -52,15 +60,30 @@ ConvNorm = Literal[
 TokenNorm = Literal["layernorm", "rmsnorm"]
 """A normalisation of tokens, shape (N, T, D)."""
 
-ConvPool = Literal["", "avg", "max", "avgmax", "catavgmax"]
-"""How a feature map becomes a vector; `""` (nothing) leaves the map as it is."""
+ConvPoolName = Literal[
+    "",
+    "avg",
+    "max",
+    "avgmax",
+    "catavgmax",
+    "fast",
+    "fastavg",
+    "fastmax",
+    "fastavgmax",
+    "fastcatavgmax",
+]
+ConvPool = Annotated[ConvPoolName, AfterValidator(_one_name)]
+"""How a feature map becomes a vector; `""` (nothing) leaves the map as it is. The names with `fast`
+mean the same as those without, and are stored as these; `fast` alone is `avg`."""
 
 TokenPool = Literal["", "token", "avg", "max", "avgmax"]
 """How tokens become a vector: the first one (the class token), or the mean, maximum or both of
 all; `""` (nothing) leaves the tokens as they are."""
 
-WeightInit = Literal["", "jax", "jax_nlhb", "moco", "reset"]
-"""How a transformer's linear layers begin; `""` is a normal distribution."""
+WeightInitName = Literal["", "jax", "jax_nlhb", "moco", "reset", "skip"]
+WeightInit = Annotated[WeightInitName, AfterValidator(_one_name)]
+"""How a transformer's linear layers begin; `""` is a normal distribution; `skip` is stored as
+`reset`."""
 
 AntiAlias = Literal["avg", "blur", "blurpc"]
 """A low-pass filter before a map is subsampled: an average, or a binomial blur
@@ -68,6 +91,10 @@ AntiAlias = Literal["avg", "blur", "blurpc"]
 
 ChannelAttention = Literal["se", "ese", "eca", "ecam", "ceca", "gc", "gca", "cbam", "lcbam"]
 """An attention over the channels of a feature map."""
+
+MapAttention = Literal[ChannelAttention, "sk", "splat", "nl", "bat", "lambda", "halo"]
+"""An attention over a feature map: over its channels, over branches (`sk`, `splat`), or over its
+positions (`nl`, `bat`, `lambda`, `halo`)."""
 
 PadType = Literal["", "same", "valid"]
 """Padding of convolutions: symmetric by the kernel size, TensorFlow's `same`, or none."""

@@ -139,10 +139,16 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, drop: float = 0.0, bias: Tensor | None = None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    drop: float = 0.0,
+    bias: Tensor | None = None,
+    scale: float | None = None,
 ) -> Tensor:
-    """softmax(q k^T / sqrt(d) + bias) v, each (N, h, T, d); the bias (N or 1, h or 1, T, T)."""
-    return F.scaled_dot_product_attention(q, k, v, bias, dropout_p=drop)
+    """softmax(q k^T * scale + bias) v, each (N, h, T, d); the bias (N or 1, h or 1, T, T); the
+    scale is 1 / sqrt(d) by default."""
+    return F.scaled_dot_product_attention(q, k, v, bias, dropout_p=drop, scale=scale)
 
 
 def attend_differentially(

@@ -112,14 +112,15 @@ class EfficientChannelAttention(nn.Module):
     Args:
         channels: decides the kernel's size, by equation 12.
         circular: the first and the last channel are neighbours.
+        bias: whether the convolution has a bias.
     """
 
-    def __init__(self, channels: int, circular: bool = False) -> None:
+    def __init__(self, channels: int, circular: bool = False, bias: bool = False) -> None:
         super().__init__()
         size = _eca_kernel(channels)
         self.reach: int = size // 2 if circular else 0
         self.conv: nn.Conv1d = nn.Conv1d(
-            1, 1, size, padding=0 if circular else size // 2, bias=False
+            1, 1, size, padding=0 if circular else size // 2, bias=bias
         )
 
     def forward(self, x: Tensor) -> Tensor:

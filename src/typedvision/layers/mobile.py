@@ -25,7 +25,11 @@ from typedvision.config.mobile_blocks import (
 from typedvision.config.names import Activation
 from typedvision.layers.attention import attend
 from typedvision.layers.blur import BlurPool2d
-from typedvision.layers.channel_attention import MobileSqueezeExcite, channel_attention
+from typedvision.layers.channel_attention import (
+    EfficientChannelAttention,
+    MobileSqueezeExcite,
+    channel_attention,
+)
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
 from typedvision.layers.image_model import ImageModel
@@ -561,6 +565,8 @@ def _attention(cfg: MobileConfig, channels: int, reduced: int, act: Activation) 
             return MobileSqueezeExcite(channels, reduced, act)
         case SqueezeExcite(gate_layer=gate, force_act_layer=forced):
             return MobileSqueezeExcite(channels, reduced, forced or act, gate)
+        case "ceca":  # in the checkpoints of mobile networks it has a bias
+            return EfficientChannelAttention(channels, circular=True, bias=True)
         case name:
             return channel_attention(name, channels, reduced / channels, act)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from typedvision.config.names import Activation, ConvNormAct
 from typedvision.layers.activation import activation
+from typedvision.layers.conv import conv2d
 from typedvision.layers.init import Inits, ones, zeros
 from typedvision.layers.norm import LayerNorm2d, RMSNorm2d
 
@@ -47,6 +48,21 @@ def norm_act(
             return LayerNormAct2d(channels, act, eps or 1e-5)
         case "rmsnorm2d":
             return RMSNormAct2d(channels, act, eps or 1e-6)
+
+
+class ConvNormReLU(nn.Module):
+    """A convolution that keeps the size, batch normalisation and ReLU."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, *, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv: nn.Conv2d = conv2d(in_channels, out_channels, kernel_size, dilation=dilation)
+        self.bn: BatchNormAct2d = BatchNormAct2d(out_channels, "relu", eps=1e-5, momentum=0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H, W)."""
+        return self.bn(self.conv(x))
 
 
 class BatchNormAct2d(nn.BatchNorm2d):

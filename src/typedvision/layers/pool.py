@@ -29,13 +29,13 @@ class GlobalPool(nn.Module):
         match self.kind:
             case "":
                 return x
-            case "avg":
+            case "avg" | "fast" | "fastavg":
                 return x.mean(self.over)
-            case "max":
+            case "max" | "fastmax":
                 return x.amax(self.over)
-            case "avgmax":
+            case "avgmax" | "fastavgmax":
                 return 0.5 * (x.mean(self.over) + x.amax(self.over))
-            case "catavgmax":
+            case "catavgmax" | "fastcatavgmax":
                 return torch.cat((x.mean(self.over), x.amax(self.over)), dim=1)
 
     def extra_repr(self) -> str:
@@ -59,4 +59,4 @@ class AvgPool2dSame(nn.Module):
 
 def pooled_features(kind: ConvPool, channels: int) -> int:
     """Number of features that pooling `channels` channels gives."""
-    return 2 * channels if kind == "catavgmax" else channels
+    return 2 * channels if kind in ("catavgmax", "fastcatavgmax") else channels

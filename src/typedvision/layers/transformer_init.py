@@ -54,5 +54,5 @@ def _linear_inits(scheme: WeightInit, path: str, layer: nn.Linear) -> Inits:
             return {"weight": uniform(bound), "bias": zeros}
         case "moco":
             return {"weight": xavier_uniform(), "bias": zeros}
-        case "reset":
+        case "reset" | "skip":
             return torch_linear(layer)

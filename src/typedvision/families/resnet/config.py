@@ -22,7 +22,7 @@ from typedvision.config.base import (
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import Activation, ChannelAttention, ConvNorm, ConvPool
+from typedvision.config.names import Activation, ConvNorm, ConvPool, MapAttention
 from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
@@ -35,13 +35,30 @@ DROP_BLOCKS = (None, None, (5, 0.25), (3, 1.0))
 """DropBlock of each stage: side of a block, and factor of the rate."""
 
 
+_DIVISORS: dict[MapAttention, int] = {"sk": 2, "splat": 2, "lambda": 4, "halo": 8}
+"""What must divide the channels that an attention is for."""
+_NOTHING_INSIDE: tuple[MapAttention, ...] = ("ese", "eca", "ceca", "lambda", "halo")
+"""Attentions that have no channels inside to reduce."""
+
+
 class BlockArgs(Config):
     """Choices that apply to every residual block."""
 
-    attn_layer: ChannelAttention | None = None
-    """Attention over the channels at the end of the residual branch."""
+    attn_layer: MapAttention | None = None
+    """Attention at the end of the residual branch: over channels (`se`, `ese`, `eca`, `ecam`,
+    `ceca`, `gc`, `gca`), channels and positions (`cbam`, `lcbam`), branches (`sk`, `splat`) or
+    positions (`nl`, `bat`, `lambda`, `halo`). Feature maps must be multiples of 7 for `bat`, and of
+    8 for `halo`."""
     rd_ratio: Ratio | None = None
     """Channels inside of the attention, as a share of those outside; None for the paper's."""
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
+        if self.rd_ratio is not None and self.attn_layer in _NOTHING_INSIDE:
+            yield Conflict(
+                f"'rd_ratio' has nothing to reduce in '{self.attn_layer}': leave it out",
+                "rd_ratio",
+            )
 
 
 class PrunedStage(Config):
@@ -117,10 +134,24 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
                 f"got {self.stem_width}",
                 "stem_width",
             )
+        yield from self._attention_conflicts()
         if self.pruned is not None:
             yield from self._pruning_conflicts(self.pruned)
         yield from undivided_channels(self.norm_layer, self._normalized())
         yield from unpooled_classifier(self, self.global_pool)
+
+    def _attention_conflicts(self) -> Iterator[Conflict]:
+        name = self.block_args.attn_layer
+        divisor = _DIVISORS.get(name, 1) if name else 1
+        for stage in self.plan().stages:
+            channels = stage.blocks[0].attn_channels
+            if channels % divisor:
+                yield Conflict(
+                    f"'attn_layer' = '{name}' takes a multiple of {divisor} channels; "
+                    f"got {channels}: choose other 'channels'",
+                    "block_args",
+                )
+                return
 
     def _pruning_conflicts(self, stages: tuple[PrunedStage, ...]) -> Iterator[Conflict]:
         depths = tuple(len(stage.widths) for stage in stages)

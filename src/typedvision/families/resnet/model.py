@@ -14,10 +14,10 @@ from typedvision.config.names import ConvPool
 from typedvision.families.resnet.config import BlockPlan, ResNetConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blur import BlurPool2d
-from typedvision.layers.channel_attention import channel_attention
 from typedvision.layers.drop import DropBlock2d, DropPath
 from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, zeros
+from typedvision.layers.map_attention import map_attention
 from typedvision.layers.norm import conv_norm
 from typedvision.layers.pool import AvgPool2dSame, GlobalPool, pooled_features
 
@@ -274,4 +274,4 @@ def _attention(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:
     args = cfg.block_args
     if args.attn_layer is None:
         return nn.Identity()
-    return channel_attention(args.attn_layer, plan.attn_channels, args.rd_ratio)
+    return map_attention(args.attn_layer, plan.attn_channels, args.rd_ratio)

@@ -63,6 +63,8 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
     """Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise."""
     strict_img_size: bool = True
     """Take pictures of `img_size` only; any whole number of patches otherwise."""
+    dynamic_img_size: bool = False
+    """Take any whole number of patches, whatever `strict_img_size` says."""
     mlp_ratio: Ratio = 4.0
     """Hidden features of the perceptron, for each feature of a token."""
     qkv_bias: bool = True
@@ -80,7 +82,7 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
     weight_init: WeightInit = ""
     """How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`,
     or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as
-    PyTorch does (`reset`)."""
+    PyTorch does (`reset`, or `skip`, which is stored as `reset`)."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -125,7 +127,7 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
 
     def input_size(self) -> int | tuple[int, int] | None:
         """`img_size`, unless the model takes any."""
-        return self.img_size if self.strict_img_size else None
+        return None if self.dynamic_img_size or not self.strict_img_size else self.img_size
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The map of each stage."""

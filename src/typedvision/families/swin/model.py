@@ -45,7 +45,7 @@ class SwinTransformer(ImageModel):
         plan = cfg.plan()
         self.num_features: int = plan.stages[-1].features
         self.img_size: tuple[int, int] = plan.img_size
-        self.any_size: bool = not cfg.strict_img_size
+        self.any_size: bool = cfg.input_size() is None
         self._cfg = cfg
 
         self.patch_embed: PatchEmbed = PatchEmbed(

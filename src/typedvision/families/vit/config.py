@@ -106,7 +106,7 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     weight_init: WeightInit = ""
     """How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does
     (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`),
-    or as PyTorch does (`reset`)."""
+    or as PyTorch does (`reset`, or `skip`, which is stored as `reset`)."""
     fix_init: bool = False
     """Divide the initial output projections of block i by sqrt(2 i) (BEiT)."""
     embed_norm_layer: TokenNorm | None = None
