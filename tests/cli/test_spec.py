@@ -32,8 +32,8 @@ def test_settings_are_json_or_text() -> None:
 
 
 def test_a_dot_leaves_the_other_nested_options_alone() -> None:
-    document = run("spec", "resnetrs50", "--set", "block_args.attn_layer=eca").stdout
-    expected = {"attn_layer": "eca", "rd_ratio": 0.25}
+    document = run("spec", "resnetrs50", "--set", "block_args.attn_layer=gc").stdout
+    expected = {"attn_layer": "gc", "rd_ratio": 0.25}
     assert json.loads(document)["config"]["block_args"] == expected
 
 

@@ -6,6 +6,8 @@ Shapes: M windows, h heads, d features of each head, T positions.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -79,7 +81,8 @@ class BilinearAttention(nn.Module):
 class _BilinearTransform(nn.Module):
     """P X Q for each of two groups of channels: P mixes 7 bands of rows, Q 7 bands of columns."""
 
-    side, groups = 7, 2
+    side: ClassVar[int] = 7
+    groups: ClassVar[int] = 2
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -113,7 +116,9 @@ class LambdaAttention(nn.Module):
         channels: C, a multiple of 4.
     """
 
-    heads, head_dim, reach = 4, 16, 4
+    heads: ClassVar[int] = 4
+    head_dim: ClassVar[int] = 16
+    reach: ClassVar[int] = 4
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -155,7 +160,9 @@ class HaloAttention(nn.Module):
         channels: C, a multiple of 8.
     """
 
-    heads, block, halo = 8, 8, 3
+    heads: ClassVar[int] = 8
+    block: ClassVar[int] = 8
+    halo: ClassVar[int] = 3
 
     def __init__(self, channels: int) -> None:
         super().__init__()
