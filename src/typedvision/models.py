@@ -83,13 +83,12 @@ class _Variant:
 def __getattr__(name: str) -> _Variant:
     if name.startswith("_"):
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    if name in index.aliases():
-        present = index.aliases()[name]
-        raise AttributeError(f"the model '{name}' is now called '{present}'")
     try:
         index.family_of(name)
     except UnknownNameError as error:
-        raise AttributeError(error.summary) from None
+        present = index.aliases().get(name)
+        renamed = f"the model '{name}' is now called '{present}'"
+        raise AttributeError(renamed if present else error.summary) from None
     variant = globals()[name] = _Variant(name)
     return variant
 

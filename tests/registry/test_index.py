@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 
@@ -134,6 +135,15 @@ def test_a_package_that_cannot_be_loaded_harms_nobody_else(
     plugin("json:loads")
     with pytest.raises(tv.DeclarationError, match="loads no family of that key"):
         tv.family("toy")
+
+
+def test_a_name_of_ours_loads_no_guest(plugin: Callable[[str], None]) -> None:
+    plugin("no_such_package.toy.family:ToyFamily")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of the guest that cannot be loaded
+        assert tv.specify("resnet50.a1_in1k").tag == "a1_in1k"
+    with pytest.warns(RuntimeWarning, match="cannot be loaded"):
+        assert index.aliases()
 
 
 @pytest.mark.parametrize("name", ["ToyConfig", "toy-wide"])

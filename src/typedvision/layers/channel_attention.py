@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.config.names import Activation, ChannelAttention
+from typedvision.config.rounding import round_channels
 from typedvision.layers.activation import activation
 from typedvision.layers.norm import LayerNorm2d
 
@@ -56,9 +57,7 @@ def reduced_channels(
 ) -> int:
     """`channels * ratio`, rounded to a multiple of `divisor`: at least that, and never to less than
     `round_limit` of it."""
-    wanted = channels * ratio
-    rounded = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < round_limit * wanted else rounded
+    return round_channels(channels * ratio, divisor, round_limit)
 
 
 class SqueezeExcite(nn.Module):

@@ -158,7 +158,8 @@ def present_name(name: str) -> tuple[str, str | None]:
             "ModelSpec.from_json a spec"
         )
     variant, dot, tag = name.partition(".")
-    present = aliases().get(variant)
+    known = family_key(variant) is not None  # asked first: it loads no guest for a name of ours
+    present = None if known else aliases().get(variant)
     if present is None:
         return variant, tag if dot else None
     deprecated(f"the model '{variant}' is now called '{present}'")
