@@ -1,10 +1,13 @@
 """How fast and how exact an editor is on a user's file, and how fast the type checkers are.
 
-    python -m benchmarks.editor [--server pyright] [--runs 9] [--calls 500]
+    python -m benchmarks.editor [--server pyright] [--runs 9] [--calls 500] [--timm PYTHON]
 
 An editor asks a language server after an edit; the time is the median from the edit to the answer.
 Exact means: every right name or option is offered, and how many others are. Beside each time stands
 that of the processor, which another program's load changes little; on an idle machine both agree.
+
+The type checkers read the same calls, written in each way: typed, of a factory that takes
+`**options: Any` and imports torch alone, and of timm's, which `PYTHON` has.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks.language_server import LanguageServer
+from tools.language_server import COMMANDS, LanguageServer
 from tools.user_environment import run, user_environment
 from typedvision import accepts, create_model, family, list_models
 from typedvision.stubs.options import keywords
@@ -75,9 +78,10 @@ QUESTIONS = (
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.editor", description=__doc__)
-    parser.add_argument("--server", default="pyright", choices=("pyright", "basedpyright"))
+    parser.add_argument("--server", default="pyright", choices=COMMANDS)
     parser.add_argument("--runs", type=int, default=9, help="edits for each question")
     parser.add_argument("--calls", type=int, default=500, help="calls in the user's file")
+    parser.add_argument("--timm", metavar="PYTHON", help="an interpreter that has timm")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -88,19 +92,17 @@ def main() -> None:
         print(f"  {'':34} {'ms':>6} {'processor':>9}")
         for title, cost, answer in answers(arguments.server, project, python, arguments.runs):
             print(f"  {title:34} {1000 * cost.time:6.0f} {1000 * cost.processor:9.0f}  {answer}")
-        print(
-            f"a file with {arguments.calls} calls, typed and untyped; load {os.getloadavg()[0]:.1f}"
-        )
-        print(f"  {'':20} {'typed s':>9} {'processor':>9} {'untyped s':>9} {'processor':>9}")
-        for title, typed, untyped in checks(project, python, arguments.calls):
-            print(f"  {title:20}", *(f"{seconds:9.1f}" for seconds in (*typed, *untyped)))
+        print(f"a file with {arguments.calls} calls: seconds, and those of the processor")
+        ways = ways_to_call(project, python, arguments.calls, arguments.timm)
+        print(f"  {'':12}", *(f"{title:>22}" for title in ways))
+        for title, measure in CHECKERS.items():
+            costs = [measure(file, interpreter) for file, interpreter in ways.values()]
+            print(f"  {title:12}", *(f"{cost.time:14.2f}{cost.processor:8.2f}" for cost in costs))
 
 
 def answers(server: str, project: Path, python: Path, runs: int) -> Iterator[tuple[str, Cost, str]]:
     """Each question with the median cost of its answer, and what was answered."""
-    settings = {"python": {"pythonPath": str(python)}}
-    command = [str(BIN / f"{server}-langserver"), "--stdio"]
-    with LanguageServer(command, project, settings) as editor:
+    with LanguageServer(server, project, python) as editor:
         for title, what, marked in QUESTIONS:
             before, _, after = marked.partition("|")
             costs = []
@@ -136,39 +138,59 @@ def described(title: str, what: str, answer: Any) -> str:
     return f"{len(signatures)} signature(s)"
 
 
-def checks(project: Path, python: Path, calls: int) -> Iterator[tuple[str, Cost, Cost]]:
-    """What each checker takes for the typed and for the untyped file."""
+def ways_to_call(
+    project: Path, python: Path, calls: int, timm: str | None
+) -> dict[str, tuple[Path, str]]:
+    """Each way to write the same calls: the file, and the interpreter that can import it."""
     (project / "untyped.py").write_text(UNTYPED)
-    typed, untyped = project / "typed_calls.py", project / "untyped_calls.py"
-    lines = list(itertools.islice(_calls(), calls))
-    typed.write_text(IMPORTS + "".join(f"models.{name}({options})\n" for name, options in lines))
-    head = "from untyped import create_model\n"
-    untyped.write_text(
-        head + "".join(f'create_model("{name}", {options})\n' for name, options in lines)
-    )
-    cache = project / "cache"
-    mypy = (BIN / "mypy", f"--python-executable={python}", f"--cache-dir={cache}")
+    typed, by_name = "models.{}({})", 'create_model("{}", {})'
+    ways = {
+        "models.NAME": (IMPORTS, typed, str(python)),
+        "create_model": (IMPORTS, by_name, str(python)),
+        "**options: Any": ("from untyped import create_model\n", by_name, str(python)),
+        "timm": ("from timm import create_model\n", by_name, timm),
+    }
+    files = {}
+    for number, (title, (head, call, interpreter)) in enumerate(ways.items()):
+        if interpreter:
+            file = project / f"calls_{number}.py"
+            rows = (call.format(*each) for each in itertools.islice(_calls(), calls))
+            file.write_text(head + "\n".join(rows) + "\n")
+            files[title] = file, interpreter
+    return files
 
-    def cold(file: Path) -> Cost:
-        shutil.rmtree(cache, ignore_errors=True)
-        return _cost(lambda: run(*mypy, file, cwd=project))
 
-    def warm(file: Path) -> Cost:
-        run(*mypy, file, cwd=project)
-        costs = []
-        for edit in range(3):
-            file.write_text(
-                f"{file.read_text()}edit = {edit}\n".replace(f"edit = {edit - 1}\n", "")
-            )
-            costs.append(_cost(lambda: run(*mypy, file, cwd=project)))
-        return _median(costs)
+def _mypy(file: Path, python: str) -> Cost:
+    cache = f"--cache-dir={file.parent / 'cache'}"
+    return _cost(BIN / "mypy", f"--python-executable={python}", cache, file)
 
-    def pyright(file: Path) -> Cost:
-        command = (BIN / "pyright", f"--pythonpath={python}", file)
-        return _median([_cost(lambda: run(*command, cwd=project)) for _ in range(3)])
 
-    for title, measure in (("mypy, cold", cold), ("mypy, warm", warm), ("pyright", pyright)):
-        yield title, measure(typed), measure(untyped)
+def mypy_cold(file: Path, python: str) -> Cost:
+    """The median of what mypy takes without a cache."""
+    costs = []
+    for _ in range(3):
+        shutil.rmtree(file.parent / "cache", ignore_errors=True)
+        costs.append(_mypy(file, python))
+    return _median(costs)
+
+
+def mypy_warm(file: Path, python: str) -> Cost:
+    """The median of what mypy takes after an edit, with the cache of the run before."""
+    _mypy(file, python)
+    costs = []
+    for edit in range(3):
+        with file.open("a") as text:
+            text.write(f"edit = {edit}\n")
+        costs.append(_mypy(file, python))
+    return _median(costs)
+
+
+def pyright(file: Path, python: str) -> Cost:
+    """The median of what pyright takes, which keeps no cache."""
+    return _median([_cost(BIN / "pyright", f"--pythonpath={python}", file) for _ in range(3)])
+
+
+CHECKERS = {"mypy, cold": mypy_cold, "mypy, warm": mypy_warm, "pyright": pyright}
 
 
 def _calls() -> Iterator[tuple[str, str]]:
@@ -179,10 +201,10 @@ def _calls() -> Iterator[tuple[str, str]]:
             yield name, f"num_classes={classes}, in_chans=1, seed=0, {option}"
 
 
-def _cost(work: Callable[[], object]) -> Cost:
-    """What the processes that the work starts take."""
+def _cost(program: Path, *arguments: str | Path) -> Cost:
+    """What a checker takes for a file, the last argument, in which it finds no error."""
     start = _spent()
-    work()
+    run(program, *arguments, cwd=Path(arguments[-1]).parent)
     return _between(start, _spent())
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tools.language_server import COMMANDS, LanguageServer
 from tools.user_environment import ROOT, run, user_environment
 
 from .checkers import CHECKERS, Checker, Findings, Place
@@ -41,6 +44,21 @@ MESSAGES = {
     },
 }
 MESSAGES["choice"] = MESSAGES["type"]
+
+MEANING = "Number of blocks of each stage. At least 1, at most 1024; default: "
+PARAMETERS_AND_PAPER = "25,557,032 parameters, https://arxiv.org/abs/1512.03385"
+
+DESCRIBING = {"pyright", "basedpyright", "ty"}
+# What an editor asks where, and which language servers answer it; `|` is the pointer or the cursor.
+# docs/typing.md says the same.
+ANSWERS = {
+    ("hover", "models.resnet50(lay|ers=(1, 1, 1, 1))"): (MEANING, {"ty"}),
+    ("hover", "models.resnet50.config(lay|ers=(1, 1, 1, 1))"): (MEANING, DESCRIBING),
+    ("hover", 'create_model("resnet50", lay|ers=(1, 1, 1, 1))'): (MEANING, DESCRIBING),
+    ("hover", "variant = models.resn|et50"): (PARAMETERS_AND_PAPER, DESCRIBING),
+    ("signatureHelp", "models.resnet50(layers=|)"): (MEANING, {*DESCRIBING, "pyrefly"}),
+    ("signatureHelp", 'create_model("resnet50", layers=|)'): (MEANING, DESCRIBING),
+}
 
 MARK = re.compile(r"# error(?:: (?P<mistake>\w+) (?P<word>\w+))?$")
 
@@ -90,6 +108,30 @@ def test_a_mistake_has_one_line(checked: tuple[Checker, Findings]) -> None:
             (message,) = findings[place]
             wanted = MESSAGES[mark["mistake"]][checker.name].format(mark["word"])
             assert wanted in message.splitlines()[0]
+
+
+@pytest.fixture(scope="session", params=COMMANDS)
+def editor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, user: Path
+) -> Iterator[tuple[str, LanguageServer]]:
+    """A language server with its name, as it runs behind an editor."""
+    with LanguageServer(request.param, tmp_path_factory.mktemp("edited"), user) as server:
+        yield request.param, server
+
+
+@pytest.mark.parametrize(("what", "line"), ANSWERS)
+def test_an_editor_shows_what_is_under_the_pointer(
+    editor: tuple[str, LanguageServer], what: str, line: str
+) -> None:
+    name, server = editor
+    before, _, after = line.partition("|")
+    server.write(f"from typedvision import create_model, models\n{before}{after}\n")
+    answer = server.ask(what, 1, len(before))
+    if what == "signatureHelp":
+        signature = answer["signatures"][answer["activeSignature"]]
+        answer = signature["parameters"][answer["activeParameter"]]
+    text, answered_by = ANSWERS[what, line]
+    assert (text in json.dumps(answer)) is (name in answered_by)
 
 
 def test_there_are_marks_and_unmarked_files() -> None:

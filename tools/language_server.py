@@ -4,31 +4,47 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+COMMANDS = {
+    "pyright": ("pyright-langserver", "--stdio"),
+    "basedpyright": ("basedpyright-langserver", "--stdio"),
+    "pyrefly": ("pyrefly", "lsp"),
+    "ty": ("ty", "server"),
+}
+"""What starts each of the language servers that are installed here."""
+
+PATIENCE = 60.0
+"""Seconds after which a server that does not answer is ended."""
 
 
 class LanguageServer:
     """A language server that speaks over its standard streams, with one open file.
 
     Args:
-        command: what starts the server.
+        name: the server, a key of `COMMANDS`.
         folder: the user's project.
-        settings: the editor's settings, as the server asks for them.
+        python: the interpreter of the environment that the user works in.
     """
 
-    def __init__(
-        self, command: Sequence[str], folder: Path, settings: Mapping[str, object]
-    ) -> None:
-        self._settings = settings
+    def __init__(self, name: str, folder: Path, python: Path) -> None:
+        program, *arguments = COMMANDS[name]
         self._uri = (folder / "editing.py").as_uri()
         self._version = 0
         self._number = 0
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [Path(sys.executable).parent / program, *arguments],
+            env=_activated(python),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         root = {"uri": folder.as_uri(), "name": folder.name}
         abilities = {
@@ -99,20 +115,24 @@ class LanguageServer:
     def _request(self, method: str, params: object) -> Any:
         self._number += 1
         self._send({"id": self._number, "method": method, "params": params})
+        end = threading.Timer(PATIENCE, self._process.kill)
+        end.start()
+        try:
+            return self._result(method)
+        finally:
+            end.cancel()
+
+    def _result(self, method: str) -> Any:
+        """What the server says to the last request; what it asks meanwhile is answered."""
         while True:
             message = self._receive()
             if "method" in message:
                 if "id" in message:
-                    self._send({"id": message["id"], "result": self._answer(message)})
+                    self._send({"id": message["id"], "result": _answer(message)})
             elif message.get("id") == self._number:
                 if "error" in message:
                     raise RuntimeError(f"{method}: {message['error']['message']}")
                 return message["result"]
-
-    def _answer(self, message: Mapping[str, Any]) -> object:
-        if message["method"] != "workspace/configuration":
-            return None
-        return [self._settings.get(item["section"]) for item in message["params"]["items"]]
 
     def _notify(self, method: str, params: object) -> None:
         self._send({"method": method, "params": params})
@@ -134,6 +154,19 @@ class LanguageServer:
             raise EOFError("the language server has ended")
         message: dict[str, Any] = json.loads(self._process.stdout.read(length))
         return message
+
+
+def _answer(message: Mapping[str, Any]) -> object:
+    """To what a server asks its editor: no setting is made."""
+    if message["method"] != "workspace/configuration":
+        return None
+    return [None for _ in message["params"]["items"]]
+
+
+def _activated(python: Path) -> dict[str, str]:
+    """The variables of a shell in which the environment of this interpreter is active."""
+    path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "VIRTUAL_ENV": str(python.parents[1])}
 
 
 def _children(process: int) -> list[int]:
