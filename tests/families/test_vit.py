@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from typedvision.families.vit.model import VisionTransformer
 from typedvision.layers.attention import LAMBDAS, Attention, DifferentialAttention
 from typedvision.layers.init import initialize
 from typedvision.layers.mlp import GluMlp
-from typedvision.layers.patch_embed import PatchDropout, PatchEmbed
+from typedvision.layers.patch_embed import PatchDropout, PatchEmbed, resample_patch_kernel
 from typedvision.layers.position import resample_position_table
 from typedvision.layers.token_pool import GlobalTokenPool
 
@@ -125,6 +126,22 @@ def test_a_table_is_resampled_row_by_row() -> None:
     torch.testing.assert_close(table[0, 2:, 1], torch.full((24,), 5.0))
     assert resample_position_table(ramp, (4, 6), (4, 6)) is ramp
     assert resample_position_table(ramp.bfloat16(), (4, 6), (2, 2)).dtype == torch.bfloat16
+
+
+def test_flexivit_brings_weights_to_other_sizes_bilinearly(tmp_path: Path) -> None:
+    config = tv.configure("flexivit_small", depth=1, embed_dim=16, num_heads=2, img_size=64)
+    saved = tv.create_model(config, seed=0)
+    assert isinstance(saved, VisionTransformer)
+    tv.save_model(saved, tmp_path / "flexi.safetensors")
+    model = tv.create_model(
+        config, checkpoint_path=tmp_path / "flexi.safetensors", img_size=32, patch_size=4
+    )
+    assert isinstance(model, VisionTransformer)
+    maps = saved.pos_embed.reshape(1, 4, 4, 16).permute(0, 3, 1, 2)
+    table = torch.nn.functional.interpolate(maps, (8, 8), mode="bilinear", antialias=False)
+    torch.testing.assert_close(model.pos_embed, table.flatten(2).transpose(1, 2))
+    kernel = resample_patch_kernel(saved.patch_embed.proj.weight, (4, 4), "bilinear")
+    torch.testing.assert_close(model.patch_embed.proj.weight, kernel)
 
 
 def test_any_size_is_the_same_as_a_changed_size() -> None:

@@ -34,14 +34,17 @@ def result_of(case: str) -> Tensor:
     match case.split():
         case ["input_channels", count]:
             return convert_input_channels(wave(2, 3, 2, 2), int(count))
-        case ["patch_kernel", old, new]:
-            return resample_patch_kernel(wave(2, 1, *sizes(old)), sizes(new))
-        case ["position_table", prefix, side, new]:
+        case ["patch_kernel", old, new, "bicubic" | "bilinear" as mode]:
+            shape = torch.Size([2, 1, *sizes(new)])
+            how = Adaptation(("patch_kernel",), "", resampling=mode)
+            return adapt(wave(2, 1, *sizes(old)), how, shape)
+        case ["position_table", prefix, side, new, "bicubic" | "bilinear" as mode]:
             grids = (int(side), int(side)), sizes(new)
             height, width = sizes(new)
             shape = torch.Size([1, int(prefix) + height * width, 3])
             table = wave(1, int(prefix) + int(side) ** 2, 3)
-            return adapt(table, Adaptation(("position_table",), "", grids), shape)
+            how = Adaptation(("position_table",), "", grids, mode)
+            return adapt(table, how, shape)
         case ["relative_table", side, new]:
             grids = (int(side), int(side)), sizes(new)
             table = wave((2 * int(side) - 1) ** 2, 2)

@@ -1664,6 +1664,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        resampling: typedvision.config.names.Resampling = ...,
         weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
@@ -1717,6 +1718,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            resampling: How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013). One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
             weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
@@ -1773,6 +1775,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        resampling: typedvision.config.names.Resampling = ...,
         weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
@@ -1818,6 +1821,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            resampling: How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013). One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
             weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
@@ -1867,6 +1871,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        resampling: typedvision.config.names.Resampling = ...,
         weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
@@ -1912,6 +1917,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            resampling: How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013). One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
             weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.

@@ -80,6 +80,10 @@ TokenPool = Literal["", "token", "avg", "max", "avgmax"]
 """How tokens become a vector: the first one (the class token), or the mean, maximum or both of
 all; `""` (nothing) leaves the tokens as they are."""
 
+Resampling = Literal["bicubic", "bilinear"]
+"""How what was learnt for one size is brought to another: bicubic with antialiasing, or bilinear
+without."""
+
 WeightInitName = Literal["", "jax", "jax_nlhb", "moco", "reset", "skip"]
 WeightInit = Annotated[WeightInitName, AfterValidator(_one_name)]
 """How a transformer's linear layers begin; `""` is a normal distribution; `skip` is stored as

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.config.names import Resampling
+
 
 class PatchEmbed(nn.Module):
     """Splits a picture into patches and projects each (https://arxiv.org/abs/2010.11929, eq. 1).
@@ -88,22 +90,25 @@ class PatchDropout(nn.Module):
         return f"{self.rate:.3g}, prefix={self.prefix}"
 
 
-def resample_patch_kernel(weight: Tensor, size: tuple[int, int]) -> Tensor:
+def resample_patch_kernel(
+    weight: Tensor, size: tuple[int, int], mode: Resampling = "bicubic"
+) -> Tensor:
     """The weight of a patch embedding for another patch size.
 
-    The pseudo-inverse of bicubic resizing: a resized patch gives the embedding that the patch gave
+    The pseudo-inverse of resizing: a resized patch gives the embedding that the patch gave
     (https://arxiv.org/abs/2212.08013, section 3.4).
 
     Args:
         weight: (out, in, height, width).
         size: height and width that it shall have.
+        mode: how a patch is resized; antialiased where that is bicubic.
 
     Returns:
         The new weight, (out, in, *size).
     """
     old = (weight.shape[2], weight.shape[3])
     pixels = torch.eye(old[0] * old[1]).reshape(-1, 1, *old)
-    resize = F.interpolate(pixels, size, mode="bicubic", antialias=True).flatten(1)
+    resize = F.interpolate(pixels, size, mode=mode, antialias=mode == "bicubic").flatten(1)
     # `resize` is (old pixels, new pixels): row by row, what becomes of each old pixel.
     resampled: Tensor = weight.float().flatten(2) @ torch.linalg.pinv(resize).T.to(weight.device)
     return resampled.reshape(*weight.shape[:2], *size).to(weight.dtype)

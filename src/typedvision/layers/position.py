@@ -6,17 +6,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from typedvision.config.names import Resampling
+
 
 def resample_position_table(
-    table: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]
+    table: Tensor,
+    old_grid: tuple[int, int],
+    new_grid: tuple[int, int],
+    mode: Resampling = "bicubic",
 ) -> Tensor:
-    """A table for another grid of patches, by antialiased bicubic interpolation.
+    """A table for another grid of patches.
 
     Args:
         table: (1, P + h * w, D); the P embeddings in front, of tokens that are no patches, stay
             as they are.
         old_grid: rows and columns (h, w) of the patches that the table is for.
         new_grid: rows and columns of the patches that it shall be for.
+        mode: how it is interpolated; antialiased where that is bicubic.
 
     Returns:
         The new table, (1, P + h' * w', D).
@@ -28,7 +34,7 @@ def resample_position_table(
     # Interpolation in half precision is coarse, and not there on every device.
     dtype = table.dtype if table.dtype == torch.float64 else torch.float32
     image = patches.to(dtype).reshape(1, *old_grid, -1).permute(0, 3, 1, 2)
-    image = F.interpolate(image, new_grid, mode="bicubic", antialias=True)
+    image = F.interpolate(image, new_grid, mode=mode, antialias=mode == "bicubic")
     return torch.cat((prefix, image.flatten(2).transpose(1, 2).to(table.dtype)), dim=1)
 
 

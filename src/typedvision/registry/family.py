@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
 
 from typedvision.config.base import ModelConfig
+from typedvision.config.names import Resampling
 from typedvision.config.weights import PublishedWeights, VariantWeights
 from typedvision.errors import (
     ConfigError,
@@ -105,6 +106,8 @@ class Parts:
     """Tables whose length follows the size of a window."""
     patch_kernels: tuple[str, ...] = ()
     """Those of the first convolutions whose kernel follows the patch size."""
+    resampling: Resampling = "bicubic"
+    """How position tables and patch kernels are brought to another size."""
 
 
 class FamilyMeta(ABCMeta):

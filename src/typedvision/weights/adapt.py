@@ -21,12 +21,14 @@ def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
     for step in adaptation.steps:
         match step:
             case "patch_kernel":
-                tensor = resample_patch_kernel(tensor, (shape[2], shape[3]))
+                size = (shape[2], shape[3])
+                tensor = resample_patch_kernel(tensor, size, adaptation.resampling)
             case "input_channels":
                 tensor = convert_input_channels(tensor, shape[1])
             case "position_table":
                 assert adaptation.grids is not None
-                tensor = resample_position_table(tensor, *adaptation.grids)
+                grids, mode = adaptation.grids, adaptation.resampling
+                tensor = resample_position_table(tensor, *grids, mode)
             case "relative_table":
                 assert adaptation.grids is not None
                 tensor = resample_relative_table(tensor, *adaptation.grids)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from typedvision.config.names import Resampling
 from typedvision.errors import Problem, WeightsError
 from typedvision.registry.family import Parts, PositionTable, RelativeTable
 
@@ -36,6 +37,8 @@ class Adaptation:
     """The change in words: `input channels 3 -> 1`."""
     grids: tuple[tuple[int, int], tuple[int, int]] | None = None
     """For a table of positions, the checkpoint's rows and columns, and the model's."""
+    resampling: Resampling = "bicubic"
+    """How a position table or a patch kernel is brought to another size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +172,21 @@ def _adaptation(key: str, wanted: TensorKind, given: TensorKind, parts: Parts) -
         return None
     for table in parts.position_tables:
         if key == table.path:
-            return _position_table(table, wanted.shape, given.shape)
+            return _position_table(table, wanted.shape, given.shape, parts.resampling)
     for relative in parts.relative_tables:
         if key == relative.path:
             return _relative_table(relative, wanted.shape, given.shape)
     if key in (f"{path}.weight" for path in parts.first_conv):
-        kernel_may_change = key.removesuffix(".weight") in parts.patch_kernels
-        return _first_conv(wanted.shape, given.shape, kernel_may_change)
+        is_patch_kernel = key.removesuffix(".weight") in parts.patch_kernels
+        resampling = parts.resampling if is_patch_kernel else None
+        return _first_conv(wanted.shape, given.shape, resampling)
     return None
 
 
 def _first_conv(
-    wanted: tuple[int, ...], given: tuple[int, ...], kernel_may_change: bool
+    wanted: tuple[int, ...], given: tuple[int, ...], resampling: Resampling | None
 ) -> Adaptation | None:
-    """Of a weight (out, in, kernel...); the output channels must be the same."""
+    """Of a weight (out, in, kernel...); the kernel stays where there is no resampling for it."""
     steps: list[Step] = []
     words = []
     if wanted[2:] != given[2:]:
@@ -191,13 +195,16 @@ def _first_conv(
     if wanted[1] != given[1]:
         steps.append("input_channels")
         words.append(f"input channels {given[1]} -> {wanted[1]}")
-    if wanted[0] != given[0] or ("patch_kernel" in steps and not kernel_may_change):
+    if wanted[0] != given[0] or ("patch_kernel" in steps and resampling is None):
         return None
-    return Adaptation(tuple(steps), ", ".join(words))
+    return Adaptation(tuple(steps), ", ".join(words), resampling=resampling or "bicubic")
 
 
 def _position_table(
-    table: PositionTable, wanted: tuple[int, ...], given: tuple[int, ...]
+    table: PositionTable,
+    wanted: tuple[int, ...],
+    given: tuple[int, ...],
+    resampling: Resampling,
 ) -> Adaptation | None:
     """Of a table (1, prefix + rows * columns, width), whose old grid was a square."""
     rows, columns = table.grid
@@ -207,7 +214,7 @@ def _position_table(
         return None
     old = (side, side)
     text = f"position grid {_by(old)} -> {_by(table.grid)}"
-    return Adaptation(("position_table",), text, (old, table.grid))
+    return Adaptation(("position_table",), text, (old, table.grid), resampling)
 
 
 def _relative_table(

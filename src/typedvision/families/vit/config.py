@@ -22,7 +22,7 @@ from typedvision.config.base import (
     to_pair,
 )
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import Activation, TokenNorm, TokenPool, WeightInit
+from typedvision.config.names import Activation, Resampling, TokenNorm, TokenPool, WeightInit
 from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     """Dropout probability of the attention weights."""
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last block's residual branches; grows linearly from 0."""
+    resampling: Resampling = "bicubic"
+    """How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with
+    antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013)."""
     weight_init: WeightInit = ""
     """How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does
     (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`),

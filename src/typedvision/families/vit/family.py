@@ -40,6 +40,7 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
             classifier=("head", "head_dist") if cfg.distilled else ("head",),
             position_tables=(table,) if plan.positions else (),
             patch_kernels=("patch_embed.proj",),
+            resampling=cfg.resampling,
         )
 
     variants: ClassVar[Mapping[str, ModelConfig]] = {
@@ -353,13 +354,28 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
             img_size=336, patch_size=14, global_pool="avg", embed_dim=1024, depth=24, num_heads=16
         ),
         "flexivit_base": ViTConfig(
-            img_size=240, embed_dim=768, depth=12, num_heads=12, no_embed_class=True
+            img_size=240,
+            embed_dim=768,
+            depth=12,
+            num_heads=12,
+            no_embed_class=True,
+            resampling="bilinear",
         ),
         "flexivit_large": ViTConfig(
-            img_size=240, embed_dim=1024, depth=24, num_heads=16, no_embed_class=True
+            img_size=240,
+            embed_dim=1024,
+            depth=24,
+            num_heads=16,
+            no_embed_class=True,
+            resampling="bilinear",
         ),
         "flexivit_small": ViTConfig(
-            img_size=240, embed_dim=384, depth=12, num_heads=6, no_embed_class=True
+            img_size=240,
+            embed_dim=384,
+            depth=12,
+            num_heads=6,
+            no_embed_class=True,
+            resampling="bilinear",
         ),
         "test_vit": ViTConfig(
             img_size=160, embed_dim=64, depth=6, num_heads=2, mlp_ratio=3.0, dynamic_img_size=True
