@@ -203,8 +203,9 @@ def test_a_file_is_no_name(file: str) -> None:
 
 def test_the_peers_keywords_lead_to_the_call_that_does_it_here() -> None:
     with pytest.raises(tv.ConfigError) as caught:
-        tv.create_model("test_resnet", features_only=True, out_indices=(1, 2))
+        tv.create_model("test_resnet", features_only=True, out_indices=(1, 2), scriptable=True)
     assert [problem.message for problem in caught.value.problems] == [
         "no such option; feature levels come from create_backbone",
         "no such option; create_backbone takes it",
+        "no such option; every model exports as it is (export_model)",
     ]

@@ -240,10 +240,16 @@ def configure_family(family: AnyFamily, options: Mapping[str, object], subject: 
         raise ConfigError(error.summary, problems) from None
 
 
+_EXPORTS = "every model exports as it is (export_model)"
 _ELSEWHERE = {
     "features_only": "feature levels come from create_backbone",
     "out_indices": "create_backbone takes it",
     "output_fmt": "create_backbone takes it",
+    "pretrained_cfg": "pretrained= takes the tag, and a spec the preprocessing",
+    "pretrained_cfg_overlay": "checkpoint_path= takes the file, and a spec the preprocessing",
+    "scriptable": _EXPORTS,
+    "exportable": _EXPORTS,
+    "no_jit": _EXPORTS,
 }
 """What callers of timm's `create_model` write as an option, and who does it here."""
 
