@@ -83,6 +83,16 @@ def test_the_signature_has_each_keyword_with_the_variants_own_default() -> None:
     assert set(ResNetConfig.model_fields) < set(parameters)
 
 
+def test_its_documentation_says_what_each_keyword_means_here() -> None:
+    text = inspect.getdoc(models.seresnet50)
+    assert text is not None
+    assert text.startswith("ResNet, https://arxiv.org/abs/1512.03385\n\nWeights: a1_in1k, a2_in1k")
+    assert "    layers: Number of blocks of each stage. At least 1, at most 1024; " in text
+    assert "default: (3, 4, 6, 3).\n" in text
+    told = {line.strip().partition(": ")[0] for line in text.partition("Args:\n")[2].splitlines()}
+    assert told == set(inspect.signature(models.seresnet50).parameters)
+
+
 def test_a_variant_is_one_object_also_when_copied_and_pickled() -> None:
     variant = models.resnet50
     assert models.resnet50 is variant

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from typedvision import factory
 from typedvision.errors import UnknownNameError
 from typedvision.registry import index
-from typedvision.stubs.options import type_source
+from typedvision.stubs.options import keywords, options, type_source
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
@@ -32,6 +32,7 @@ class _Variant:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.__doc__ = self._document()
 
     # Any: what the keywords may be stands in the generated stub; `create_model` checks them.
     def __call__(self, **options: Any) -> ImageModel:
@@ -54,21 +55,32 @@ class _Variant:
     @property
     def __signature__(self) -> inspect.Signature:
         """What `help()` and the completion of a REPL show: every keyword, with its default here."""
-        keywords = inspect.signature(factory.create_model).parameters.values()
+        shared = inspect.signature(factory.create_model).parameters.values()
         config = self.config()
         kind = inspect.Parameter.KEYWORD_ONLY
-        options = [
+        own = [
             inspect.Parameter(name, kind, default=value, annotation=type_source(field.annotation))
             for (name, value), field in zip(config, type(config).model_fields.values(), strict=True)
         ]
-        return inspect.Signature([*(one for one in keywords if one.kind is kind), *options])
+        return inspect.Signature([*(one for one in shared if one.kind is kind), *own])
+
+    def _document(self) -> str:
+        """What `help()` and a notebook's `?` show: paper, weights, and what each keyword means."""
+        family, config = index.family_of(self.name), self.config()
+        known = [*keywords(factory.create_model), *options(type(config), [config])]
+        lines = [f"    {each.name}: {each.doc}" for each in known]
+        head = f"{family.title}, {family.paper}\n\nWeights: {self._weights()}.\n\nArgs:"
+        return "\n".join([head, *lines])
+
+    def _weights(self) -> str:
+        return ", ".join(self.tags) or "none: no weights are published"
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in self.config())
+        values = ", ".join(f"{name}={value!r}" for name, value in self.config())
         rows = {
             "family": index.family_of(self.name).key,
-            "tags": ", ".join(self.tags) or "none: no weights are published",
-            "options": options,
+            "tags": self._weights(),
+            "options": values,
         }
         text = [
             textwrap.fill(value, 100, initial_indent=f"  {title:9}", subsequent_indent=" " * 11)
