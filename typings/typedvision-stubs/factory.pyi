@@ -14,6 +14,8 @@ import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.mobilenetv3.config
 import typedvision.families.mobilenetv3.model
+import typedvision.families.regnet.config
+import typedvision.families.regnet.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
 import typedvision.families.swin.config
@@ -271,6 +273,45 @@ _MobileNetV3Name: TypeAlias = Literal[
     "tf_mobilenetv3_small_075",
     "tf_mobilenetv3_small_100",
     "tf_mobilenetv3_small_minimal_100",
+]
+
+_RegNetName: TypeAlias = Literal[
+    "regnetv_040",
+    "regnetv_064",
+    "regnetx_002",
+    "regnetx_004",
+    "regnetx_004_tv",
+    "regnetx_006",
+    "regnetx_008",
+    "regnetx_016",
+    "regnetx_032",
+    "regnetx_040",
+    "regnetx_064",
+    "regnetx_080",
+    "regnetx_120",
+    "regnetx_160",
+    "regnetx_320",
+    "regnety_002",
+    "regnety_004",
+    "regnety_006",
+    "regnety_008",
+    "regnety_008_tv",
+    "regnety_016",
+    "regnety_032",
+    "regnety_040",
+    "regnety_040_sgn",
+    "regnety_064",
+    "regnety_080",
+    "regnety_080_tv",
+    "regnety_120",
+    "regnety_1280",
+    "regnety_160",
+    "regnety_2560",
+    "regnety_320",
+    "regnety_640",
+    "regnetz_005",
+    "regnetz_040",
+    "regnetz_040_h",
 ]
 
 _ResNetName: TypeAlias = Literal[
@@ -936,6 +977,93 @@ def create_model(
         head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
         se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
         layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _RegNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depth: int = ...,
+    w0: int = ...,
+    wa: float = ...,
+    wm: float = ...,
+    group_size: int = ...,
+    group_min_ratio: float = ...,
+    bottle_ratio: float = ...,
+    se_ratio: float = ...,
+    stem_width: int = 32,
+    downsample: Literal["conv1x1", "avg"] | None = ...,
+    linear_out: bool = ...,
+    preact: bool = ...,
+    num_features: int = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = ...,
+    norm_group_size: int | None = ...,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+    zero_init_last: bool = ...,
+) -> typedvision.families.regnet.model.RegNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depth: Number of blocks (d in equation 2); they must fall into four stages. At least 1, at most 1024; default: the variant's own.
+        w0: Width of the first block, a multiple of 8 (equation 2). At least 1, at most 65536; default: the variant's own.
+        wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
+        wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
+        group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
+        group_min_ratio: Least share of a width that is kept where it is rounded to whole groups, halves up; with 0 they are rounded to even. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+        bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
+        stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
+        downsample: Shortcut where the shape changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
+        preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
+        num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
+        output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity; without effect where normalisation comes first. Default: the variant's own, True where it says none.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1751,6 +1879,95 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _RegNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depth: int = ...,
+    w0: int = ...,
+    wa: float = ...,
+    wm: float = ...,
+    group_size: int = ...,
+    group_min_ratio: float = ...,
+    bottle_ratio: float = ...,
+    se_ratio: float = ...,
+    stem_width: int = 32,
+    downsample: Literal["conv1x1", "avg"] | None = ...,
+    linear_out: bool = ...,
+    preact: bool = ...,
+    num_features: int = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = ...,
+    norm_group_size: int | None = ...,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+    zero_init_last: bool = ...,
+) -> typedvision.backbone.Backbone[typedvision.families.regnet.model.RegNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depth: Number of blocks (d in equation 2); they must fall into four stages. At least 1, at most 1024; default: the variant's own.
+        w0: Width of the first block, a multiple of 8 (equation 2). At least 1, at most 65536; default: the variant's own.
+        wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
+        wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
+        group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
+        group_min_ratio: Least share of a width that is kept where it is rounded to whole groups, halves up; with 0 they are rounded to even. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+        bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
+        stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
+        downsample: Shortcut where the shape changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
+        preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
+        num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
+        output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity; without effect where normalisation comes first. Default: the variant's own, True where it says none.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _ResNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -2392,6 +2609,67 @@ def configure(
         head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
         se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
         layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _RegNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depth: int = ...,
+    w0: int = ...,
+    wa: float = ...,
+    wm: float = ...,
+    group_size: int = ...,
+    group_min_ratio: float = ...,
+    bottle_ratio: float = ...,
+    se_ratio: float = ...,
+    stem_width: int = 32,
+    downsample: Literal["conv1x1", "avg"] | None = ...,
+    linear_out: bool = ...,
+    preact: bool = ...,
+    num_features: int = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = ...,
+    norm_group_size: int | None = ...,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+    zero_init_last: bool = ...,
+) -> typedvision.families.regnet.config.RegNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depth: Number of blocks (d in equation 2); they must fall into four stages. At least 1, at most 1024; default: the variant's own.
+        w0: Width of the first block, a multiple of 8 (equation 2). At least 1, at most 65536; default: the variant's own.
+        wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
+        wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
+        group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
+        group_min_ratio: Least share of a width that is kept where it is rounded to whole groups, halves up; with 0 they are rounded to even. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+        bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
+        stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
+        downsample: Shortcut where the shape changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
+        preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
+        num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
+        output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity; without effect where normalisation comes first. Default: the variant's own, True where it says none.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.

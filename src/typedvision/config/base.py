@@ -177,6 +177,28 @@ def undivided_channels(norm_layer: str | None, channels: Iterable[int]) -> Itera
             return
 
 
+def norm_group_conflicts(
+    norm_layer: str, norm_group_size: int | None, channels: Iterable[int]
+) -> Iterator[Conflict]:
+    """The conflicts of a normalisation with the size of its groups, and with these channels."""
+    if norm_layer not in ("groupnorm", "evonorms0"):
+        if norm_group_size is not None:
+            yield Conflict(
+                f"'norm_group_size' means nothing to 'norm_layer' = '{norm_layer}': leave it out, "
+                "or normalise by 'groupnorm'",
+                "norm_group_size",
+            )
+        return
+    for odd in (count for count in channels if count % (norm_group_size or 32)):
+        parts = "32 groups" if norm_group_size is None else f"groups of {norm_group_size}"
+        yield Conflict(
+            f"'norm_layer' = '{norm_layer}' cannot divide {odd} channels into {parts}: set another "
+            "'norm_group_size'",
+            "norm_group_size",
+        )
+        return
+
+
 def _frozen(value: object, outside: tuple[int, ...]) -> object:
     """Lists as tuples, so that configs can be shared, and one zero only.
 

@@ -16,6 +16,7 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Whole,
+    norm_group_conflicts,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -121,26 +122,7 @@ class MobileConfig(ModelConfig):
         if any(row.divides for row in rows):
             for block in self.plan().blocks():
                 yield from (Conflict(message, "block_args") for message in block.conflicts())
-        yield from self._norm_group_conflicts()
-
-    def _norm_group_conflicts(self) -> Iterator[Conflict]:
-        size = self.norm_group_size
-        if self.norm_layer not in ("groupnorm", "evonorms0"):
-            if size is not None:
-                yield Conflict(
-                    f"'norm_group_size' means nothing to 'norm_layer' = '{self.norm_layer}': "
-                    "leave it out, or normalise by 'groupnorm'",
-                    "norm_group_size",
-                )
-            return
-        for channels in self.normalized():
-            if channels % (size or 32):
-                parts = "32 groups" if size is None else f"groups of {size}"
-                yield Conflict(
-                    f"'norm_layer' = '{self.norm_layer}' cannot divide {channels} channels into "
-                    f"{parts}: set another 'norm_group_size'",
-                    "norm_group_size",
-                )
+        yield from norm_group_conflicts(self.norm_layer, self.norm_group_size, self.normalized())
 
     def normalized(self) -> Iterator[int]:
         """The number of channels of each normalisation, the head's left out."""

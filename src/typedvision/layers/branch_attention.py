@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.layers.conv import conv2d
-from typedvision.layers.norm_act import ConvNormReLU
+from typedvision.layers.norm_act import Conv2dNormAct
 
 
 class SelectiveKernel(nn.Module):
@@ -24,7 +24,8 @@ class SelectiveKernel(nn.Module):
     def __init__(self, channels: int, reduced: int) -> None:
         super().__init__()
         self.paths: nn.ModuleList = nn.ModuleList(
-            ConvNormReLU(channels // 2, channels, 3, dilation=dilation) for dilation in (1, 2)
+            Conv2dNormAct(channels // 2, channels, 3, "relu", dilation=dilation)
+            for dilation in (1, 2)
         )
         self.attn: _Selection = _Selection(channels, reduced)
 

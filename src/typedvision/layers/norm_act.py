@@ -50,18 +50,42 @@ def norm_act(
             return RMSNormAct2d(channels, act, eps or 1e-6)
 
 
-class ConvNormReLU(nn.Module):
-    """A convolution that keeps the size, batch normalisation and ReLU."""
+class Conv2dNormAct(nn.Module):
+    """A convolution without a bias, a normalisation and a non-linearity.
+
+    Args:
+        in_channels: C.
+        out_channels: D.
+        kernel_size: side of the kernel.
+        act: the non-linearity; None for none.
+        norm_layer: the normalisation.
+        norm_group_size: channels of its groups, where it has groups; None for 32 groups.
+        stride: input positions for each output position, s.
+        dilation: distance of the kernel's elements.
+        groups: groups of the convolution.
+    """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, *, dilation: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        act: Activation | None,
+        *,
+        norm_layer: ConvNormAct = "batchnorm2d",
+        norm_group_size: int | None = None,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
     ) -> None:
         super().__init__()
-        self.conv: nn.Conv2d = conv2d(in_channels, out_channels, kernel_size, dilation=dilation)
-        self.bn: BatchNormAct2d = BatchNormAct2d(out_channels, "relu", eps=1e-5, momentum=0.1)
+        self.conv: nn.Conv2d = conv2d(
+            in_channels, out_channels, kernel_size, stride=stride, dilation=dilation, groups=groups
+        )
+        self.bn: nn.Module = norm_act(norm_layer, out_channels, act, group_size=norm_group_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H, W)."""
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
         return self.bn(self.conv(x))
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from typedvision.errors import UsageError
 from typedvision.layers.attention import attend
 from typedvision.layers.init import NORM, Inits, kaiming_normal_fan_out, normal, torch_linear, zeros
-from typedvision.layers.norm_act import ConvNormReLU
+from typedvision.layers.norm_act import Conv2dNormAct
 
 
 class NonLocalAttention(nn.Module):
@@ -68,9 +68,9 @@ class BilinearAttention(nn.Module):
 
     def __init__(self, channels: int, reduced: int) -> None:
         super().__init__()
-        self.conv1: ConvNormReLU = ConvNormReLU(channels, reduced, 1)
+        self.conv1: Conv2dNormAct = Conv2dNormAct(channels, reduced, 1, "relu")
         self.ba: _BilinearTransform = _BilinearTransform(reduced)
-        self.conv2: ConvNormReLU = ConvNormReLU(reduced, channels, 1)
+        self.conv2: Conv2dNormAct = Conv2dNormAct(reduced, channels, 1, "relu")
         self.dropout: nn.Dropout2d = nn.Dropout2d(0.2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,10 +87,10 @@ class _BilinearTransform(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         side, scores = self.side, self.groups * self.side**2
-        self.conv1: ConvNormReLU = ConvNormReLU(channels, self.groups, 1)
+        self.conv1: Conv2dNormAct = Conv2dNormAct(channels, self.groups, 1, "relu")
         self.conv_p: nn.Conv2d = nn.Conv2d(self.groups, scores, (side, 1))
         self.conv_q: nn.Conv2d = nn.Conv2d(self.groups, scores, (1, side))
-        self.conv2: ConvNormReLU = ConvNormReLU(channels, channels, 1)
+        self.conv2: Conv2dNormAct = Conv2dNormAct(channels, channels, 1, "relu")
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
