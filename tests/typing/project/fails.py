@@ -43,6 +43,8 @@ models.convnext_tiny(ls_init_value="1e-6")  # error
 models.swin_tiny_patch4_window7_224(use_grn=True)  # error: option use_grn
 models.vgg16_bn(replace_stem_pool=True)  # error: option replace_stem_pool
 models.densenet121(growthrate=16)  # error: option growthrate
+models.regnety_032(layers=(2, 5, 13, 1))  # error: option layers
+models.regnety_032(downsample="conv")  # error
 models.mobilenetv3_large_100(se_layer=SqueezeExcite(rd_divisor="8"))  # error
 models.mobilenetv3_large_100(se_layer=BlockArgs(attn_layer="se"))  # error
 models.deit_base_distilled_patch16_224(distiled=True)  # error: option distiled
@@ -50,6 +52,7 @@ create_model("convnext_tiny", window_size=7)  # error
 create_model("swin_tiny_patch4_window7_224", use_grn=True)  # error
 create_model("vgg16_bn", growth_rate=3)  # error
 create_model("densenet121", growth_rate="16")  # error
+create_model("regnetz_005", group_size=4.0)  # error
 create_model("mobilenetv3_large_100", se_layer=BlockArgs(attn_layer="se"))  # error
 create_model("deit_base_distilled_patch16_224", global_pool="tokens")  # error
 create_model("tv_densenet121", growth_rate=16)  # error

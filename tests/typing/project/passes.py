@@ -34,6 +34,7 @@ from typedvision.families.convnext.model import ConvNeXt
 from typedvision.families.densenet.model import DenseNet
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.families.mobilenetv3.model import MobileNetV3
+from typedvision.families.regnet.model import RegNet
 from typedvision.families.resnet.config import BlockArgs, ResNetConfig
 from typedvision.families.resnet.family import ResNetFamily
 from typedvision.families.resnet.model import ResNet
@@ -77,6 +78,8 @@ assert_type(create_model("densenet121", bn_size=2), DenseNet)
 assert_type(models.mobilenetv3_large_100(se_layer=SqueezeExcite(rd_divisor=8)), MobileNetV3)
 assert_type(create_model("lcnet_050", se_layer=SqueezeExcite()), MobileNetV3)
 assert_type(models.lcnet_050.config(head_bias=False), MobileNetV3Config)
+assert_type(models.regnety_032(pretrained="ra_in1k", se_ratio=0.5), RegNet)
+assert_type(create_model("regnetz_005", downsample=None, num_features=0), RegNet)
 distilled = models.deit_base_distilled_patch16_224(pretrained=True)
 assert_type(distilled, VisionTransformer)
 assert_type(create_model("deit_base_distilled_patch16_224", distilled=False), VisionTransformer)
