@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.config.names import Resampling
+from typedvision.errors import UsageError
 
 
 class PatchEmbed(nn.Module):
@@ -46,6 +47,28 @@ class PatchEmbed(nn.Module):
         if self.pad:
             height, width = height + -height % tall, width + -width % wide
         return height // tall, width // wide
+
+    def check_size(self, x: Tensor, img_size: tuple[int, int] | None, otherwise: str = "") -> None:
+        """Refuse pictures that the model cannot take.
+
+        Args:
+            x: pictures, (N, C, H, W).
+            img_size: the height and width that they must have; None for any whole patches.
+            otherwise: what the caller can do instead of resizing pictures or model.
+
+        Raises:
+            UsageError: they have another size.
+        """
+        (height, width), (tall, wide) = x.shape[-2:], self.patch_size
+        if img_size is not None and (height, width) != img_size:
+            wanted = f"of {img_size[0]} x {img_size[1]} pixels"
+            instead = f"call model.set_input_size(({height}, {width}))"
+        elif img_size is None and not self.pad and (height % tall or width % wide):
+            wanted, instead = f"in multiples of {tall} x {wide} pixels", "resize them"
+        else:
+            return
+        ways = f"{instead}, or {otherwise}" if otherwise else instead
+        raise UsageError(f"this model takes pictures {wanted}; got {height} x {width}: {ways}")
 
     def set_patch_size(self, size: tuple[int, int]) -> None:
         """Split into patches of another size; the projection is resampled."""

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool
-from typedvision.errors import UsageError
 from typedvision.families.swin.config import (
     BlockPlan,
     StagePlan,
@@ -57,7 +56,10 @@ class SwinTransformer(ImageModel):
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, H / 4, W / 4, D), ..., (N, H / 32, W / 32, 8 D)."""
-        self._check_size(x)
+        if self.any_size:
+            self.patch_embed.check_size(x, None)
+        else:
+            self.patch_embed.check_size(x, self.img_size, "build it with strict_img_size=False")
         x = self.patch_embed(x)
         for stage in self.layers:
             merge, blocks = stage.children()
@@ -79,20 +81,6 @@ class SwinTransformer(ImageModel):
     def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
         """(N, h, w, D) to (N, D, h, w)."""
         return x.permute(0, 3, 1, 2).contiguous()
-
-    def _check_size(self, x: Tensor) -> None:
-        (height, width), (tall, wide) = x.shape[-2:], self.patch_embed.patch_size
-        if not self.any_size and (height, width) != self.img_size:
-            raise UsageError(
-                f"this model takes pictures of {self.img_size[0]} x {self.img_size[1]} pixels; "
-                f"got {height} x {width}: call model.set_input_size(({height}, {width})), or build "
-                "it with strict_img_size=False"
-            )
-        if self.any_size and (height % tall or width % wide):
-            raise UsageError(
-                f"this model takes pictures in multiples of {tall} x {wide} pixels; "
-                f"got {height} x {width}: resize them"
-            )
 
     def set_input_size(
         self,

@@ -137,7 +137,10 @@ class VisionTransformer(ImageModel):
 
     def _patches(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the embedded patches, (N, h, w, D)."""
-        self._check_size(x)
+        if self.any_size:
+            self.patch_embed.check_size(x, None, "build it with dynamic_img_pad=True")
+        else:
+            self.patch_embed.check_size(x, self.img_size, "build it with dynamic_img_size=True")
         return self.patch_embed(x)
 
     def _tokens(self, patches: Tensor) -> Tensor:
@@ -153,21 +156,6 @@ class VisionTransformer(ImageModel):
         if not self.embeds_prefix:
             x = torch.cat((*front, x), dim=1)
         return self.pos_drop(x)
-
-    def _check_size(self, x: Tensor) -> None:
-        height, width = x.shape[-2:]
-        if not self.any_size and (height, width) != self.img_size:
-            raise UsageError(
-                f"this model takes pictures of {self.img_size[0]} x {self.img_size[1]} pixels; "
-                f"got {height} x {width}: call model.set_input_size(({height}, {width})), or build "
-                "it with dynamic_img_size=True"
-            )
-        tall, wide = self.patch_embed.patch_size
-        if self.any_size and not self.patch_embed.pad and (height % tall or width % wide):
-            raise UsageError(
-                f"this model takes pictures in multiples of {tall} x {wide} pixels; "
-                f"got {height} x {width}: resize them, or build it with dynamic_img_pad=True"
-            )
 
     def set_input_size(self, img_size: int | tuple[int, int]) -> None:
         """Take pictures of another size: the position table is resampled, and `spec` follows.
