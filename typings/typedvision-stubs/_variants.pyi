@@ -14,6 +14,8 @@ import typedvision.families.regnet.config
 import typedvision.families.regnet.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
+import typedvision.families.resnetv2.config
+import typedvision.families.resnetv2.model
 import typedvision.families.swin.config
 import typedvision.families.swin.model
 import typedvision.families.vgg.config
@@ -1497,6 +1499,195 @@ class ResNetVariant(Generic[_TagT]):
             zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
             block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
             pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class ResNetV2Variant(Generic[_TagT]):
+    """A published variant of ResNet V2 (https://arxiv.org/abs/1603.05027)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, int, int, int] = ...,
+        channels: tuple[int, int, int, int] = ...,
+        width_factor: float = ...,
+        stem_chs: int = 64,
+        stem_type: Literal["", "fixed", "same", "deep", "deep_fixed", "deep_same", "tiered"] = ...,
+        avg_down: bool = ...,
+        preact: bool = True,
+        basic: bool = ...,
+        bottle_ratio: float = ...,
+        act_layer: typedvision.config.names.ActivationName = "relu",
+        norm_layer: Literal["batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "frntlu"] = ...,
+        conv_layer: Literal["conv2d", "std_conv2d"] = ...,
+        conv_eps: float | None = ...,
+        output_stride: Literal[8, 16, 32] = 32,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+        zero_init_last: bool = False,
+    ) -> typedvision.families.resnetv2.model.ResNetV2:
+        """A ResNet V2 model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+            channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1024, 2048) where it says none.
+            width_factor: Factor of all channels, which are then rounded to multiples of 8. More than 0.0, at most 1024.0; default: the variant's own, 1 where it says none.
+            stem_chs: Output channels of the stem, before `width_factor`. At least 1, at most 65536; default: 64.
+            stem_type: One 7x7 convolution; three 3x3 ones (`deep`), or three of growing width (`tiered`). Its max pooling pads with what no maximum is; with zeros (`fixed`), as Big Transfer does; or below and right alone (`same`). One of '', 'fixed', 'same', 'deep', 'deep_fixed', 'deep_same', 'tiered'; default: the variant's own, '' where it says none.
+            avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
+            preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
+            basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
+            bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
+            conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
+            conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, int, int, int] = ...,
+        channels: tuple[int, int, int, int] = ...,
+        width_factor: float = ...,
+        stem_chs: int = 64,
+        stem_type: Literal["", "fixed", "same", "deep", "deep_fixed", "deep_same", "tiered"] = ...,
+        avg_down: bool = ...,
+        preact: bool = True,
+        basic: bool = ...,
+        bottle_ratio: float = ...,
+        act_layer: typedvision.config.names.ActivationName = "relu",
+        norm_layer: Literal["batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "frntlu"] = ...,
+        conv_layer: Literal["conv2d", "std_conv2d"] = ...,
+        conv_eps: float | None = ...,
+        output_stride: Literal[8, 16, 32] = 32,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+        zero_init_last: bool = False,
+    ) -> typedvision.families.resnetv2.config.ResNetV2Config:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+            channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1024, 2048) where it says none.
+            width_factor: Factor of all channels, which are then rounded to multiples of 8. More than 0.0, at most 1024.0; default: the variant's own, 1 where it says none.
+            stem_chs: Output channels of the stem, before `width_factor`. At least 1, at most 65536; default: 64.
+            stem_type: One 7x7 convolution; three 3x3 ones (`deep`), or three of growing width (`tiered`). Its max pooling pads with what no maximum is; with zeros (`fixed`), as Big Transfer does; or below and right alone (`same`). One of '', 'fixed', 'same', 'deep', 'deep_fixed', 'deep_same', 'tiered'; default: the variant's own, '' where it says none.
+            avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
+            preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
+            basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
+            bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
+            conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
+            conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, int, int, int] = ...,
+        channels: tuple[int, int, int, int] = ...,
+        width_factor: float = ...,
+        stem_chs: int = 64,
+        stem_type: Literal["", "fixed", "same", "deep", "deep_fixed", "deep_same", "tiered"] = ...,
+        avg_down: bool = ...,
+        preact: bool = True,
+        basic: bool = ...,
+        bottle_ratio: float = ...,
+        act_layer: typedvision.config.names.ActivationName = "relu",
+        norm_layer: Literal["batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "frntlu"] = ...,
+        conv_layer: Literal["conv2d", "std_conv2d"] = ...,
+        conv_eps: float | None = ...,
+        output_stride: Literal[8, 16, 32] = 32,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+        zero_init_last: bool = False,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+            channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1024, 2048) where it says none.
+            width_factor: Factor of all channels, which are then rounded to multiples of 8. More than 0.0, at most 1024.0; default: the variant's own, 1 where it says none.
+            stem_chs: Output channels of the stem, before `width_factor`. At least 1, at most 65536; default: 64.
+            stem_type: One 7x7 convolution; three 3x3 ones (`deep`), or three of growing width (`tiered`). Its max pooling pads with what no maximum is; with zeros (`fixed`), as Big Transfer does; or below and right alone (`same`). One of '', 'fixed', 'same', 'deep', 'deep_fixed', 'deep_same', 'tiered'; default: the variant's own, '' where it says none.
+            avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
+            preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
+            basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
+            bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
+            conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
+            conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.

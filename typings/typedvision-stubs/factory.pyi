@@ -18,6 +18,8 @@ import typedvision.families.regnet.config
 import typedvision.families.regnet.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
+import typedvision.families.resnetv2.config
+import typedvision.families.resnetv2.model
 import typedvision.families.swin.config
 import typedvision.families.swin.model
 import typedvision.families.vgg.config
@@ -396,6 +398,29 @@ _ResNetName: TypeAlias = Literal[
     "test_resnet",
     "wide_resnet101_2",
     "wide_resnet50_2",
+]
+
+_ResNetV2Name: TypeAlias = Literal[
+    "resnetv2_101",
+    "resnetv2_101d",
+    "resnetv2_101x1_bit",
+    "resnetv2_101x3_bit",
+    "resnetv2_152",
+    "resnetv2_152d",
+    "resnetv2_152x2_bit",
+    "resnetv2_152x4_bit",
+    "resnetv2_18",
+    "resnetv2_18d",
+    "resnetv2_34",
+    "resnetv2_34d",
+    "resnetv2_50",
+    "resnetv2_50d",
+    "resnetv2_50d_evos",
+    "resnetv2_50d_frn",
+    "resnetv2_50d_gn",
+    "resnetv2_50t",
+    "resnetv2_50x1_bit",
+    "resnetv2_50x3_bit",
 ]
 
 _SwinTransformerName: TypeAlias = Literal[
@@ -1153,6 +1178,87 @@ def create_model(
         zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
         block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
         pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _ResNetV2Name,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, int, int, int] = ...,
+    channels: tuple[int, int, int, int] = ...,
+    width_factor: float = ...,
+    stem_chs: int = 64,
+    stem_type: Literal["", "fixed", "same", "deep", "deep_fixed", "deep_same", "tiered"] = ...,
+    avg_down: bool = ...,
+    preact: bool = True,
+    basic: bool = ...,
+    bottle_ratio: float = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: Literal["batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "frntlu"] = ...,
+    conv_layer: Literal["conv2d", "std_conv2d"] = ...,
+    conv_eps: float | None = ...,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+    zero_init_last: bool = False,
+) -> typedvision.families.resnetv2.model.ResNetV2:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1024, 2048) where it says none.
+        width_factor: Factor of all channels, which are then rounded to multiples of 8. More than 0.0, at most 1024.0; default: the variant's own, 1 where it says none.
+        stem_chs: Output channels of the stem, before `width_factor`. At least 1, at most 65536; default: 64.
+        stem_type: One 7x7 convolution; three 3x3 ones (`deep`), or three of growing width (`tiered`). Its max pooling pads with what no maximum is; with zeros (`fixed`), as Big Transfer does; or below and right alone (`same`). One of '', 'fixed', 'same', 'deep', 'deep_fixed', 'deep_same', 'tiered'; default: the variant's own, '' where it says none.
+        avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
+        preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
+        basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
+        bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
+        conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
+        conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2059,6 +2165,89 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _ResNetV2Name,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, int, int, int] = ...,
+    channels: tuple[int, int, int, int] = ...,
+    width_factor: float = ...,
+    stem_chs: int = 64,
+    stem_type: Literal["", "fixed", "same", "deep", "deep_fixed", "deep_same", "tiered"] = ...,
+    avg_down: bool = ...,
+    preact: bool = True,
+    basic: bool = ...,
+    bottle_ratio: float = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: Literal["batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "frntlu"] = ...,
+    conv_layer: Literal["conv2d", "std_conv2d"] = ...,
+    conv_eps: float | None = ...,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+    zero_init_last: bool = False,
+) -> typedvision.backbone.Backbone[typedvision.families.resnetv2.model.ResNetV2]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1024, 2048) where it says none.
+        width_factor: Factor of all channels, which are then rounded to multiples of 8. More than 0.0, at most 1024.0; default: the variant's own, 1 where it says none.
+        stem_chs: Output channels of the stem, before `width_factor`. At least 1, at most 65536; default: 64.
+        stem_type: One 7x7 convolution; three 3x3 ones (`deep`), or three of growing width (`tiered`). Its max pooling pads with what no maximum is; with zeros (`fixed`), as Big Transfer does; or below and right alone (`same`). One of '', 'fixed', 'same', 'deep', 'deep_fixed', 'deep_same', 'tiered'; default: the variant's own, '' where it says none.
+        avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
+        preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
+        basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
+        bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
+        conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
+        conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _SwinTransformerName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -2733,6 +2922,61 @@ def configure(
         zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
         block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
         pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _ResNetV2Name,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, int, int, int] = ...,
+    channels: tuple[int, int, int, int] = ...,
+    width_factor: float = ...,
+    stem_chs: int = 64,
+    stem_type: Literal["", "fixed", "same", "deep", "deep_fixed", "deep_same", "tiered"] = ...,
+    avg_down: bool = ...,
+    preact: bool = True,
+    basic: bool = ...,
+    bottle_ratio: float = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: Literal["batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "frntlu"] = ...,
+    conv_layer: Literal["conv2d", "std_conv2d"] = ...,
+    conv_eps: float | None = ...,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+    zero_init_last: bool = False,
+) -> typedvision.families.resnetv2.config.ResNetV2Config:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1024, 2048) where it says none.
+        width_factor: Factor of all channels, which are then rounded to multiples of 8. More than 0.0, at most 1024.0; default: the variant's own, 1 where it says none.
+        stem_chs: Output channels of the stem, before `width_factor`. At least 1, at most 65536; default: 64.
+        stem_type: One 7x7 convolution; three 3x3 ones (`deep`), or three of growing width (`tiered`). Its max pooling pads with what no maximum is; with zeros (`fixed`), as Big Transfer does; or below and right alone (`same`). One of '', 'fixed', 'same', 'deep', 'deep_fixed', 'deep_same', 'tiered'; default: the variant's own, '' where it says none.
+        avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
+        preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
+        basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
+        bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+        act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
+        conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
+        conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.

@@ -50,8 +50,11 @@ class Conv2dSame(nn.Conv2d):
         return super().forward(padded)
 
 
-def pad_same(x: Tensor, kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
-    """Zeros around (N, C, H, W) so that a convolution gives ceil(H / s) x ceil(W / s) positions."""
+def pad_same(
+    x: Tensor, kernel_size: int, stride: int = 1, dilation: int = 1, value: float = 0.0
+) -> Tensor:
+    """`value` around (N, C, H, W) so that a kernel gives ceil(H / s) x ceil(W / s) positions."""
     reach = dilation * (kernel_size - 1)
     height, width = (max(reach - (size - 1) % stride, 0) for size in x.shape[-2:])
-    return F.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2))
+    sides = (width // 2, width - width // 2, height // 2, height - height // 2)
+    return F.pad(x, sides, value=value)

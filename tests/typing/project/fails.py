@@ -44,6 +44,7 @@ models.swin_tiny_patch4_window7_224(use_grn=True)  # error: option use_grn
 models.vgg16_bn(replace_stem_pool=True)  # error: option replace_stem_pool
 models.densenet121(growthrate=16)  # error: option growthrate
 models.regnety_032(layers=(2, 5, 13, 1))  # error: option layers
+models.resnetv2_50(norm_layer="frn")  # error
 models.regnety_032(downsample="conv")  # error
 models.mobilenetv3_large_100(se_layer=SqueezeExcite(rd_divisor="8"))  # error
 models.mobilenetv3_large_100(se_layer=BlockArgs(attn_layer="se"))  # error

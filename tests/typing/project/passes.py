@@ -38,6 +38,7 @@ from typedvision.families.regnet.model import RegNet
 from typedvision.families.resnet.config import BlockArgs, ResNetConfig
 from typedvision.families.resnet.family import ResNetFamily
 from typedvision.families.resnet.model import ResNet
+from typedvision.families.resnetv2.model import ResNetV2
 from typedvision.families.swin.model import SwinTransformer
 from typedvision.families.vgg.model import VGG
 from typedvision.families.vit.model import VisionTransformer
@@ -80,6 +81,7 @@ assert_type(create_model("lcnet_050", se_layer=SqueezeExcite()), MobileNetV3)
 assert_type(models.lcnet_050.config(head_bias=False), MobileNetV3Config)
 assert_type(models.regnety_032(pretrained="ra_in1k", se_ratio=0.5), RegNet)
 assert_type(create_model("regnetz_005", downsample=None, num_features=0), RegNet)
+assert_type(models.resnetv2_50(conv_layer="std_conv2d", norm_layer="frntlu"), ResNetV2)
 distilled = models.deit_base_distilled_patch16_224(pretrained=True)
 assert_type(distilled, VisionTransformer)
 assert_type(create_model("deit_base_distilled_patch16_224", distilled=False), VisionTransformer)
