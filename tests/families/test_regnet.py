@@ -17,6 +17,8 @@ CONFLICTS = [
     ({"depth": 3}, "depth"),
     ({"depth": 64}, "depth"),
     ({"preact": True, "linear_out": True}, "linear_out"),
+    ({"bottle_ratio": 0.01}, "bottle_ratio"),
+    ({"bottle_ratio": 3.3}, "bottle_ratio"),
     ({"se_ratio": 0.01}, "se_ratio"),
     ({"norm_layer": "groupnorm"}, "norm_group_size"),
     ({"norm_group_size": 8}, "norm_group_size"),
@@ -58,6 +60,33 @@ def test_half_a_group_is_rounded_to_even_or_up() -> None:
     assert isinstance(up, RegNetConfig)
     assert blocks(to_even)[-1] == (12, 384, 24)  # of 392, 24.5 groups of 16
     assert blocks(up)[-1] == (12, 400, 25)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.5, 0.9, 1.0])
+def test_nine_tenths_of_a_width_are_kept_at_any_ratio(ratio: float) -> None:
+    cfg = SMALL.replace(depth=7, wa=13.2, wm=1.87, group_size=24, group_min_ratio=ratio)
+    assert [stage.channels for stage in cfg.plan().stages] == [16, 48, 72, 96]
+
+
+def test_the_width_follows_from_the_rounded_output() -> None:
+    cfg = SMALL.replace(
+        depth=15, wa=11.89, wm=2.59, group_size=1, bottle_ratio=3.3, downsample="avg"
+    )
+    assert [(stage.blocks[0].width, stage.channels) for stage in cfg.plan().stages] == [
+        (50, 15),
+        (132, 40),
+        (340, 103),
+        (924, 280),
+    ]
+
+
+def test_a_change_of_dilation_alone_has_a_shortcut_with_weights() -> None:
+    """Four stages of 56, 64, 72 and 80 channels, all rounded to two groups of 32."""
+    cfg = SMALL.replace(depth=4, w0=56, wa=8.0, wm=1.125, group_size=32, output_stride=16)
+    last = cfg.plan().stages[-1].blocks[0]
+    assert (last.in_channels, last.out_channels, last.stride) == (64, 64, 1)
+    assert last.shortcut == "conv1x1"
+    assert cfg.replace(downsample=None).plan().stages[-1].blocks[0].shortcut is None
 
 
 def test_an_inverted_bottleneck_is_wide_inside() -> None:

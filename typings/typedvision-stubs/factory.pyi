@@ -1074,11 +1074,11 @@ def create_model(
         wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
         wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
         group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
-        group_min_ratio: Least share of a width that is kept where it is rounded to whole groups, halves up; with 0 they are rounded to even. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+        group_min_ratio: 0 rounds widths to whole groups with halves to even; anything else with halves up, and keeps 0.9 of a width at least, whatever is said here. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
         bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
         se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
         stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
-        downsample: Shortcut where the shape changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
         linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
         preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
         num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
@@ -2045,11 +2045,11 @@ def create_backbone(
         wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
         wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
         group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
-        group_min_ratio: Least share of a width that is kept where it is rounded to whole groups, halves up; with 0 they are rounded to even. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+        group_min_ratio: 0 rounds widths to whole groups with halves to even; anything else with halves up, and keeps 0.9 of a width at least, whatever is said here. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
         bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
         se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
         stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
-        downsample: Shortcut where the shape changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
         linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
         preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
         num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
@@ -2844,11 +2844,11 @@ def configure(
         wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
         wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
         group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
-        group_min_ratio: Least share of a width that is kept where it is rounded to whole groups, halves up; with 0 they are rounded to even. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+        group_min_ratio: 0 rounds widths to whole groups with halves to even; anything else with halves up, and keeps 0.9 of a width at least, whatever is said here. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
         bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
         se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
         stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
-        downsample: Shortcut where the shape changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
         linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
         preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
         num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.

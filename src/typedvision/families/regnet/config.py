@@ -52,8 +52,8 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
     group_size: Channels
     """Channels of each group of the 3x3 convolutions; narrower blocks have one group."""
     group_min_ratio: Rate = 0.0
-    """Least share of a width that is kept where it is rounded to whole groups, halves up; with 0
-    they are rounded to even."""
+    """0 rounds widths to whole groups with halves to even; anything else with halves up, and keeps
+    0.9 of a width at least, whatever is said here."""
     bottle_ratio: Ratio = 1.0
     """Channels of the 3x3 convolution, for each output channel of its block."""
     se_ratio: Annotated[float, Field(ge=0.0, le=16.0)] = 0.0
@@ -62,8 +62,8 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
     stem_width: Channels = 32
     """Output channels of the stem."""
     downsample: Literal["conv1x1", "avg"] | None = "conv1x1"
-    """Shortcut where the shape changes: a 1x1 convolution with a stride, or after an average; None
-    for no shortcut there."""
+    """Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after
+    an average; None for no shortcut there."""
     linear_out: bool = False
     """End blocks in the sum, and not in a non-linearity; there is one before the pooling."""
     preact: bool = False
@@ -104,7 +104,20 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
                 "depth",
             )
             return
+        if int(self.w0 * self.bottle_ratio) == 0:
+            yield Conflict(
+                f"'bottle_ratio' = {self.bottle_ratio} leaves no channel of {self.w0}: raise it",
+                "bottle_ratio",
+            )
+            return
         blocks = [block for stage in self.plan().stages for block in stage.blocks]
+        for width in (block.width for block in blocks if not block.divides):
+            yield Conflict(
+                f"'bottle_ratio' = {self.bottle_ratio} makes a width of {width} that has no whole "
+                f"groups of 'group_size' = {self.group_size}: change one of them",
+                "bottle_ratio",
+            )
+            return
         if self.se_ratio and not all(block.reduced for block in blocks):
             yield Conflict(
                 f"'se_ratio' = {self.se_ratio} leaves no channel of {blocks[0].in_channels}: "
@@ -125,20 +138,24 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
         number, in_channels, stride, dilation = 0, self.stem_width, 2, 1
         stages = []
         for width, depth in self._widths():
-            inside, groups = self._grouped(int(width * self.bottle_ratio))
-            out_channels = int(inside / self.bottle_ratio)
+            inside = int(width * self.bottle_ratio)
+            group_size = min(self.group_size, inside)
+            out_channels = int(self._grouped(inside, group_size) / self.bottle_ratio)
+            inside = round(out_channels * self.bottle_ratio)
             step, previous_dilation = 2, dilation
             if stride * step > self.output_stride:
                 step, dilation = 1, dilation * step
             stride *= step
             blocks = []
             for first in (True, *(False,) * (depth - 1)):
-                changes = first and (step != 1 or in_channels != out_channels)
+                changes = first and (
+                    step != 1 or in_channels != out_channels or dilation != previous_dilation
+                )
                 blocks.append(
                     BlockPlan(
                         in_channels=in_channels,
                         width=inside,
-                        groups=groups,
+                        groups=inside // group_size,
                         reduced=round(in_channels * self.se_ratio),
                         out_channels=out_channels,
                         stride=step if first else 1,
@@ -159,14 +176,11 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
             widths.append(QUANTUM * round(self.w0 * self.wm**exponent / QUANTUM))
         return [(width, len(list(blocks))) for width, blocks in groupby(widths)]
 
-    def _grouped(self, width: int) -> tuple[int, int]:
-        """The nearest width of whole groups, and their number."""
-        size = min(self.group_size, width)
+    def _grouped(self, width: int, size: int) -> int:
+        """The nearest width of whole groups of this size."""
         if self.group_min_ratio:
-            width = round_channels(width, size, self.group_min_ratio)
-        else:
-            width = size * round(width / size)
-        return width, width // size
+            return round_channels(width, size)
+        return size * round(width / size)
 
     def _normalized(self) -> Iterator[int]:
         """The number of channels of each map that is normalised."""
@@ -195,6 +209,11 @@ class BlockPlan:
     shortcut: Shortcut | None
     """None where the branch alone goes on."""
     drop_path_rate: float
+
+    @property
+    def divides(self) -> bool:
+        """Whether the 3x3 convolution has whole groups."""
+        return self.groups > 0 and self.width % self.groups == 0
 
 
 @dataclass(frozen=True, slots=True)
