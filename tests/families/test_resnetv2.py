@@ -58,16 +58,16 @@ def test_blocks_begin_as_the_identity_if_asked(
     options: dict[str, object], kind: type[nn.Module]
 ) -> None:
     model = resnetv2(PLAIN.replace(zero_init_last=True, **options))
-    block = model.stages[1].blocks[1]
+    block = model.stages[1][0][1]
     assert isinstance(block, kind)
     x = torch.rand(1, 64, 8, 8, dtype=torch.float64)
     torch.testing.assert_close(block(x), x)
-    other = resnetv2(PLAIN.replace(**options)).stages[1].blocks[1]
+    other = resnetv2(PLAIN.replace(**options)).stages[1][0][1]
     assert not torch.equal(other(x), x)
 
 
 def test_the_shortcut_sees_what_is_normalised_first_where_the_shape_changes() -> None:
-    block = resnetv2(PLAIN.replace(zero_init_last=True)).stages[1].blocks[0]
+    block = resnetv2(PLAIN.replace(zero_init_last=True)).stages[1][0][0]
     assert isinstance(block, PreActBottleneck)
     assert block.downsample is not None
     x = torch.randn(1, 32, 8, 8, dtype=torch.float64)
@@ -114,13 +114,27 @@ def test_standardised_weights_have_mean_0_and_variance_1() -> None:
     torch.testing.assert_close(conv(x), wanted)
 
 
+def test_constant_weights_are_standardised_in_half_precision_too() -> None:
+    conv = StdConv2d(4, 4, 1, stride=1, padding=0, dilation=1, eps=1e-8).half()
+    nn.init.ones_(conv.weight)
+    assert torch.equal(conv(torch.ones(1, 4, 2, 2).half()), torch.zeros(1, 4, 2, 2).half())
+
+
+def test_a_branch_that_ends_in_a_normalisation_is_not_cut() -> None:
+    model = resnetv2(PLAIN.replace(norm_layer="frntlu", preact=False))
+    block = model.stages[0][0][0]
+    assert isinstance(block, Bottleneck)
+    assert block.norm1.tau is not None
+    assert block.norm3.tau is None
+
+
 def test_a_filter_response_is_divided_by_its_root_mean_square_and_cut() -> None:
     norm = fresh(FilterResponseNormTlu2d(2, eps=0.0))
     x = randn(1, 2, 5, 5)
     scaled = x / x.square().mean((2, 3), keepdim=True).sqrt()
     torch.testing.assert_close(norm(x), scaled.relu())
-    with torch.no_grad():
-        norm.tau.fill_(-0.5)
+    assert norm.tau is not None
+    nn.init.constant_(norm.tau, -0.5)
     torch.testing.assert_close(norm(x), scaled.clamp(min=-0.5))
 
 

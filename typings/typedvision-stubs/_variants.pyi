@@ -1132,7 +1132,7 @@ class RegNetVariant(Generic[_TagT]):
             wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
             wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
             group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
-            group_min_ratio: 0 rounds widths to whole groups with halves to even; anything else with halves up, and keeps 0.9 of a width at least, whatever is said here. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+            group_min_ratio: 0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps at least 0.9 of each width, as torchvision does. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
             bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
             se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
             stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
@@ -1197,7 +1197,7 @@ class RegNetVariant(Generic[_TagT]):
             wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
             wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
             group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
-            group_min_ratio: 0 rounds widths to whole groups with halves to even; anything else with halves up, and keeps 0.9 of a width at least, whatever is said here. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+            group_min_ratio: 0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps at least 0.9 of each width, as torchvision does. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
             bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
             se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
             stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
@@ -1255,7 +1255,7 @@ class RegNetVariant(Generic[_TagT]):
             wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: the variant's own.
             wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: the variant's own.
             group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
-            group_min_ratio: 0 rounds widths to whole groups with halves to even; anything else with halves up, and keeps 0.9 of a width at least, whatever is said here. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+            group_min_ratio: 0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps at least 0.9 of each width, as torchvision does. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
             bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
             se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
             stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.

@@ -52,8 +52,8 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
     group_size: Channels
     """Channels of each group of the 3x3 convolutions; narrower blocks have one group."""
     group_min_ratio: Rate = 0.0
-    """0 rounds widths to whole groups with halves to even; anything else with halves up, and keeps
-    0.9 of a width at least, whatever is said here."""
+    """0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps
+    at least 0.9 of each width, as torchvision does."""
     bottle_ratio: Ratio = 1.0
     """Channels of the 3x3 convolution, for each output channel of its block."""
     se_ratio: Annotated[float, Field(ge=0.0, le=16.0)] = 0.0

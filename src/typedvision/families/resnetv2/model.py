@@ -43,7 +43,7 @@ class ResNetV2(ImageModel):
         self.zero_init_last: bool = cfg.zero_init_last
 
         self.stem: nn.Sequential = nn.Sequential(OrderedDict(_stem(cfg, plan.stem)))
-        self.stages: nn.Sequential = nn.Sequential(*(Stage(cfg, stage) for stage in plan.stages))
+        self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
         self.norm: nn.Module = (
             _norm(cfg, self.num_features, cfg.act_layer) if cfg.preact else nn.Identity()
         )
@@ -56,7 +56,8 @@ class ResNetV2(ImageModel):
             if name == self.stem_level:
                 yield x
         for stage in self.stages:
-            x = self._run(stage.children(), x)
+            (blocks,) = stage.children()
+            x = self._run(blocks.children(), x)
             yield x
 
     def _finish(self, x: Tensor) -> Tensor:
@@ -102,19 +103,6 @@ class ResNetV2(ImageModel):
             "stem": r"^stem",
             "blocks": [(r"^stages\.(\d+)\.blocks\.(\d+)", None), (r"^norm", (99999,))],
         }
-
-
-class Stage(nn.Module):
-    """Blocks, one after the other."""
-
-    def __init__(self, cfg: ResNetV2Config, plan: StagePlan) -> None:
-        super().__init__()
-        kind = _kind(cfg)
-        self.blocks: nn.Sequential = nn.Sequential(*(kind(cfg, block) for block in plan.blocks))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.blocks(x)
 
 
 class PreActBasic(nn.Module):
@@ -245,22 +233,27 @@ class StdConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        mean = self.weight.mean((1, 2, 3), keepdim=True)
-        variance = self.weight.var((1, 2, 3), correction=0, keepdim=True)
-        weight = (self.weight - mean) * torch.rsqrt(variance + self.eps)
+        # Which computes in float32 inside: in half precision 1e-8 would be 0.
+        weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
         return self._conv_forward(input, weight, self.bias)
 
 
 class FilterResponseNormTlu2d(nn.Module):
     """Filter response normalisation and a thresholded linear unit (https://arxiv.org/abs/1911.09737,
-    section 3.2)."""
+    section 3.2).
 
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+    Args:
+        channels: number of channels.
+        eps: added to the mean square.
+        nonlinear: False leaves out the threshold.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5, nonlinear: bool = True) -> None:
         super().__init__()
         self.eps = eps
         self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
         self.bias: nn.Parameter = nn.Parameter(torch.empty(channels))
-        self.tau: nn.Parameter = nn.Parameter(torch.empty(channels))
+        self.tau: nn.Parameter | None = nn.Parameter(torch.empty(channels)) if nonlinear else None
 
     def inits(self) -> Inits:
         """A normalisation alone, cut at 0."""
@@ -269,10 +262,8 @@ class FilterResponseNormTlu2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
         x = x * torch.rsqrt(x.square().mean((2, 3), keepdim=True) + self.eps)
-        weight, bias, tau = (
-            parameter[:, None, None] for parameter in (self.weight, self.bias, self.tau)
-        )
-        return torch.maximum(x * weight + bias, tau)
+        x = x * self.weight[:, None, None] + self.bias[:, None, None]
+        return x if self.tau is None else torch.maximum(x, self.tau[:, None, None])
 
 
 class MaxPool2dSame(nn.Module):
@@ -281,6 +272,12 @@ class MaxPool2dSame(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H / 2, W / 2)."""
         return F.max_pool2d(pad_same(x, 3, 2, value=-torch.inf), 3, stride=2)
+
+
+def _stage(cfg: ResNetV2Config, plan: StagePlan) -> nn.Sequential:
+    kind = _kind(cfg)
+    blocks = nn.Sequential(*(kind(cfg, block) for block in plan.blocks))
+    return nn.Sequential(OrderedDict(blocks=blocks))
 
 
 def _kind(cfg: ResNetV2Config) -> type[PreActBasic | PreActBottleneck | Bottleneck]:
@@ -344,5 +341,5 @@ def _conv(
 
 def _norm(cfg: ResNetV2Config, channels: int, act: Activation | None) -> nn.Module:
     if cfg.norm_layer == "frntlu":
-        return FilterResponseNormTlu2d(channels)
+        return FilterResponseNormTlu2d(channels, nonlinear=act is not None)
     return norm_act(cfg.norm_layer, channels, act)
