@@ -75,7 +75,7 @@ def test_its_parts_exist(model: ImageModel) -> None:
         assert model.get_parameter(table.path).shape[-2] >= math.prod(table.grid)
     for relative in parts.relative_tables:
         distances = math.prod(2 * side - 1 for side in relative.window)
-        assert model.get_parameter(relative.path).shape[0] == distances
+        assert model.get_parameter(relative.path).shape[0] >= distances
 
 
 def test_its_feature_levels_are_modules(model: ImageModel) -> None:

@@ -84,7 +84,7 @@ class PositionTable:
 @dataclass(frozen=True, slots=True)
 class RelativeTable:
     """A learnt table of relative positions in a window of h rows and w columns, shape
-    ((2h - 1) (2w - 1), heads)."""
+    ((2h - 1) (2w - 1) + extra, heads); the extra rows are those of a token without a place."""
 
     path: str
     """The tensor's key."""

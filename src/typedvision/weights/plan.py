@@ -220,9 +220,10 @@ def _position_table(
 def _relative_table(
     table: RelativeTable, wanted: tuple[int, ...], given: tuple[int, ...]
 ) -> Adaptation | None:
-    """Of a table (distances, heads), whose old window was a square."""
-    distances = math.isqrt(given[0])
-    if wanted[1:] != given[1:] or distances**2 != given[0] or distances % 2 == 0:
+    """Of a table (distances + extra, heads), whose old window was a square."""
+    extra = wanted[0] - math.prod(2 * side - 1 for side in table.window)
+    distances = math.isqrt(max(given[0] - extra, 0))
+    if wanted[1:] != given[1:] or distances**2 != given[0] - extra or distances % 2 == 0:
         return None
     side = (distances + 1) // 2
     old = (side, side)
