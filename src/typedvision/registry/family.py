@@ -106,6 +106,9 @@ class Parts:
     """Tables whose length follows the size of a window."""
     patch_kernels: tuple[str, ...] = ()
     """Those of the first convolutions whose kernel follows the patch size."""
+    recomputed: tuple[str, ...] = ()
+    """Names of buffers, without their module's path, that older checkpoints hold and the model
+    computes."""
     resampling: Resampling = "bicubic"
     """How position tables and patch kernels are brought to another size."""
 

@@ -96,6 +96,7 @@ def make_plan(
     """
     names = _without_prefix(given, wanted)
     heads = parts.classifier if parts else ()
+    recomputed = parts.recomputed if parts else ()
     new_head = parts is not None and _needs_new_head(wanted, given, names, heads)
     sources: dict[str, str] = {}
     adapted: dict[str, Adaptation] = {}
@@ -119,7 +120,7 @@ def make_plan(
     dropped = {
         name: why
         for key, name in names.items()
-        if key not in sources and (why := _why_dropped(key, heads, left_out))
+        if key not in sources and (why := _why_dropped(key, heads, left_out, recomputed))
     }
     for key, name in names.items():
         if key not in wanted and name not in dropped:
@@ -150,9 +151,13 @@ def _within(key: str, modules: Sequence[str]) -> bool:
     return any(key.startswith(f"{module}.") for module in modules)
 
 
-def _why_dropped(key: str, heads: Sequence[str], left_out: Sequence[str]) -> str | None:
+def _why_dropped(
+    key: str, heads: Sequence[str], left_out: Sequence[str], recomputed: Sequence[str]
+) -> str | None:
     if _within(key, left_out):
         return "past the last level"
+    if key.rpartition(".")[2] in recomputed:
+        return "computed by the model"
     return "another classifier" if _within(key, heads) else None
 
 

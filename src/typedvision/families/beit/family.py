@@ -51,6 +51,7 @@ class BeitFamily(ModelFamily[BeitConfig, "Beit"]):
                 RelativeTable(f"{owner}.relative_position_bias_table", grid) for owner in owners
             ),
             patch_kernels=("patch_embed.proj",),
+            recomputed=("relative_position_index",),
         )
 
     variants: ClassVar[Mapping[str, ModelConfig]] = {
