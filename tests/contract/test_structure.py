@@ -75,7 +75,8 @@ def test_its_parts_exist(model: ImageModel) -> None:
         assert model.get_parameter(table.path).shape[-2] >= math.prod(table.grid)
     for relative in parts.relative_tables:
         distances = math.prod(2 * side - 1 for side in relative.window)
-        assert model.get_parameter(relative.path).shape[0] == distances
+        rows = model.get_parameter(relative.path).shape[0]
+        assert rows - distances in (0, 3)  # three for a class token
 
 
 def test_its_feature_levels_are_modules(model: ImageModel) -> None:

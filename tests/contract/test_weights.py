@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -94,18 +95,23 @@ Spread = dict[str, tuple[float, float]]
 WITH_SPREAD = [name for name, facts in FACTS.items() if "spread" in facts]
 
 
-def unlike(model: ImageModel, wanted: Spread) -> list[str]:
-    """The tensors whose initial mean or deviation is further from the peer's than chance takes it.
+Draws = dict[str, list[Tensor]]
 
-    Both sides draw each tensor `SEEDS` times.
-    """
-    draws: dict[str, list[Tensor]] = {key: [] for key in wanted}
+
+def drawn(model: ImageModel, keys: Iterable[str]) -> Draws:
+    """Initial tensors, each drawn `SEEDS` times, as the peer's were."""
+    draws: Draws = {key: [] for key in keys}
     for seed in range(SEEDS):
         model.init_weights(seed)
         state = model.state_dict()
         for key, kept in draws.items():
-            kept.append(state[key].double().flatten())
-    return [key for key, kept in draws.items() if _differs(torch.cat(kept), *wanted[key])]
+            kept.append(state[key].flatten().clone())
+    return draws
+
+
+def unlike(draws: Draws, wanted: Spread) -> list[str]:
+    """The tensors whose mean or deviation is further from the peer's than chance takes it."""
+    return [key for key, kept in draws.items() if _differs(torch.cat(kept).double(), *wanted[key])]
 
 
 def _differs(drawn: Tensor, mean: float, std: float) -> bool:
@@ -122,25 +128,26 @@ def test_the_initial_spread_is_the_peers(name: str) -> None:
     model = tv.create_model(name, seed=0)
     floats = {key for key, tensor in model.state_dict().items() if tensor.is_floating_point()}
     assert spread.keys() == floats
-    assert unlike(model, spread) == []
+    assert unlike(drawn(model, spread), spread) == []
 
 
 @pytest.mark.parametrize("name", WITH_SPREAD)
 def test_another_spread_is_seen(name: str) -> None:
     spread = FACTS[name]["spread"]
     model = tv.create_model(name, seed=0)
-    drawn = {
+    draws = drawn(model, spread)
+    random_ones = {
         key
         for key, tensor in model.state_dict().items()
         if tensor.numel() * SEEDS > 10_000 and spread[key][1] > 1e-9
     }
-    assert drawn
+    assert random_ones
     wider = {key: (mean, 1.1 * std) for key, (mean, std) in spread.items()}
-    assert drawn <= set(unlike(model, wider))
+    assert random_ones <= set(unlike(draws, wider))
     shifted = {key: (mean + 0.15 * std, std) for key, (mean, std) in spread.items()}
-    assert drawn <= set(unlike(model, shifted))
+    assert random_ones <= set(unlike(draws, shifted))
     constant = {key: (mean, 0.0) for key, (mean, std) in spread.items()}
-    assert drawn <= set(unlike(model, constant))
+    assert random_ones <= set(unlike(draws, constant))
 
 
 def test_a_new_classifier_is_that_of_a_new_model(small: ModelConfig) -> None:

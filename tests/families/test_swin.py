@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 import typedvision as tv
@@ -48,6 +51,15 @@ CONFLICTS = [
 
 
 @pytest.mark.parametrize(("options", "other"), CONFLICTS)
+def test_tables_that_the_model_computes_are_left_in_the_checkpoint(tmp_path: Path) -> None:
+    old, file = "layers.0.blocks.0.attn.relative_position_index", tmp_path / "old.safetensors"
+    state = tv.create_model(TINY, seed=0).state_dict()
+    save_file({**state, old: torch.zeros(25, 25, dtype=torch.int64)}, file)
+    report = tv.create_model(TINY, checkpoint_path=file).load_report
+    assert report is not None
+    assert report.dropped == {old: "computed by the model"}
+
+
 def test_options_that_exclude_each_other(options: dict[str, object], other: str) -> None:
     with pytest.raises(tv.ConfigError) as caught:
         TINY.replace(**options)

@@ -45,10 +45,11 @@ def result_of(case: str) -> Tensor:
             table = wave(1, int(prefix) + int(side) ** 2, 3)
             how = Adaptation(("position_table",), "", grids, mode)
             return adapt(table, how, shape)
-        case ["relative_table", side, new]:
+        case ["relative_table", side, new, *extra]:
             grids = (int(side), int(side)), sizes(new)
-            table = wave((2 * int(side) - 1) ** 2, 2)
-            shape = torch.Size([math.prod(2 * length - 1 for length in grids[1]), 2])
+            more = int(extra[0]) if extra else 0
+            table = wave((2 * int(side) - 1) ** 2 + more, 2)
+            shape = torch.Size([math.prod(2 * length - 1 for length in grids[1]) + more, 2])
             return adapt(table, Adaptation(("relative_table",), "", grids), shape)
     raise AssertionError(case)
 

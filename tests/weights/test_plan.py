@@ -106,6 +106,47 @@ def test_relative_positions_of_no_square_window_are_an_error(
     assert [problem.path for problem in caught.value.problems] == [(key,)]
 
 
+SMALL_BEIT = {"img_size": 32, "patch_size": 8, "embed_dim": 8, "depth": 1, "num_heads": 2}
+TABLE = "blocks.0.attn.relative_position_bias_table"
+
+
+def test_the_rows_of_the_class_token_stay(tmp_path: Path) -> None:
+    name = "beit_base_patch16_224"
+    state = dict(tv.create_model(name, **SMALL_BEIT, seed=1).state_dict())
+    state[TABLE] = torch.randn(7 * 7 + 3, 2)
+    wider = {**SMALL_BEIT, "img_size": (32, 48)}
+    model = tv.create_model(name, **wider, checkpoint_path=write(tmp_path, state))
+    assert model.load_report is not None
+    assert model.load_report.adapted == {TABLE: "window 4x4 -> 4x6"}
+    table = model.state_dict()[TABLE]
+    assert table.shape == (7 * 11 + 3, 2)
+    assert torch.equal(table[-3:], state[TABLE][-3:])
+
+
+@pytest.mark.parametrize("rows", [2, 3, 7 * 7, 7 * 7 + 2, 6 * 6 + 3])
+def test_a_table_without_the_rows_of_the_class_token_is_an_error(tmp_path: Path, rows: int) -> None:
+    name = "beit_base_patch16_224"
+    state = dict(tv.create_model(name, **SMALL_BEIT, seed=1).state_dict())
+    state[TABLE] = torch.zeros(rows, 2)
+    with pytest.raises(WeightsError) as caught:
+        tv.create_model(name, **SMALL_BEIT, checkpoint_path=write(tmp_path, state))
+    assert [problem.path for problem in caught.value.problems] == [(TABLE,)]
+
+
+def test_buffers_of_older_checkpoints_are_left(tmp_path: Path) -> None:
+    name, old = "beit_base_patch16_224", "blocks.0.attn.relative_position_index"
+    state = dict(tv.create_model(name, **SMALL_BEIT, seed=1).state_dict())
+    state[old] = torch.zeros(17, 17, dtype=torch.int64)
+    file = write(tmp_path, state)
+    model = tv.create_model(name, **SMALL_BEIT, checkpoint_path=file)
+    assert model.load_report is not None
+    assert model.load_report.dropped == {old: "computed by the model"}
+    del state[old]
+    state["relative_position_indexes"] = torch.zeros(1)
+    with pytest.raises(WeightsError, match="1 unexpected"):
+        tv.create_model(name, **SMALL_BEIT, checkpoint_path=write(tmp_path, state))
+
+
 @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.", "module._orig_mod."])
 def test_what_wrappers_put_before_is_taken_off(tmp_path: Path, state: State, prefix: str) -> None:
     path = write(tmp_path, {prefix + key: tensor for key, tensor in state.items()})

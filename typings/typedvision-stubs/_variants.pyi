@@ -2,6 +2,8 @@
 
 import torch
 import typedvision.config.names
+import typedvision.families.beit.config
+import typedvision.families.beit.model
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
 import typedvision.families.densenet.config
@@ -28,6 +30,225 @@ from typedvision.config.limits import Limits
 from typing import Generic, Literal, Protocol, TypeVar, type_check_only
 
 _TagT = TypeVar("_TagT", bound=str | bool)
+
+@type_check_only
+class BeitVariant(Generic[_TagT]):
+    """A published variant of BEiT (https://arxiv.org/abs/2106.08254)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        global_pool: Literal["", "token", "avg"] = "avg",
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        qkv_bias: bool = True,
+        mlp_ratio: float = 4.0,
+        swiglu_mlp: bool = False,
+        scale_mlp: bool = False,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        init_values: float | None = ...,
+        use_abs_pos_emb: bool = False,
+        use_rel_pos_bias: bool = True,
+        use_shared_rel_pos_bias: bool = False,
+        head_init_scale: float = 0.001,
+        use_fc_norm: bool | None = None,
+    ) -> typedvision.families.beit.model.Beit:
+        """A BEiT model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+            scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
+            use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+            use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+            use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        global_pool: Literal["", "token", "avg"] = "avg",
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        qkv_bias: bool = True,
+        mlp_ratio: float = 4.0,
+        swiglu_mlp: bool = False,
+        scale_mlp: bool = False,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        init_values: float | None = ...,
+        use_abs_pos_emb: bool = False,
+        use_rel_pos_bias: bool = True,
+        use_shared_rel_pos_bias: bool = False,
+        head_init_scale: float = 0.001,
+        use_fc_norm: bool | None = None,
+    ) -> typedvision.families.beit.config.BeitConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+            scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
+            use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+            use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+            use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        global_pool: Literal["", "token", "avg"] = "avg",
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        qkv_bias: bool = True,
+        mlp_ratio: float = 4.0,
+        swiglu_mlp: bool = False,
+        scale_mlp: bool = False,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        init_values: float | None = ...,
+        use_abs_pos_emb: bool = False,
+        use_rel_pos_bias: bool = True,
+        use_shared_rel_pos_bias: bool = False,
+        head_init_scale: float = 0.001,
+        use_fc_norm: bool | None = None,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+            scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
+            use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+            use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+            use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
 
 @type_check_only
 class ConvNeXtVariant(Generic[_TagT]):

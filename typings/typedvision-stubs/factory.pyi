@@ -6,6 +6,8 @@ import typedvision.config.base
 import typedvision.config.image
 import typedvision.config.names
 import typedvision.config.weights
+import typedvision.families.beit.config
+import typedvision.families.beit.model
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
 import typedvision.families.densenet.config
@@ -73,6 +75,16 @@ class _BackboneSpec(Protocol):
     def out_indices(self) -> tuple[int, ...]: ...
     @property
     def output_fmt(self) -> typedvision.config.names.OutputFormat: ...
+
+_BeitName: TypeAlias = Literal[
+    "beit_base_patch16_224",
+    "beit_base_patch16_384",
+    "beit_large_patch16_224",
+    "beit_large_patch16_384",
+    "beit_large_patch16_512",
+    "beitv2_base_patch16_224",
+    "beitv2_large_patch16_224",
+]
 
 _ConvNeXtName: TypeAlias = Literal[
     "convnext_atto",
@@ -662,6 +674,97 @@ def create_model(
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: the variant's own, 3 where it says none.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _BeitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    global_pool: Literal["", "token", "avg"] = "avg",
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    qkv_bias: bool = True,
+    mlp_ratio: float = 4.0,
+    swiglu_mlp: bool = False,
+    scale_mlp: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    init_values: float | None = ...,
+    use_abs_pos_emb: bool = False,
+    use_rel_pos_bias: bool = True,
+    use_shared_rel_pos_bias: bool = False,
+    head_init_scale: float = 0.001,
+    use_fc_norm: bool | None = None,
+) -> typedvision.families.beit.model.Beit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+        mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+        scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
+        use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+        use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+        use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1637,6 +1740,99 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _BeitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    global_pool: Literal["", "token", "avg"] = "avg",
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    qkv_bias: bool = True,
+    mlp_ratio: float = 4.0,
+    swiglu_mlp: bool = False,
+    scale_mlp: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    init_values: float | None = ...,
+    use_abs_pos_emb: bool = False,
+    use_rel_pos_bias: bool = True,
+    use_shared_rel_pos_bias: bool = False,
+    head_init_scale: float = 0.001,
+    use_fc_norm: bool | None = None,
+) -> typedvision.backbone.Backbone[typedvision.families.beit.model.Beit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+        mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+        scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
+        use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+        use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+        use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _ConvNeXtName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -2566,6 +2762,71 @@ def create_backbone(
         LimitError: the backbone is larger than `limits`.
         WeightsError: the weights cannot be had, or do not fit the model.
         UsageError: the arguments make no sense together.
+    """
+
+@overload
+def configure(
+    name: _BeitName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    global_pool: Literal["", "token", "avg"] = "avg",
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    qkv_bias: bool = True,
+    mlp_ratio: float = 4.0,
+    swiglu_mlp: bool = False,
+    scale_mlp: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    init_values: float | None = ...,
+    use_abs_pos_emb: bool = False,
+    use_rel_pos_bias: bool = True,
+    use_shared_rel_pos_bias: bool = False,
+    head_init_scale: float = 0.001,
+    use_fc_norm: bool | None = None,
+) -> typedvision.families.beit.config.BeitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+        mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+        scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
+        use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+        use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+        use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
     """
 
 @overload

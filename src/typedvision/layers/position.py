@@ -38,20 +38,30 @@ def resample_position_table(
     return torch.cat((prefix, image.flatten(2).transpose(1, 2).to(table.dtype)), dim=1)
 
 
-def relative_position_index(window: tuple[int, int]) -> Tensor:
+def relative_position_index(window: tuple[int, int], class_token: bool = False) -> Tensor:
     """Where a table of relative positions holds each pair of the tokens of a window.
 
     Args:
         window: rows and columns (h, w).
+        class_token: whether a token without a place stands in front. What it makes of the others,
+            they of it, and it of itself are the last three rows of the table.
 
     Returns:
-        The row of the table for each two tokens, (h w, h w), of (2h - 1) (2w - 1) rows.
+        The row of the table for each two tokens, (h w, h w), of (2h - 1) (2w - 1) rows; with a
+        class token (1 + h w, 1 + h w), of three rows more.
     """
     rows, columns = window
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     down = y.reshape(-1, 1) - y.reshape(1, -1) + rows - 1
     right = x.reshape(-1, 1) - x.reshape(1, -1) + columns - 1
-    return down * (2 * columns - 1) + right
+    index = down * (2 * columns - 1) + right
+    if not class_token:
+        return index
+    distances = (2 * rows - 1) * (2 * columns - 1)
+    index = F.pad(index, (1, 0, 1, 0), value=distances)
+    index[1:, 0] = distances + 1
+    index[0, 0] = distances + 2
+    return index
 
 
 def resample_relative_table(
@@ -63,12 +73,13 @@ def resample_relative_table(
     what they learnt (https://arxiv.org/abs/2106.08254, in its code).
 
     Args:
-        table: ((2h - 1) (2w - 1), heads).
+        table: ((2h - 1) (2w - 1) + E, heads); the E rows at the end, of a token without a place,
+            stay as they are.
         old_window: rows and columns (h, w) of the window that the table is for.
         new_window: rows and columns of the window that it shall be for.
 
     Returns:
-        The new table, ((2h' - 1) (2w' - 1), heads).
+        The new table, ((2h' - 1) (2w' - 1) + E, heads).
     """
     if new_window == old_window:
         return table
@@ -77,9 +88,10 @@ def resample_relative_table(
         _distance_weights(old, new).to(table.device, dtype)
         for old, new in zip(old_window, new_window, strict=True)
     )
-    square = table.to(dtype).reshape(down.shape[1], right.shape[1], -1)
+    distances = down.shape[1] * right.shape[1]
+    square = table[:distances].to(dtype).reshape(down.shape[1], right.shape[1], -1)
     resampled = torch.einsum("ai, bj, ijh -> abh", down, right, square)
-    return resampled.flatten(0, 1).to(table.dtype)
+    return torch.cat((resampled.flatten(0, 1).to(table.dtype), table[distances:]))
 
 
 def _distance_weights(old: int, new: int) -> Tensor:

@@ -84,7 +84,7 @@ class PositionTable:
 @dataclass(frozen=True, slots=True)
 class RelativeTable:
     """A learnt table of relative positions in a window of h rows and w columns, shape
-    ((2h - 1) (2w - 1), heads)."""
+    ((2h - 1) (2w - 1) + extra, heads); the extra rows are those of a token without a place."""
 
     path: str
     """The tensor's key."""
@@ -106,6 +106,9 @@ class Parts:
     """Tables whose length follows the size of a window."""
     patch_kernels: tuple[str, ...] = ()
     """Those of the first convolutions whose kernel follows the patch size."""
+    recomputed: tuple[str, ...] = ()
+    """Names of buffers, without their module's path, that older checkpoints hold and the model
+    computes."""
     resampling: Resampling = "bicubic"
     """How position tables and patch kernels are brought to another size."""
 

@@ -96,6 +96,7 @@ def make_plan(
     """
     names = _without_prefix(given, wanted)
     heads = parts.classifier if parts else ()
+    recomputed = parts.recomputed if parts else ()
     new_head = parts is not None and _needs_new_head(wanted, given, names, heads)
     sources: dict[str, str] = {}
     adapted: dict[str, Adaptation] = {}
@@ -119,7 +120,7 @@ def make_plan(
     dropped = {
         name: why
         for key, name in names.items()
-        if key not in sources and (why := _why_dropped(key, heads, left_out))
+        if key not in sources and (why := _why_dropped(key, heads, left_out, recomputed))
     }
     for key, name in names.items():
         if key not in wanted and name not in dropped:
@@ -150,9 +151,13 @@ def _within(key: str, modules: Sequence[str]) -> bool:
     return any(key.startswith(f"{module}.") for module in modules)
 
 
-def _why_dropped(key: str, heads: Sequence[str], left_out: Sequence[str]) -> str | None:
+def _why_dropped(
+    key: str, heads: Sequence[str], left_out: Sequence[str], recomputed: Sequence[str]
+) -> str | None:
     if _within(key, left_out):
         return "past the last level"
+    if key.rpartition(".")[2] in recomputed:
+        return "computed by the model"
     return "another classifier" if _within(key, heads) else None
 
 
@@ -220,9 +225,10 @@ def _position_table(
 def _relative_table(
     table: RelativeTable, wanted: tuple[int, ...], given: tuple[int, ...]
 ) -> Adaptation | None:
-    """Of a table (distances, heads), whose old window was a square."""
-    distances = math.isqrt(given[0])
-    if wanted[1:] != given[1:] or distances**2 != given[0] or distances % 2 == 0:
+    """Of a table (distances + extra, heads), whose old window was a square."""
+    extra = wanted[0] - math.prod(2 * side - 1 for side in table.window)
+    distances = math.isqrt(max(given[0] - extra, 0))
+    if wanted[1:] != given[1:] or distances**2 != given[0] - extra or distances % 2 == 0:
         return None
     side = (distances + 1) // 2
     old = (side, side)

@@ -45,6 +45,7 @@ class SwinFamily(ModelFamily[SwinConfig, "SwinTransformer"]):
                 for index, block in enumerate(stage.blocks)
             ),
             patch_kernels=("patch_embed.proj",),
+            recomputed=("relative_position_index", "attn_mask"),
         )
 
     variants: ClassVar[Mapping[str, ModelConfig]] = {
