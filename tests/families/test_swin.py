@@ -51,15 +51,6 @@ CONFLICTS = [
 
 
 @pytest.mark.parametrize(("options", "other"), CONFLICTS)
-def test_tables_that_the_model_computes_are_left_in_the_checkpoint(tmp_path: Path) -> None:
-    old, file = "layers.0.blocks.0.attn.relative_position_index", tmp_path / "old.safetensors"
-    state = tv.create_model(TINY, seed=0).state_dict()
-    save_file({**state, old: torch.zeros(25, 25, dtype=torch.int64)}, file)
-    report = tv.create_model(TINY, checkpoint_path=file).load_report
-    assert report is not None
-    assert report.dropped == {old: "computed by the model"}
-
-
 def test_options_that_exclude_each_other(options: dict[str, object], other: str) -> None:
     with pytest.raises(tv.ConfigError) as caught:
         TINY.replace(**options)
@@ -197,3 +188,12 @@ def test_a_table_is_resampled_by_distance() -> None:
     assert resample_relative_table(table.bfloat16(), (4, 4), (2, 3)).dtype == torch.bfloat16
     one = resample_relative_table(torch.ones(1, 2), (1, 1), (2, 3))
     torch.testing.assert_close(one, torch.ones(15, 2))
+
+
+def test_tables_that_the_model_computes_are_left_in_the_checkpoint(tmp_path: Path) -> None:
+    old, file = "layers.0.blocks.0.attn.relative_position_index", tmp_path / "old.safetensors"
+    state = tv.create_model(TINY, seed=0).state_dict()
+    save_file({**state, old: torch.zeros(25, 25, dtype=torch.int64)}, file)
+    report = tv.create_model(TINY, checkpoint_path=file).load_report
+    assert report is not None
+    assert report.dropped == {old: "computed by the model"}
