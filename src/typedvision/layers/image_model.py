@@ -189,13 +189,16 @@ class ImageModel(nn.Module, ABC):
             new_keys = {key for key in keys if key.rpartition(".")[0] in fresh}
             initialize(self, seed, self.inits, only=new_keys)
 
-    def _run(self, blocks: Iterable[nn.Module], x: Tensor) -> Tensor:
-        """Run blocks one after the other; `set_grad_checkpointing` recomputes each of them."""
+    def _run(self, blocks: Iterable[nn.Module], x: Tensor, *others: Tensor | None) -> Tensor:
+        """Run blocks one after the other; `set_grad_checkpointing` recomputes each of them.
+
+        Each block gets the output of the last, and `others` as they are.
+        """
         for block in blocks:
             if self.grad_checkpointing and self.training:
-                x = checkpoint(block, x, use_reentrant=False)
+                x = checkpoint(block, x, *others, use_reentrant=False)
             else:
-                x = block(x)
+                x = block(x, *others)
         return x
 
     def inits(self, path: str, module: nn.Module) -> Inits:
