@@ -50,7 +50,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
     patch_size: Size = 16
     """Height and width of a patch in pixels; one number for a square."""
     global_pool: PoolName = "avg"
-    """What the classifier sees: the first token (`token`), the mean, maximum or both of the
+    """What the classifier sees: the class token (`token`), the mean, maximum or both of the
     patches, a learnt query's attention to all tokens (`map`), or every token (`""`)."""
     embed_dim: Channels = 768
     """Features of each token."""
@@ -150,7 +150,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
     """Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes
     keep them; None for none."""
     head_init_scale: Scale = 0.001
-    """Factor of the classifier's initial weights."""
+    """Factor of the classifier's initial weights; 0 for none, which is 1."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -212,9 +212,15 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
                 "neighbours",
                 "rope_rotate_half",
             )
+        if self.rope_type == "mixed" and set(self._key_heads()) != {self.num_heads}:
+            yield Conflict(
+                f"'num_kv_heads' must be 'num_heads' {self.num_heads} where 'rope_type' is "
+                "'mixed': each head has angles of its own",
+                "num_kv_heads",
+            )
         if self.rope_type == "mrope" and self.rope_grid_indexing != "ij":
             yield Conflict(
-                "'rope_grid_indexing' must be 'ij' where 'rope_type' is 'mrope': its order is time, "
+                "'rope_grid_indexing' must be 'ij' where 'rope_type' is 'mrope': it orders time, "
                 "rows, columns",
                 "rope_grid_indexing",
             )
@@ -240,7 +246,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
             )
 
     def _pooling_conflicts(self) -> Iterator[Conflict]:
-        if self.global_pool == "token" and not self.class_token and not self.num_reg_tokens:
+        if self.global_pool == "token" and not self.class_token:
             yield Conflict(
                 "'global_pool' must not be 'token' where 'class_token' is false: there is no such "
                 "token; pool by 'avg' or 'map'",

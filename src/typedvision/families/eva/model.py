@@ -54,6 +54,7 @@ class Eva(ImageModel):
         self.prefix: int = plan.prefix
         self.embeds_prefix: bool = not cfg.no_embed_class
         self.any_size: bool = cfg.dynamic_img_size
+        self.turns_differ: bool = cfg.use_rot_pos_emb and cfg.rope_type == "mixed"
         self._cfg = cfg
 
         self.patch_embed: PatchEmbed = _patch_embed(cfg, plan)
@@ -85,8 +86,8 @@ class Eva(ImageModel):
         x = self.norm_pre(self.patch_drop.keep(x, chosen))
         if angles is not None and chosen is not None:
             angles = choose_patches(angles, chosen)
-        for x in self._outputs(x, angles):
-            pass
+        for output in self._outputs(x, angles):
+            x = output
         return self.norm(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -206,11 +207,6 @@ class Eva(ImageModel):
             self.norm, self.fc_norm = self.fc_norm, self.norm
         else:
             self.fc_norm = _norm(cfg)(cfg.embed_dim) if plan.fc_norm else nn.Identity()
-
-    @property
-    def turns_differ(self) -> bool:
-        """Whether each block has angles of its own."""
-        return isinstance(self.rope, MixedRotaryEmbedding)
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """A narrow normal distribution for tokens, positions and what is linear; the output
@@ -385,9 +381,7 @@ def _patch_embed(cfg: EvaConfig, plan: EvaPlan) -> PatchEmbed:
 def _rope(cfg: EvaConfig, plan: EvaPlan) -> RotaryEmbedding:
     width, temperature = cfg.embed_dim // cfg.num_heads, cfg.rope_temperature
     columns_first = cfg.rope_grid_indexing == "xy"
-    noise = CoordinateNoise(
-        cfg.rope_shift_coords, cfg.rope_jitter_coords, cfg.rope_rescale_coords
-    )
+    noise = CoordinateNoise(cfg.rope_shift_coords, cfg.rope_jitter_coords, cfg.rope_rescale_coords)
     match cfg.rope_type:
         case "cat":
             return AxialRotaryEmbedding(
@@ -452,7 +446,7 @@ def _inits(cfg: EvaConfig, path: str, module: nn.Module) -> Inits:
         case ["blocks", index, "attn", "proj"] | ["blocks", index, "mlp", "fc2"]:
             factor = cfg.plan().blocks[int(index)].output_scale
         case ["head"] if isinstance(module, nn.Linear):
-            factor = cfg.head_init_scale
+            factor = cfg.head_init_scale or 1.0
         case _:
             return inits
     return {**inits, "weight": scaled(inits["weight"], factor)}
