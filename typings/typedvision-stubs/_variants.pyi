@@ -795,7 +795,7 @@ class EvaVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the first token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
@@ -841,7 +841,7 @@ class EvaVariant(Generic[_TagT]):
             dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
             dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
             ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
-            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+            head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -918,7 +918,7 @@ class EvaVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the first token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
@@ -964,7 +964,7 @@ class EvaVariant(Generic[_TagT]):
             dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
             dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
             ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
-            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+            head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1034,7 +1034,7 @@ class EvaVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the first token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
@@ -1080,7 +1080,7 @@ class EvaVariant(Generic[_TagT]):
             dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
             dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
             ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
-            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
+            head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.

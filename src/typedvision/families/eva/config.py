@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 PoolName = Literal[TokenPool, "map"]
 RopeName = Literal["cat", "mixed", "dinov3", "mrope"]
+KeyHeads = Annotated[tuple[Heads, ...], Field(min_length=1, max_length=1_024)]
 Registers = Annotated[int, Field(ge=0, le=1_024)]
 PatchDropRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 Alignment = Annotated[int, Field(ge=0, le=4_096)]
@@ -58,7 +59,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
     """Number of blocks."""
     num_heads: Heads = 12
     """Attention heads of each block; they share `embed_dim` evenly."""
-    num_kv_heads: Heads | tuple[Heads, ...] | None = None
+    num_kv_heads: Heads | KeyHeads | None = None
     """Heads of keys and values, of all blocks or of each, which groups of the query heads share
     (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`."""
     qkv_bias: bool = True
