@@ -1009,7 +1009,7 @@ def create_model(
         embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
         depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
         num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
+        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
         qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
         qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
         qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
@@ -1955,7 +1955,7 @@ def create_backbone(
         embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
         depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
         num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
+        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
         qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
         qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
         qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
@@ -2757,7 +2757,7 @@ def configure(
         embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
         depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
         num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
+        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
         qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
         qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
         qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.

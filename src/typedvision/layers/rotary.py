@@ -275,8 +275,8 @@ def rotate(x: Tensor, turn: Tensor, *, halves: bool) -> Tensor:
         halves: whether a pair is one feature of each half, and not two neighbours.
     """
     cos, sin = turn.to(x.dtype)
-    front = x.shape[-2] - turn.shape[-2]
-    pairs = x[:, :, front:].unflatten(-1, (2, -1) if halves else (-1, 2))
+    front, width = x.shape[-2] - turn.shape[-2], turn.shape[-1]
+    pairs = x[:, :, front:].reshape(*x.shape[:2], -1, *((2, width) if halves else (width, 2)))
     axis = -2 if halves else -1
     first, second = pairs.unbind(axis)
     turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=axis)

@@ -335,7 +335,7 @@ class FusedAttention(Attention):
         return {"q_bias": zeros, "v_bias": zeros}
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        bias = self.qkv.bias
+        bias: Tensor | None = self.qkv.bias
         if self.q_bias is not None and self.v_bias is not None:
             bias = torch.cat((self.q_bias, torch.zeros_like(self.q_bias), self.v_bias))
         q, k, v = F.linear(x, self.qkv.weight, bias).chunk(3, dim=-1)
