@@ -252,6 +252,14 @@ def test_learnt_angles_have_no_weight_decay() -> None:
     assert eva(**ROPE).no_weight_decay() == {"cls_token"}
 
 
+def test_learnt_angles_learn_as_fast_as_the_head() -> None:
+    model = eva(**ROPE, rope_type="mixed")
+    last = tv.parameter_groups(model, lr=1.0, weight_decay=0.05, layer_decay=0.5)
+    rates = {id(p): group["lr"] for group in last for p in group["params"]}
+    assert rates[id(model.rope.freqs)] == rates[id(model.head.weight)] == 1.0
+    assert rates[id(model.blocks[1].attn.proj.weight)] == 0.5
+
+
 @pytest.mark.parametrize(
     ("options", "pool"),
     [

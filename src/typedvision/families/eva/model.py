@@ -221,11 +221,13 @@ class Eva(ImageModel):
         return own | {"rope.freqs"} if self.turns_differ else own
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The embedding, then each block, then the last normalisation."""
-        return {
+        """The embedding, then each block, then the last normalisation; learnt angles, which every
+        block has a part of, go with the head."""
+        groups: dict[str, object] = {
             "stem": r"^cls_token|reg_token|pos_embed|patch_embed|norm_pre",
             "blocks": [(r"^blocks\.(\d+)", None), (r"^norm", (99999,))],
         }
+        return groups | {"head": r"^rope|attn_pool|fc_norm|head"} if self.turns_differ else groups
 
 
 class Block(nn.Module):
