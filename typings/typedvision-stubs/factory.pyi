@@ -14,6 +14,8 @@ import typedvision.families.densenet.config
 import typedvision.families.densenet.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
+import typedvision.families.eva.config
+import typedvision.families.eva.model
 import typedvision.families.mobilenetv3.config
 import typedvision.families.mobilenetv3.model
 import typedvision.families.regnet.config
@@ -245,6 +247,74 @@ _EfficientNetName: TypeAlias = Literal[
     "tinynet_c",
     "tinynet_d",
     "tinynet_e",
+]
+
+_EvaName: TypeAlias = Literal[
+    "eva02_base_patch14_224",
+    "eva02_base_patch14_448",
+    "eva02_base_patch16_clip_224",
+    "eva02_enormous_patch14_clip_224",
+    "eva02_large_patch14_224",
+    "eva02_large_patch14_448",
+    "eva02_large_patch14_clip_224",
+    "eva02_large_patch14_clip_336",
+    "eva02_small_patch14_224",
+    "eva02_small_patch14_336",
+    "eva02_tiny_patch14_224",
+    "eva02_tiny_patch14_336",
+    "eva_giant_patch14_224",
+    "eva_giant_patch14_336",
+    "eva_giant_patch14_560",
+    "eva_giant_patch14_clip_224",
+    "vit_5b_patch16_sapiens2",
+    "vit_7b_patch16_dinov3",
+    "vit_base_patch16_dinov3",
+    "vit_base_patch16_dinov3_qkvb",
+    "vit_base_patch16_lingbot",
+    "vit_base_patch16_rope_224",
+    "vit_base_patch16_rope_ape_224",
+    "vit_base_patch16_rope_mixed_224",
+    "vit_base_patch16_rope_mixed_ape_224",
+    "vit_base_patch16_rope_reg1_gap_256",
+    "vit_base_patch16_sapiens2",
+    "vit_betwixt_patch16_rope_reg4_gap_256",
+    "vit_giant_patch16_lingbot",
+    "vit_giant_patch16_sapiens2",
+    "vit_huge_patch16_sapiens2",
+    "vit_huge_plus_patch16_dinov3",
+    "vit_huge_plus_patch16_dinov3_qkvb",
+    "vit_large_patch16_dinov3",
+    "vit_large_patch16_dinov3_qkvb",
+    "vit_large_patch16_lingbot",
+    "vit_large_patch16_rope_224",
+    "vit_large_patch16_rope_ape_224",
+    "vit_large_patch16_rope_mixed_224",
+    "vit_large_patch16_rope_mixed_ape_224",
+    "vit_large_patch16_sapiens2",
+    "vit_medium_patch16_rope_reg1_gap_256",
+    "vit_mediumd_patch16_rope_reg1_gap_256",
+    "vit_pe_core_base_patch16_224",
+    "vit_pe_core_gigantic_patch14_448",
+    "vit_pe_core_large_patch14_336",
+    "vit_pe_core_small_patch16_384",
+    "vit_pe_core_tiny_patch16_384",
+    "vit_pe_lang_gigantic_patch14_448",
+    "vit_pe_lang_large_patch14_448",
+    "vit_pe_spatial_base_patch16_512",
+    "vit_pe_spatial_gigantic_patch14_448",
+    "vit_pe_spatial_large_patch14_448",
+    "vit_pe_spatial_small_patch16_512",
+    "vit_pe_spatial_tiny_patch16_512",
+    "vit_small_patch16_dinov3",
+    "vit_small_patch16_dinov3_qkvb",
+    "vit_small_patch16_lingbot",
+    "vit_small_patch16_rope_224",
+    "vit_small_patch16_rope_ape_224",
+    "vit_small_patch16_rope_mixed_224",
+    "vit_small_patch16_rope_mixed_ape_224",
+    "vit_small_plus_patch16_dinov3",
+    "vit_small_plus_patch16_dinov3_qkvb",
+    "vit_tiny_patch16_dinov3_qkvb",
 ]
 
 _MobileNetV3Name: TypeAlias = Literal[
@@ -1006,6 +1076,151 @@ def create_model(
         se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _EvaName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = ...,
+    global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    num_kv_heads: int | tuple[int, ...] | None = ...,
+    qkv_bias: bool = ...,
+    qkv_fused: bool = ...,
+    qk_norm: bool = ...,
+    mlp_ratio: float = ...,
+    swiglu_mlp: bool = ...,
+    swiglu_align_to: int = ...,
+    scale_mlp: bool = ...,
+    scale_attn_inner: bool = ...,
+    attn_type: Literal["eva", "rope"] = ...,
+    pos_drop_rate: float = 0.0,
+    patch_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = ...,
+    norm_eps: float = ...,
+    init_values: float | None = ...,
+    attn_only_layer_scale: bool = ...,
+    class_token: bool = ...,
+    num_reg_tokens: int = ...,
+    no_embed_class: bool = ...,
+    use_abs_pos_emb: bool = ...,
+    use_rot_pos_emb: bool = ...,
+    rope_type: Literal["cat", "mixed", "dinov3", "mrope"] = ...,
+    rope_grid_offset: float = ...,
+    rope_grid_indexing: Literal["ij", "xy"] = ...,
+    rope_temperature: float = ...,
+    rope_rotate_half: bool = ...,
+    rope_shift_coords: float | None = None,
+    rope_jitter_coords: float | None = None,
+    rope_rescale_coords: float | None = ...,
+    rope_mrope_section: tuple[int, int, int] | None = None,
+    use_post_norm: bool = ...,
+    use_pre_transformer_norm: bool = ...,
+    use_post_transformer_norm: bool | None = ...,
+    use_fc_norm: bool | None = ...,
+    attn_pool_num_heads: int | None = ...,
+    attn_pool_mlp_ratio: float | None = ...,
+    dynamic_img_size: bool = ...,
+    dynamic_img_pad: bool = False,
+    ref_feat_shape: int | tuple[int, int] | None = ...,
+    head_init_scale: float = 0.001,
+) -> typedvision.families.eva.model.Eva:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
+        qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
+        mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
+        swiglu_align_to: Round the hidden features of a gated perceptron up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
+        scale_mlp: Normalise before the perceptron's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
+        scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+        attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        attn_only_layer_scale: Scale the attention only, and not the perceptron. Default: the variant's own, False where it says none.
+        class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
+        num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+        no_embed_class: Give learnt positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+        use_abs_pos_emb: Add a learnt embedding of its position to each token. Default: the variant's own, True where it says none.
+        use_rot_pos_emb: Turn queries and keys by the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
+        rope_type: How the angles follow from rows and columns: half of the pairs for each, from patch to patch (`cat`) or from edge to edge (`dinov3`); learnt by each head (`mixed`, https://arxiv.org/abs/2403.13298); in turns with time, of which there is none (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+        rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
+        rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
+        rope_temperature: How many times slower the slowest pairs turn than the fastest. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
+        rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does. Default: the variant's own, False where it says none.
+        rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. At least 0.0, at most 1024.0; default: None.
+        rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. At least 1.0, at most 1024.0; default: None.
+        rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. At least 1.0, at most 1024.0; default: the variant's own, None where it says none.
+        rope_mrope_section: How many pairs turn with time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
+        use_post_norm: Normalise after attention and perceptron instead of before. Default: the variant's own, False where it says none.
+        use_pre_transformer_norm: Normalise the tokens before the first block; the patches then have no bias. Default: the variant's own, False where it says none.
+        use_post_transformer_norm: Normalise after the last block; None for yes unless `use_fc_norm` does after the pooling. Default: the variant's own, None where it says none.
+        use_fc_norm: Normalise after the pooling; None for yes with `avg`. Default: the variant's own, None where it says none.
+        attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
+        attn_pool_mlp_ratio: The same as `mlp_ratio` in the pooling `map`; None for that of the blocks. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
+        dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+        ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
+        head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2080,6 +2295,153 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _EvaName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = ...,
+    global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    num_kv_heads: int | tuple[int, ...] | None = ...,
+    qkv_bias: bool = ...,
+    qkv_fused: bool = ...,
+    qk_norm: bool = ...,
+    mlp_ratio: float = ...,
+    swiglu_mlp: bool = ...,
+    swiglu_align_to: int = ...,
+    scale_mlp: bool = ...,
+    scale_attn_inner: bool = ...,
+    attn_type: Literal["eva", "rope"] = ...,
+    pos_drop_rate: float = 0.0,
+    patch_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = ...,
+    norm_eps: float = ...,
+    init_values: float | None = ...,
+    attn_only_layer_scale: bool = ...,
+    class_token: bool = ...,
+    num_reg_tokens: int = ...,
+    no_embed_class: bool = ...,
+    use_abs_pos_emb: bool = ...,
+    use_rot_pos_emb: bool = ...,
+    rope_type: Literal["cat", "mixed", "dinov3", "mrope"] = ...,
+    rope_grid_offset: float = ...,
+    rope_grid_indexing: Literal["ij", "xy"] = ...,
+    rope_temperature: float = ...,
+    rope_rotate_half: bool = ...,
+    rope_shift_coords: float | None = None,
+    rope_jitter_coords: float | None = None,
+    rope_rescale_coords: float | None = ...,
+    rope_mrope_section: tuple[int, int, int] | None = None,
+    use_post_norm: bool = ...,
+    use_pre_transformer_norm: bool = ...,
+    use_post_transformer_norm: bool | None = ...,
+    use_fc_norm: bool | None = ...,
+    attn_pool_num_heads: int | None = ...,
+    attn_pool_mlp_ratio: float | None = ...,
+    dynamic_img_size: bool = ...,
+    dynamic_img_pad: bool = False,
+    ref_feat_shape: int | tuple[int, int] | None = ...,
+    head_init_scale: float = 0.001,
+) -> typedvision.backbone.Backbone[typedvision.families.eva.model.Eva]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
+        qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
+        mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
+        swiglu_align_to: Round the hidden features of a gated perceptron up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
+        scale_mlp: Normalise before the perceptron's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
+        scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+        attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        attn_only_layer_scale: Scale the attention only, and not the perceptron. Default: the variant's own, False where it says none.
+        class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
+        num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+        no_embed_class: Give learnt positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+        use_abs_pos_emb: Add a learnt embedding of its position to each token. Default: the variant's own, True where it says none.
+        use_rot_pos_emb: Turn queries and keys by the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
+        rope_type: How the angles follow from rows and columns: half of the pairs for each, from patch to patch (`cat`) or from edge to edge (`dinov3`); learnt by each head (`mixed`, https://arxiv.org/abs/2403.13298); in turns with time, of which there is none (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+        rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
+        rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
+        rope_temperature: How many times slower the slowest pairs turn than the fastest. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
+        rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does. Default: the variant's own, False where it says none.
+        rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. At least 0.0, at most 1024.0; default: None.
+        rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. At least 1.0, at most 1024.0; default: None.
+        rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. At least 1.0, at most 1024.0; default: the variant's own, None where it says none.
+        rope_mrope_section: How many pairs turn with time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
+        use_post_norm: Normalise after attention and perceptron instead of before. Default: the variant's own, False where it says none.
+        use_pre_transformer_norm: Normalise the tokens before the first block; the patches then have no bias. Default: the variant's own, False where it says none.
+        use_post_transformer_norm: Normalise after the last block; None for yes unless `use_fc_norm` does after the pooling. Default: the variant's own, None where it says none.
+        use_fc_norm: Normalise after the pooling; None for yes with `avg`. Default: the variant's own, None where it says none.
+        attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
+        attn_pool_mlp_ratio: The same as `mlp_ratio` in the pooling `map`; None for that of the blocks. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
+        dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+        ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
+        head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _MobileNetV3Name,
     *,
     out_indices: Sequence[int] | None = None,
@@ -2986,6 +3348,125 @@ def configure(
         se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
         drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _EvaName,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = ...,
+    global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    num_kv_heads: int | tuple[int, ...] | None = ...,
+    qkv_bias: bool = ...,
+    qkv_fused: bool = ...,
+    qk_norm: bool = ...,
+    mlp_ratio: float = ...,
+    swiglu_mlp: bool = ...,
+    swiglu_align_to: int = ...,
+    scale_mlp: bool = ...,
+    scale_attn_inner: bool = ...,
+    attn_type: Literal["eva", "rope"] = ...,
+    pos_drop_rate: float = 0.0,
+    patch_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = ...,
+    norm_eps: float = ...,
+    init_values: float | None = ...,
+    attn_only_layer_scale: bool = ...,
+    class_token: bool = ...,
+    num_reg_tokens: int = ...,
+    no_embed_class: bool = ...,
+    use_abs_pos_emb: bool = ...,
+    use_rot_pos_emb: bool = ...,
+    rope_type: Literal["cat", "mixed", "dinov3", "mrope"] = ...,
+    rope_grid_offset: float = ...,
+    rope_grid_indexing: Literal["ij", "xy"] = ...,
+    rope_temperature: float = ...,
+    rope_rotate_half: bool = ...,
+    rope_shift_coords: float | None = None,
+    rope_jitter_coords: float | None = None,
+    rope_rescale_coords: float | None = ...,
+    rope_mrope_section: tuple[int, int, int] | None = None,
+    use_post_norm: bool = ...,
+    use_pre_transformer_norm: bool = ...,
+    use_post_transformer_norm: bool | None = ...,
+    use_fc_norm: bool | None = ...,
+    attn_pool_num_heads: int | None = ...,
+    attn_pool_mlp_ratio: float | None = ...,
+    dynamic_img_size: bool = ...,
+    dynamic_img_pad: bool = False,
+    ref_feat_shape: int | tuple[int, int] | None = ...,
+    head_init_scale: float = 0.001,
+) -> typedvision.families.eva.config.EvaConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
+        qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
+        mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
+        swiglu_align_to: Round the hidden features of a gated perceptron up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
+        scale_mlp: Normalise before the perceptron's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
+        scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+        attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        attn_only_layer_scale: Scale the attention only, and not the perceptron. Default: the variant's own, False where it says none.
+        class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
+        num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+        no_embed_class: Give learnt positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+        use_abs_pos_emb: Add a learnt embedding of its position to each token. Default: the variant's own, True where it says none.
+        use_rot_pos_emb: Turn queries and keys by the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
+        rope_type: How the angles follow from rows and columns: half of the pairs for each, from patch to patch (`cat`) or from edge to edge (`dinov3`); learnt by each head (`mixed`, https://arxiv.org/abs/2403.13298); in turns with time, of which there is none (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+        rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
+        rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
+        rope_temperature: How many times slower the slowest pairs turn than the fastest. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
+        rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does. Default: the variant's own, False where it says none.
+        rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. At least 0.0, at most 1024.0; default: None.
+        rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. At least 1.0, at most 1024.0; default: None.
+        rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. At least 1.0, at most 1024.0; default: the variant's own, None where it says none.
+        rope_mrope_section: How many pairs turn with time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
+        use_post_norm: Normalise after attention and perceptron instead of before. Default: the variant's own, False where it says none.
+        use_pre_transformer_norm: Normalise the tokens before the first block; the patches then have no bias. Default: the variant's own, False where it says none.
+        use_post_transformer_norm: Normalise after the last block; None for yes unless `use_fc_norm` does after the pooling. Default: the variant's own, None where it says none.
+        use_fc_norm: Normalise after the pooling; None for yes with `avg`. Default: the variant's own, None where it says none.
+        attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
+        attn_pool_mlp_ratio: The same as `mlp_ratio` in the pooling `map`; None for that of the blocks. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
+        dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+        ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
+        head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.

@@ -192,7 +192,7 @@ class ImageModel(nn.Module, ABC):
     def _run(self, blocks: Iterable[nn.Module], x: Tensor, *others: Tensor | None) -> Tensor:
         """Run blocks one after the other; `set_grad_checkpointing` recomputes each of them.
 
-        What else stands here, every block gets as it is.
+        Each block gets the output of the last, and `others` as they are.
         """
         for block in blocks:
             if self.grad_checkpointing and self.training:

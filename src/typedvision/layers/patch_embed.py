@@ -101,12 +101,23 @@ class PatchDropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, P + L, D) to (N, P + M, D), with M <= L patches in random order."""
+        return self.keep(x, self.choose(x))
+
+    def choose(self, x: Tensor) -> Tensor | None:
+        """Which patches of (N, P + L, D) stay, (N, M); None for all of them."""
         if not self.training or self.rate == 0.0:
+            return None
+        patches = x[:, self.prefix :]
+        count = max(1, int(patches.shape[1] * (1.0 - self.rate)))
+        return torch.rand(patches.shape[:2], device=x.device).argsort(dim=1)[:, :count]
+
+    def keep(self, x: Tensor, chosen: Tensor | None) -> Tensor:
+        """(N, P + L, D) to (N, P + M, D): the patches that were chosen, and what is in front."""
+        if chosen is None:
             return x
         prefix, patches = x[:, : self.prefix], x[:, self.prefix :]
-        count = max(1, int(patches.shape[1] * (1.0 - self.rate)))
-        order = torch.rand(patches.shape[:2], device=x.device).argsort(dim=1)[:, :count, None]
-        return torch.cat((prefix, patches.gather(1, order.expand(-1, -1, x.shape[-1]))), dim=1)
+        index = chosen[:, :, None].expand(-1, -1, x.shape[-1])
+        return torch.cat((prefix, patches.gather(1, index)), dim=1)
 
     def extra_repr(self) -> str:
         """The rate."""

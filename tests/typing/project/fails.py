@@ -44,6 +44,8 @@ models.swin_tiny_patch4_window7_224(use_grn=True)  # error: option use_grn
 models.vgg16_bn(replace_stem_pool=True)  # error: option replace_stem_pool
 models.densenet121(growthrate=16)  # error: option growthrate
 models.regnety_032(layers=(2, 5, 13, 1))  # error: option layers
+models.vit_small_patch16_dinov3(rope_type="axial")  # error
+create_model("beit_base_patch16_224", rope_type="cat")  # error
 models.resnetv2_50(norm_layer="frn")  # error
 models.regnety_032(downsample="conv")  # error
 models.mobilenetv3_large_100(se_layer=SqueezeExcite(rd_divisor="8"))  # error

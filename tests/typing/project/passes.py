@@ -29,9 +29,11 @@ from typedvision import (
     summarize,
 )
 from typedvision.config.mobile_blocks import SqueezeExcite
+from typedvision.families.beit.model import Beit
 from typedvision.families.convnext.config import ConvNeXtConfig
 from typedvision.families.convnext.model import ConvNeXt
 from typedvision.families.densenet.model import DenseNet
+from typedvision.families.eva.model import Eva
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.families.mobilenetv3.model import MobileNetV3
 from typedvision.families.regnet.model import RegNet
@@ -82,6 +84,8 @@ assert_type(models.lcnet_050.config(head_bias=False), MobileNetV3Config)
 assert_type(models.regnety_032(pretrained="ra_in1k", se_ratio=0.5), RegNet)
 assert_type(create_model("regnetz_005", downsample=None, num_features=0), RegNet)
 assert_type(models.resnetv2_50(conv_layer="std_conv2d", norm_layer="frntlu"), ResNetV2)
+assert_type(create_model("beit_base_patch16_224", use_rel_pos_bias=False), Beit)
+assert_type(models.vit_small_patch16_dinov3(rope_temperature=50.0), Eva)
 distilled = models.deit_base_distilled_patch16_224(pretrained=True)
 assert_type(distilled, VisionTransformer)
 assert_type(create_model("deit_base_distilled_patch16_224", distilled=False), VisionTransformer)
