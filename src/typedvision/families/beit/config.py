@@ -22,6 +22,7 @@ from typedvision.config.base import (
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import TokenNorm
+from typedvision.config.patches import patch_conflicts, token_levels
 from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
@@ -90,13 +91,7 @@ class BeitConfig(ModelConfig, Builds["Beit"]):
                 f"{self.num_heads}: choose one of its divisors",
                 "num_heads",
             )
-        sizes = zip(to_pair(self.img_size), to_pair(self.patch_size), strict=True)
-        if any(image < patch for image, patch in sizes):
-            yield Conflict(
-                f"'img_size' {self.img_size} must be at least 'patch_size' {self.patch_size}: "
-                "not one patch fits",
-                "img_size",
-            )
+        yield from patch_conflicts(self.img_size, self.patch_size)
         if int(self.embed_dim * self.mlp_ratio) < 1:
             yield Conflict(
                 f"'mlp_ratio' must leave the perceptron a hidden feature; 'embed_dim' is "
@@ -110,10 +105,7 @@ class BeitConfig(ModelConfig, Builds["Beit"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The tokens after each block; all have one resolution."""
-        stride = max(to_pair(self.patch_size))
-        return tuple(
-            FeatureSpec(self.embed_dim, stride, f"blocks.{index}") for index in range(self.depth)
-        )
+        return token_levels(self.embed_dim, self.depth, self.patch_size)
 
     def plan(self) -> BeitPlan:
         """Every block with its numbers."""

@@ -23,6 +23,7 @@ from typedvision.config.base import (
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import TokenNorm, TokenPool
+from typedvision.config.patches import patch_conflicts, token_levels
 from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
@@ -255,20 +256,8 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
             )
 
     def _patch_conflicts(self) -> Iterator[Conflict]:
-        sizes = list(zip(to_pair(self.img_size), to_pair(self.patch_size), strict=True))
-        if any(image < patch for image, patch in sizes):
-            yield Conflict(
-                f"'img_size' {self.img_size} must be at least 'patch_size' {self.patch_size}: "
-                "not one patch fits",
-                "img_size",
-            )
-        cut = any(image % patch for image, patch in sizes)
-        if cut and self.dynamic_img_pad and not self.dynamic_img_size:
-            yield Conflict(
-                f"'img_size' {self.img_size} must be a multiple of 'patch_size' "
-                f"{self.patch_size} where 'dynamic_img_pad' is true and 'dynamic_img_size' is not",
-                "img_size",
-            )
+        pads_one_size = self.dynamic_img_pad and not self.dynamic_img_size
+        return patch_conflicts(self.img_size, self.patch_size, pads_one_size=pads_one_size)
 
     def _fixed(self, wanted: Mapping[str, object], reason: str) -> Iterator[Conflict]:
         """A conflict for each field that has not the only value that goes with another's."""
@@ -282,10 +271,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The tokens after each block; all have one resolution."""
-        stride = max(to_pair(self.patch_size))
-        return tuple(
-            FeatureSpec(self.embed_dim, stride, f"blocks.{index}") for index in range(self.depth)
-        )
+        return token_levels(self.embed_dim, self.depth, self.patch_size)
 
     def plan(self) -> EvaPlan:
         """Every block with its numbers."""
