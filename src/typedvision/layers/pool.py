@@ -57,6 +57,14 @@ class AvgPool2dSame(nn.Module):
         return F.avg_pool2d(F.pad(x, (before, after, before, after)), self.kernel_size, stride=1)
 
 
+def shortcut_average(stride: int, dilation: int) -> nn.Module:
+    """The average before the convolution of a shortcut (ResNet-D, https://arxiv.org/abs/1812.01187);
+    it keeps the size where the block dilates instead of subsampling."""
+    if stride > 1:
+        return nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False)
+    return AvgPool2dSame(2) if dilation > 1 else nn.Identity()
+
+
 def pooled_features(kind: ConvPool, channels: int) -> int:
     """Number of features that pooling `channels` channels gives."""
     return 2 * channels if kind in ("catavgmax", "fastcatavgmax") else channels

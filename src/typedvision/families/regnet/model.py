@@ -21,7 +21,7 @@ from typedvision.layers.head import ClassifierHead
 from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, normal, zeros
 from typedvision.layers.norm_act import Conv2dNormAct, norm_act
-from typedvision.layers.pool import AvgPool2dSame
+from typedvision.layers.pool import shortcut_average
 
 
 class RegNet(ImageModel):
@@ -182,19 +182,15 @@ def _shortcut(cfg: RegNetConfig, plan: BlockPlan) -> nn.Module | None:
         case "conv1x1":
             return _projection(cfg, plan, plan.stride)
         case "avg":
-            return nn.Sequential(_average(plan), _projection(cfg, plan, 1))
+            return nn.Sequential(
+                shortcut_average(plan.stride, plan.dilation), _projection(cfg, plan, 1)
+            )
 
 
 def _projection(cfg: RegNetConfig, plan: BlockPlan, stride: int) -> nn.Module:
     if cfg.preact:
         return conv2d(plan.in_channels, plan.out_channels, 1, stride=stride)
     return _conv_norm_act(cfg, plan.in_channels, plan.out_channels, None, stride=stride)
-
-
-def _average(plan: BlockPlan) -> nn.Module:
-    if plan.stride > 1:
-        return nn.AvgPool2d(2, plan.stride, ceil_mode=True, count_include_pad=False)
-    return AvgPool2dSame(2) if plan.dilation > 1 else nn.Identity()
 
 
 def _squeeze_excite(cfg: RegNetConfig, plan: BlockPlan) -> nn.Module:

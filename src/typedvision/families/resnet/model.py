@@ -19,7 +19,7 @@ from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, zeros
 from typedvision.layers.map_attention import map_attention
 from typedvision.layers.norm import conv_norm
-from typedvision.layers.pool import AvgPool2dSame, GlobalPool, pooled_features
+from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_average
 
 
 class ResNet(ImageModel):
@@ -242,7 +242,7 @@ def _shortcut(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:
     norm = conv_norm(cfg.norm_layer, plan.out_channels)
     if cfg.avg_down:  # ResNet-D: figure 2c of https://arxiv.org/abs/1812.01187
         conv = nn.Conv2d(plan.in_channels, plan.out_channels, 1, bias=False)
-        return nn.Sequential(_shortcut_pool(plan), conv, norm)
+        return nn.Sequential(shortcut_average(plan.stride, plan.dilation), conv, norm)
     size = cfg.down_kernel_size if plan.stride != 1 or plan.dilation != 1 else 1
     dilation = plan.first_dilation if size > 1 else 1
     conv = nn.Conv2d(
@@ -255,12 +255,6 @@ def _shortcut(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:
         bias=False,
     )
     return nn.Sequential(conv, norm)
-
-
-def _shortcut_pool(plan: BlockPlan) -> nn.Module:
-    if plan.stride > 1:
-        return nn.AvgPool2d(2, plan.stride, ceil_mode=True, count_include_pad=False)
-    return AvgPool2dSame(2) if plan.dilation > 1 else nn.Identity()
 
 
 def _drop_block(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:

@@ -28,7 +28,7 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.norm_act import norm_act
-from typedvision.layers.pool import AvgPool2dSame, GlobalPool, pooled_features
+from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_average
 
 
 class ResNetV2(ImageModel):
@@ -183,7 +183,9 @@ class Shortcut(nn.Module):
     def __init__(self, cfg: ResNetV2Config, plan: BlockPlan) -> None:
         super().__init__()
         stride = 1 if cfg.avg_down else plan.stride
-        self.pool: nn.Module = _average(plan) if cfg.avg_down else nn.Identity()
+        self.pool: nn.Module = (
+            shortcut_average(plan.stride, plan.dilation) if cfg.avg_down else nn.Identity()
+        )
         self.conv: nn.Conv2d = _conv(cfg, plan.in_channels, plan.out_channels, 1, stride=stride)
         self.norm: nn.Module = nn.Identity() if cfg.preact else _norm(cfg, plan.out_channels, None)
 
@@ -305,12 +307,6 @@ def _stem_pool(cfg: ResNetV2Config) -> nn.Module:
     if "same" in cfg.stem_type:
         return MaxPool2dSame()
     return nn.MaxPool2d(3, stride=2, padding=0 if "fixed" in cfg.stem_type else 1)
-
-
-def _average(plan: BlockPlan) -> nn.Module:
-    if plan.stride > 1:
-        return nn.AvgPool2d(2, plan.stride, ceil_mode=True, count_include_pad=False)
-    return AvgPool2dSame(2) if plan.dilation > 1 else nn.Identity()
 
 
 def _subsampling_conv(cfg: ResNetV2Config, plan: BlockPlan, in_channels: int) -> nn.Conv2d:
