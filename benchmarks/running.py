@@ -1,4 +1,4 @@
-"""Running and training a model on pictures, side by side with timm.
+"""Running and training a model on images, side by side with timm.
 
     python -m benchmarks.running --timm PYTHON [--rounds 3] [--batch 4] [NAME ...]
 
@@ -30,7 +30,7 @@ REPETITIONS = 5
 def main() -> None:
     """Print a table of ratios."""
     options = parser(__doc__, rounds=3)
-    options.add_argument("--batch", type=int, default=4, help="pictures at a time")
+    options.add_argument("--batch", type=int, default=4, help="images at a time")
     options.add_argument("names", nargs="*", default=NAMES)
     arguments = options.parse_args()
     if arguments.measure:
@@ -61,15 +61,15 @@ def measure(library: str, name: str, batch: int) -> Numbers:
     torch.manual_seed(0)
     model = factory(library)(name)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    pictures = torch.rand(batch, 3, 224, 224)
+    images = torch.rand(batch, 3, 224, 224)
 
     def forward() -> None:
         with torch.inference_mode():
-            model(pictures)
+            model(images)
 
     def step() -> None:
         optimizer.zero_grad()
-        model(pictures).square().mean().backward()
+        model(images).square().mean().backward()
         optimizer.step()
 
     model.eval()

@@ -20,9 +20,7 @@ def model() -> tv.ImageModel:
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
-def test_an_onnx_takes_any_number_of_pictures_and_carries_its_spec(
-    name: str, tmp_path: Path
-) -> None:
+def test_an_onnx_takes_any_number_of_images_and_carries_its_spec(name: str, tmp_path: Path) -> None:
     import onnxruntime
 
     model, path = tv.create_model(name, num_classes=5, seed=1), tmp_path / "model.onnx"
@@ -36,11 +34,11 @@ def test_an_onnx_takes_any_number_of_pictures_and_carries_its_spec(
     assert tv.ModelSpec.from_json(notes[SPEC_KEY]) == model.spec
     assert notes[SPEC_DIGEST_KEY] == model.spec.digest()
     (given,) = session.get_inputs()
-    assert (given.name, given.shape) == ("pictures", ["batch", 3, *model.spec.image.size])
-    pictures = torch.rand(5, 3, *model.spec.image.size)
-    (served,) = session.run(["output"], {"pictures": pictures.numpy()})
+    assert (given.name, given.shape) == ("images", ["batch", 3, *model.spec.image.size])
+    images = torch.rand(5, 3, *model.spec.image.size)
+    (served,) = session.run(["output"], {"images": images.numpy()})
     with torch.no_grad():
-        torch.testing.assert_close(torch.from_numpy(served), model.eval()(pictures))
+        torch.testing.assert_close(torch.from_numpy(served), model.eval()(images))
 
 
 def test_the_model_stays_as_it_was(model: tv.ImageModel, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_is_fresh(path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", sorted(rows()))
-def test_a_page_and_its_picture_are_fresh(key: str) -> None:
+def test_a_page_and_its_image_are_fresh(key: str) -> None:
     pages = generate.pages(registered[key], generate.recorded_params)
     assert len(pages) == 2
     stale = [path.name for path, text in pages.items() if generate.is_stale(path, text)]

@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import Builds, Channels, Config, Depth, ModelConfig, Rate, Size
 from typedvision.config.features import FeatureSpec
-from typedvision.layers.image_model import ImageModel
 from typedvision.registry.family import Capabilities, FamilyMeta, ModelFamily, Parts
 
 

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from tools.family_page import family_page, typical_variant
 from tools.picture import draw
+from typedvision.architecture.summary import summarize
+from typedvision.config.limits import DEFAULT_LIMITS
 from typedvision.registry.family import AnyFamily, registered
 from typedvision.registry.index import FamilyRow, rows
 from typedvision.registry.spec import ModelSpec
 from typedvision.stubs.modules import CountParams, classes_stub, factory_stub, models_stub
-from typedvision.summary import summarize
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "typedvision"
@@ -112,12 +113,11 @@ def index_text(families: list[AnyFamily], count: CountParams) -> str:
 
 @cache
 def count_params(family: AnyFamily, name: str) -> int:
-    """Parameters of the variant's skeleton, which is built on the meta device."""
-    from typedvision.layers.image_model import ImageModel
+    """Parameters of the variant, which is built on the meta device."""
+    from typedvision.architecture.build import build_model
 
-    skeleton = family.build(family.variants[name])
-    assert isinstance(skeleton, ImageModel)  # the sealed build saw to it
-    return sum(parameter.numel() for parameter in skeleton.parameters())
+    model = build_model(ModelSpec.from_config(family.variants[name]), DEFAULT_LIMITS)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def recorded_params(family: AnyFamily, name: str) -> int:

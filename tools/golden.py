@@ -56,7 +56,7 @@ rates = {id(p): [g["lr_scale"], g["weight_decay"]] for g in groups for p in g["p
 print(json.dumps({keys[parameter]: rate for parameter, rate in rates.items()}))
 """
 _PYRAMID = """
-from tests.contract.filling import fill, fingerprint, picture
+from tests.contract.filling import fill, fingerprint, image
 torch.set_default_dtype(torch.float64)
 def plain(key):  # the peer renames what it wraps
     return key.removeprefix("model.").replace("_", ".")
@@ -68,7 +68,7 @@ pyramid = timm.create_model(sys.argv[1], features_only=True, out_indices=levels)
 with torch.inference_mode():
     for key, tensor in pyramid.state_dict().items():
         tensor.copy_(tensors[plain(key)])
-    outputs = pyramid(picture(json.loads(sys.argv[2])))
+    outputs = pyramid(image(json.loads(sys.argv[2])))
 if getattr(pyramid, "output_fmt", "NCHW") == "NHWC":
     outputs = [output.permute(0, 3, 1, 2) for output in outputs]
 print(json.dumps([fingerprint(output) for output in outputs]))

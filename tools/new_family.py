@@ -43,7 +43,7 @@ class ${Class}Config(ModelConfig, Builds["$Class"]):
     depth: Depth = 4
     """Number of blocks."""
     act_layer: Activation = "relu"
-    """Non-linearity."""
+    """Activation."""
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector."""
     drop_path_rate: Rate = 0.0
@@ -94,7 +94,7 @@ class ${Class}Family(ModelFamily[${Class}Config, "$Class"]):
 
     @classmethod
     def build(cls, cfg: ${Class}Config) -> $Class:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.$name.model import $Class
 
         return $Class(cfg)
@@ -113,7 +113,7 @@ class ${Class}Family(ModelFamily[${Class}Config, "$Class"]):
 MODEL = '''\
 """$Class: the paper, and where in it the architecture stands.
 
-Shapes: N pictures, C channels, H x W positions, D features, K classes.
+Shapes: N images, C channels, H x W positions, D features, K classes.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ from typedvision.config.names import ConvPool
 from typedvision.families.$name.config import ${Class}Config
 from typedvision.layers.activation import activation
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel
+from typedvision.architecture.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out
 from typedvision.layers.pool import GlobalPool, pooled_features
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from typedvision.summary import LevelSummary, ModelSummary
+from typedvision.architecture.summary import LevelSummary, ModelSummary
 
 _HEIGHT = 140.0  # of the input's box; the others follow by the roots of their sides
 _CHANNEL = 1.2  # width of a box of one channel; the others follow by the roots of their channels

@@ -16,7 +16,7 @@ from pathlib import Path
 import digits
 import torch
 import torch.nn.functional as F
-from picture import draw
+from image import draw
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -66,29 +66,27 @@ def main() -> int:
         result.name: torch.equal(in_fresh_process(result.name), result.logits) for result in results
     }
     console.print(table(results, same))
-    picture = draw(OUT / "digits.png", test, test_labels, {r.name: r.logits for r in results})
-    console.print(f"pictures, predictions and confidences: {picture.relative_to(Path.cwd())}\n")
+    image = draw(OUT / "digits.png", test, test_labels, {r.name: r.logits for r in results})
+    console.print(f"images, predictions and confidences: {image.relative_to(Path.cwd())}\n")
     show_wrong_calls(console)
     accurate = all(result.accuracy >= WANTED_ACCURACY for result in results)
     return 0 if accurate and all(same.values()) else 1
 
 
-def fit(
-    name: str, model: tv.ImageModel, pictures: Tensor, labels: Tensor, console: Console
-) -> float:
+def fit(name: str, model: tv.ImageModel, images: Tensor, labels: Tensor, console: Console) -> float:
     """Train a model in place; the seconds that it took."""
     start = time.perf_counter()
     order = torch.Generator().manual_seed(0)
     torch.manual_seed(0)  # dropout
-    steps = EPOCHS * -(-len(pictures) // BATCH)
+    steps = EPOCHS * -(-len(images) // BATCH)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
     columns = TextColumn(f"{name:13s}"), BarColumn(), TextColumn("loss {task.fields[loss]:.3f}")
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         task = progress.add_task(name, total=steps, loss=float("nan"))
         for _ in range(EPOCHS):
-            for batch in torch.randperm(len(pictures), generator=order).split(BATCH):
-                loss = F.cross_entropy(model(pictures[batch]), labels[batch], label_smoothing=0.05)
+            for batch in torch.randperm(len(images), generator=order).split(BATCH):
+                loss = F.cross_entropy(model(images[batch]), labels[batch], label_smoothing=0.05)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -98,9 +96,9 @@ def fit(
 
 
 @torch.inference_mode()
-def predict(model: tv.ImageModel, pictures: Tensor) -> Tensor:
-    """Logits of pictures."""
-    return model.eval()(pictures)
+def predict(model: tv.ImageModel, images: Tensor) -> Tensor:
+    """Logits of images."""
+    return model.eval()(images)
 
 
 def in_fresh_process(name: str) -> Tensor:

@@ -18,7 +18,10 @@ from typedvision._version import __version__
 
 if TYPE_CHECKING:
     from typedvision import models
-    from typedvision.backbone import Backbone
+    from typedvision.architecture.backbone import Backbone
+    from typedvision.architecture.groups import parameter_groups
+    from typedvision.architecture.image_model import ImageModel
+    from typedvision.architecture.summary import LevelSummary, ModelSummary, summarize
     from typedvision.config.base import Config, ModelConfig
     from typedvision.config.features import FeatureSpec
     from typedvision.config.image import ImageSpec
@@ -48,8 +51,6 @@ if TYPE_CHECKING:
         list_models,
         specify,
     )
-    from typedvision.groups import parameter_groups
-    from typedvision.layers.image_model import ImageModel
     from typedvision.prediction import ClassScore, Prediction, predict
     from typedvision.preprocess.training import TrainingTransform
     from typedvision.preprocess.transform import EvaluationTransform, make_transform
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
         RelativeTable,
     )
     from typedvision.registry.spec import ModelSpec
-    from typedvision.summary import LevelSummary, ModelSummary, summarize
     from typedvision.weights.convert import convert
     from typedvision.weights.inspect import inspect
     from typedvision.weights.load import load_backbone, load_model, load_weights
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from typedvision.weights.save import save_model
 
 _HOME = {
-    "Backbone": "backbone",
+    "Backbone": "architecture.backbone",
     "BackboneSpec": "registry.backbone",
     "Capabilities": "registry.family",
     "ClassScore": "prediction",
@@ -84,16 +84,16 @@ _HOME = {
     "ExportReport": "export",
     "FeatureSpec": "config.features",
     "ImageError": "errors",
-    "ImageModel": "layers.image_model",
+    "ImageModel": "architecture.image_model",
     "ImageSpec": "config.image",
     "LimitError": "errors",
-    "LevelSummary": "summary",
+    "LevelSummary": "architecture.summary",
     "Limits": "config.limits",
     "LoadReport": "weights.plan",
     "ModelConfig": "config.base",
     "ModelFamily": "registry.family",
     "ModelSpec": "registry.spec",
-    "ModelSummary": "summary",
+    "ModelSummary": "architecture.summary",
     "Parts": "registry.family",
     "PositionTable": "registry.family",
     "Prediction": "prediction",
@@ -119,11 +119,11 @@ _HOME = {
     "load_model": "weights.load",
     "load_weights": "weights.load",
     "make_transform": "preprocess.transform",
-    "parameter_groups": "groups",
+    "parameter_groups": "architecture.groups",
     "predict": "prediction",
     "save_model": "weights.save",
     "specify": "factory",
-    "summarize": "summary",
+    "summarize": "architecture.summary",
 }
 
 __all__ = [

@@ -157,7 +157,7 @@ class WeightsError(TypedVisionError, ValueError):
 
 
 class ImageError(TypedVisionError, ValueError):
-    """A picture that cannot be read, or is not of the kind that the model takes."""
+    """An image that cannot be read, or is not of the kind that the model takes."""
 
     code: ClassVar[str] = "image"
 

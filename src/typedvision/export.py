@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
+from typedvision.architecture.image_model import ImageModel, check_whole
 from typedvision.config.base import to_pair
 from typedvision.errors import ExportError, Problem, TypedVisionError, UsageError, listed, shown
-from typedvision.layers.image_model import ImageModel, check_whole
 from typedvision.weights.save import replace_file, spec_notes
 
 ExportFormat = Literal["pt2", "onnx"]
@@ -220,7 +220,7 @@ def _load_onnx(path: Path) -> _Program:
 
 @contextmanager
 def _quiet_torch() -> Generator[None]:
-    """Without what torch warns of about itself, which nobody here can mend."""
+    """Without what torch warns of about itself, which nobody here can fix."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,6 +1,6 @@
 """The factory: from a name, a spec or a config to a model. The only way there is this one:
 
-name or spec -> config, validated -> skeleton on the meta device -> counted -> materialised.
+name or spec -> config, validated -> model on the meta device -> counted -> loaded or initialised.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import UnknownNameError, UsageError, shown
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
-from typedvision.registry.build import build_backbone, build_skeleton
-from typedvision.registry.spec import ModelSpec, configure_family
+from typedvision.registry.spec import ModelSpec, config_for, spec_for
 from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch
 from typedvision.weights.inspect import inspect
 from typedvision.weights.resolve import from_hub, published_file, tagged
@@ -26,9 +25,9 @@ from typedvision.weights.resolve import from_hub, published_file, tagged
 if TYPE_CHECKING:
     import torch
 
-    from typedvision.backbone import Backbone
+    from typedvision.architecture.backbone import Backbone
+    from typedvision.architecture.image_model import ImageModel
     from typedvision.config.names import OutputFormat
-    from typedvision.layers.image_model import ImageModel
     from typedvision.registry.family import AnyFamily, Capabilities, InputSize
 
 ModelT = TypeVar("ModelT")
@@ -91,7 +90,7 @@ def create_model(
         pretrained: whether to load the published weights: those of the tag, the repository, or the
             default; or the tag itself.
         checkpoint_path: load the weights of this safetensors file, or of this folder.
-        device: where the weights live; `"meta"` gives a skeleton without weights. By default
+        device: where the weights live; `"meta"` gives a model without weights. By default
             PyTorch's default device.
         dtype: type of the weights; by default PyTorch's default.
         seed: the same seed gives the same weights, whatever was built before. By default PyTorch's
@@ -112,11 +111,14 @@ def create_model(
         WeightsError: the weights cannot be had, or do not fit the model.
         UsageError: the arguments make no sense together.
     """
-    order = _Order(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
-    spec, published = order.read(model, options)
-    skeleton = build_skeleton(spec, limits)
-    order.fill(skeleton, published)
-    return skeleton
+    loading = LoadOptions(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
+    spec, published = loading.read(model, options)
+
+    from typedvision.architecture.build import build_model  # the wall: torch begins here
+
+    built = build_model(spec, limits)
+    loading.fill(built, published)
+    return built
 
 
 @overload
@@ -184,7 +186,7 @@ def create_backbone(
             default; or the tag itself.
         checkpoint_path: load the weights of this safetensors file, or of this folder: of the model
             or of a backbone.
-        device: where the weights live; `"meta"` gives a skeleton without weights. By default
+        device: where the weights live; `"meta"` gives a model without weights. By default
             PyTorch's default device.
         dtype: type of the weights; by default PyTorch's default.
         seed: the same seed gives the same weights, those of the model. By default PyTorch's seed
@@ -204,12 +206,15 @@ def create_backbone(
         WeightsError: the weights cannot be had, or do not fit the model.
         UsageError: the arguments make no sense together.
     """
-    order = _Order(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
+    loading = LoadOptions(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
     given = model if isinstance(model, BackboneSpec) else None
-    model_spec, published = order.read(given.model if given else model, options)
+    model_spec, published = loading.read(given.model if given else model, options)
     spec = _backbone_spec(model_spec, given, out_indices, output_fmt)
+
+    from typedvision.architecture.build import build_backbone  # the wall: torch begins here
+
     backbone = build_backbone(spec, limits)
-    order.fill(backbone.model, published)
+    loading.fill(backbone.model, published)
     return backbone
 
 
@@ -224,15 +229,7 @@ def configure(name: str, **options: object) -> ModelConfig:
         UnknownNameError: nobody publishes the name, or the tag.
         ConfigError: naming every option that is wrong.
     """
-    return _configure(*index.present_name(name), options)
-
-
-def _configure(variant: str, tag: str | None, options: Mapping[str, object]) -> ModelConfig:
-    family = index.family_of(variant)
-    row: dict[str, object] = dict(family.variants[variant])
-    if tag is not None:
-        row["num_classes"] = family.weights(variant, tag).num_classes
-    return configure_family(family, {**row, **options}, f"'{variant}'")
+    return config_for(name, options)
 
 
 def specify(model: object, **options: object) -> ModelSpec:
@@ -248,15 +245,7 @@ def specify(model: object, **options: object) -> ModelSpec:
         ConfigError: naming every option that is wrong.
         UsageError: `model` is something else.
     """
-    if isinstance(model, ModelSpec):
-        return model.with_options(**options)
-    if isinstance(model, ModelConfig):
-        return ModelSpec.from_config(model).with_options(**options)
-    if isinstance(model, str):
-        variant, tag = index.present_name(model)
-        config = _configure(variant, tag, options)
-        return ModelSpec.from_config(config, variant=variant, tag=tag)
-    raise UsageError(f"a model is a name, a config or a ModelSpec; got {type(model).__name__}")
+    return spec_for(model, options)
 
 
 def list_models(
@@ -304,7 +293,7 @@ def list_models(
     names = tuple(name for name in names if _matches(name, pattern) and not _matches(name, exclude))
     if license:
         names = tuple(name for name in names if _matches(index.license_of(name), license))
-    return sorted(names, key=_counting)
+    return sorted(names, key=natural_sort_key)
 
 
 def family(name: str) -> AnyFamily:
@@ -332,7 +321,7 @@ def accepts(name: str, option: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class LoadOptions:
     """What a caller wants beside the model: where its weights come from, and where they go."""
 
     pretrained: bool | str
@@ -358,29 +347,29 @@ class _Order:
         if isinstance(model, str) and model.startswith(HUB_SCHEME):
             spec, published = from_hub(model, offline=self.offline, cache_dir=self.cache_dir)
             return spec.with_options(**options), published if self.pretrained else None
-        spec = specify(model, **options)
+        spec = spec_for(model, options)
         return spec, published_file(spec) if self.pretrained else None
 
-    def fill(self, skeleton: ImageModel, published: HubFile | None) -> None:
-        """Give a skeleton its weights."""
+    def fill(self, model: ImageModel, published: HubFile | None) -> None:
+        """Give a meta-device model its weights."""
         import torch
 
-        from typedvision.layers.image_model import check_dtype, materialize, placed
+        from typedvision.architecture.build import check_dtype, materialize, resolve_device
         from typedvision.weights.load import fill
 
-        place = placed(self.device)
+        place = resolve_device(self.device)
         check_dtype(self.dtype)
         path = self.checkpoint_path
         if published is not None:
             path = fetch(published, offline=self.offline, cache_dir=self.cache_dir)
         if path is None:
-            materialize(skeleton, place, self.dtype, self.seed)
+            materialize(model, place, self.dtype, self.seed)
             return
-        family = index.family(skeleton.spec.family)
+        family = index.family(model.spec.family)
         fill(
-            skeleton,
+            model,
             inspect(path),
-            family.parts(skeleton.spec.config),
+            family.parts(model.spec.config),
             device=place,
             dtype=self.dtype or torch.get_default_dtype(),
             seed=self.seed,
@@ -415,7 +404,7 @@ def _matches(text: str | None, patterns: str | Sequence[str]) -> bool:
     return text is not None and any(fnmatchcase(text, one) for one in _several(patterns))
 
 
-def _counting(name: str) -> list[tuple[bool, int, str]]:
+def natural_sort_key(name: str) -> list[tuple[bool, int, str]]:
     """A sort key that puts `resnet50` before `resnet101`."""
     parts = re.split(r"(\d+)", name)
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]

@@ -22,8 +22,8 @@ from typedvision.registry import index
 from typedvision.stubs.options import keywords, options, type_source
 
 if TYPE_CHECKING:
+    from typedvision.architecture.image_model import ImageModel
     from typedvision.config.base import ModelConfig
-    from typedvision.layers.image_model import ImageModel
     from typedvision.registry.spec import ModelSpec
 
 

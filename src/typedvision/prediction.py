@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from typedvision.architecture.image_model import ImageModel, check_whole
 from typedvision.errors import ImageError, UsageError, WeightsError, shown
-from typedvision.layers.image_model import ImageModel, check_whole
 from typedvision.preprocess.decode import Picture, name_of
 from typedvision.preprocess.transform import make_transform
 
@@ -56,7 +56,7 @@ def predict(
 
     Args:
         model: with weights and a classifier; it is set to evaluation, and stays so.
-        pictures: paths, pictures of Pillow, or tensors (C, H, W) of uint8.
+        pictures: paths, Pillow images, or tensors (C, H, W) of uint8.
         top: how many classes of each picture; all, where there are fewer.
         batch_size: how many pictures the model is given at once.
         workers: threads that read pictures.

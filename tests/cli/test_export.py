@@ -24,12 +24,12 @@ def test_a_checkpoint_becomes_a_program_beside_it(saved: Path) -> None:
     target = saved.with_name("m.v1.pt2")
     size = target.stat().st_size
     assert result.stdout.startswith(
-        f"{target}: pictures of 160 x 160, {size:,} bytes; largest difference "
+        f"{target}: images of 160 x 160, {size:,} bytes; largest difference "
     )
-    pictures = torch.rand(3, 3, 160, 160)
+    images = torch.rand(3, 3, 160, 160)
     with torch.no_grad():
-        wanted = tv.load_model(saved).eval()(pictures)
-        torch.testing.assert_close(torch.export.load(target).module()(pictures), wanted)
+        wanted = tv.load_model(saved).eval()(images)
+        torch.testing.assert_close(torch.export.load(target).module()(images), wanted)
     before = target.read_bytes()
     again = run("export", str(saved), "--format", "pt2")
     assert again.exit_code == 2

@@ -69,9 +69,7 @@ def test_a_model_as_json() -> None:
 
 def test_equal_blocks_are_one_row() -> None:
     lines = run("show", "vit_base_patch16_224").stdout.splitlines()
-    plan = [
-        line.split()[0] for line in lines[lines.index("Plan, for a picture of 224 x 224") + 1 :]
-    ]
+    plan = [line.split()[0] for line in lines[lines.index("Plan, for an image of 224 x 224") + 1 :]]
     assert plan == ["level", "stem", "blocks.0-11", "head", "total"]
 
 

@@ -191,10 +191,10 @@ def test_a_square_is_one_number() -> None:
 
 
 def test_sizes_and_pixels_are_bounded() -> None:
-    class Picture(Config):
+    class Image(Config):
         size: Size
         side: Pixels
 
     with pytest.raises(ConfigError) as caught:
-        Picture(size=(1, 10**9), side=10**9)
+        Image(size=(1, 10**9), side=10**9)
     assert [one.path for one in caught.value.problems] == [("size", 1), ("side",)]

@@ -1,4 +1,4 @@
-"""What a model expects of a picture."""
+"""What a model expects of an image."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def family(request: pytest.FixtureRequest) -> AnyFamily:
 
 @pytest.fixture
 def small(family: AnyFamily) -> ModelConfig:
-    """The family's smallest variant, for small pictures and a few classes."""
+    """The family's smallest variant, for small images and a few classes."""
     name = SMALL[family.key]
     wanted: dict[str, object] = {"img_size": SIDE, "drop_path_rate": 0.0}
     if index.rows()[family.key]["variants"][name]["params"] > LARGE:
@@ -39,6 +39,6 @@ def small(family: AnyFamily) -> ModelConfig:
     return tv.configure(name, num_classes=7, **options)
 
 
-def picture_size(cfg: ModelConfig) -> tuple[int, int]:
-    """Height and width of a small picture that the model takes."""
+def image_size(cfg: ModelConfig) -> tuple[int, int]:
+    """Height and width of a small image that the model takes."""
     return to_pair(cfg.input_size() or SIDE)

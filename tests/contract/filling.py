@@ -51,8 +51,8 @@ def _filling(key: str, shape: torch.Size) -> Tensor:
     return 0.1 * noise if name.endswith("bias") else 0.8 + 0.1 * noise
 
 
-def picture(shape: tuple[int, ...]) -> Tensor:
-    """The one picture of the golden numbers, shape (1, C, H, W)."""
+def image(shape: tuple[int, ...]) -> Tensor:
+    """The one image of the golden numbers, shape (1, C, H, W)."""
     return randn((1, *shape), 20240316)
 
 

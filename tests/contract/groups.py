@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from typedvision.layers.image_model import ImageModel
+from typedvision.architecture.image_model import ImageModel
 
 
 def outside_of_groups(model: ImageModel, coarse: bool = False) -> list[str]:

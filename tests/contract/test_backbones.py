@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import typedvision as tv
-from tests.contract.conftest import picture_size
+from tests.contract.conftest import image_size
 from tests.contract.facts import FACTS, VARIANTS
-from tests.contract.filling import fill, fingerprint, picture
-from tests.contract.test_numbers import agree, filled, pictures, same
+from tests.contract.filling import fill, fingerprint, image
+from tests.contract.test_numbers import agree, filled, images, same
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig, to_pair
-from typedvision.layers.image_model import ImageModel
 
 
 def backbone_of(cfg: ModelConfig, *indices: int, **options: object) -> tv.Backbone[ImageModel]:
@@ -52,14 +52,14 @@ def test_its_config_says_what_comes_out(name: str) -> None:
 def test_its_levels_are_the_peers(name: str) -> None:
     wanted = FACTS[name]["pyramid"]
     backbone = backbone_of(tv.configure(name), *range(len(wanted)))
-    found = backbone(picture(tuple(FACTS[name]["input"])))
+    found = backbone(image(tuple(FACTS[name]["input"])))
     for one, other in zip(found, wanted, strict=True):
         assert agree(fingerprint(one), other)
 
 
 @torch.inference_mode()
 def test_a_level_is_that_of_the_model(small: ModelConfig, level: int) -> None:
-    model, x = filled(small), pictures(small)
+    model, x = filled(small), images(small)
     wanted = model.forward_intermediates(x, intermediates_only=True)
     (found,) = backbone_of(small, level)(x)
     same(found, wanted[level])
@@ -71,14 +71,14 @@ def test_levels_come_in_the_order_that_was_asked_for(small: ModelConfig) -> None
     first_to_last, last_to_first = backbone_of(small, 0, -1), backbone_of(small, -1, 0)
     assert last_to_first.out_indices == (last, 0)
     assert last_to_first.names == first_to_last.names[::-1]
-    x = pictures(small)
+    x = images(small)
     for one, other in zip(last_to_first(x), first_to_last(x)[::-1], strict=True):
         same(one, other)
 
 
 @torch.inference_mode()
 def test_levels_have_the_layout_that_was_asked_for(small: ModelConfig) -> None:
-    x = pictures(small)
+    x = images(small)
     (plain,) = backbone_of(small, 0)(x)
     (last,) = backbone_of(small, 0, output_fmt="NHWC")(x)
     (tokens,) = backbone_of(small, 0, output_fmt="NLC")(x)
@@ -88,7 +88,7 @@ def test_levels_have_the_layout_that_was_asked_for(small: ModelConfig) -> None:
 
 def test_what_it_keeps_is_needed(small: ModelConfig, level: int) -> None:
     backbone, model = backbone_of(small, level).train(), filled(small)
-    backbone(pictures(small))[0].square().mean().backward()
+    backbone(images(small))[0].square().mean().backward()
     for key, parameter in backbone.model.named_parameters():
         assert parameter.grad is not None, key
     kept, whole = backbone.model.state_dict(), model.state_dict()
@@ -123,13 +123,13 @@ def test_a_file_alone_gives_it_back(small: ModelConfig, tmp_path: Path) -> None:
     tv.save_model(backbone, path)
     loaded = tv.load_backbone(path, verify=True).eval()
     assert loaded.spec == backbone.spec
-    x = pictures(small)
+    x = images(small)
     for one, other in zip(loaded(x), backbone(x), strict=True):
         assert torch.equal(one, other)
 
 
 def test_it_exports(small: ModelConfig) -> None:
-    backbone, x = backbone_of(small, -1, 0), pictures(small)
+    backbone, x = backbone_of(small, -1, 0), images(small)
     program = torch.export.export(backbone, (x,))
     for one, other in zip(program.module()(x), backbone(x), strict=True):
         same(one, other)
@@ -138,7 +138,7 @@ def test_it_exports(small: ModelConfig) -> None:
 @pytest.mark.parametrize("training", [False, True])
 def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None:
     torch.compiler.reset()
-    backbone, x = backbone_of(small, -1, 0).train(training), pictures(small)
+    backbone, x = backbone_of(small, -1, 0).train(training), images(small)
     compiled = torch.compile(copy.deepcopy(backbone), fullgraph=True, backend="eager")
     torch.manual_seed(0)  # the same branches are dropped
     wanted = backbone(x)
@@ -152,7 +152,7 @@ def test_another_input_size_is_in_the_spec(small: ModelConfig) -> None:
     resize = getattr(backbone.model, "set_input_size", None)
     if resize is None:
         return
-    size = (picture_size(small)[0] * 2, picture_size(small)[1])
+    size = (image_size(small)[0] * 2, image_size(small)[1])
     resize(size)
     assert backbone.spec.model.config.model_dump()["img_size"] == size
     stride = backbone.strides[0]

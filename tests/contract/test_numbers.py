@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 import typedvision as tv
-from tests.contract.conftest import picture_size
+from tests.contract.conftest import image_size
 from tests.contract.facts import FACTS, FAMILIES
-from tests.contract.filling import Fingerprint, fill, fingerprint, picture, randn
+from tests.contract.filling import Fingerprint, fill, fingerprint, image, randn
 from tests.contract.groups import outside_of_groups
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
-from typedvision.layers.image_model import ImageModel
 from typedvision.registry.family import AnyFamily
 
 TOLERANCE = 1e-6  # of the root mean square, in float64
@@ -29,8 +29,8 @@ def filled(cfg: ModelConfig, **options: object) -> ImageModel:
     return model.eval()
 
 
-def pictures(cfg: ModelConfig, count: int = 2) -> Tensor:
-    return randn((count, cfg.in_chans, *picture_size(cfg)), seed=1)
+def images(cfg: ModelConfig, count: int = 2) -> Tensor:
+    return randn((count, cfg.in_chans, *image_size(cfg)), seed=1)
 
 
 def same(one: Tensor, other: Tensor) -> None:
@@ -48,7 +48,7 @@ def agree(found: Fingerprint, wanted: Fingerprint) -> bool:
 def test_outputs_are_the_peers(name: str) -> None:
     facts = FACTS[name]
     model = filled(tv.configure(name))
-    x = picture(tuple(facts["input"]))
+    x = image(tuple(facts["input"]))
     features = model.forward_features(x)
     assert agree(fingerprint(features), facts["features"])
     assert agree(fingerprint(model.forward_head(features)), facts["logits"])
@@ -64,7 +64,7 @@ def test_a_small_difference_is_seen() -> None:
 
 @torch.inference_mode()
 def test_logits_and_features_have_their_shapes(small: ModelConfig) -> None:
-    model, x = filled(small), pictures(small)
+    model, x = filled(small), images(small)
     features = model.forward_features(x)
     assert model.num_features in features.shape
     assert model.forward_head(features, pre_logits=True).shape == (2, model.head_hidden_size)
@@ -73,7 +73,7 @@ def test_logits_and_features_have_their_shapes(small: ModelConfig) -> None:
 
 @torch.inference_mode()
 def test_without_classes_it_returns_what_the_classifier_would_see(small: ModelConfig) -> None:
-    bare, model, x = filled(small, num_classes=0), filled(small), pictures(small)
+    bare, model, x = filled(small, num_classes=0), filled(small), images(small)
     same(bare(x), model.forward_head(model.forward_features(x), pre_logits=True))
     assert list(bare.get_classifier().parameters()) == []
 
@@ -81,7 +81,7 @@ def test_without_classes_it_returns_what_the_classifier_would_see(small: ModelCo
 @pytest.mark.parametrize("channels", [1, 5])
 def test_any_number_of_channels_goes_in(small: ModelConfig, channels: int) -> None:
     cfg = small.replace(in_chans=channels)
-    assert filled(cfg)(pictures(cfg)).shape == (2, small.num_classes)
+    assert filled(cfg)(images(cfg)).shape == (2, small.num_classes)
 
 
 POOLINGS = [(family, kind) for family in FAMILIES for kind in family.capabilities.global_pool]
@@ -92,35 +92,35 @@ POOLINGS = [(family, kind) for family in FAMILIES for kind in family.capabilitie
 )
 def test_every_declared_pooling_works(small: ModelConfig, kind: str) -> None:
     bare = filled(small, global_pool=kind, num_classes=0)
-    out = bare(pictures(small))
+    out = bare(images(small))
     assert out.isfinite().all()
     if kind:
         assert out.ndim == 2
-        logits = filled(small, global_pool=kind)(pictures(small))
+        logits = filled(small, global_pool=kind)(images(small))
         assert logits.shape == (2, small.num_classes)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
 def test_other_precisions_come_close(small: ModelConfig, dtype: torch.dtype) -> None:
-    exact = filled(small)(pictures(small))
+    exact = filled(small)(images(small))
     model = tv.create_model(small, dtype=dtype).eval()
     fill(model)
-    out = model(pictures(small).to(dtype))
+    out = model(images(small).to(dtype))
     assert out.dtype == dtype
     error = (out.double() - exact).square().mean().sqrt() / exact.square().mean().sqrt()
     assert error < 100 * torch.finfo(dtype).eps
 
 
 @torch.inference_mode()
-def test_a_picture_does_not_see_the_others(small: ModelConfig) -> None:
-    model, x = filled(small), pictures(small, count=3)
+def test_a_image_does_not_see_the_others(small: ModelConfig) -> None:
+    model, x = filled(small), images(small, count=3)
     same(model(x)[1:2], model(x[1:2]))
 
 
 def test_a_step_back_reaches_every_parameter(small: ModelConfig) -> None:
     model = filled(small).train()
-    model(pictures(small)).square().mean().backward()
+    model(images(small)).square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -129,7 +129,7 @@ def test_a_step_back_reaches_every_parameter(small: ModelConfig) -> None:
 
 def test_a_fresh_model_learns(small: ModelConfig) -> None:
     model = tv.create_model(small, seed=0).train()
-    x, classes = pictures(small, count=4).float(), torch.arange(4)
+    x, classes = images(small, count=4).float(), torch.arange(4)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     losses = []
     for _ in range(20):
@@ -143,7 +143,7 @@ def test_a_fresh_model_learns(small: ModelConfig) -> None:
 
 def test_only_the_head_stands_outside_of_the_groups(small: ModelConfig) -> None:
     model = filled(small).train()
-    model.forward_features(pictures(small)).square().mean().backward()
+    model.forward_features(images(small)).square().mean().backward()
     last_norm = f"{model.feature_info[-1].name}."
     head = {
         name
@@ -170,7 +170,7 @@ def test_checkpointing_gives_the_same_gradients(small: ModelConfig, family: AnyF
 
         torch.manual_seed(0)  # the same branches are dropped
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            loss = model(pictures(small)).square().mean()
+            loss = model(images(small)).square().mean()
         loss.backward()
         gradients.append(([parameter.grad for parameter in model.parameters()], saved))
     (kept, all_saved), (recomputed, few_saved) = gradients
@@ -183,14 +183,14 @@ def test_checkpointing_gives_the_same_gradients(small: ModelConfig, family: AnyF
 
 @torch.inference_mode()
 def test_intermediates_are_the_levels(small: ModelConfig) -> None:
-    model, x = filled(small), pictures(small)
+    model, x = filled(small), images(small)
     outputs: dict[str, Tensor] = {}
     for level in model.feature_info:
         _keep_output(model.get_submodule(level.name), level.name, outputs)
     final, levels = _intermediates(model, x)
     same(final, model.forward_features(x))
     assert len(levels) == len(model.feature_info)
-    height, width = picture_size(small)
+    height, width = image_size(small)
     for level, spec in zip(levels, model.feature_info, strict=True):
         shape = (2, spec.channels, height // spec.stride, width // spec.stride)
         assert level.shape == shape
@@ -221,7 +221,7 @@ def _intermediates(model: ImageModel, x: Tensor, **options: object) -> tuple[Ten
 
 @torch.inference_mode()
 def test_some_intermediates_are_some_of_all(small: ModelConfig) -> None:
-    model, x = filled(small), pictures(small)
+    model, x = filled(small), images(small)
     _, levels = _intermediates(model, x)
     final, last = _intermediates(model, x, indices=1)
     same(final, model.forward_features(x))
@@ -239,7 +239,7 @@ def test_some_intermediates_are_some_of_all(small: ModelConfig) -> None:
 
 @torch.inference_mode()
 def test_stopping_after_the_last_level_changes_nothing(small: ModelConfig) -> None:
-    model, x = filled(small), pictures(small)
+    model, x = filled(small), images(small)
     final, levels = _intermediates(model, x, stop_early=True)
     same(final, model.forward_features(x))
     same(levels[-1], _intermediates(model, x)[1][-1])
@@ -247,7 +247,7 @@ def test_stopping_after_the_last_level_changes_nothing(small: ModelConfig) -> No
 
 @torch.inference_mode()
 def test_intermediates_in_every_layout(small: ModelConfig) -> None:
-    model, x = filled(small), pictures(small)
+    model, x = filled(small), images(small)
     _, maps = _intermediates(model, x)
     for layout in ("NHWC", "NLC"):
         _, found = _intermediates(model, x, output_fmt=layout)
@@ -266,13 +266,13 @@ def test_stopping_early_computes_less(small: ModelConfig) -> None:
     counts = []
     for stop_early in (True, False):
         ran.clear()
-        _intermediates(model, pictures(small), indices=[0], stop_early=stop_early)
+        _intermediates(model, images(small), indices=[0], stop_early=stop_early)
         counts.append(len(ran))
     assert counts[0] < counts[1]
 
 
 def test_it_exports(small: ModelConfig) -> None:
-    model, x = filled(small), pictures(small)
+    model, x = filled(small), images(small)
     program = torch.export.export(model, (x,))
     same(program.module()(x), model(x))
 
@@ -280,7 +280,7 @@ def test_it_exports(small: ModelConfig) -> None:
 @pytest.mark.parametrize("training", [False, True])
 def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None:
     torch.compiler.reset()
-    model, x = filled(small).train(training), pictures(small)
+    model, x = filled(small).train(training), images(small)
     compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
     torch.manual_seed(0)  # the same branches are dropped
     wanted = model(x)
@@ -299,6 +299,6 @@ def test_copies_are_the_same_model(
     copies: Iterator[tuple[ImageModel, ImageModel]], small: ModelConfig
 ) -> None:
     for model, twin in copies:
-        same(twin(pictures(small)), model(pictures(small)))
+        same(twin(images(small)), model(images(small)))
         assert twin.spec == model.spec
         assert {id(p) for p in twin.parameters()}.isdisjoint(id(p) for p in model.parameters())

@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import typedvision as tv
-from tests.contract.conftest import picture_size
+from tests.contract.conftest import image_size
 from typedvision.config.base import ModelConfig
 from typedvision.weights.inspect import SPEC_KEY
 
@@ -21,7 +21,7 @@ def model(small: ModelConfig) -> tv.ImageModel:
 
 def test_its_levels_make_the_whole(small: ModelConfig) -> None:
     skeleton = tv.create_model(tv.specify(small), device="meta").eval().requires_grad_(False)
-    height, width = picture_size(small)
+    height, width = image_size(small)
     with FlopCounterMode(display=False) as counter:
         skeleton(torch.empty(1, small.in_chans, height, width, device="meta"))
     summary = tv.summarize(small, (height, width))
@@ -38,8 +38,8 @@ def test_its_levels_make_the_whole(small: ModelConfig) -> None:
     assert before[0].parameters > 0
 
 
-def test_it_is_exported_for_any_number_of_pictures(model: tv.ImageModel, tmp_path: Path) -> None:
-    path, size = tmp_path / "model.pt2", picture_size(model.spec.config)
+def test_it_is_exported_for_any_number_of_images(model: tv.ImageModel, tmp_path: Path) -> None:
+    path, size = tmp_path / "model.pt2", image_size(model.spec.config)
     report = tv.export_model(model, path, format="pt2", img_size=size)
     assert report.difference is not None
     assert report.difference < 1e-5
@@ -49,6 +49,6 @@ def test_it_is_exported_for_any_number_of_pictures(model: tv.ImageModel, tmp_pat
     spec = tv.ModelSpec.from_json(notes[SPEC_KEY])
     assert spec.config == model.spec.config
     assert spec.image.size == size
-    pictures = torch.rand(5, model.spec.config.in_chans, *size)
+    images = torch.rand(5, model.spec.config.in_chans, *size)
     with torch.no_grad():
-        torch.testing.assert_close(program(pictures), model.eval()(pictures))
+        torch.testing.assert_close(program(images), model.eval()(images))

@@ -12,7 +12,7 @@ import typedvision as tv
 from tests.contract.facts import FACTS, FOLDER, VARIANTS
 from tests.contract.filling import state_digest
 from tests.contract.groups import outside_of_groups
-from typedvision.layers.image_model import ImageModel
+from typedvision.architecture.image_model import ImageModel
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 

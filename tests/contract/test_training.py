@@ -9,9 +9,9 @@ import torch
 
 import typedvision as tv
 from tests.contract.facts import FACTS
-from tests.contract.test_numbers import filled, pictures
+from tests.contract.test_numbers import filled, images
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
-from typedvision.layers.image_model import ImageModel
 
 
 def frozen(cfg: ModelConfig) -> tuple[ImageModel, set[str]]:
@@ -26,7 +26,7 @@ def test_frozen_layers_stay_as_they_are(small: ModelConfig) -> None:
     model, keys = frozen(small)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     model.train()
-    model(pictures(small)).square().mean().backward()
+    model(images(small)).square().mean().backward()
     torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1).step()
     after = model.state_dict()
     assert {key for key in keys if not torch.equal(before[key], after[key])} == set()
@@ -38,7 +38,7 @@ def test_frozen_layers_stay_as_they_are(small: ModelConfig) -> None:
 
 def test_frozen_layers_compute_the_same_in_training(small: ModelConfig) -> None:
     model, _ = frozen(small.replace(num_classes=0))
-    x = pictures(small)
+    x = images(small)
     (still, *_), (moving, *_) = (
         model.train(mode).forward_intermediates(x, intermediates_only=True)
         for mode in (False, True)

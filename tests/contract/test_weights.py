@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 import typedvision as tv
-from tests.contract.conftest import picture_size
+from tests.contract.conftest import image_size
 from tests.contract.facts import FACTS
 from tests.contract.filling import randn
 from tools.golden import SEEDS
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
-from typedvision.layers.image_model import ImageModel
 from typedvision.registry.family import AnyFamily
 
 SIGMAS = 5.0  # of what chance does to a mean or a deviation: one false alarm in a million
@@ -162,7 +162,7 @@ def test_a_new_classifier_is_that_of_a_new_model(small: ModelConfig) -> None:
     for key, tensor in tensors(model).items():
         expected = tensors(wanted)[key] if key in changed else body[key]
         assert torch.equal(tensor, expected), key
-    x = randn((2, small.in_chans, *picture_size(small)), 1).float()
+    x = randn((2, small.in_chans, *image_size(small)), 1).float()
     assert model(x).shape == (2, 11)
 
 
@@ -198,7 +198,7 @@ def test_a_classifier_is_taken_away_and_put_back(small: ModelConfig) -> None:
 
 
 def test_a_pooling_is_changed_with_the_classifier(small: ModelConfig, family: AnyFamily) -> None:
-    x = randn((2, small.in_chans, *picture_size(small)), 1).float()
+    x = randn((2, small.in_chans, *image_size(small)), 1).float()
     for kind in filter(None, family.capabilities.global_pool):
         model = tv.create_model(small, seed=0)
         try:

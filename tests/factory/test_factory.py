@@ -121,7 +121,7 @@ def test_licences_filter_names() -> None:
     assert tv.list_models(license="no-such-licence") == []
 
 
-def test_a_tag_decides_the_classes_and_the_picture() -> None:
+def test_a_tag_decides_the_classes_and_the_image() -> None:
     for name in tv.list_models(tags=True)[:50]:
         variant, _, tag = name.partition(".")
         published = tv.family(variant).weights(variant, tag)

@@ -42,7 +42,7 @@ def beit(**options: object) -> Beit:
     return model.eval()
 
 
-def pictures(height: int = 16, width: int = 16) -> Tensor:
+def images(height: int = 16, width: int = 16) -> Tensor:
     return torch.randn(2, 1, height, width, dtype=torch.float64)
 
 
@@ -127,7 +127,7 @@ def test_all_tables_have_one_index() -> None:
 
 @pytest.mark.parametrize("tables", TABLES)
 def test_every_kind_of_table_is_exported_compiled_and_recomputed(tables: dict[str, object]) -> None:
-    model, x = beit(**tables), pictures()
+    model, x = beit(**tables), images()
     wanted = model(x)
     torch.testing.assert_close(torch.export.export(model, (x,)).module()(x), wanted)
     torch.compiler.reset()
@@ -171,7 +171,7 @@ def test_the_last_normalisation_stands_on_one_side(
 
 
 def test_another_pooling_takes_the_normalisation_along() -> None:
-    model, x = beit(), pictures()
+    model, x = beit(), images()
     weight = model.fc_norm.weight
     model.reset_classifier(5, "token")
     assert model.norm.weight is weight
@@ -193,7 +193,7 @@ def test_without_biases_and_scales_there_are_no_such_tensors() -> None:
         name.rpartition(".")[2] for name in beit(qkv_bias=False, init_values=None).state_dict()
     }
     assert names.isdisjoint({"q_bias", "v_bias", "gamma_1", "gamma_2"})
-    assert beit(qkv_bias=False, init_values=None)(pictures()).isfinite().all()
+    assert beit(qkv_bias=False, init_values=None)(images()).isfinite().all()
 
 
 def test_the_classifier_begins_small() -> None:
@@ -211,7 +211,7 @@ def test_the_classifier_begins_small() -> None:
 def test_tables_and_patches_follow_the_size(tables: dict[str, object], absolute: bool) -> None:
     model = beit(use_abs_pos_emb=absolute, **tables)
     with pytest.raises(tv.UsageError, match=r"16 x 16 pixels; got 24 x 16.*set_input_size"):
-        model(pictures(24, 16))
+        model(images(24, 16))
     model.set_input_size((24, 32), patch_size=8)
     config = model.spec.config
     assert config == TINY.replace(
@@ -219,7 +219,7 @@ def test_tables_and_patches_follow_the_size(tables: dict[str, object], absolute:
     )
     rebuilt = tv.create_model(model.spec, dtype=torch.float64).eval()
     rebuilt.load_state_dict(model.state_dict())
-    x = pictures(24, 32)
+    x = images(24, 32)
     torch.testing.assert_close(rebuilt(x), model(x))
     assert rebuilt.feature_info == model.feature_info
     before = model.state_dict()

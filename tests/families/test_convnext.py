@@ -18,7 +18,7 @@ def convnext(**options: object) -> ConvNeXt:
     return model.eval()
 
 
-def picture() -> torch.Tensor:
+def image() -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randn(2, 1, 64, 64, generator=generator, dtype=torch.float64)
 
@@ -61,7 +61,7 @@ def test_a_stage_subsamples_or_dilates(
     assert tuple(stage.stride for stage in stages) == strides
     assert tuple(stage.dilation for stage in stages) == dilations
     model = convnext(**options)
-    _, maps = model.forward_intermediates(picture())
+    _, maps = model.forward_intermediates(image())
     assert tuple(64 // level.shape[-1] for level in maps) == strides
 
 
@@ -76,7 +76,7 @@ def test_a_tiered_stem_has_half_the_channels_first() -> None:
 )
 def test_normalisations_of_tokens_mean_those_of_maps(short: str, name: str) -> None:
     one, other = convnext(norm_layer=short), convnext(norm_layer=name)
-    assert torch.equal(one(picture()), other(picture()))
+    assert torch.equal(one(image()), other(image()))
 
 
 def test_the_head_begins_with_a_factor() -> None:
@@ -89,16 +89,16 @@ def test_the_head_begins_with_a_factor() -> None:
 def test_only_the_last_level_has_a_normalisation() -> None:
     model = convnext(head_norm_first=True)
     plain, normal = (
-        model.forward_intermediates(picture(), norm=norm, intermediates_only=True)
+        model.forward_intermediates(image(), norm=norm, intermediates_only=True)
         for norm in (False, True)
     )
     assert [torch.equal(a, b) for a, b in zip(plain, normal, strict=True)] == [True] * 3 + [False]
-    assert torch.equal(normal[-1], model.forward_features(picture()))
+    assert torch.equal(normal[-1], model.forward_features(image()))
 
 
 def test_logits_of_each_position_come_from_the_same_weights() -> None:
     pooled = convnext(head_norm_first=True)
     dense = convnext(head_norm_first=True, global_pool="")
-    logits = dense(picture())
+    logits = dense(image())
     assert logits.shape == (2, 5, 2, 2)
-    torch.testing.assert_close(logits.mean((2, 3)), pooled(picture()))
+    torch.testing.assert_close(logits.mean((2, 3)), pooled(image()))

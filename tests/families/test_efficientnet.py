@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 
 import typedvision as tv
+from typedvision.architecture.mobile_model import CondConv2d, MixedConv2d
 from typedvision.config.mobile_blocks import Blocks, PrunedBlock
 from typedvision.families.efficientnet.config import EfficientNetConfig
 from typedvision.families.efficientnet.model import EfficientNet
 from typedvision.layers.conv import conv2d
-from typedvision.layers.mobile import CondConv2d, MixedConv2d
 from typedvision.layers.norm_act import norm_act
 
 SMALL = EfficientNetConfig(
@@ -192,14 +192,14 @@ def test_same_padding(size: int, kernel: int, stride: int, dilation: int) -> Non
     torch.testing.assert_close(found, expected)
 
 
-def test_each_picture_has_its_own_mixture_of_kernels() -> None:
+def test_each_image_has_its_own_mixture_of_kernels() -> None:
     layer = CondConv2d(3, 4, 6, 3, stride=2, groups=2)
     torch.nn.init.normal_(layer.weight)
     x, routing = torch.randn(2, 4, 7, 7), torch.tensor([[0.0, 1.0, 0.0], [0.5, 0.0, 2.0]])
     kernels = layer.weight.reshape(3, 6, 2, 3, 3)
     mixtures = (kernels[1], 0.5 * kernels[0] + 2.0 * kernels[2])
-    for picture, mixture, found in zip(x, mixtures, layer(x, routing), strict=True):
-        expected = F.conv2d(picture[None], mixture, stride=2, padding=1, groups=2)
+    for image, mixture, found in zip(x, mixtures, layer(x, routing), strict=True):
+        expected = F.conv2d(image[None], mixture, stride=2, padding=1, groups=2)
         torch.testing.assert_close(found[None], expected)
 
 
@@ -223,7 +223,7 @@ def test_evonorm_divides_by_the_deviation_of_the_group() -> None:
     torch.testing.assert_close(norm(x)[0, 4:], F.silu(x[0, 4:]) / deviation, rtol=1e-4, atol=1e-4)
 
 
-def test_a_small_one_learns_small_pictures() -> None:
+def test_a_small_one_learns_small_images() -> None:
     model = tv.create_model(SMALL, seed=0)
     x, labels = torch.rand(40, 1, 8, 8), torch.arange(10).repeat(4)
     x[torch.arange(40), 0, labels % 8, labels // 2] += 4.0

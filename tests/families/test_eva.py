@@ -34,7 +34,7 @@ def eva(**options: object) -> Eva:
     return model.eval()
 
 
-def pictures(height: int = 8, width: int = 8) -> torch.Tensor:
+def images(height: int = 8, width: int = 8) -> torch.Tensor:
     return torch.randn(2, 1, height, width, dtype=torch.float64)
 
 
@@ -157,13 +157,13 @@ def test_groups_of_heads_share_keys_and_values() -> None:
             heads = state[key].unflatten(0, (2, 8))
             state[key] = heads.repeat_interleave(2, dim=0).flatten(0, 1)
     whole.load_state_dict(state)
-    x = pictures()
+    x = images()
     torch.testing.assert_close(grouped(x), whole(x))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_turned_heads_see_where_patches_are(kind: dict[str, object]) -> None:
-    x = pictures()
+    x = images()
     swapped = torch.cat((x[..., 4:], x[..., :4]), dim=-1)
     plain, turned = eva(use_abs_pos_emb=False), eva(**ROPE, **kind)
     torch.testing.assert_close(plain(x), plain(swapped))  # a set of patches
@@ -175,7 +175,7 @@ def test_any_size_gets_the_positions_of_its_own(kind: dict[str, object]) -> None
     model = eva(dynamic_img_size=True, **ROPE, **kind)
     fixed = eva(img_size=(4, 12), **ROPE, **kind)
     fixed.load_state_dict(model.state_dict())
-    x = pictures(4, 12)
+    x = images(4, 12)
     torch.testing.assert_close(model(x), fixed(x))
     model = eva(**ROPE, **kind)
     model.load_state_dict(fixed.state_dict())
@@ -186,16 +186,16 @@ def test_any_size_gets_the_positions_of_its_own(kind: dict[str, object]) -> None
 
 def test_other_sizes_are_refused() -> None:
     with pytest.raises(tv.UsageError, match="set_input_size"):
-        eva()(pictures(8, 10))
+        eva()(images(8, 10))
     with pytest.raises(tv.UsageError, match="multiples of 2 x 2"):
-        eva(dynamic_img_size=True)(pictures(8, 9))
-    assert eva(dynamic_img_size=True, dynamic_img_pad=True)(pictures(7, 9)).shape == (2, 10)
+        eva(dynamic_img_size=True)(images(8, 9))
+    assert eva(dynamic_img_size=True, dynamic_img_pad=True)(images(7, 9)).shape == (2, 10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_patches_that_stay_keep_their_positions(kind: dict[str, object]) -> None:
     model = eva(patch_drop_rate=0.5, num_reg_tokens=1, **ROPE, **kind).train()
-    x = pictures()
+    x = images()
     assert model.forward_features(x).shape == (2, 2 + 8, 32)
     model.patch_drop.choose = lambda x: torch.arange(15, -1, -1).repeat(2, 1)
     logits = model(x)  # all of them, in another order
@@ -212,7 +212,7 @@ def eva_like(model: Eva) -> Eva:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_recomputed_blocks_give_the_same_gradients(kind: dict[str, object]) -> None:
-    model, x = eva(**ROPE, **kind).train(), pictures()
+    model, x = eva(**ROPE, **kind).train(), images()
     model(x).sum().backward()
     expected = {key: p.grad.clone() for key, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
@@ -273,5 +273,5 @@ def test_learnt_angles_learn_as_fast_as_the_head() -> None:
 def test_another_pooling_gives_the_model_of_its_spec(options: dict[str, object], pool: str) -> None:
     model = eva(**options)
     model.reset_classifier(3, pool, seed=0)
-    x = pictures()
+    x = images()
     torch.testing.assert_close(eva_like(model)(x), model.eval()(x))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import typedvision as tv
+from typedvision.architecture.mobile_model import Attention2d, MultiQueryAttention2d
 from typedvision.config.mobile_blocks import (
     AttentionBlocks,
     Blocks,
@@ -15,7 +16,6 @@ from typedvision.config.mobile_blocks import (
 )
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.families.mobilenetv3.model import MobileNetV3
-from typedvision.layers.mobile import Attention2d, MultiQueryAttention2d
 
 SMALL = MobileNetV3Config(
     block_args=(
@@ -133,7 +133,7 @@ def attention(row: AttentionBlocks) -> nn.Module:
 
 
 def attended(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """One head of one picture: queries (k, H, W), keys (k, h, w), values (v, h, w)."""
+    """One head of one image: queries (k, H, W), keys (k, h, w), values (v, h, w)."""
     weights = torch.softmax(q.flatten(1).T @ k.flatten(1) / q.shape[0] ** 0.5, dim=-1)
     return (weights @ v.flatten(1).T).T.reshape(-1, *q.shape[1:])
 
@@ -203,9 +203,9 @@ def test_the_head_convolves_what_was_pooled() -> None:
 
 def test_another_width_of_the_pooled_begins_the_head_anew() -> None:
     model = mobilenet(SMALL)
-    learnt = model.conv_head
+    learned = model.conv_head
     model.reset_classifier(3, "max")
-    assert model.conv_head is learnt
+    assert model.conv_head is learned
     model.reset_classifier(3, "catavgmax", seed=0)
     assert model.conv_head.in_channels == 48
     assert model.conv_head.weight.std().item() == pytest.approx((2 / 32) ** 0.5, rel=0.1)

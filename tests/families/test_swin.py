@@ -155,7 +155,7 @@ def assert_rebuilt(model: SwinTransformer, x: Tensor) -> None:
     assert rebuilt.feature_info == model.feature_info
 
 
-def test_windows_grow_with_the_picture() -> None:
+def test_windows_grow_with_the_image() -> None:
     model = swin()
     model.set_input_size((48, 32))
     assert model.spec.config == TINY.replace(img_size=(48, 32), window_size=((7, 5), (6, 4)))

@@ -232,12 +232,12 @@ def test_the_pooling_leaves_out_what_is_no_patch() -> None:
 
 def test_the_last_norm_follows_the_pooling() -> None:
     model = vit()
-    learnt = model.norm.weight
+    learned = model.norm.weight
     model.reset_classifier(3, "avg")
-    assert model.fc_norm.weight is learnt
+    assert model.fc_norm.weight is learned
     assert list(model.norm.parameters()) == []
     model.reset_classifier(3, "map")
-    assert model.norm.weight is learnt
+    assert model.norm.weight is learned
     assert (
         model.state_dict().keys() == tv.create_model(model.spec, device="meta").state_dict().keys()
     )

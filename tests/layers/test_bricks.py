@@ -138,7 +138,7 @@ def test_average_pooling_keeps_the_size() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
-def test_paths_are_dropped_by_picture(rate: float) -> None:
+def test_paths_are_dropped_by_image(rate: float) -> None:
     torch.manual_seed(0)
     layer, x = DropPath(rate), torch.ones(20_000, 2, 3)
     assert torch.equal(layer.eval()(x), x)

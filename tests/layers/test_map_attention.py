@@ -113,14 +113,14 @@ def test_bat_mixes_bands_of_rows_and_of_columns() -> None:
     )
     height, width = x.shape[2:]
     mixed = torch.empty_like(inner)
-    for picture in range(2):
+    for image in range(2):
         for channel in range(inner.shape[1]):
             group = channel * 2 // inner.shape[1]
-            left = p[picture, group] / p[picture, group].sum(1, keepdim=True)
-            right = q[picture, group] / q[picture, group].sum(0, keepdim=True)
+            left = p[image, group] / p[image, group].sum(1, keepdim=True)
+            right = q[image, group] / q[image, group].sum(0, keepdim=True)
             left = torch.kron(left, torch.eye(height // 7, dtype=left.dtype))
             right = torch.kron(right, torch.eye(width // 7, dtype=left.dtype))
-            mixed[picture, channel] = left @ inner[picture, channel] @ right
+            mixed[image, channel] = left @ inner[image, channel] @ right
     y = conv_norm_relu(layer.conv2, conv_norm_relu(layer.ba.conv2, mixed))
     close(layer(x), x + y)
 

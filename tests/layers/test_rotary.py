@@ -58,7 +58,7 @@ def test_another_size_spans_the_same_angles() -> None:
     torch.testing.assert_close(small[5], large[2 * 8 + 2])
 
 
-def test_a_centered_picture_reaches_from_edge_to_edge() -> None:
+def test_a_centered_image_reaches_from_edge_to_edge() -> None:
     cells = [(y, x) for y in (-0.5, 0.5) for x in (-2 / 3, 0.0, 2 / 3)]
     torch.testing.assert_close(
         angles_of(CenteredRotaryEmbedding(8, 100.0)), 2 * math.pi * by_hand(cells)

@@ -291,7 +291,7 @@ def test_a_config_of_no_family_has_no_spec() -> None:
         tv.ModelSpec.from_config(OtherConfig())
 
 
-def test_the_picture_follows_the_config() -> None:
+def test_the_image_follows_the_config() -> None:
     three = tv.specify("toy_wide")
     assert len(three.image.mean) == 3
     one = tv.specify(three, in_chans=1)
@@ -320,7 +320,7 @@ def test_the_most_names_make_a_document_that_is_read() -> None:
     assert tv.ModelSpec.from_json(spec.to_json()) == spec
 
 
-def test_the_config_says_how_many_channels_a_picture_has() -> None:
+def test_the_config_says_how_many_channels_a_image_has() -> None:
     given = document(image={"mean": [0.5], "std": [0.5]}, config={"in_chans": 5})
     spec = tv.ModelSpec.from_dict(given)
     assert spec.image.channels == 5

@@ -85,7 +85,7 @@ def sharded_skeleton(name: str, mesh: DeviceMesh | None = None, **options: objec
 
 
 def assert_same(model: tv.ImageModel, single: tv.ImageModel) -> None:
-    """Both have the same tensors, give the same logits, and learn the same from a picture."""
+    """Both have the same tensors, give the same logits, and learn the same from an image."""
     state = model.state_dict()
     for key, whole in single.state_dict().items():
         part = state[key]
@@ -95,8 +95,8 @@ def assert_same(model: tv.ImageModel, single: tv.ImageModel) -> None:
     cfg = single.spec.config
     size = getattr(cfg, "img_size", 64)
     generator = torch.Generator().manual_seed(0)
-    pictures = torch.randn(2, cfg.in_chans, size, size, generator=generator)
-    logits, expected = model.eval()(pictures), single.eval()(pictures)
+    images = torch.randn(2, cfg.in_chans, size, size, generator=generator)
+    logits, expected = model.eval()(images), single.eval()(images)
     torch.testing.assert_close(logits, expected)
     logits.square().sum().backward()
     expected.square().sum().backward()

@@ -23,7 +23,7 @@ from typedvision.errors import TypedVisionError
 if TYPE_CHECKING:
     from torch import nn
 
-    from typedvision.layers.image_model import ImageModel
+    from typedvision.architecture.image_model import ImageModel
 
 Models = Annotated[
     list[str],

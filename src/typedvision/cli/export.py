@@ -20,7 +20,7 @@ from typedvision.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from typedvision.layers.image_model import ImageModel
+    from typedvision.architecture.image_model import ImageModel
 
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="A safetensors file, its index, or a folder.")
@@ -32,7 +32,7 @@ Format = Annotated[
 Size = Annotated[
     int | None,
     typer.Option(
-        "--img-size", min=1, metavar="N", help="Take pictures of N x N; by default the spec's size."
+        "--img-size", min=1, metavar="N", help="Take images of N x N; by default the spec's size."
     ),
 ]
 Check = Annotated[
@@ -49,7 +49,7 @@ def export(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a checkpoint as a program that takes any number of pictures, and check it.
+    """Write a checkpoint as a program that takes any number of images, and check it.
 
     The checkpoint must carry its spec, as files of `save_model` and `convert` do; the program
     carries it on. It is written beside the checkpoint, if there is no --output.
@@ -75,13 +75,13 @@ def export(
     height, width = report.img_size
     difference = report.difference
     checked = "not checked" if difference is None else f"largest difference {difference:.1e}"
-    print_text(f"{target}: pictures of {height} x {width}, {report.size:,} bytes; {checked}")
+    print_text(f"{target}: images of {height} x {width}, {report.size:,} bytes; {checked}")
 
 
 def _load(file: str, img_size: int | None) -> ImageModel:
     """The model of a checkpoint; one of a fixed size is adapted to another."""
+    from typedvision.architecture.summary import at_size
     from typedvision.factory import create_model
-    from typedvision.summary import at_size
     from typedvision.weights.load import load_model
 
     if img_size is None:

@@ -15,9 +15,9 @@ from typedvision.errors import SpecError, UsageError, WeightsError
 from typedvision.registry import index
 
 if TYPE_CHECKING:
+    from typedvision.architecture.summary import ModelSummary
     from typedvision.registry.backbone import BackboneSpec
     from typedvision.registry.spec import ModelSpec
-    from typedvision.summary import ModelSummary
 
 Settings = Annotated[
     list[str] | None,
@@ -122,7 +122,7 @@ def spec_of(file: str) -> ModelSpec | BackboneSpec:
 def summary_of(spec: ModelSpec) -> ModelSummary:
     """The levels of a model, counted; this loads torch."""
     with working("counting"):
-        from typedvision.summary import summarize
+        from typedvision.architecture.summary import summarize
 
         return summarize(spec)
 

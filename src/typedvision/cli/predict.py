@@ -30,7 +30,7 @@ from typedvision.cli.output import (
 from typedvision.errors import WeightsError
 
 if TYPE_CHECKING:
-    from typedvision.layers.image_model import ImageModel
+    from typedvision.architecture.image_model import ImageModel
     from typedvision.prediction import Prediction
 
 Pictures = Annotated[

@@ -126,7 +126,7 @@ def _print_levels(spec: ModelSpec) -> None:
 
 def _print_plan(spec: ModelSpec) -> None:
     height, width = spec.image.size
-    _print_section(f"Plan, for a picture of {height} x {width}")
+    _print_section(f"Plan, for an image of {height} x {width}")
     summary = summary_of(spec)
     rows = [
         (

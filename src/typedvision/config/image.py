@@ -1,4 +1,4 @@
-"""What a model expects of its input picture."""
+"""What a model expects of its input image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MaxChannels = 1_024
 
 
 class ImageSpec(Config):
-    """Size and value range of the input, and how a picture is brought there."""
+    """Size and value range of the input, and how an image is brought there."""
 
     size: tuple[Pixels, Pixels] = (224, 224)
     """Height and width of the input in pixels."""
@@ -35,9 +35,9 @@ class ImageSpec(Config):
     )
     """Standard deviation of each channel, of values in [0, 1]; divided by."""
     interpolation: Interpolation = "bicubic"
-    """How the picture is resampled."""
+    """How the image is resampled."""
     crop_pct: Annotated[float, Field(ge=0.01, le=2.0)] = 0.875
-    """Share of the resized picture's side that the crop keeps; above 1, the crop has a border."""
+    """Share of the resized image's side that the crop keeps; above 1, the crop has a border."""
     crop_mode: CropMode = "center"
     """`center` crops the middle, `squash` ignores the aspect ratio, `border` pads."""
     channels: Channels = 3

@@ -73,7 +73,7 @@ class MobileConfig(ModelConfig):
     pad_type: Literal["", "same"] = ""
     """Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`."""
     act_layer: Activation = "relu"
-    """Non-linearity."""
+    """Activation."""
     norm_layer: ConvNormAct = "batchnorm2d"
     """Normalisation."""
     norm_group_size: Channels | None = None
@@ -107,7 +107,7 @@ class MobileConfig(ModelConfig):
         subsampled = any(isinstance(row, AttentionBlocks) and row.kv_stride > 1 for row in rows)
         if self.norm_layer == "evonorms0" and subsampled:
             yield Conflict(
-                "'norm_layer' = 'evonorms0' is a non-linearity too, which keys and values do not "
+                "'norm_layer' = 'evonorms0' is an activation too, which keys and values do not "
                 "take: normalise by another, or leave 'kv_stride' in 'block_args' alone",
                 "norm_layer",
             )

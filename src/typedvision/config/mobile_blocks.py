@@ -62,14 +62,14 @@ class Blocks(Config):
     skip: bool = True
     """Add the input to the output where their shapes agree."""
     act_layer: Activation | None = None
-    """Non-linearity; None for the model's."""
+    """Activation; None for the model's."""
     group_size: Channels | None = None
     """Channels of a group of the spatial convolution; None for one, or all in `conv` and
     `fused_mbconv`."""
     force_in_chs: Channels | None = None
     """What the expansion multiplies, before the channel multiplier; None for the input channels."""
     pw_act: bool = False
-    """End in a non-linearity (MobileNetV1)."""
+    """End in an activation (MobileNetV1)."""
     s2d: bool = False
     """Fold the map: a first convolution takes 2x2 positions to four times the channels, and the
     blocks put out four times `out_chs` (EfficientNet-X, https://arxiv.org/abs/2102.05610)."""
@@ -78,7 +78,7 @@ class Blocks(Config):
     pw_splits: Annotated[int, Field(ge=1, le=6)] = 1
     """Parts that the last pointwise convolution treats on their own (MixNet)."""
     num_experts: Annotated[int, Field(ge=0, le=64)] = 0
-    """Kernels that each convolution mixes, picture by picture (CondConv); 0 for plain ones."""
+    """Kernels that each convolution mixes, image by image (CondConv); 0 for plain ones."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -187,7 +187,7 @@ class PrunedBlock(Config):
     skip: bool = True
     """Add the input to the output where their shapes agree."""
     act_layer: Activation | None = None
-    """Non-linearity; None for the model's."""
+    """Activation; None for the model's."""
 
     @property
     def repeats(self) -> int:
@@ -251,7 +251,7 @@ class UniversalBlocks(Config):
     skip: bool = True
     """Add the input to the output where their shapes agree."""
     act_layer: Activation | None = None
-    """Non-linearity; None for the model's."""
+    """Activation; None for the model's."""
     group_size: Channels | None = None
     """Channels of a group of the depthwise convolutions; None for one."""
 
@@ -430,7 +430,7 @@ class SqueezeExcite(Config):
     gate_layer: Activation = "sigmoid"
     """What makes a gate of the last layer's output."""
     force_act_layer: Activation | None = None
-    """Non-linearity inside; None for the block's."""
+    """Activation inside; None for the block's."""
     rd_divisor: Annotated[int, Field(ge=1, le=256)] = 1
     """The channels inside are rounded to a multiple of this number."""
     rd_round_limit: Rate = 0.9

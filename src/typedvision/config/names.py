@@ -45,7 +45,7 @@ ActivationName = Literal[
     "tanh",
 ]
 Activation = Annotated[ActivationName, AfterValidator(_one_name)]
-"""A pointwise non-linearity; `swish` is stored as `silu`."""
+"""A pointwise activation; `swish` is stored as `silu`."""
 
 ConvNorm = Literal[
     "batchnorm2d",
@@ -81,7 +81,7 @@ TokenPool = Literal["", "token", "avg", "max", "avgmax"]
 all; `""` (nothing) leaves the tokens as they are."""
 
 Resampling = Literal["bicubic", "bilinear"]
-"""How what was learnt for one size is brought to another: bicubic with antialiasing, or bilinear
+"""How what was learned for one size is brought to another: bicubic with antialiasing, or bilinear
 without."""
 
 WeightInitName = Literal["", "jax", "jax_nlhb", "moco", "reset", "skip"]
@@ -106,7 +106,7 @@ PadType = Literal["", "same", "valid"]
 ConvNormAct = Literal[
     "batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d"
 ]
-"""A normalisation of feature maps that ends in a non-linearity; `evonorms0` is both in one."""
+"""A normalisation of feature maps that ends in an activation; `evonorms0` is both in one."""
 
 OutputFormat = Literal["NCHW", "NHWC", "NLC"]
 """Layout of a feature level: a map (N, C, H, W) or (N, H, W, C), or tokens (N, L, C)."""

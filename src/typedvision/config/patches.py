@@ -14,12 +14,12 @@ Sides = int | tuple[int, int]
 def patch_conflicts(
     img_size: Sides, patch_size: Sides, *, pads_one_size: bool = False
 ) -> Iterator[Conflict]:
-    """The conflicts of a size of pictures with that of their patches.
+    """The conflicts of a size of images with that of their patches.
 
     Args:
         img_size: height and width in pixels; one number for a square.
         patch_size: height and width of a patch, likewise.
-        pads_one_size: whether the model would pad pictures, and takes this size only.
+        pads_one_size: whether the model would pad images, and takes this size only.
     """
     sizes = list(zip(to_pair(img_size), to_pair(patch_size), strict=True))
     if any(image < patch for image, patch in sizes):

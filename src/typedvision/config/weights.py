@@ -15,7 +15,7 @@ _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class PublishedWeights(Config):
-    """One tag: a file of weights, and what pictures it was trained for."""
+    """One tag: a file of weights, and what images it was trained for."""
 
     repository: _Text | None = None
     """Hub repository, `owner/name`; None where the weights are not on the hub."""
@@ -28,7 +28,7 @@ class PublishedWeights(Config):
     num_classes: Count = 0
     """Number of classes of the published classifier; 0 where it has none."""
     image: ImageSpec = ImageSpec()
-    """What the weights expect of a picture."""
+    """What the weights expect of an image."""
     license: _Text | None = None
     """Licence of the weights, as the hub names it."""
     paper: _Text | None = None

@@ -1,4 +1,4 @@
-"""Pointwise non-linearities by name."""
+"""Pointwise activations by name."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _MAKERS: dict[str, Callable[[bool], nn.Module]] = {
 
 
 def activation(name: Activation, *, inplace: bool = True) -> nn.Module:
-    """A fresh module of that non-linearity.
+    """A fresh module of that activation.
 
     Args:
         name: which one.

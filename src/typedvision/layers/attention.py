@@ -1,6 +1,6 @@
 """Self-attention over tokens.
 
-Shapes: N pictures, T tokens, D features, h heads, d = D / h features of each head.
+Shapes: N images, T tokens, D features, h heads, d = D / h features of each head.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def channel_attention(
         channels: number of channels of the map.
         rd_ratio: channels inside, as a share of `channels`; None for the paper's. `ese`, `eca` and
             `ceca` have none inside.
-        act: the non-linearity inside.
+        act: the activation inside.
     """
     match name:
         case "se":

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """Stochastic depth (https://arxiv.org/abs/1603.09382): drops a residual branch, by picture.
+    """Stochastic depth (https://arxiv.org/abs/1603.09382): drops a residual branch, by image.
 
     Args:
-        rate: probability that a picture's branch is dropped; what is kept is scaled up.
+        rate: probability that an image's branch is dropped; what is kept is scaled up.
     """
 
     def __init__(self, rate: float) -> None:
@@ -33,7 +33,7 @@ class DropPath(nn.Module):
 class DropBlock2d(nn.Module):
     """Drops square blocks of a feature map (https://arxiv.org/abs/1810.12890, algorithm 1).
 
-    The same positions are dropped in every channel of a picture. Blocks may begin anywhere, also
+    The same positions are dropped in every channel of an image. Blocks may begin anywhere, also
     where the map's edge cuts them, so that on a small map more than `rate` is dropped.
 
     Args:

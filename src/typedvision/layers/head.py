@@ -10,6 +10,11 @@ from typedvision.config.names import ConvPool
 from typedvision.layers.pool import GlobalPool, pooled_features
 
 
+def linear_classifier(features: int, num_classes: int) -> nn.Linear | nn.Identity:
+    """A linear layer from features to logits; the identity where there are no classes."""
+    return nn.Linear(features, num_classes) if num_classes else nn.Identity()
+
+
 class ClassifierHead(nn.Module):
     """Pooling, a normalisation, a hidden layer, dropout and a linear classifier.
 
@@ -53,9 +58,7 @@ class ClassifierHead(nn.Module):
     def reset(self, num_classes: int, global_pool: ConvPool) -> None:
         """Put another pooling and an uninitialised classifier in place."""
         self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.fc: nn.Linear | nn.Identity = (
-            nn.Linear(self.features, num_classes) if num_classes else nn.Identity()
-        )
+        self.fc: nn.Linear | nn.Identity = linear_classifier(self.features, num_classes)
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""

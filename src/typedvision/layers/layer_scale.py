@@ -9,7 +9,7 @@ from typedvision.layers.init import Inits, constant
 
 
 class LayerScale(nn.Module):
-    """Multiplies each feature by a learnt factor, which begins at `value`."""
+    """Multiplies each feature by a learned factor, which begins at `value`."""
 
     def __init__(self, features: int, value: float) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Two-layer perceptrons over tokens, plain and gated: (N, T, D) to the same shape.
+"""Two-layer MLPs over tokens, plain and gated: (N, T, D) to the same shape.
 
-Every one takes the features D, the hidden features, the non-linearity (which must not overwrite its
+Every one takes the features D, the hidden features, the activation (which must not overwrite its
 input), whether its layers have a bias, a dropout probability, and what makes the normalisation
 before its last layer.
 """
@@ -69,12 +69,12 @@ def _dense(features: int, out_features: int, bias: bool, use_conv: bool) -> nn.M
 
 
 class GluMlp(nn.Module):
-    """A gated perceptron (https://arxiv.org/abs/2002.05202) whose first layer gives both halves.
+    """A gated MLP (https://arxiv.org/abs/2002.05202) whose first layer gives both halves.
 
     Args:
         features: D.
         hidden: features of both halves together.
-        act: non-linearity of the gate.
+        act: activation of the gate.
         gate_last: whether the second half is the gate.
         bias: whether both layers have a bias.
         drop: dropout probability.

@@ -1,7 +1,4 @@
-"""Normalisations that end in a non-linearity, by name.
-
-The non-linearity is the module's `act`. Every module takes (N, C, H, W) to the same shape.
-"""
+"""Normalisations with the activations that follow them, by name."""
 
 from __future__ import annotations
 
@@ -23,47 +20,53 @@ def norm_act(
     eps: float | None = None,
     momentum: float = 0.1,
     group_size: int | None = None,
-) -> nn.Module:
-    """A normalisation of feature maps (N, `channels`, H, W), then a non-linearity.
+) -> tuple[nn.Module, nn.Module]:
+    """A normalisation of feature maps (N, `channels`, H, W), and the activation that follows it.
+
+    Two modules, as tools that fuse, convert or quantise know them.
 
     Args:
         name: which normalisation.
         channels: number of channels.
-        act: the non-linearity; None for none. `evonorms0` has its own.
+        act: the activation; None for none. `evonorms0` has its own inside: the identity follows.
         eps: added to the variance; None for the usual value of the layer.
         momentum: weight of a new batch in the running statistics of a batch normalisation.
         group_size: channels of a group of `groupnorm` or `evonorms0`; None for 32 groups.
     """
     groups = channels // group_size if group_size else 32
+    if name == "evonorms0":
+        return EvoNorm2dS0(channels, groups, eps or 1e-5, nonlinear=act is not None), nn.Identity()
+    follows = nn.Identity() if act is None else activation(act)
     match name:
         case "batchnorm2d":
-            return BatchNormAct2d(channels, act, eps or 1e-5, momentum)
-        case "evonorms0":
-            return EvoNorm2dS0(channels, groups, eps or 1e-5, nonlinear=act is not None)
+            return nn.BatchNorm2d(channels, eps or 1e-5, momentum), follows
         case "groupnorm":
-            return GroupNormAct(channels, groups, act, eps or 1e-5)
+            return nn.GroupNorm(groups, channels, eps or 1e-5), follows
         case "groupnorm1":
-            return GroupNormAct(channels, 1, act, eps or 1e-5)
+            return nn.GroupNorm(1, channels, eps or 1e-5), follows
         case "layernorm2d":
-            return LayerNormAct2d(channels, act, eps or 1e-5)
+            return LayerNorm2d(channels, eps or 1e-5), follows
         case "rmsnorm2d":
-            return RMSNormAct2d(channels, act, eps or 1e-6)
+            return RMSNorm2d(channels, eps or 1e-6), follows
 
 
 class Conv2dNormAct(nn.Module):
-    """A convolution without a bias, a normalisation and a non-linearity.
+    """A convolution without a bias, a normalisation and an activation.
 
     Args:
         in_channels: C.
         out_channels: D.
         kernel_size: side of the kernel.
-        act: the non-linearity; None for none.
+        act: the activation; None for none.
         norm_layer: the normalisation.
         norm_group_size: channels of its groups, where it has groups; None for 32 groups.
         stride: input positions for each output position, s.
         dilation: distance of the kernel's elements.
         groups: groups of the convolution.
     """
+
+    bn: nn.Module
+    act: nn.Module
 
     def __init__(
         self,
@@ -82,59 +85,11 @@ class Conv2dNormAct(nn.Module):
         self.conv: nn.Conv2d = conv2d(
             in_channels, out_channels, kernel_size, stride=stride, dilation=dilation, groups=groups
         )
-        self.bn: nn.Module = norm_act(norm_layer, out_channels, act, group_size=norm_group_size)
+        self.bn, self.act = norm_act(norm_layer, out_channels, act, group_size=norm_group_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.bn(self.conv(x))
-
-
-class BatchNormAct2d(nn.BatchNorm2d):
-    """Batch normalisation, then a non-linearity."""
-
-    def __init__(self, channels: int, act: Activation | None, eps: float, momentum: float) -> None:
-        super().__init__(channels, eps=eps, momentum=momentum)
-        self.act: nn.Module = _act(act)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise each channel over the batch and positions."""
-        return self.act(super().forward(input))
-
-
-class GroupNormAct(nn.GroupNorm):
-    """Group normalisation, then a non-linearity."""
-
-    def __init__(self, channels: int, groups: int, act: Activation | None, eps: float) -> None:
-        super().__init__(groups, channels, eps=eps)
-        self.act: nn.Module = _act(act)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise each group of channels over itself and positions."""
-        return self.act(super().forward(input))
-
-
-class LayerNormAct2d(LayerNorm2d):
-    """Layer normalisation over channels, then a non-linearity."""
-
-    def __init__(self, channels: int, act: Activation | None, eps: float) -> None:
-        super().__init__(channels, eps=eps)
-        self.act: nn.Module = _act(act)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise each position over its channels."""
-        return self.act(super().forward(input))
-
-
-class RMSNormAct2d(RMSNorm2d):
-    """Division by the root mean square of the channels, then a non-linearity."""
-
-    def __init__(self, channels: int, act: Activation | None, eps: float) -> None:
-        super().__init__(channels, eps=eps)
-        self.act: nn.Module = _act(act)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale each position by the root mean square of its channels."""
-        return self.act(super().forward(x))
+        return self.act(self.bn(self.conv(x)))
 
 
 class EvoNorm2dS0(nn.Module):
@@ -170,7 +125,3 @@ class EvoNorm2dS0(nn.Module):
         grouped = x.reshape(x.shape[0], self.groups, -1, *x.shape[2:])
         variance = grouped.var((2, 3, 4), correction=0, keepdim=True)
         return (variance + self.eps).sqrt().expand_as(grouped).reshape(x.shape)
-
-
-def _act(name: Activation | None) -> nn.Module:
-    return nn.Identity() if name is None else activation(name)

@@ -1,4 +1,4 @@
-"""From a picture to tokens."""
+"""From an image to tokens."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typedvision.errors import UsageError
 
 
 class PatchEmbed(nn.Module):
-    """Splits a picture into patches and projects each (https://arxiv.org/abs/2010.11929, eq. 1).
+    """Splits an image into patches and projects each (https://arxiv.org/abs/2010.11929, eq. 1).
 
     Args:
-        in_chans: C, channels of the picture.
+        in_chans: C, channels of the image.
         features: D.
         patch_size: height and width of a patch.
-        pad: pad the picture with zeros at the right and bottom to whole patches; what is over is
+        pad: pad the image with zeros at the right and bottom to whole patches; what is over is
             cut off otherwise.
         bias: whether the projection has a bias.
         norm: normalisation of the tokens; None for none.
@@ -42,19 +42,19 @@ class PatchEmbed(nn.Module):
         self.norm: nn.Module = norm or nn.Identity()
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of patches in a picture of that height and width."""
+        """Rows and columns of patches in an image of that height and width."""
         tall, wide = self.patch_size
         if self.pad:
             height, width = height + -height % tall, width + -width % wide
         return height // tall, width // wide
 
     def check_size(self, x: Tensor, img_size: tuple[int, int] | None, otherwise: str = "") -> None:
-        """Refuse pictures that the model cannot take.
+        """Refuse images that the model cannot take.
 
         Args:
-            x: pictures, (N, C, H, W).
+            x: images, (N, C, H, W).
             img_size: the height and width that they must have; None for any whole patches.
-            otherwise: what the caller can do instead of resizing pictures or model.
+            otherwise: what the caller can do instead of resizing images or model.
 
         Raises:
             UsageError: they have another size.
@@ -68,7 +68,7 @@ class PatchEmbed(nn.Module):
         else:
             return
         ways = f"{instead}, or {otherwise}" if otherwise else instead
-        raise UsageError(f"this model takes pictures {wanted}; got {height} x {width}: {ways}")
+        raise UsageError(f"this model takes images {wanted}; got {height} x {width}: {ways}")
 
     def set_patch_size(self, size: tuple[int, int]) -> None:
         """Split into patches of another size; the projection is resampled."""
@@ -90,7 +90,7 @@ class PatchDropout(nn.Module):
     """Leaves out patches at random while training (https://arxiv.org/abs/2212.00794, section 3.1).
 
     Args:
-        rate: share of the patches that is left out of each picture.
+        rate: share of the patches that is left out of each image.
         prefix: number of tokens in front that are no patches, and stay.
     """
 

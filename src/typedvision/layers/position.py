@@ -1,4 +1,4 @@
-"""Learnt tables of positions, and of the distances between them."""
+"""Learned tables of positions, and of the distances between them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def resample_relative_table(
     """A table of relative positions for another window, by linear interpolation.
 
     The old distances are taken to stand further and further apart, so that near neighbours keep
-    what they learnt (https://arxiv.org/abs/2106.08254, in its code).
+    what they learned (https://arxiv.org/abs/2106.08254, in its code).
 
     Args:
         table: ((2h - 1) (2w - 1) + E, heads); the E rows at the end, of a token without a place,

@@ -3,7 +3,7 @@ angles that grow with the position, so that their products depend on distances o
 
 The features of a head are pairs, each turned by an angle of its own.
 
-Shapes: N pictures, h heads, T tokens, of which the last L are patches, d features of each head.
+Shapes: N images, h heads, T tokens, of which the last L are patches, d features of each head.
 """
 
 from __future__ import annotations
@@ -137,13 +137,13 @@ class AxialRotaryEmbedding(RotaryEmbedding):
 
 
 class CenteredRotaryEmbedding(RotaryEmbedding):
-    """The same with a picture that reaches from -1 to 1 on each axis, and angles in whole turns
+    """The same with an image that reaches from -1 to 1 on each axis, and angles in whole turns
     (DINOv3, https://arxiv.org/abs/2508.10104).
 
     Args:
         width: d, a multiple of 4.
         temperature: as above.
-        offset: number of patches that the picture is moved by.
+        offset: number of patches that the image is moved by.
         columns_first: as above.
         noise: as above.
     """
@@ -168,7 +168,7 @@ class CenteredRotaryEmbedding(RotaryEmbedding):
 
 
 class InterleavedRotaryEmbedding(RotaryEmbedding):
-    """Pairs take turns: time, row, column, time, ... (https://arxiv.org/abs/2511.21631); pictures
+    """Pairs take turns: time, row, column, time, ... (https://arxiv.org/abs/2511.21631); images
     have no time, so that a third of the pairs stands still.
 
     Args:
@@ -246,7 +246,7 @@ class MixedRotaryEmbedding(RotaryEmbedding):
 
 
 def choose_patches(angles: Tensor, chosen: Tensor) -> Tensor:
-    """The angles of some patches of each picture.
+    """The angles of some patches of each image.
 
     Args:
         angles: (..., L, d / 2).

@@ -1,6 +1,6 @@
 """From tokens to a vector, (N, T, D) to (N, D).
 
-Shapes: N pictures, T tokens, D features, h heads.
+Shapes: N images, T tokens, D features, h heads.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class GlobalTokenPool(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """One learnt query attends to all tokens (https://arxiv.org/abs/2106.04560, appendix A).
+    """One learned query attends to all tokens (https://arxiv.org/abs/2106.04560, appendix A).
 
     Args:
         features: D.
         num_heads: h.
-        norm: normalisation before the perceptron.
-        mlp: the perceptron that follows.
+        norm: normalisation before the MLP.
+        mlp: the MLP that follows.
     """
 
     def __init__(self, features: int, num_heads: int, norm: nn.Module, mlp: nn.Module) -> None:

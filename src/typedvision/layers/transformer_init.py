@@ -28,7 +28,7 @@ def transformer_inits(scheme: WeightInit, path: str, module: nn.Module) -> Inits
         scheme: normal of deviation 0.02 (``); as the JAX code of the Vision Transformer does
             (`jax`, or `jax_nlhb` with the classifiers' biases at -log(classes)); as that of
             MoCo v3 does (`moco`); as PyTorch does (`reset`).
-        path: where the module is: classifiers begin with `head`, and what a perceptron holds has
+        path: where the module is: classifiers begin with `head`, and what an MLP holds has
             `mlp` in it.
         module: the module; only linear layers, and the convolutions of `jax`, follow the scheme.
     """

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal, overload
 import torch
 from torch import Tensor
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.image import ImageSpec
 from typedvision.errors import ImageError, UsageError, shown
-from typedvision.layers.image_model import ImageModel
 from typedvision.preprocess.decode import MAX_PIXELS, Picture, decode, name_of, to_tensor
 from typedvision.preprocess.resize import fit, resized
-from typedvision.registry.spec import ModelSpec
+from typedvision.registry.spec import ModelSpec, spec_for
 
 if TYPE_CHECKING:
     from typedvision.preprocess.training import TrainingTransform
@@ -168,9 +168,7 @@ def normalize(values: Tensor, image: ImageSpec) -> Tensor:
 
 def _image_spec(model: object) -> ImageSpec:
     if isinstance(model, str):
-        from typedvision.factory import specify
-
-        model = specify(model)
+        model = spec_for(model, {})
     if isinstance(model, ImageModel):
         model = model.spec
     if isinstance(model, ModelSpec):

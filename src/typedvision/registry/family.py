@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
+from typing import ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
 
 from typedvision.config.base import ModelConfig
 from typedvision.config.names import Resampling
@@ -23,9 +23,6 @@ from typedvision.errors import (
     UsageError,
     problem_count,
 )
-
-if TYPE_CHECKING:
-    from typedvision.layers.image_model import ImageModel
 
 ConfigT = TypeVar("ConfigT", bound=ModelConfig)
 ModelT_co = TypeVar("ModelT_co", covariant=True)
@@ -73,7 +70,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class PositionTable:
-    """A learnt table of position embeddings, shape (1, prefix + rows * columns, width)."""
+    """A learned table of position embeddings, shape (1, prefix + rows * columns, width)."""
 
     path: str
     """The tensor's key."""
@@ -83,7 +80,7 @@ class PositionTable:
 
 @dataclass(frozen=True, slots=True)
 class RelativeTable:
-    """A learnt table of relative positions in a window of h rows and w columns, shape
+    """A learned table of relative positions in a window of h rows and w columns, shape
     ((2h - 1) (2w - 1) + extra, heads); the extra rows are those of a token without a place."""
 
     path: str
@@ -134,8 +131,8 @@ class FamilyMeta(ABCMeta):
 
     def __call__(cls, *args: object, **kwargs: object) -> NoReturn:  # noqa: D102
         raise UsageError(
-            f"{cls.__name__} is not instantiated: write {cls.__name__}.build(config), or "
-            f"{cls.__name__}.create(name, ...) for a model with initialised weights"
+            f"{cls.__name__} is not instantiated: write create_model(name, ...), or "
+            f"create_model(config), for a model with initialised weights"
         )
 
 
@@ -163,34 +160,16 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
     @classmethod
     @abstractmethod
     def build(cls, cfg: ConfigT) -> ModelT_co:
-        """A skeleton of the model: modules on the meta device, which hold no memory.
+        """The modules of the model, whose tensors nothing has initialised.
 
-        The metaclass validates `cfg` once more before this runs.
+        The metaclass validates `cfg` once more before this runs. `create_model` calls it on the
+        meta device, counts, and initialises what it gives.
         """
 
     @classmethod
     @abstractmethod
     def parts(cls, cfg: ConfigT) -> Parts:
         """The modules and tensors that loading adapts."""
-
-    @classmethod
-    def create(cls, name: str, /, **options: object) -> ModelT_co:
-        """A model of this family: `typedvision.create_model`, with its keywords and errors.
-
-        Args:
-            name: a published variant, with or without the tag of its weights.
-            **options: keywords of `create_model`, and other values for the fields of the config.
-
-        Raises:
-            UnknownNameError: the family publishes no such variant.
-        """
-        from typedvision.factory import create_model
-
-        variant = name.partition(".")[0]
-        if variant not in cls.variants and variant not in cls.aliases():
-            raise UnknownNameError.of("variant", variant, cls.variants, owner=cls.key)
-        create = cast("Callable[..., ModelT_co]", create_model)
-        return create(name, **options)
 
     @classmethod
     def config_type(cls) -> type[ConfigT]:
@@ -292,23 +271,19 @@ def _config_type(cls: type) -> type:
 
 
 def _seal(cls: FamilyMeta) -> None:
-    """Wrap `build` so that it takes a valid config of its own class, and runs on meta."""
+    """Wrap `build` so that it takes a valid config of its own class only."""
     method = cls.__dict__.get("build")
     if not isinstance(method, classmethod):
         return  # inherited: sealed where it was written
-    build: Callable[[type, ModelConfig], ImageModel] = method.__func__
+    build: Callable[[type, ModelConfig], object] = method.__func__
 
-    def sealed(family: AnyFamily, cfg: ModelConfig) -> ImageModel:
-        from typedvision.layers.image_model import skeleton  # the wall: torch begins here
-        from typedvision.registry.spec import ModelSpec
-
+    def sealed(family: AnyFamily, cfg: ModelConfig) -> object:
         config = family.config_type()
         if type(cfg) is not config:
             message = f"must be a {config.__name__}; got {type(cfg).__name__}"
             problem = Problem((), "type", message, cfg)
             raise ConfigError(f"{family.__name__}.build takes a {config.__name__}", [problem])
-        checked = config.from_options(dict(cfg))  # model_construct and model_copy skip validation
-        return skeleton(lambda: build(family, checked), ModelSpec.from_config(checked))
+        return build(family, config.from_options(dict(cfg)))  # model_construct skips validation
 
     sealed.__doc__ = build.__doc__
     sealed.__name__ = "build"
@@ -316,7 +291,7 @@ def _seal(cls: FamilyMeta) -> None:
 
 
 def _check_declaration(cls: FamilyMeta, namespace: Mapping[str, object]) -> None:
-    """Raise a DeclarationError that names every broken rule and its mend."""
+    """Raise a DeclarationError that names every broken rule and its fix."""
     problems = [
         Problem((path,), "value", message)
         for path, message in [

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     Field,
     JsonValue,
@@ -18,13 +19,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.json_schema import models_json_schema
 
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.config.image import ImageSpec
 from typedvision.config.problems import Conflict
 from typedvision.config.strict_json import MAX_NESTING, nests_within
 from typedvision.config.weights import WeightsLock
-from typedvision.errors import ConfigError, Problem, UnknownNameError
+from typedvision.errors import ConfigError, Problem, UnknownNameError, UsageError
 from typedvision.registry import index
 from typedvision.registry.document import Document, open_document, spec_error
 from typedvision.registry.family import AnyFamily
@@ -34,6 +36,7 @@ _Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", max_length
 _ClassName = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
 ]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAMES_SIZE = 900_000  # bytes of JSON; a document is read as far as MAX_BYTES
 
 
@@ -58,7 +61,7 @@ def _plain_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 class ModelSpec(Document):
-    """Everything that rebuilds a model: the family, the full config, and what pictures it expects.
+    """Everything that rebuilds a model: the family, the full config, and what images it expects.
 
     A spec names no code, no path, no URL and no option of a loader. Specs are equal when they say
     the same, however they were written.
@@ -78,7 +81,7 @@ class ModelSpec(Document):
     lock: WeightsLock | None = None
     """The one file that those weights are; compared on every load."""
     image: ImageSpec = ImageSpec()
-    """What the model expects of its input picture."""
+    """What the model expects of its input image."""
     class_names: _ClassNames | None = None
     """The name of each class, in the classifier's order, where they are known."""
     metadata: Annotated[dict[str, JsonValue], AfterValidator(_plain_metadata)] = Field(
@@ -148,8 +151,6 @@ class ModelSpec(Document):
     @staticmethod
     def json_schema() -> dict[str, object]:
         """The JSON Schema of the documents that `from_json` reads, for editors."""
-        from typedvision.registry.schema import spec_schema
-
         return spec_schema()
 
     def to_dict(self) -> dict[str, object]:
@@ -165,7 +166,7 @@ class ModelSpec(Document):
         )
 
     def with_options(self, **options: object) -> Self:
-        """This spec with other options of its config; what pictures it expects follows.
+        """This spec with other options of its config; what images it expects follows.
 
         Tag and lock stay: the weights are the same file, adapted to the options. The names of the
         classes go where their number changes: these are others.
@@ -227,6 +228,47 @@ class ModelSpec(Document):
             )
 
 
+def config_for(name: str, options: Mapping[str, object]) -> ModelConfig:
+    """The config of a published variant, with other options.
+
+    Args:
+        name: name of the variant, with or without the tag of its weights, which decides the
+            number of classes.
+        options: other values for the fields of the config.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+    return _configured(*index.present_name(name), options)
+
+
+def spec_for(model: object, options: Mapping[str, object]) -> ModelSpec:
+    """The spec of a name, a config or a spec, with other options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+        UsageError: `model` is something else.
+    """
+    if isinstance(model, ModelSpec):
+        return model.with_options(**options)
+    if isinstance(model, ModelConfig):
+        return ModelSpec.from_config(model).with_options(**options)
+    if isinstance(model, str):
+        variant, tag = index.present_name(model)
+        return ModelSpec.from_config(_configured(variant, tag, options), variant=variant, tag=tag)
+    raise UsageError(f"a model is a name, a config or a ModelSpec; got {type(model).__name__}")
+
+
+def _configured(variant: str, tag: str | None, options: Mapping[str, object]) -> ModelConfig:
+    family = index.family_of(variant)
+    row: dict[str, object] = dict(family.variants[variant])
+    if tag is not None:
+        row["num_classes"] = family.weights(variant, tag).num_classes
+    return configure_family(family, {**row, **options}, f"'{variant}'")
+
+
 def configure_family(family: AnyFamily, options: Mapping[str, object], subject: str) -> ModelConfig:
     """A family's config; an error says which families accept the unknown options.
 
@@ -285,3 +327,50 @@ def _read_config(fields: Mapping[str, object]) -> tuple[ModelConfig | None, list
             dataclasses.replace(problem, path=("config", *problem.path))
             for problem in error.problems
         ]
+
+
+def spec_schema() -> dict[str, object]:
+    """The JSON Schema of the documents that `ModelSpec.from_json` reads.
+
+    `family` decides by which schema `config` is checked. What depends on two fields no schema says:
+    a document may fit and still be refused.
+    """
+    families = {key: index.family(key) for key in index.family_keys()}
+    models: list[type[BaseModel]] = [ModelSpec, *(one.config_type() for one in families.values())]
+    references, document = models_json_schema([(model, "validation") for model in models])
+    definitions = document["$defs"]
+    spec = definitions.pop(_name(references[ModelSpec, "validation"]))
+    fields = spec["properties"]
+    del definitions[_name(fields["config"])]  # the abstract one; a family has its own
+    fields["family"]["enum"] = list(families)
+    fields["config"] = {"type": "object", "description": fields["config"]["description"]}
+    of_each_family = [
+        {
+            "if": {"properties": {"family": {"const": key}}, "required": ["family"]},
+            "then": {
+                "properties": {
+                    "config": references[family.config_type(), "validation"],
+                    "variant": {"examples": list(family.variants)},
+                }
+            },
+        }
+        for key, family in families.items()
+    ]
+    return {
+        "$schema": DIALECT,
+        "title": "Model spec",
+        "description": "Everything that rebuilds a model of images, for typedvision.",
+        "type": "object",
+        "properties": {
+            "$schema": {"type": "string", "description": "Where editors find this schema."},
+            **fields,
+        },
+        "required": ["schema_version", "family", "config"],
+        "additionalProperties": False,
+        "allOf": of_each_family,
+        "$defs": definitions,
+    }
+
+
+def _name(reference: Mapping[str, str]) -> str:
+    return reference["$ref"].removeprefix("#/$defs/")

@@ -147,7 +147,7 @@ def model_source(family: AnyFamily) -> str:
 
 def backbone_source(family: AnyFamily) -> str:
     """Source text of the class of a family's backbones."""
-    return f"typedvision.backbone.Backbone[{model_source(family)}]"
+    return f"typedvision.architecture.backbone.Backbone[{model_source(family)}]"
 
 
 def config_source(family: AnyFamily) -> str:

@@ -38,7 +38,7 @@ def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
 def convert_input_channels(weight: Tensor, count: int) -> Tensor:
     """The weight of a first convolution for another number of input channels.
 
-    One channel sees the sum, so that a grey picture gives what it gave as a colour one. More are
+    One channel sees the sum, so that a grey image gives what it gave as a colour one. More are
     the old ones in turn, scaled so that the response keeps its size.
 
     Args:

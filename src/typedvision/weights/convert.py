@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import UsageError, WeightsError, shown
-from typedvision.registry.build import build_skeleton
 from typedvision.registry.spec import ModelSpec
 from typedvision.weights.inspect import Checkpoint, inspect
 
@@ -52,13 +51,14 @@ def convert(
     source, target = Path(source), Path(target)
     if not source.is_file():
         raise WeightsError(f"'{source}' is no file")
-    model = build_skeleton(spec, limits)
 
     import torch
 
+    from typedvision.architecture.build import build_model
     from typedvision.weights.load import fill
     from typedvision.weights.save import save_model
 
+    model = build_model(spec, limits)
     with tempfile.TemporaryDirectory(prefix="typedvision-") as folder:
         checkpoint = _as_safetensors(source, Path(folder) / "state.safetensors", ema=ema)
         fill(model, checkpoint, None, device=torch.device("cpu"), dtype=None, source=str(source))

@@ -9,21 +9,20 @@ from os import PathLike
 import torch
 from torch import Tensor, nn
 
-from typedvision.backbone import Backbone
+from typedvision.architecture.backbone import Backbone
+from typedvision.architecture.build import (
+    build_backbone,
+    build_model,
+    check_dtype,
+    resolve_device,
+)
+from typedvision.architecture.image_model import ImageModel, chosen_seed, describe
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import Problem, UsageError, WeightsError, problem_count
-from typedvision.layers.image_model import (
-    ImageModel,
-    check_dtype,
-    chosen_seed,
-    describe,
-    placed,
-)
 from typedvision.layers.init import initialize
 from typedvision.layers.shard import copy_part, sharded
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
-from typedvision.registry.build import build_backbone, build_skeleton
 from typedvision.registry.family import Parts
 from typedvision.registry.spec import ModelSpec
 from typedvision.weights.adapt import adapt
@@ -71,9 +70,9 @@ def load_model(
             f"'{path}' does not say what model it is: "
             f"write create_model(NAME, checkpoint_path={str(path)!r})"
         )
-    place = placed(device)
+    place = resolve_device(device)
     check_dtype(dtype)
-    model = build_skeleton(checkpoint.spec, limits)
+    model = build_model(checkpoint.spec, limits)
     fill(model, checkpoint, None, device=place, dtype=dtype, verify=verify)
     return model
 
@@ -110,7 +109,7 @@ def load_backbone(
             f"'{path}' holds no backbone: "
             f"write create_backbone(NAME, checkpoint_path={str(path)!r})"
         )
-    place = placed(device)
+    place = resolve_device(device)
     check_dtype(dtype)
     backbone = build_backbone(checkpoint.spec, limits)
     fill(backbone.model, checkpoint, None, device=place, dtype=dtype, verify=verify)
@@ -164,7 +163,7 @@ def load_weights(
         body,
         inspect(path),
         index.family(body.spec.family).parts(body.spec.config),
-        device=placed(device),
+        device=resolve_device(device),
         dtype=dtype or _common_dtype(body.state_dict()),
         seed=seed,
     )

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from typedvision._version import __version__
-from typedvision.backbone import Backbone
+from typedvision.architecture.backbone import Backbone
+from typedvision.architecture.image_model import ImageModel, check_whole
 from typedvision.errors import UsageError, WeightsError
-from typedvision.layers.image_model import ImageModel, check_whole
 from typedvision.registry.document import Document
 from typedvision.weights.inspect import (
     DIGESTS_KEY,

@@ -52,11 +52,11 @@ class BeitConfig(ModelConfig, Builds["Beit"]):
     qkv_bias: bool = True
     """Whether queries and values have a bias; keys have none."""
     mlp_ratio: Ratio = 4.0
-    """Hidden features of the perceptron, for each feature of a token."""
+    """Hidden features of the MLP, for each feature of a token."""
     swiglu_mlp: bool = False
-    """Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU."""
+    """Gate the MLP (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU."""
     scale_mlp: bool = False
-    """Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423)."""
+    """Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423)."""
     pos_drop_rate: Rate = 0.0
     """Dropout probability of the tokens before the first block."""
     proj_drop_rate: Rate = 0.0
@@ -72,9 +72,9 @@ class BeitConfig(ModelConfig, Builds["Beit"]):
     init_values: Ratio | None = None
     """Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale."""
     use_abs_pos_emb: bool = True
-    """Whether each position has a learnt embedding."""
+    """Whether each position has a learned embedding."""
     use_rel_pos_bias: bool = False
-    """Whether each block has a learnt bias of the attention for each distance of two patches."""
+    """Whether each block has a learned bias of the attention for each distance of two patches."""
     use_shared_rel_pos_bias: bool = False
     """Whether there is such a bias that all blocks share; it adds to the block's own."""
     head_init_scale: Factor = 0.001
@@ -94,8 +94,7 @@ class BeitConfig(ModelConfig, Builds["Beit"]):
         yield from patch_conflicts(self.img_size, self.patch_size)
         if int(self.embed_dim * self.mlp_ratio) < 1:
             yield Conflict(
-                f"'mlp_ratio' must leave the perceptron a hidden feature; 'embed_dim' is "
-                f"{self.embed_dim}",
+                f"'mlp_ratio' must leave the MLP a hidden feature; 'embed_dim' is {self.embed_dim}",
                 "mlp_ratio",
             )
 
@@ -154,7 +153,7 @@ class BeitPlan:
     """Rows of a table of relative positions: each distance of two patches, and from the class
     token to patches, from patches to it, and to itself."""
     hidden: int
-    """Hidden features of the perceptrons."""
+    """Hidden features of the MLPs."""
     unpooled: int
     """Tokens in front that the pooling leaves out."""
     fc_norm: bool

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class BeitFamily(ModelFamily[BeitConfig, "Beit"]):
-    """Vision Transformers that learnt to predict masked patches: BEiT and BEiT v2."""
+    """Vision Transformers that learned to predict masked patches: BEiT and BEiT v2."""
 
     key = "beit"
     title = "BEiT"
@@ -31,7 +31,7 @@ class BeitFamily(ModelFamily[BeitConfig, "Beit"]):
 
     @classmethod
     def build(cls, cfg: BeitConfig) -> Beit:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.beit.model import Beit
 
         return Beit(cfg)

@@ -1,6 +1,6 @@
 """BEiT (https://arxiv.org/abs/2106.08254).
 
-Shapes: N pictures, C channels, H x W pixels, h x w patches, T = 1 + h w tokens: the class token and
+Shapes: N images, C channels, H x W pixels, h x w patches, T = 1 + h w tokens: the class token and
 the patches, D features, A attention heads, R rows of a table of relative positions, K classes.
 """
 
@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel, describe
 from typedvision.config.features import FeatureSpec
 from typedvision.families.beit.config import BeitConfig, BeitPlan, BlockPlan, PoolName
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import NormMaker, attend, merge_heads, split_heads
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel, describe
 from typedvision.layers.init import Inits, constant, scaled, trunc_normal, values, zeros
 from typedvision.layers.mlp import Mlp, SwiGLU
 from typedvision.layers.norm import token_norm
@@ -64,7 +65,7 @@ class Beit(ImageModel):
         has_tables = cfg.use_rel_pos_bias or cfg.use_shared_rel_pos_bias
         index = torch.empty(plan.tokens, plan.tokens, dtype=torch.int64) if has_tables else None
         self.register_buffer("relative_position_index", index, persistent=False)
-        self.blocks: nn.ModuleList = nn.ModuleList(Block(cfg, plan, block) for block in plan.blocks)
+        self.blocks: Blocks = Blocks(*(Block(cfg, plan, block) for block in plan.blocks))
         self.norm: nn.Module = nn.Identity() if plan.fc_norm else norm(cfg.embed_dim)
         self.fc_norm: nn.Module = norm(cfg.embed_dim) if plan.fc_norm else nn.Identity()
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
@@ -75,9 +76,7 @@ class Beit(ImageModel):
         x = self._tokens(self.patch_embed(x))
         index = self.relative_position_index
         shared = None if self.rel_pos_bias is None else self.rel_pos_bias(index)
-        for block in self.blocks:
-            x = self._run([block], x, index, shared)
-            yield x
+        yield from self.blocks.outputs(x, index, shared)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D) to (N, K)."""
@@ -107,7 +106,7 @@ class Beit(ImageModel):
         img_size: int | tuple[int, int] | None = None,
         patch_size: int | tuple[int, int] | None = None,
     ) -> None:
-        """Take pictures of another size, in other patches; `spec` follows.
+        """Take images of another size, in other patches; `spec` follows.
 
         The tables of positions and the projection of the patches are resampled.
 
@@ -186,7 +185,7 @@ class Beit(ImageModel):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron, each normalised before, scaled and added."""
+    """Attention, then an MLP, each normalised before, scaled and added."""
 
     def __init__(self, cfg: BeitConfig, plan: BeitPlan, block: BlockPlan) -> None:
         super().__init__()

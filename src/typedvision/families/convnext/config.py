@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typedvision.families.convnext.model import ConvNeXt
 
 MLP_RATIO = 4
-"""Hidden channels of a block's perceptron for each of its own."""
+"""Hidden channels of a block's MLP for each of its own."""
 
 _OVER_CHANNELS = ("layernorm2d", "rmsnorm2d", "simplenorm2d")
 """Normalisations of each position over its channels."""
@@ -54,21 +54,21 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
     """Input pixels for each step of the last feature map; later stages dilate instead."""
     stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = "patch"
     """One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of
-    half as many channels (`overlap_tiered`) or with a non-linearity between them
+    half as many channels (`overlap_tiered`) or with an activation between them
     (`overlap_act`)."""
     patch_size: KernelSize = 4
     """Height and width in pixels of a patch of the stem; after patches of 2 the first stage
     subsamples, too."""
     conv_mlp: bool = False
-    """Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same."""
+    """Make the MLPs of 1x1 convolutions, not of linear layers; the result is the same."""
     conv_bias: bool = True
     """Whether the stem, the subsampling and the depthwise convolutions have a bias."""
     use_grn: bool = False
-    """Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4)."""
+    """Let the hidden channels of each MLP compete (ConvNeXt V2, section 4)."""
     ls_init_value: Factor | None = 1e-6
     """Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale."""
     act_layer: Activation = "gelu"
-    """Non-linearity of the blocks and the stem."""
+    """Activation of the blocks and the stem."""
     norm_layer: NormName = "layernorm2d"
     """Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps."""
     norm_eps: Eps | None = None
@@ -185,7 +185,7 @@ class StagePlan:
     in_channels: int
     channels: int
     hidden: int
-    """Hidden channels of the perceptrons."""
+    """Hidden channels of the MLPs."""
     kernel_size: int
     subsamples: bool
     """Whether a convolution stands before the blocks."""

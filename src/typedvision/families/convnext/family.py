@@ -25,7 +25,7 @@ class ConvNeXtFamily(ModelFamily[ConvNeXtConfig, "ConvNeXt"]):
 
     @classmethod
     def build(cls, cfg: ConvNeXtConfig) -> ConvNeXt:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.convnext.model import ConvNeXt
 
         return ConvNeXt(cfg)

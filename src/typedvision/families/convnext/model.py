@@ -1,6 +1,6 @@
 """ConvNeXt (https://arxiv.org/abs/2201.03545) and ConvNeXt V2 (https://arxiv.org/abs/2301.00808).
 
-Shapes: N pictures, C channels, H x W positions, D features, K classes.
+Shapes: N images, C channels, H x W positions, D features, K classes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.convnext.config import ConvNeXtConfig, ConvNeXtPlan, StagePlan
 from typedvision.layers.activation import activation
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import ClassifierHead
-from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, constant, default_inits, normal, zeros
 from typedvision.layers.mlp import GlobalResponseNormMlp, Mlp
 from typedvision.layers.norm import conv_norm
@@ -50,8 +51,7 @@ class ConvNeXt(ImageModel):
         """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
         x = self.stem(x)
         for stage in self.stages:
-            downsample, blocks = stage.children()
-            x = self._run(blocks.children(), downsample(x))
+            x = stage(x)
             yield x
 
     def _finish(self, x: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ def _stem(cfg: ConvNeXtConfig, plan: ConvNeXtPlan) -> nn.Sequential:
 def _stage(cfg: ConvNeXtConfig, plan: StagePlan) -> nn.Sequential:
     """A subsampling, then blocks."""
     blocks = [ConvNeXtBlock(cfg, plan, rate) for rate in plan.drop_path_rates]
-    parts = {"downsample": _downsample(cfg, plan), "blocks": nn.Sequential(*blocks)}
+    parts = {"downsample": _downsample(cfg, plan), "blocks": Blocks(*blocks)}
     return nn.Sequential(OrderedDict(parts))
 
 

@@ -38,7 +38,7 @@ class DenseNetConfig(ModelConfig, Builds["DenseNet"]):
     stem_type: Literal["", "deep", "deep_tiered"] = ""
     """One 7x7 convolution, three 3x3 ones, or three of growing width."""
     act_layer: Activation = "relu"
-    """Non-linearity."""
+    """Activation."""
     norm_layer: ConvNormAct = "batchnorm2d"
     """Normalisation."""
     aa_layer: Literal["blur", "blurpc"] | None = None

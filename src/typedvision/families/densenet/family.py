@@ -25,7 +25,7 @@ class DenseNetFamily(ModelFamily[DenseNetConfig, "DenseNet"]):
 
     @classmethod
     def build(cls, cfg: DenseNetConfig) -> DenseNet:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.densenet.model import DenseNet
 
         return DenseNet(cfg)

@@ -1,6 +1,6 @@
 """DenseNet (https://arxiv.org/abs/1608.06993).
 
-Shapes: N pictures, C channels in, D channels out, G channels that a layer adds, H x W positions,
+Shapes: N images, C channels in, D channels out, G channels that a layer adds, H x W positions,
 K classes.
 """
 
@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.densenet.config import BlockPlan, DenseNetConfig
 from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.conv import conv2d
-from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, fan_in, normal, zeros
 from typedvision.layers.norm_act import norm_act
 from typedvision.layers.pool import GlobalPool, pooled_features

@@ -520,7 +520,7 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
 
     @classmethod
     def build(cls, cfg: EfficientNetConfig) -> EfficientNet:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.efficientnet.model import EfficientNet
 
         return EfficientNet(cfg)

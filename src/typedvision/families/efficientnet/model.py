@@ -1,16 +1,16 @@
 """EfficientNet (https://arxiv.org/abs/1905.11946) and the networks that it grew from.
 
-Shapes: N pictures, C channels in, D channels out, H x W positions, K classes.
+Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from typedvision.architecture.mobile_model import MobileModel, mobile_norm
 from typedvision.config.names import ConvPool
 from typedvision.families.efficientnet.config import EfficientNetConfig
 from typedvision.layers.conv import conv2d
-from typedvision.layers.mobile import MobileModel, mobile_norm
 from typedvision.layers.pool import GlobalPool, pooled_features
 
 

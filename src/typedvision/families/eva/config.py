@@ -43,7 +43,7 @@ Scale = Annotated[float, Field(ge=0.0, le=1_024.0)]
 
 
 class EvaConfig(ModelConfig, Builds["Eva"]):
-    """A Vision Transformer with rotary positions, gated perceptrons and more normalisations: EVA
+    """A Vision Transformer with rotary positions, gated MLPs and more normalisations: EVA
     (https://arxiv.org/abs/2211.07636), EVA-02 (https://arxiv.org/abs/2303.11331), RoPE-ViT, the
     Perception Encoder, DINOv3, Sapiens2."""
 
@@ -53,7 +53,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
     """Height and width of a patch in pixels; one number for a square."""
     global_pool: PoolName = "avg"
     """What the classifier sees: the class token (`token`), the mean, maximum or both of the
-    patches, a learnt query's attention to all tokens (`map`), or every token (`""`)."""
+    patches, a learned query's attention to all tokens (`map`), or every token (`""`)."""
     embed_dim: Channels = 768
     """Features of each token."""
     depth: Depth = 12
@@ -70,14 +70,14 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
     qk_norm: bool = False
     """Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2)."""
     mlp_ratio: Ratio = 4.0
-    """Hidden features of the perceptron, for each feature of a token."""
+    """Hidden features of the MLP, for each feature of a token."""
     swiglu_mlp: bool = False
-    """Gate the perceptron (https://arxiv.org/abs/2002.05202, equation 6)."""
+    """Gate the MLP (https://arxiv.org/abs/2002.05202, equation 6)."""
     swiglu_align_to: Alignment = 0
-    """Round the hidden features of a gated perceptron up to a multiple of this, and give the gate
+    """Round the hidden features of a gated MLP up to a multiple of this, and give the gate
     a layer of its own; 0 for neither."""
     scale_mlp: bool = False
-    """Normalise before the perceptron's last layer; a gate then has a layer of its own."""
+    """Normalise before the MLP's last layer; a gate then has a layer of its own."""
     scale_attn_inner: bool = False
     """Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423)."""
     attn_type: Literal["eva", "rope"] = "eva"
@@ -99,20 +99,20 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
     init_values: Ratio | None = None
     """Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale."""
     attn_only_layer_scale: bool = False
-    """Scale the attention only, and not the perceptron."""
+    """Scale the attention only, and not the MLP."""
     class_token: bool = True
-    """Put a learnt token in front of the patches."""
+    """Put a learned token in front of the patches."""
     num_reg_tokens: Registers = 0
     """Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token."""
     no_embed_class: bool = False
-    """Give learnt positions to the patches only, and not to the class token and the registers."""
+    """Give learned positions to the patches only, and not to the class token and the registers."""
     use_abs_pos_emb: bool = True
-    """Add a learnt embedding of its position to each token."""
+    """Add a learned embedding of its position to each token."""
     use_rot_pos_emb: bool = False
     """Turn queries and keys by the position of their patch (https://arxiv.org/abs/2104.09864)."""
     rope_type: RopeName = "cat"
     """How the angles follow from rows and columns: half of the pairs for each, from patch to patch
-    (`cat`) or from edge to edge (`dinov3`); learnt by each head (`mixed`,
+    (`cat`) or from edge to edge (`dinov3`); learned by each head (`mixed`,
     https://arxiv.org/abs/2403.13298); in turns with time, of which there is none (`mrope`)."""
     rope_grid_offset: Offset = 0.0
     """Position of the first patch, in patches; of `cat` and `dinov3`."""
@@ -133,7 +133,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
     """How many pairs turn with time, rows and columns at most, where `rope_type` is `mrope`; what
     is over is time's. None for a third each."""
     use_post_norm: bool = False
-    """Normalise after attention and perceptron instead of before."""
+    """Normalise after attention and MLP instead of before."""
     use_pre_transformer_norm: bool = False
     """Normalise the tokens before the first block; the patches then have no bias."""
     use_post_transformer_norm: bool | None = None
@@ -145,9 +145,9 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
     attn_pool_mlp_ratio: Ratio | None = None
     """The same as `mlp_ratio` in the pooling `map`; None for that of the blocks."""
     dynamic_img_size: bool = False
-    """Take pictures of any size, and make positions for each."""
+    """Take images of any size, and make positions for each."""
     dynamic_img_pad: bool = False
-    """Pad pictures at the right and bottom to whole patches, instead of cutting off the rest."""
+    """Pad images at the right and bottom to whole patches, instead of cutting off the rest."""
     ref_feat_shape: Size | None = None
     """Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes
     keep them; None for none."""
@@ -316,7 +316,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
         return (self.num_kv_heads or self.num_heads,) * self.depth
 
     def _hidden(self) -> int:
-        """Hidden features of a block's perceptron."""
+        """Hidden features of a block's MLP."""
         hidden = int(self.embed_dim * self.mlp_ratio)
         aligned = self.swiglu_mlp and self.swiglu_align_to
         return hidden + -hidden % self.swiglu_align_to if aligned else hidden
@@ -342,7 +342,7 @@ class BlockPlan:
     """One block, with every number decided."""
 
     hidden: int
-    """Hidden features of the perceptron."""
+    """Hidden features of the MLP."""
     num_kv_heads: int
     drop_path_rate: float
     output_scale: float
@@ -362,7 +362,7 @@ class EvaPlan:
     prefix: int
     """Tokens in front of the patches: class token and registers."""
     positions: int
-    """Tokens that have a learnt position; 0 where none has."""
+    """Tokens that have a learned position; 0 where none has."""
     unpooled: int
     """Tokens in front that the pooling leaves out."""
     pool: TokenPool
@@ -375,7 +375,7 @@ class EvaPlan:
     fc_norm: bool
     """Whether one stands behind the pooling."""
     mlp: MlpName
-    """Kind of perceptron: plain, or gated by half of its first layer or by a layer of its own."""
+    """Kind of MLP: plain, or gated by half of its first layer or by a layer of its own."""
     halves: bool
     """Whether a rotation's pairs are one feature of each half of a head."""
     blocks: tuple[BlockPlan, ...]

@@ -26,7 +26,7 @@ class EvaFamily(ModelFamily[EvaConfig, "Eva"]):
 
     @classmethod
     def build(cls, cfg: EvaConfig) -> Eva:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.eva.model import Eva
 
         return Eva(cfg)

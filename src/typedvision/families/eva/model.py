@@ -1,7 +1,7 @@
 """EVA (https://arxiv.org/abs/2211.07636, https://arxiv.org/abs/2303.11331) and its relatives with
 rotary positions.
 
-Shapes: N pictures, C channels, H x W pixels, h x w patches, L = h w, P tokens in front of the
+Shapes: N images, C channels, H x W pixels, h x w patches, L = h w, P tokens in front of the
 patches, T = P + L tokens, D features, d features of each head, B blocks, K classes.
 """
 
@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel, describe
 from typedvision.families.eva.config import BlockPlan, EvaConfig, EvaPlan, PoolName
 from typedvision.layers.attention import NormMaker, attend, merge_heads, split_heads
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel, describe
 from typedvision.layers.init import Inits, constant, scaled, trunc_normal, zeros
 from typedvision.layers.mlp import GluMlp, Mlp, SwiGLU
 from typedvision.layers.norm import token_norm
@@ -71,7 +72,7 @@ class Eva(ImageModel):
             norm(cfg.embed_dim) if cfg.use_pre_transformer_norm else nn.Identity()
         )
         block = PostNormBlock if cfg.use_post_norm else Block
-        self.blocks: nn.ModuleList = nn.ModuleList(block(cfg, each) for each in plan.blocks)
+        self.blocks: Blocks = Blocks(*(block(cfg, each) for each in plan.blocks))
         self.norm: nn.Module = norm(cfg.embed_dim) if plan.norm else nn.Identity()
         self.attn_pool: nn.Module = _attention_pool(cfg, plan)
         self.fc_norm: nn.Module = norm(cfg.embed_dim) if plan.fc_norm else nn.Identity()
@@ -106,7 +107,7 @@ class Eva(ImageModel):
         turn = None if angles is None else rotation(angles, x.dtype)
         for index, block in enumerate(self.blocks):
             own = turn[:, index] if turn is not None and self.turns_differ else turn
-            x = self._run([block], x, own)
+            x = self.blocks._run(block, x, own)
             yield x
 
     def _finish(self, x: Tensor) -> Tensor:
@@ -132,10 +133,10 @@ class Eva(ImageModel):
         return self.patch_embed(x)
 
     def _tokens(self, patches: Tensor) -> Tensor:
-        """(N, h, w, D) to tokens, with learnt positions where there are some, (N, T, D)."""
+        """(N, h, w, D) to tokens, with learned positions where there are some, (N, T, D)."""
         x = patches.flatten(1, 2)
-        learnt = (self.cls_token, self.reg_token)
-        front = [token.expand(x.shape[0], -1, -1) for token in learnt if token is not None]
+        learned = (self.cls_token, self.reg_token)
+        front = [token.expand(x.shape[0], -1, -1) for token in learned if token is not None]
         if self.embeds_prefix:
             x = torch.cat((*front, x), dim=1)
         if self.pos_embed is not None:
@@ -153,7 +154,7 @@ class Eva(ImageModel):
         return self.rope((height, width), patches)
 
     def set_input_size(self, img_size: int | tuple[int, int]) -> None:
-        """Take pictures of another size: learnt positions are resampled, and `spec` follows.
+        """Take images of another size: learned positions are resampled, and `spec` follows.
 
         Args:
             img_size: height and width in pixels; one number for a square.
@@ -189,7 +190,7 @@ class Eva(ImageModel):
         )
 
     def _move_norm(self, cfg: EvaConfig, plan: EvaPlan) -> None:
-        """What was learnt goes to the pooling's other side, unless its own side keeps it."""
+        """What was learned goes to the pooling's other side, unless its own side keeps it."""
         if cfg.use_post_transformer_norm is None:
             self.norm, self.fc_norm = self.fc_norm, self.norm
         else:
@@ -203,12 +204,12 @@ class Eva(ImageModel):
         return _inits(self._cfg, path, module)
 
     def no_weight_decay(self) -> set[str]:
-        """The learnt tokens, positions and angles."""
+        """The learned tokens, positions and angles."""
         own = {name for name, _ in self.named_parameters(recurse=False)}
         return own | {"rope.freqs"} if self.turns_differ else own
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The embedding, then each block, then the last normalisation; learnt angles, which every
+        """The embedding, then each block, then the last normalisation; learned angles, which every
         block has a part of, go with the head."""
         groups: dict[str, object] = {
             "stem": r"^cls_token|reg_token|pos_embed|patch_embed|norm_pre",
@@ -218,7 +219,7 @@ class Eva(ImageModel):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron, each normalised before, scaled and added."""
+    """Attention, then an MLP, each normalised before, scaled and added."""
 
     def __init__(self, cfg: EvaConfig, plan: BlockPlan) -> None:
         super().__init__()

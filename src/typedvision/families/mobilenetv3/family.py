@@ -678,7 +678,7 @@ class MobileNetV3Family(ModelFamily[MobileNetV3Config, "MobileNetV3"]):
 
     @classmethod
     def build(cls, cfg: MobileNetV3Config) -> MobileNetV3:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.mobilenetv3.model import MobileNetV3
 
         return MobileNetV3(cfg)

@@ -1,17 +1,17 @@
 """MobileNetV3 (https://arxiv.org/abs/1905.02244) and its relatives.
 
-Shapes: N pictures, D channels of the last map, F features, H x W positions, K classes.
+Shapes: N images, D channels of the last map, F features, H x W positions, K classes.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from typedvision.architecture.mobile_model import MobileModel, mobile_norm
 from typedvision.config.names import ConvPool
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.layers.activation import activation
 from typedvision.layers.conv import conv2d
-from typedvision.layers.mobile import MobileModel, mobile_norm
 from typedvision.layers.pool import GlobalPool, pooled_features
 
 
@@ -42,7 +42,7 @@ class MobileNetV3(MobileModel):
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         pooled = pooled_features(global_pool, self.num_features)
-        if pooled != self.conv_head.in_channels:  # what was learnt for another width is no use
+        if pooled != self.conv_head.in_channels:  # what was learned for another width is no use
             bias = self.conv_head.bias is not None
             self.conv_head = conv2d(pooled, self.head_hidden_size, 1, bias=bias)
         self.global_pool: GlobalPool = GlobalPool(global_pool)

@@ -65,13 +65,13 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
     """Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after
     an average; None for no shortcut there."""
     linear_out: bool = False
-    """End blocks in the sum, and not in a non-linearity; there is one before the pooling."""
+    """End blocks in the sum, and not in an activation; there is one before the pooling."""
     preact: bool = False
     """Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027)."""
     num_features: Count = 0
     """Channels of a 1x1 convolution before the pooling; 0 for none."""
     act_layer: Activation = "relu"
-    """Non-linearity."""
+    """Activation."""
     norm_layer: ConvNormAct = "batchnorm2d"
     """Normalisation."""
     norm_group_size: Channels | None = None

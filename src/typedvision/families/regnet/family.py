@@ -25,7 +25,7 @@ class RegNetFamily(ModelFamily[RegNetConfig, "RegNet"]):
 
     @classmethod
     def build(cls, cfg: RegNetConfig) -> RegNet:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.regnet.model import RegNet
 
         return RegNet(cfg)

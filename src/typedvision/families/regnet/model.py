@@ -1,6 +1,6 @@
 """RegNet (https://arxiv.org/abs/2003.13678).
 
-Shapes: N pictures, C channels in, D channels out, H x W positions, s stride, K classes.
+Shapes: N images, C channels in, D channels out, H x W positions, s stride, K classes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import Activation, ConvPool
 from typedvision.families.regnet.config import BlockPlan, RegNetConfig, StagePlan
 from typedvision.layers.activation import activation
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import ClassifierHead
-from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, normal, zeros
 from typedvision.layers.norm_act import Conv2dNormAct, norm_act
 from typedvision.layers.pool import shortcut_average
@@ -51,11 +52,11 @@ class RegNet(ImageModel):
         x = self.stem(x)
         yield x
         for stage in self._stages():
-            x = self._run(stage, x)
+            x = stage(x)
             yield x
 
     def _finish(self, x: Tensor) -> Tensor:
-        """The last convolution, or the last non-linearity."""
+        """The last convolution, or the last activation."""
         return self.final_conv(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -163,7 +164,7 @@ def _stem(cfg: RegNetConfig) -> nn.Module:
 def _stage(cfg: RegNetConfig, plan: StagePlan) -> nn.Sequential:
     kind = PreBottleneck if cfg.preact else Bottleneck
     blocks = {f"b{number}": kind(cfg, block) for number, block in enumerate(plan.blocks, start=1)}
-    return nn.Sequential(OrderedDict(blocks))
+    return Blocks(OrderedDict(blocks))
 
 
 def _final_conv(cfg: RegNetConfig, channels: int) -> nn.Module:

@@ -101,7 +101,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     avg_down: bool = False
     """Subsample the shortcut by average pooling before its convolution (ResNet-D)."""
     act_layer: Activation = "relu"
-    """Non-linearity."""
+    """Activation."""
     norm_layer: ConvNorm = "batchnorm2d"
     """Normalisation."""
     aa_layer: Literal["avg", "blur"] | None = None

@@ -29,7 +29,7 @@ class ResNetFamily(ModelFamily[ResNetConfig, "ResNet"]):
 
     @classmethod
     def build(cls, cfg: ResNetConfig) -> ResNet:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.resnet.model import ResNet
 
         return ResNet(cfg)

@@ -1,6 +1,6 @@
 """ResNet (https://arxiv.org/abs/1512.03385) and its descendants.
 
-Shapes: N pictures, C channels, H x W positions, D features, K classes.
+Shapes: N images, C channels, H x W positions, D features, K classes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.resnet.config import BlockPlan, ResNetConfig, StagePlan
 from typedvision.layers.activation import activation
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.drop import DropBlock2d, DropPath
-from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, zeros
 from typedvision.layers.map_attention import map_attention
 from typedvision.layers.norm import conv_norm
@@ -53,7 +54,7 @@ class ResNet(ImageModel):
         yield x
         x = self.maxpool(x)
         for stage in self._stages():
-            x = self._run(stage, x)
+            x = stage(x)
             yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -164,7 +165,7 @@ _BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 def _stage(cfg: ResNetConfig, plan: StagePlan) -> nn.Sequential:
-    return nn.Sequential(*(_BLOCKS[block.kind](cfg, block) for block in plan.blocks))
+    return Blocks(*(_BLOCKS[block.kind](cfg, block) for block in plan.blocks))
 
 
 def _stem(cfg: ResNetConfig) -> nn.Module:

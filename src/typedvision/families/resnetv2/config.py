@@ -55,7 +55,7 @@ class ResNetV2Config(ModelConfig, Builds["ResNetV2"]):
     bottle_ratio: Ratio = 0.25
     """Channels inside of a block, as a share of its output channels."""
     act_layer: Activation = "relu"
-    """Non-linearity."""
+    """Activation."""
     norm_layer: NormName = "groupnorm"
     """Normalisation; `frntlu` is filter response normalisation with its own threshold
     (https://arxiv.org/abs/1911.09737)."""

@@ -25,7 +25,7 @@ class ResNetV2Family(ModelFamily[ResNetV2Config, "ResNetV2"]):
 
     @classmethod
     def build(cls, cfg: ResNetV2Config) -> ResNetV2:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.resnetv2.model import ResNetV2
 
         return ResNetV2(cfg)

@@ -1,6 +1,6 @@
 """ResNet V2 (https://arxiv.org/abs/1603.05027) and Big Transfer (https://arxiv.org/abs/1912.11370).
 
-Shapes: N pictures, C channels in, D channels out, H x W positions, s stride, K classes.
+Shapes: N images, C channels in, D channels out, H x W positions, s stride, K classes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import Activation, ConvPool
 from typedvision.families.resnetv2.config import BlockPlan, ResNetV2Config, StagePlan
 from typedvision.layers.activation import activation
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import (
     Inits,
     default_inits,
@@ -56,8 +57,7 @@ class ResNetV2(ImageModel):
             if name == self.stem_level:
                 yield x
         for stage in self.stages:
-            (blocks,) = stage.children()
-            x = self._run(blocks.children(), x)
+            x = stage(x)
             yield x
 
     def _finish(self, x: Tensor) -> Tensor:
@@ -278,7 +278,7 @@ class MaxPool2dSame(nn.Module):
 
 def _stage(cfg: ResNetV2Config, plan: StagePlan) -> nn.Sequential:
     kind = _kind(cfg)
-    blocks = nn.Sequential(*(kind(cfg, block) for block in plan.blocks))
+    blocks = Blocks(*(kind(cfg, block) for block in plan.blocks))
     return nn.Sequential(OrderedDict(blocks=blocks))
 
 

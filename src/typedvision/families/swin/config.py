@@ -62,11 +62,11 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
     always_partition: bool = False
     """Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise."""
     strict_img_size: bool = True
-    """Take pictures of `img_size` only; any whole number of patches otherwise."""
+    """Take images of `img_size` only; any whole number of patches otherwise."""
     dynamic_img_size: bool = False
     """Take any whole number of patches, whatever `strict_img_size` says."""
     mlp_ratio: Ratio = 4.0
-    """Hidden features of the perceptron, for each feature of a token."""
+    """Hidden features of the MLP, for each feature of a token."""
     qkv_bias: bool = True
     """Whether queries, keys and values have a bias."""
     proj_drop_rate: Rate = 0.0
@@ -96,8 +96,7 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
             )
         if int(self.embed_dim * self.mlp_ratio) < 1:
             yield Conflict(
-                f"'mlp_ratio' must leave the perceptron a hidden feature; 'embed_dim' is "
-                f"{self.embed_dim}",
+                f"'mlp_ratio' must leave the MLP a hidden feature; 'embed_dim' is {self.embed_dim}",
                 "mlp_ratio",
             )
 
@@ -225,7 +224,7 @@ class BlockPlan:
     shift: tuple[int, int]
     """Rows and columns that the windows are moved by."""
     hidden: int
-    """Hidden features of the perceptron."""
+    """Hidden features of the MLP."""
     drop_path_rate: float
 
 

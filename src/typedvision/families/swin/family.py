@@ -25,7 +25,7 @@ class SwinFamily(ModelFamily[SwinConfig, "SwinTransformer"]):
 
     @classmethod
     def build(cls, cfg: SwinConfig) -> SwinTransformer:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.swin.model import SwinTransformer
 
         return SwinTransformer(cfg)

@@ -1,7 +1,7 @@
 """Swin Transformer (https://arxiv.org/abs/2103.14030).
 
-Shapes: N pictures, C channels, H x W pixels, h x w positions of a map, M windows of A tokens each
-(M counts those of all pictures), D features, K classes.
+Shapes: N images, C channels, H x W pixels, h x w positions of a map, M windows of A tokens each
+(M counts those of all images), D features, K classes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel, describe
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool
 from typedvision.families.swin.config import (
@@ -24,8 +25,8 @@ from typedvision.families.swin.config import (
 )
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import attend, merge_heads, split_heads
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel, describe
 from typedvision.layers.init import Inits, trunc_normal, values
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
@@ -63,7 +64,7 @@ class SwinTransformer(ImageModel):
         x = self.patch_embed(x)
         for stage in self.layers:
             merge, blocks = stage.children()
-            x = self._run(blocks.children(), merge(x))
+            x = blocks(merge(x))
             yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -88,9 +89,9 @@ class SwinTransformer(ImageModel):
         patch_size: int | tuple[int, int] | None = None,
         window_size: WindowSize | StageWindows | None = None,
     ) -> None:
-        """Take pictures of another size, in other patches and windows; `spec` follows.
+        """Take images of another size, in other patches and windows; `spec` follows.
 
-        What was learnt for the old patches and windows is resampled.
+        What was learned for the old patches and windows is resampled.
 
         Args:
             img_size: height and width in pixels; one number for a square; None keeps it.
@@ -163,7 +164,7 @@ class PatchMerging(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """Attention in windows, then a perceptron, each normalised before and added (equation 3)."""
+    """Attention in windows, then an MLP, each normalised before and added (equation 3)."""
 
     def __init__(self, cfg: SwinConfig, plan: BlockPlan) -> None:
         super().__init__()
@@ -202,7 +203,7 @@ class SwinBlock(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """Self-attention among the tokens of each window, with a learnt bias for each distance
+    """Self-attention among the tokens of each window, with a learned bias for each distance
     (equation 4)."""
 
     relative_position_index: Tensor
@@ -244,7 +245,7 @@ class WindowAttention(nn.Module):
 
         Args:
             x: the tokens of each window.
-            mask: what is added to the attention in each window of one picture, (windows, A, A).
+            mask: what is added to the attention in each window of one image, (windows, A, A).
         """
         q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
         bias = self.relative_position_bias_table[self.relative_position_index]
@@ -278,7 +279,7 @@ APART = -100.0
 
 def _stage(cfg: SwinConfig, plan: StagePlan) -> nn.Sequential:
     merge = PatchMerging(cfg, plan.features // 2) if plan.merges else nn.Identity()
-    blocks = nn.Sequential(*(SwinBlock(cfg, block) for block in plan.blocks))
+    blocks = Blocks(*(SwinBlock(cfg, block) for block in plan.blocks))
     return nn.Sequential(OrderedDict(downsample=merge, blocks=blocks))
 
 

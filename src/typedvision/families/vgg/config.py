@@ -37,7 +37,7 @@ class VGGConfig(ModelConfig, Builds["VGG"]):
     mlp_ratio: Annotated[float, Field(ge=1 / HIDDEN, le=16.0)] = 1.0
     """Outputs of the first fully connected layer, for each of the second's 4096."""
     act_layer: Activation = "relu"
-    """Non-linearity."""
+    """Activation."""
     norm_layer: ConvNorm | None = None
     """Normalisation after each convolution."""
     global_pool: ConvPool = "avg"

@@ -56,7 +56,7 @@ class VGGFamily(ModelFamily[VGGConfig, "VGG"]):
 
     @classmethod
     def build(cls, cfg: VGGConfig) -> VGG:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.vgg.model import VGG
 
         return VGG(cfg)

@@ -1,6 +1,6 @@
 """VGG (https://arxiv.org/abs/1409.1556).
 
-Shapes: N pictures, C channels in, D channels out, H x W positions, K classes.
+Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.vgg.config import HIDDEN, VGGConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.head import ClassifierHead
-from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, normal, zeros
 from typedvision.layers.norm import conv_norm
 
@@ -37,8 +37,8 @@ class VGG(ImageModel):
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H, W), (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
         for start, stop in pairwise((0, *self.stops)):
-            # Recomputed as a whole: its non-linearities overwrite what they are given.
-            x = self._run([self.features[start:stop]], x)
+            # Recomputed as a whole: its activations overwrite what they are given.
+            x = self.features[start:stop](x)
             yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -70,7 +70,7 @@ class VGG(ImageModel):
 
 class ConvMlp(nn.Module):
     """The first two fully connected layers, as convolutions (section 3.2); the first one's 7x7
-    kernel spans the map of a picture of 224 x 224 pixels."""
+    kernel spans the map of an image of 224 x 224 pixels."""
 
     def __init__(self, cfg: VGGConfig, in_channels: int) -> None:
         super().__init__()

@@ -49,7 +49,7 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     """Height and width of a patch in pixels; one number for a square."""
     global_pool: PoolName = "token"
     """What the classifier sees: the class token (`token`), the mean, maximum or both of the
-    patches, a learnt query's attention (`map`), the class token refined by an attention without
+    patches, a learned query's attention (`map`), the class token refined by an attention without
     parameters (`prr`), or every token (`""`)."""
     embed_dim: Channels = 768
     """Features of each token."""
@@ -58,7 +58,7 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     num_heads: Heads = 12
     """Attention heads of each block; they share `embed_dim` evenly."""
     mlp_ratio: Ratio = 4.0
-    """Hidden features of the perceptron, for each feature of a token."""
+    """Hidden features of the MLP, for each feature of a token."""
     qkv_bias: bool = True
     """Whether queries, keys and values have a bias."""
     qk_norm: bool = False
@@ -66,18 +66,18 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     scale_attn_norm: bool = False
     """Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423)."""
     scale_mlp_norm: bool = False
-    """Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423)."""
+    """Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423)."""
     proj_bias: bool = True
-    """Whether the attention's output projection and the perceptron have a bias."""
+    """Whether the attention's output projection and the MLP have a bias."""
     init_values: Ratio | None = None
     """Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale."""
     class_token: bool = True
-    """Put a learnt token in front of the patches."""
+    """Put a learned token in front of the patches."""
     distilled: bool = False
-    """Put a second learnt token after the class token, with a classifier of its own, to learn from
+    """Put a second learned token after the class token, with a classifier of its own, to learn from
     a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4)."""
     pos_embed: Literal["learn", "none"] = "learn"
-    """A learnt embedding of each position, or none."""
+    """A learned embedding of each position, or none."""
     no_embed_class: bool = False
     """Give positions to the patches only, and not to the class token and the registers."""
     reg_tokens: Registers = 0
@@ -91,9 +91,9 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     pool_include_prefix: bool = False
     """Pool the class token and the registers together with the patches."""
     dynamic_img_size: bool = False
-    """Take pictures of any size, and resample the position embedding for each."""
+    """Take images of any size, and resample the position embedding for each."""
     dynamic_img_pad: bool = False
-    """Pad pictures at the right and bottom to whole patches, instead of cutting off the rest."""
+    """Pad images at the right and bottom to whole patches, instead of cutting off the rest."""
     pos_drop_rate: Rate = 0.0
     """Dropout probability of the tokens before the first block."""
     patch_drop_rate: PatchDropRate = 0.0
@@ -120,16 +120,16 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
     norm_eps: Eps = 1e-6
     """Added to the variance in each normalisation."""
     act_layer: Activation = "gelu"
-    """Non-linearity of the perceptrons."""
+    """Activation of the MLPs."""
     block_fn: BlockName = "standard"
     """Kind of block, with timm's name: `standard` (Block) normalises before attention and
-    perceptron; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling`
+    MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling`
     (ParallelScalingBlock) computes both at once from one projection (ViT-22B);
     `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention;
-    `parallel_things` (ParallelThingsBlock) has two attentions, then two perceptrons, side by side
+    `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side
     (https://arxiv.org/abs/2203.09795)."""
     mlp_layer: MlpName = "mlp"
-    """Perceptron, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202):
+    """MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202):
     `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both
     halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each."""
     attn_layer: AttentionName = "attn"
@@ -162,7 +162,7 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
         if self.block_fn in ("parallel_scaling", "diff_parallel_scaling"):
             yield from self._fixed(
                 _FIXED_BY_PARALLEL_SCALING,
-                f"'block_fn' is '{self.block_fn}': it has an attention and a perceptron of its own",
+                f"'block_fn' is '{self.block_fn}': it has an attention and an MLP of its own",
             )
         if self.fix_init and self.block_fn not in ("standard", "res_post"):
             yield Conflict(
@@ -286,7 +286,7 @@ class BlockPlan:
     """One block, with every number decided."""
 
     hidden: int
-    """Hidden features of the perceptron."""
+    """Hidden features of the MLP."""
     drop_path_rate: float
     lambda_init: float
     """Initial weight of a differential attention's second map (equation 3)."""

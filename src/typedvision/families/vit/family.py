@@ -25,7 +25,7 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
 
     @classmethod
     def build(cls, cfg: ViTConfig) -> VisionTransformer:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from typedvision.families.vit.model import VisionTransformer
 
         return VisionTransformer(cfg)

@@ -1,6 +1,6 @@
 """Vision Transformer (https://arxiv.org/abs/2010.11929) and its descendants.
 
-Shapes: N pictures, C channels, H x W pixels, h x w patches, L = h w, P tokens in front of the
+Shapes: N images, C channels, H x W pixels, h x w patches, L = h w, P tokens in front of the
 patches, T = P + L tokens, D features, K classes.
 """
 
@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel, describe
 from typedvision.errors import UsageError
 from typedvision.families.vit.config import BlockPlan, PoolName, ViTConfig, ViTPlan
 from typedvision.layers.activation import activation
@@ -27,8 +28,8 @@ from typedvision.layers.attention import (
     merge_heads,
     split_heads,
 )
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel, describe
 from typedvision.layers.init import Inits, constant, normal, scaled, trunc_normal, zeros
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import GATE, GluMlp, Mlp, SwiGLU, half_gate
@@ -70,9 +71,7 @@ class VisionTransformer(ImageModel):
         self.pos_drop: nn.Dropout = nn.Dropout(cfg.pos_drop_rate)
         self.patch_drop: PatchDropout = PatchDropout(cfg.patch_drop_rate, plan.prefix)
         self.norm_pre: nn.Module = norm(cfg.embed_dim) if cfg.pre_norm else nn.Identity()
-        self.blocks: nn.Sequential = nn.Sequential(
-            *(_BLOCKS[cfg.block_fn](cfg, block) for block in plan.blocks)
-        )
+        self.blocks: Blocks = Blocks(*(_BLOCKS[cfg.block_fn](cfg, block) for block in plan.blocks))
         self.norm: nn.Module = norm(cfg.embed_dim) if plan.norm else nn.Identity()
         self.attn_pool: nn.Module = _attention_pool(cfg, plan)
         self.fc_norm: nn.Module = norm(cfg.embed_dim) if plan.fc_norm else nn.Identity()
@@ -81,7 +80,7 @@ class VisionTransformer(ImageModel):
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, T, D)."""
         x = self.norm_pre(self.patch_drop(self._tokens(self._patches(x))))
-        return self.norm(self._run(self.blocks, x))
+        return self.norm(self.blocks(x))
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D) to (N, K)."""
@@ -117,9 +116,7 @@ class VisionTransformer(ImageModel):
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, T, D) after each block; training drops no patches here."""
         x = self.norm_pre(self._tokens(self._patches(x)))
-        for block in self.blocks:
-            x = self._run([block], x)
-            yield x
+        yield from self.blocks.outputs(x)
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation."""
@@ -146,8 +143,8 @@ class VisionTransformer(ImageModel):
     def _tokens(self, patches: Tensor) -> Tensor:
         """(N, h, w, D) to tokens with positions, (N, T, D) (equation 1)."""
         x = patches.flatten(1, 2)
-        learnt = (self.cls_token, self.dist_token, self.reg_token)
-        front = [token.expand(x.shape[0], -1, -1) for token in learnt if token is not None]
+        learned = (self.cls_token, self.dist_token, self.reg_token)
+        front = [token.expand(x.shape[0], -1, -1) for token in learned if token is not None]
         if self.embeds_prefix:
             x = torch.cat((*front, x), dim=1)
         if self.pos_embed is not None:
@@ -158,7 +155,7 @@ class VisionTransformer(ImageModel):
         return self.pos_drop(x)
 
     def set_input_size(self, img_size: int | tuple[int, int]) -> None:
-        """Take pictures of another size: the position table is resampled, and `spec` follows.
+        """Take images of another size: the position table is resampled, and `spec` follows.
 
         Args:
             img_size: height and width in pixels; one number for a square.
@@ -181,7 +178,7 @@ class VisionTransformer(ImageModel):
     def _replace_classifier(self, num_classes: int, global_pool: PoolName) -> None:
         cfg = self._cfg.replace(num_classes=num_classes, global_pool=global_pool)
         plan, old = cfg.plan(), self._cfg
-        if plan.fc_norm != old.plan().fc_norm:  # what was learnt goes to the pooling's other side
+        if plan.fc_norm != old.plan().fc_norm:  # what was learned goes to the pooling's other side
             self.norm, self.fc_norm = self.fc_norm, self.norm
         if cfg.global_pool != old.global_pool:
             self.attn_pool = _attention_pool(cfg, plan)
@@ -200,7 +197,7 @@ class VisionTransformer(ImageModel):
         return _inits(self._cfg, path, module)
 
     def no_weight_decay(self) -> set[str]:
-        """The learnt tokens and positions."""
+        """The learned tokens and positions."""
         return {name for name, _ in self.named_parameters(recurse=False)}
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
@@ -212,7 +209,7 @@ class VisionTransformer(ImageModel):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron, each normalised before and added (equations 2 and 3)."""
+    """Attention, then an MLP, each normalised before and added (equations 2 and 3)."""
 
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
         super().__init__()
@@ -252,7 +249,7 @@ class ResPostBlock(nn.Module):
 
 
 class _ParallelBlock(nn.Module):
-    """One normalisation and one projection, of which both an attention and a perceptron are made.
+    """One normalisation and one projection, of which both an attention and an MLP are made.
 
     Args:
         cfg: the model's config.
@@ -279,18 +276,18 @@ class _ParallelBlock(nn.Module):
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def inits(self) -> Inits:
-        """The perceptron's bias, where that of the common projection does not hold it."""
+        """The MLP's bias, where that of the common projection does not hold it."""
         return {"mlp_bias": zeros}
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The perceptron's hidden features, queries, keys and values of (N, T, D)."""
+        """The MLP's hidden features, queries, keys and values of (N, T, D)."""
         hidden, q, k, v = self.in_proj(self.in_norm(x)).split(self.parts, dim=-1)
         hidden = hidden if self.mlp_bias is None else hidden + self.mlp_bias
         return self.mlp_drop(self.mlp_act(hidden)), q, k, v
 
 
 class ParallelScalingBlock(_ParallelBlock):
-    """Attention and perceptron side by side, from one normalisation and one projection
+    """Attention and MLP side by side, from one normalisation and one projection
     (https://arxiv.org/abs/2302.05442, section 2.1)."""
 
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:
@@ -343,7 +340,7 @@ class DiffParallelScalingBlock(_ParallelBlock):
 
 
 class ParallelThingsBlock(nn.Module):
-    """Two attentions side by side, then two perceptrons (https://arxiv.org/abs/2203.09795,
+    """Two attentions side by side, then two MLPs (https://arxiv.org/abs/2203.09795,
     section 3)."""
 
     def __init__(self, cfg: ViTConfig, plan: BlockPlan) -> None:

@@ -22,7 +22,7 @@ class PebbleFamily(ModelFamily[PebbleConfig, "Pebble"]):
 
     @classmethod
     def build(cls, cfg: PebbleConfig) -> Pebble:
-        """A skeleton of the model."""
+        """The model, not initialised."""
         from acme_vision.pebble.model import Pebble
 
         return Pebble(cfg)

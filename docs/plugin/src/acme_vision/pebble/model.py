@@ -1,6 +1,6 @@
 """Pebble (after ConvMixer, https://arxiv.org/abs/2201.09792).
 
-Shapes: N pictures, C channels, H x W positions, D features, K classes.
+Shapes: N images, C channels, H x W positions, D features, K classes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Mobile networks: a stem, stages of mobile blocks, and the blocks themselves.
 
-Shapes: N pictures, C channels in, D channels out, H x W positions, s stride, K classes,
+Shapes: N images, C channels in, D channels out, H x W positions, s stride, K classes,
 h heads, k features of a query and a key, v features of a value.
 """
 
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.mobile import MobileConfig
 from typedvision.config.mobile_blocks import (
     AttentionPlan,
@@ -24,6 +25,7 @@ from typedvision.config.mobile_blocks import (
 )
 from typedvision.config.names import Activation
 from typedvision.layers.attention import attend
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.channel_attention import (
     EfficientChannelAttention,
@@ -32,7 +34,6 @@ from typedvision.layers.channel_attention import (
 )
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
-from typedvision.layers.image_model import ImageModel
 from typedvision.layers.init import Inits, default_inits, normal, uniform, xavier_uniform, zeros
 from typedvision.layers.layer_scale import LayerScale2d
 from typedvision.layers.norm_act import norm_act
@@ -61,10 +62,7 @@ class MobileModel(ImageModel):
         )
         self.bn1: nn.Module = mobile_norm(cfg, plan.stem_channels, cfg.act_layer)
         self.blocks: nn.Sequential = nn.Sequential(
-            *(
-                nn.Sequential(*(_block(cfg, block) for block in stage.blocks))
-                for stage in plan.stages
-            )
+            *(Blocks(*(_block(cfg, block) for block in stage.blocks)) for stage in plan.stages)
         )
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
@@ -73,7 +71,7 @@ class MobileModel(ImageModel):
         if 0 in self.levels:
             yield x
         for number, stage in enumerate(self.blocks, start=1):
-            x = self._run(stage.children(), x)
+            x = stage(x)
             if number in self.levels:
                 yield x
 
@@ -122,7 +120,7 @@ class ConvBlock(nn.Module):
 
 class SeparableConv(nn.Module):
     """A depthwise and a pointwise convolution (https://arxiv.org/abs/1704.04861, figure 3); by
-    EfficientNet without a non-linearity at the end."""
+    EfficientNet without an activation at the end."""
 
     conv_dw: nn.Module
     aa: nn.Module
@@ -206,7 +204,7 @@ class FusedInvertedResidual(nn.Module):
 
 
 class CondInvertedResidual(nn.Module):
-    """MBConv whose kernels are mixed anew for each picture (https://arxiv.org/abs/1904.04971,
+    """MBConv whose kernels are mixed anew for each image (https://arxiv.org/abs/1904.04971,
     section 3)."""
 
     def __init__(self, cfg: MobileConfig, plan: ResidualPlan) -> None:
@@ -285,7 +283,7 @@ class UniversalInvertedResidual(nn.Module):
 
 
 class ConvNormAct(nn.Module):
-    """A convolution, a normalisation, a non-linearity, and what subsamples after them."""
+    """A convolution, a normalisation, an activation, and what subsamples after them."""
 
     aa: nn.Module
 
@@ -409,7 +407,7 @@ class Attention2d(nn.Module):
 
 
 class CondConv2d(nn.Module):
-    """A convolution whose kernel is a sum of E kernels, weighted for each picture."""
+    """A convolution whose kernel is a sum of E kernels, weighted for each image."""
 
     shape: tuple[int, int, int, int]
 
@@ -441,20 +439,20 @@ class CondConv2d(nn.Module):
     def forward(self, x: Tensor, routing: Tensor) -> Tensor:
         """(N, C, H, W) and weights (N, E) to (N, D, H / s, W / s)."""
         out_channels, in_channels, size, _ = self.shape
-        pictures = x.shape[0]
+        images = x.shape[0]
         reach = self.dilation * (size - 1)
         if self.same:
             x = pad_same(x, size, self.stride, self.dilation)
         kernels = (routing @ self.weight).reshape(-1, in_channels, size, size)
         y = F.conv2d(
-            x.reshape(1, -1, *x.shape[2:]),  # pictures as groups of channels
+            x.reshape(1, -1, *x.shape[2:]),  # images as groups of channels
             kernels,
             stride=self.stride,
             padding=0 if self.same else reach // 2,
             dilation=self.dilation,
-            groups=self.groups * pictures,
+            groups=self.groups * images,
         )
-        return y.reshape(pictures, out_channels, *y.shape[2:])
+        return y.reshape(images, out_channels, *y.shape[2:])
 
 
 class MixedConv2d(nn.ModuleList):
@@ -497,12 +495,12 @@ def mobile_norm(
     *,
     layer_eps: float | None = None,
 ) -> nn.Module:
-    """The network's normalisation, then a non-linearity.
+    """The network's normalisation, then an activation.
 
     Args:
         cfg: the network.
         channels: number of channels.
-        act: the non-linearity; None for none.
+        act: the activation; None for none.
         layer_eps: the usual `eps` of a layer normalisation, where it is not that of the layer.
     """
     usual = layer_eps if cfg.norm_layer == "layernorm2d" else None

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
-from typedvision.backbone import Backbone
+from typedvision.architecture.backbone import Backbone
+from typedvision.architecture.image_model import ImageModel
 from typedvision.errors import UsageError, shown
-from typedvision.layers.image_model import ImageModel
 
 _LIKE_PREVIOUS = 99_999
 """Ends the order of parameters that belong to the layer before them: the last normalisation."""

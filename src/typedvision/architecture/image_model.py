@@ -1,40 +1,39 @@
-"""`ImageModel`, the abstract product of every family, and how a skeleton of one is made."""
+"""`ImageModel`, the abstract product of every family."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils.checkpoint import checkpoint
 
+from typedvision.architecture.order import divide
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import OutputFormat
 from typedvision.errors import (
     ConfigError,
-    DeclarationError,
     Problem,
     UnknownNameError,
     UsageError,
     listed,
     shown,
 )
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.init import Inits, default_inits, initialize
-from typedvision.layers.order import divide
+from typedvision.registry import index
+from typedvision.registry.spec import ModelSpec
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
-    from typedvision.registry.spec import ModelSpec
     from typedvision.weights.plan import LoadReport
 
 
 class ImageModel(nn.Module, ABC):
-    """A model of images: pictures in, features or logits out.
+    """A model of images: images in, features or logits out.
 
-    Shapes: N pictures, C channels, H x W pixels, K classes, D features.
+    Shapes: N images, C channels, H x W pixels, K classes, D features.
     """
 
     num_classes: int
@@ -60,21 +59,22 @@ class ImageModel(nn.Module, ABC):
         self.load_report = None
         self.left_out = ()
         self._frozen_until: str | None = None
+        self._cfg = cfg
         self._spec: ModelSpec | None = None
 
     @property
     def spec(self) -> ModelSpec:
         """The document that rebuilds this model; it follows `reset_classifier`."""
         if self._spec is None:
-            raise UsageError(f"this {type(self).__name__} was not built by its family's build")
+            self._spec = ModelSpec.from_config(self._cfg)
         return self._spec
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, K) of pictures (N, C, H, W); features where there are no classes."""
+        """Logits (N, K) of images (N, C, H, W); features where there are no classes."""
         return self.forward_head(self.forward_features(x))
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """The last feature map or tokens of pictures (N, C, H, W), before pooling."""
+        """The last feature map or tokens of images (N, C, H, W), before pooling."""
         for output in self._levels(x):
             x = output
         return self._finish(x)
@@ -85,7 +85,7 @@ class ImageModel(nn.Module, ABC):
 
     @abstractmethod
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """The output of each feature level of pictures (N, C, H, W), each made from the last.
+        """The output of each feature level of images (N, C, H, W), each made from the last.
 
         A backbone does without the layers past its last level: this may use them only after that
         level is yielded, and every module is registered in the order of the computation.
@@ -100,7 +100,7 @@ class ImageModel(nn.Module, ABC):
         return x
 
     def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
-        """A level's output for pictures of that height and width as a map, (N, C, H, W)."""
+        """A level's output for images of that height and width as a map, (N, C, H, W)."""
         return x
 
     def forward_intermediates(
@@ -116,7 +116,7 @@ class ImageModel(nn.Module, ABC):
         """The final features, and the outputs of some levels in the order of the model.
 
         Args:
-            x: pictures, (N, C, H, W).
+            x: images, (N, C, H, W).
             indices: the last so many levels, or these levels; all by default.
             norm: normalise each intermediate as the last features are, where the model can.
             stop_early: do not compute past the last level that was asked for; where that is not
@@ -145,9 +145,11 @@ class ImageModel(nn.Module, ABC):
             return outputs
         return self._finish(x) if level == end else self._normalized(x, level), outputs
 
-    @abstractmethod
     def get_classifier(self) -> nn.Module:
-        """The last layer, which gives the logits."""
+        """The last layer, which gives the logits; a list where several do."""
+        parts = index.family(self.spec.family).parts(self.spec.config)
+        layers = [self.get_submodule(path) for path in parts.classifier]
+        return layers[0] if len(layers) == 1 else nn.ModuleList(layers)
 
     @abstractmethod
     def _replace_classifier(self, num_classes: int, global_pool: Any) -> None:
@@ -179,7 +181,7 @@ class ImageModel(nn.Module, ABC):
         with torch.device("meta"):
             self._replace_classifier(num_classes, getattr(spec.config, "global_pool", ""))
         self.num_classes = num_classes
-        self._spec = spec
+        describe(self, spec)
         fresh = {path: new for path, new in self.named_modules() if new not in kept}
         for module in fresh.values():
             module.train(self.training).to(reference.dtype)
@@ -188,18 +190,6 @@ class ImageModel(nn.Module, ABC):
             keys = [key for key, _ in (*self.named_parameters(), *self.named_buffers())]
             new_keys = {key for key in keys if key.rpartition(".")[0] in fresh}
             initialize(self, seed, self.inits, only=new_keys)
-
-    def _run(self, blocks: Iterable[nn.Module], x: Tensor, *others: Tensor | None) -> Tensor:
-        """Run blocks one after the other; `set_grad_checkpointing` recomputes each of them.
-
-        Each block gets the output of the last, and `others` as they are.
-        """
-        for block in blocks:
-            if self.grad_checkpointing and self.training:
-                x = checkpoint(block, x, *others, use_reentrant=False)
-            else:
-                x = block(x, *others)
-        return x
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """How the tensors that the module at `path` itself owns begin.
@@ -237,6 +227,9 @@ class ImageModel(nn.Module, ABC):
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute activations in the backward pass instead of keeping them."""
         self.grad_checkpointing = enable
+        for module in self.modules():
+            if isinstance(module, Blocks):
+                module.grad_checkpointing = enable
 
     def freeze(self, until: str | int) -> None:
         """Keep the first layers as they are: no gradients, and evaluation mode also in `train()`.
@@ -303,47 +296,9 @@ class ImageModel(nn.Module, ABC):
         return until
 
 
-def skeleton(build: Callable[[], ImageModel], spec: ModelSpec) -> ImageModel:
-    """Run `build` on the meta device, and tell the model what it is.
-
-    Raises:
-        DeclarationError: `build` gave something else than an `ImageModel`.
-    """
-    with torch.device("meta"), _NothingToFill():
-        model = build()
-    if not isinstance(model, ImageModel):
-        raise DeclarationError(
-            f"build of family '{spec.family}' must return an ImageModel; got {type(model).__name__}"
-        )
-    describe(model, spec)
-    return model
-
-
-class _NothingToFill(TorchFunctionMode):
-    """Skips the filling of tensors that hold nothing, which is half of a skeleton's time."""
-
-    _FILLERS = frozenset(
-        {nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_}
-    )
-
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: Sequence[type],
-        args: tuple[object, ...] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        kwargs = kwargs or {}
-        if func in self._FILLERS:
-            tensor = args[0] if args else kwargs["tensor"]
-            if isinstance(tensor, Tensor) and tensor.is_meta:
-                return tensor
-        return func(*args, **kwargs)
-
-
 def describe(model: ImageModel, spec: ModelSpec) -> None:
     """Record the spec that a model was built from."""
-    model._spec = spec
+    model._spec, model._cfg = spec, spec.config
 
 
 def check_whole(model: ImageModel) -> None:
@@ -359,46 +314,6 @@ def check_whole(model: ImageModel) -> None:
         )
 
 
-def placed(device: torch.device | str | None) -> torch.device:
-    """The device that a caller names; PyTorch's default where they name none.
-
-    Raises:
-        UsageError: there is no such device.
-    """
-    if device is None:
-        return torch.get_default_device()
-    try:
-        return torch.device(device)
-    except (RuntimeError, TypeError):
-        raise UsageError(
-            f"device must name one of PyTorch's, such as 'cpu' or 'cuda:0'; got {shown(device)}"
-        ) from None
-
-
-def check_dtype(dtype: object) -> None:
-    """Refuse what cannot be the type of a model's weights.
-
-    Raises:
-        UsageError: it is no floating-point type of PyTorch.
-    """
-    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise UsageError(
-            f"dtype must be a floating-point type, such as torch.bfloat16; got {shown(dtype)}"
-        )
-
-
-def materialize(
-    model: ImageModel, device: torch.device, dtype: torch.dtype | None, seed: int | None
-) -> ImageModel:
-    """Give a skeleton memory on `device` and initial weights; on `meta` it stays a skeleton."""
-    if dtype is not None:
-        model.to(dtype)
-    if device.type == "meta":
-        return model
-    model.to_empty(device=device)
-    return model.init_weights(seed)
-
-
 def chosen_levels(indices: int | Sequence[int] | None, count: int) -> tuple[int, ...]:
     """The levels that a caller asked for, as positions among `count`, in ascending order.
 
@@ -408,12 +323,12 @@ def chosen_levels(indices: int | Sequence[int] | None, count: int) -> tuple[int,
     if indices is None:
         return tuple(range(count))
     wanted = range(-indices, 0) if isinstance(indices, int) else indices
-    for index in wanted:
-        if not -count <= index < count:
-            message = f"must be in [{-count}, {count - 1}]; got {index}"
-            problem = Problem(("indices",), "range", message, index)
+    for level in wanted:
+        if not -count <= level < count:
+            message = f"must be in [{-count}, {count - 1}]; got {level}"
+            problem = Problem(("indices",), "range", message, level)
             raise ConfigError(f"the model has {count} feature levels", [problem])
-    return tuple(sorted({index % count for index in wanted}))
+    return tuple(sorted({level % count for level in wanted}))
 
 
 def _layout(output_fmt: OutputFormat) -> Callable[[Tensor], Tensor]:

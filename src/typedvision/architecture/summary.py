@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from typedvision.architecture.build import build_model
+from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.config.limits import DEFAULT_LIMITS
 from typedvision.errors import UsageError
-from typedvision.factory import specify
-from typedvision.layers.image_model import ImageModel
-from typedvision.registry.build import build_skeleton
-from typedvision.registry.spec import ModelSpec
+from typedvision.registry.spec import ModelSpec, spec_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class LevelSummary:
     parameters: int
     """Number of parameters."""
     multiply_adds: int
-    """Multiply-adds for one picture."""
+    """Multiply-adds for one image."""
     repeats: int = 1
     """How many equal levels this row is for; parameters and multiply-adds are of all of them."""
 
@@ -43,7 +42,7 @@ class ModelSummary:
     """A model's levels from the input to the output, and their sums."""
 
     spec: ModelSpec
-    """The model, with the size of picture that was counted."""
+    """The model, with the size of image that was counted."""
     levels: tuple[LevelSummary, ...]
     """A stem where something stands before the first feature level, the levels, the head."""
 
@@ -54,7 +53,7 @@ class ModelSummary:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds of the model for one picture."""
+        """Multiply-adds of the model for one image."""
         return sum(level.multiply_adds for level in self.levels)
 
     def folded(self) -> tuple[LevelSummary, ...]:
@@ -87,26 +86,26 @@ def summarize(
 
     Args:
         model: a name, a config, a spec, or a model.
-        img_size: height and width of the picture; by default what the spec says.
+        img_size: height and width of the image; by default what the spec says.
 
     Raises:
         UnknownNameError: nobody publishes the name.
         ConfigError: the model cannot be of this size.
-        UsageError: the model does not take pictures of this size.
+        UsageError: the model does not take images of this size.
         LimitError: the model is larger than the default limits.
     """
-    spec = model.spec if isinstance(model, ImageModel) else specify(model)
+    spec = model.spec if isinstance(model, ImageModel) else spec_for(model, {})
     spec = spec if img_size is None else at_size(spec, img_size)
-    skeleton = build_skeleton(spec, DEFAULT_LIMITS).eval().requires_grad_(False)
+    built = build_model(spec, DEFAULT_LIMITS).eval().requires_grad_(False)
     try:
-        rows = _computed(skeleton, spec.image.size)
+        rows = _computed(built, spec.image.size)
     except RuntimeError as error:
         height, width = spec.image.size
         reason, _, _ = str(error).partition("\n")
         raise UsageError(
             f"'{spec.subject}' cannot see {height} x {width} pixels: {reason}"
         ) from None
-    counts = _registered(skeleton)[-len(rows) :]  # without the stem, where there is none
+    counts = _registered(built)[-len(rows) :]  # without the stem, where there is none
     levels = tuple(
         dataclasses.replace(row, parameters=count) for row, count in zip(rows, counts, strict=True)
     )
@@ -114,7 +113,7 @@ def summarize(
 
 
 def at_size(spec: ModelSpec, img_size: int | tuple[int, int]) -> ModelSpec:
-    """A model's spec for pictures of another size; its tables of positions follow.
+    """A model's spec for images of another size; its tables of positions follow.
 
     Raises:
         ConfigError: the model cannot be of this size.

@@ -52,7 +52,7 @@ def test_equal_neighbours_fold_into_one_row() -> None:
     assert len(tv.summarize("resnet18").folded()) == 6  # no two are equal
 
 
-def test_another_size_of_picture() -> None:
+def test_another_size_of_image() -> None:
     small, large = tv.summarize("resnet18", 128), tv.summarize("resnet18", (256, 128))
     assert small.parameters == large.parameters
     assert large.levels[-2].size == (8, 4)
@@ -83,7 +83,7 @@ def test_it_is_data() -> None:
     assert [level["name"] for level in levels[:2]] == ["stem", "blocks.0"]
 
 
-def test_a_picture_that_the_model_cannot_see() -> None:
+def test_a_image_that_the_model_cannot_see() -> None:
     with pytest.raises(tv.ConfigError, match="img_size"):
         tv.summarize("test_vit", -1)
     with pytest.raises(tv.ConfigError, match="size"):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.order import divide
 from typedvision.config.features import FeatureLevels, FeatureSpec
-from typedvision.layers.image_model import ImageModel
-from typedvision.layers.order import divide
 from typedvision.registry.backbone import BackboneSpec
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ ModelT_co = TypeVar("ModelT_co", bound=ImageModel, covariant=True)
 
 
 class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
-    """Pictures in, feature levels out.
+    """Images in, feature levels out.
 
     Made by `create_backbone`. `model` is the model that was cut: its tensors have the checkpoint's
     keys, and without what was `left_out` it cannot classify any more.
@@ -63,7 +63,7 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
         return self.model.load_report
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The levels of pictures (N, C, H, W), in the order and the layout that were asked for."""
+        """The levels of images (N, C, H, W), in the order and the layout that were asked for."""
         found = self.model.forward_intermediates(
             x,
             self.out_indices,

@@ -1,0 +1,131 @@
+"""From a spec to a model: built on the meta device, counted, then given memory and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from typedvision.architecture.backbone import Backbone
+from typedvision.architecture.image_model import ImageModel, describe
+from typedvision.config.limits import Limits
+from typedvision.errors import DeclarationError, LimitError, Problem, UsageError, shown
+from typedvision.registry import index
+from typedvision.registry.backbone import BackboneSpec
+from typedvision.registry.spec import ModelSpec
+
+
+def build_model(spec: ModelSpec, limits: Limits) -> ImageModel:
+    """The model that a spec describes, on the meta device: no memory is taken.
+
+    Raises:
+        LimitError: the model is larger than `limits`.
+        DeclarationError: the family's `build` gave something else than an `ImageModel`.
+    """
+    model = _built(spec)
+    _check_size(model, spec.subject, limits)
+    return model
+
+
+def build_backbone(spec: BackboneSpec, limits: Limits) -> Backbone[ImageModel]:
+    """The backbone that a spec describes, on the meta device: no memory is taken.
+
+    Raises:
+        LimitError: what is kept of the model is larger than `limits`.
+        DeclarationError: the family's `build` gave something else than an `ImageModel`.
+    """
+    backbone = Backbone(_built(spec.model), spec)
+    _check_size(backbone, spec.model.subject, limits)
+    return backbone
+
+
+def materialize(
+    model: ImageModel, device: torch.device, dtype: torch.dtype | None, seed: int | None
+) -> None:
+    """Give a meta-device model memory on `device` and initial weights; on `meta` it stays as it is.
+
+    Args:
+        model: the model, changed in place.
+        device: where its tensors shall live.
+        dtype: their type; None keeps it.
+        seed: seed of the weights; by default PyTorch's.
+    """
+    if dtype is not None:
+        model.to(dtype)
+    if device.type == "meta":
+        return
+    model.to_empty(device=device)
+    model.init_weights(seed)
+
+
+def resolve_device(device: torch.device | str | None) -> torch.device:
+    """The device that a caller names; PyTorch's default where they name none.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    if device is None:
+        return torch.get_default_device()
+    try:
+        return torch.device(device)
+    except (RuntimeError, TypeError):
+        raise UsageError(
+            f"device must name one of PyTorch's, such as 'cpu' or 'cuda:0'; got {shown(device)}"
+        ) from None
+
+
+def check_dtype(dtype: object) -> None:
+    """Refuse what cannot be the type of a model's weights.
+
+    Raises:
+        UsageError: it is no floating-point type of PyTorch.
+    """
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise UsageError(
+            f"dtype must be a floating-point type, such as torch.bfloat16; got {shown(dtype)}"
+        )
+
+
+class _NothingToFill(TorchFunctionMode):
+    """Skips the filling of tensors that hold nothing, which is half of the time on meta."""
+
+    _FILLERS = frozenset(
+        {nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_}
+    )
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: Sequence[type],
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        kwargs = kwargs or {}
+        if func in self._FILLERS:
+            tensor = args[0] if args else kwargs["tensor"]
+            if isinstance(tensor, Tensor) and tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)
+
+
+def _built(spec: ModelSpec) -> ImageModel:
+    with torch.device("meta"), _NothingToFill():
+        model = index.family(spec.family).build(spec.config)
+    if not isinstance(model, ImageModel):
+        raise DeclarationError(
+            f"build of family '{spec.family}' must return an ImageModel; got {type(model).__name__}"
+        )
+    describe(model, spec)
+    return model
+
+
+def _check_size(module: nn.Module, name: str, limits: Limits) -> None:
+    if not isinstance(limits, Limits):
+        raise UsageError(f"limits are written Limits(params=...); got {shown(limits)}")
+    count = sum(parameter.numel() for parameter in module.parameters())
+    if count > limits.params:
+        message = f"must be at most {limits.params:,}; '{name}' has {count:,}"
+        problem = Problem(("params",), "range", message, count)
+        raise LimitError(f"'{name}' is larger than the limits allow", [problem])

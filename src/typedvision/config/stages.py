@@ -1,0 +1,43 @@
+"""The arithmetic that families with stages of blocks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How a stage (or a block) brings its input to another resolution."""
+
+    stride: int
+    """Stride of its first convolution; 1 where it dilates instead."""
+    first_dilation: int
+    """Dilation of that convolution: what the stages before are dilated by."""
+    dilation: int
+    """Dilation of the other convolutions."""
+    reduction: int
+    """Input pixels for each position of its output."""
+
+
+def staged(strides: Iterable[int], *, reduction: int, output_stride: int) -> Iterator[Step]:
+    """The step of each stage, which dilates where its stride would exceed `output_stride`.
+
+    Args:
+        strides: what each stage divides the resolution by.
+        reduction: input pixels for each position of the first stage's input.
+        output_stride: most input pixels for each position of a map.
+    """
+    dilation = 1
+    for stride in strides:
+        first_dilation = dilation
+        if stride > 1 and reduction * stride > output_stride:
+            stride, dilation = 1, dilation * stride
+        reduction *= stride
+        yield Step(stride, first_dilation, dilation, reduction)
+
+
+def drop_path_rates(rate: float, depth: int) -> tuple[float, ...]:
+    """The rate of stochastic depth of each of `depth` blocks: linear from 0 to `rate`
+    (https://arxiv.org/abs/1603.09382, equation 4)."""
+    return tuple(rate * index / max(depth - 1, 1) for index in range(depth))
