@@ -105,13 +105,17 @@ class MobileConfig(ModelConfig):
                 "'aa_layer' does not go with 'num_experts' in 'block_args': leave one of them out",
                 "aa_layer",
             )
-        reductions = accumulate((row.reduction for row in rows), operator.mul, initial=2)
-        before = zip(rows, reductions, strict=False)  # one more: what comes after the last row
-        folded = [at for row, at in before if isinstance(row, Blocks) and row.s2d]
-        if any(2 * at > self.output_stride for at in folded):
+        reached = list(accumulate((row.reduction for row in rows), operator.mul, initial=2))[1:]
+        folded = [
+            stride
+            for row, stride in zip(rows, reached, strict=True)
+            if isinstance(row, Blocks) and row.s2d
+        ]
+        if folded and max(folded) > self.output_stride:
             yield Conflict(
-                "'output_stride' cannot replace the fold of 's2d' in 'block_args' by dilation: "
-                f"it must be at least {2 * max(folded)}",
+                f"'output_stride' = {self.output_stride} is passed where 's2d' in 'block_args' "
+                f"folds the map to a stride of {max(folded)}, for it cannot dilate instead: raise "
+                "it, or leave 's2d' out",
                 "output_stride",
             )
         subsampled = any(isinstance(row, AttentionBlocks) and row.kv_stride > 1 for row in rows)
