@@ -199,7 +199,7 @@ class MobileConfig(ModelConfig):
         steps = staged(strides, reduction=2, output_stride=self.output_stride)
         numbers = zip(steps, rates, strict=True)
         stem = channels = self.stem_size if self.fix_stem else network.scaled(self.stem_size)
-        plans = []
+        plans, reduction = [], 2
         for stage in stages:
             planned = []
             for row, first in stage:
@@ -213,8 +213,8 @@ class MobileConfig(ModelConfig):
                     drop_path_rate=rate,
                 )
                 planned.append(row.plan(place))
-                channels = planned[-1].out_channels
-            plans.append(StagePlan(tuple(planned), channels, step.reduction))
+                channels, reduction = planned[-1].out_channels, step.reduction
+            plans.append(StagePlan(tuple(planned), channels, reduction))
         subsampling = [any(row.reduction > 1 for row, _ in stage) for stage in stages]
         levels = tuple(level for level, ends in enumerate([*subsampling, True]) if ends)
         return MobilePlan(stem, tuple(plans), levels)
