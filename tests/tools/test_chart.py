@@ -4,10 +4,10 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from tools.picture import draw, short
 
 import typedvision as tv
 from tools.family_page import typical_variant
-from tools.picture import draw, short
 
 
 @pytest.mark.parametrize(
