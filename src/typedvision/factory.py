@@ -114,7 +114,7 @@ def create_model(
     loading = LoadOptions(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
     spec, published = loading.read(model, options)
 
-    from typedvision.architecture.build import build_model  # the wall: torch begins here
+    from typedvision.architecture.build import build_model  # the wall: torch starts here
 
     built = build_model(spec, limits)
     loading.fill(built, published)
@@ -211,7 +211,7 @@ def create_backbone(
     model_spec, published = loading.read(given.model if given else model, options)
     spec = _backbone_spec(model_spec, given, out_indices, output_fmt)
 
-    from typedvision.architecture.build import build_backbone  # the wall: torch begins here
+    from typedvision.architecture.build import build_backbone  # the wall: torch starts here
 
     backbone = build_backbone(spec, limits)
     loading.fill(backbone.model, published)

@@ -74,7 +74,7 @@ def test_a_range_is_not_guessed(mode: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_camera_may_be_turned(orientation: int, tmp_path: Path) -> None:
+def test_a_camera_may_be_rotated(orientation: int, tmp_path: Path) -> None:
     upright = sample_image(40, 30)
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,

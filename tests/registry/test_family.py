@@ -121,7 +121,7 @@ def test_a_family_is_no_object() -> None:
         declare()()
 
 
-def test_build_gives_a_skeleton() -> None:
+def test_build_gives_a_meta_device_model() -> None:
     family = declare()
     model = family.build(ToyConfig(width=3))
     assert type(model) is Toy
