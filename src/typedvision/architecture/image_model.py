@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
     from typedvision.weights.plan import LoadReport
 
+LAST_GROUP = (99_999,)
+"""In `group_matcher`, the order of parameters that belong to the layer before them."""
+
 
 class ImageModel(nn.Module, ABC):
     """A model of images: images in, features or logits out.
