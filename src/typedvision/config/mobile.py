@@ -17,6 +17,7 @@ from typedvision.config.base import (
     Rate,
     Whole,
     norm_group_conflicts,
+    planned,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -163,6 +164,7 @@ class MobileConfig(ModelConfig):
             squeeze_excite=given if isinstance(given, SqueezeExcite) else SqueezeExcite(),
         )
 
+    @planned
     def plan(self) -> MobilePlan:
         """Every block with its numbers."""
         network, rows = self.network(), self._stages()
