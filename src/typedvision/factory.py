@@ -117,7 +117,7 @@ def create_model(
     )
     spec, weights = loading.read(model, options)
 
-    from typedvision.architecture.build import build_model  # the wall: torch begins here
+    from typedvision.architecture.build import build_model  # the wall: torch starts here
 
     built = build_model(spec, limits)
     loading.fill(built, weights)
@@ -216,7 +216,7 @@ def create_backbone(
     model_spec, weights = loading.read(given.model if given else model, options)
     spec = _backbone_spec(model_spec, given, out_indices, output_fmt)
 
-    from typedvision.architecture.build import build_backbone  # the wall: torch begins here
+    from typedvision.architecture.build import build_backbone  # the wall: torch starts here
 
     backbone = build_backbone(spec, limits)
     loading.fill(backbone.model, weights)

@@ -1,4 +1,4 @@
-"""What every published variant keeps, seen on a skeleton without weights."""
+"""What every published variant keeps, seen on the meta device."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typedvision.registry.family import AnyFamily
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def model(request: pytest.FixtureRequest) -> ImageModel:
-    """A skeleton of each variant, by way of JSON; built once for all tests of this module."""
+    """A meta-device model of each variant, made from JSON, once for all tests of this module."""
     document = tv.specify(request.param).to_json()
     return tv.create_model(tv.ModelSpec.from_json(document), device="meta")
 

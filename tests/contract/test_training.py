@@ -54,7 +54,7 @@ def test_unfreezing_undoes_it(small: ModelConfig) -> None:
     assert all(module.training for module in model.modules())
 
 
-def test_freezing_again_begins_anew(small: ModelConfig) -> None:
+def test_freezing_again_replaces_the_first_freeze(small: ModelConfig) -> None:
     model, keys = frozen(small)
     model.freeze(len(small.features()))
     assert not all(p.requires_grad for key, p in model.named_parameters() if key not in keys)

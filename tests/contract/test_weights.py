@@ -1,4 +1,4 @@
-"""What a model begins with: the peer's spread, from one seed, whatever happened before."""
+"""The initial weights of a model: the peer's spread, from one seed, whatever happened before."""
 
 from __future__ import annotations
 
@@ -183,9 +183,9 @@ def test_a_new_classifier_is_where_the_model_is(small: ModelConfig) -> None:
     model.reset_classifier(4)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
     assert not any(module.training for module in model.modules())
-    skeleton = tv.create_model(small, device="meta")
-    skeleton.reset_classifier(4)
-    assert all(parameter.is_meta for parameter in skeleton.parameters())
+    unloaded = tv.create_model(small, device="meta")
+    unloaded.reset_classifier(4)
+    assert all(parameter.is_meta for parameter in unloaded.parameters())
 
 
 def test_a_classifier_is_taken_away_and_put_back(small: ModelConfig) -> None:

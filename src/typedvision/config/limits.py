@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that are checked on the skeleton of a model, before any memory is taken."""
+    """Bounds that are checked on a meta-device model, before any memory is taken."""
 
     params: int = 10_000_000_000
     """Most parameters that a model may have."""

@@ -18,7 +18,7 @@ def patch_conflicts(
 
     Args:
         img_size: height and width in pixels; one number for a square.
-        patch_size: height and width of a patch, likewise.
+        patch_size: height and width of a patch in pixels; one number for a square.
         pads_one_size: whether the model would pad images, and takes this size only.
     """
     sizes = list(zip(to_pair(img_size), to_pair(patch_size), strict=True))
