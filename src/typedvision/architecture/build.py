@@ -123,7 +123,7 @@ def _built(spec: ModelSpec) -> ImageModel:
 
 def _check_size(module: nn.Module, name: str, limits: Limits) -> None:
     if not isinstance(limits, Limits):
-        raise UsageError(f"limits are written Limits(params=...); got {shown(limits)}")
+        raise UsageError(f"limits must be Limits(params=...); got {shown(limits)}")
     count = sum(parameter.numel() for parameter in module.parameters())
     if count > limits.params:
         message = f"must be at most {limits.params:,}; '{name}' has {count:,}"

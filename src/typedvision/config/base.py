@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, ClassVar, Final, Generic, Self, TypeVar
 
 from pydantic import (
@@ -11,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
 )
@@ -20,6 +22,8 @@ from typedvision.config.features import FeatureSpec
 from typedvision.config.problems import Conflict, problems_of, refuse
 from typedvision.errors import ConfigError, problem_count
 
+ConfigT = TypeVar("ConfigT")
+PlanT = TypeVar("PlanT")
 ModelT_co = TypeVar("ModelT_co", covariant=True)
 
 
@@ -103,10 +107,13 @@ class Config(BaseModel):
     def _plain(cls, data: object) -> object:
         return _frozen(data, ()) if isinstance(data, Mapping) else data
 
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        refuse(self.conflicts())
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _agrees(cls, data: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        config = validate(data)
+        if config is not data:  # a config that is taken as it is was checked when it was made
+            refuse(config.conflicts())
+        return config
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together although each field is valid; a config overrides this."""
@@ -153,6 +160,16 @@ class ModelConfig(Config):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The feature levels that the model offers, from the input to the output."""
         raise NotImplementedError(f"{type(self).__name__} must say which feature levels it has")
+
+
+def planned(plan: Callable[[ConfigT], PlanT]) -> Callable[[ConfigT], PlanT]:
+    """A config's method `plan` that works once for each config: the last plans are kept.
+
+    Checking a config, its feature levels, the parts that loading adapts and the model all read its
+    plan.
+    """
+    # By value, not on the config: that is frozen, and `build` gets a validated copy, equal to it.
+    return lru_cache(maxsize=64)(plan)
 
 
 def unpooled_classifier(config: ModelConfig, global_pool: str) -> Iterator[Conflict]:

@@ -16,8 +16,8 @@ from torch.utils.data import get_worker_info
 
 from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError, shown
+from typedvision.preprocess.batch import check_fields, each, normalize
 from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, to_tensor
-from typedvision.preprocess.transform import check_fields, each, normalize
 
 _TRIES = 10
 

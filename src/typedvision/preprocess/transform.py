@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, overload
+from typing import Literal, overload
 
-import torch
 from torch import Tensor
 
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.image import ImageSpec
-from typedvision.errors import ImageError, UsageError, shown
+from typedvision.errors import ImageError, UsageError
+from typedvision.preprocess.batch import check_fields, each, normalize
 from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, name_of, to_tensor
 from typedvision.preprocess.resize import fit, resized
+from typedvision.preprocess.training import TrainingTransform
 from typedvision.registry.spec import ModelSpec, spec_for
-
-if TYPE_CHECKING:
-    from typedvision.preprocess.training import TrainingTransform
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,58 +116,12 @@ def make_transform(
         UnknownNameError: no family publishes the name.
         UsageError: `model` is something else, or an evaluation transform is given a seed.
     """
-    from typedvision.preprocess.training import TrainingTransform
-
     image_spec = _image_spec(model)
     if training:
         return TrainingTransform(image_spec, seed=seed, max_pixels=max_pixels)
     if seed is not None:
         raise UsageError("nothing is random in an evaluation transform: seed needs training=True")
     return EvaluationTransform(image_spec, max_pixels)
-
-
-def each(
-    one: Callable[[ImageInput], Tensor],
-    images: ImageInput | Sequence[ImageInput],
-    image_spec: ImageSpec,
-) -> Tensor:
-    """Apply the transform of one image to one, or to each of several and stack the results."""
-    if isinstance(images, Tensor):
-        if images.ndim != 4:
-            return one(images)
-        images = list(images)
-    if isinstance(images, str) or not isinstance(images, Sequence):
-        return one(images)
-    results = []
-    for place, image in enumerate(images):
-        try:
-            results.append(one(image))
-        except ImageError as error:
-            raise ImageError(f"{error.summary} (image {place} of the batch)") from error
-    return (
-        torch.stack(results) if results else torch.empty(0, image_spec.channels, *image_spec.size)
-    )
-
-
-def check_fields(image_spec: object, max_pixels: object) -> None:
-    """Check the fields that every transform has.
-
-    Raises:
-        UsageError: a field has a wrong type or value; the message names it.
-    """
-    if not isinstance(image_spec, ImageSpec):
-        raise UsageError(
-            "image_spec must be an ImageSpec, such as the `image` of a model's spec; "
-            f"got {shown(image_spec)}"
-        )
-    if type(max_pixels) is not int or max_pixels < 1:
-        raise UsageError(f"max_pixels must be an integer of at least 1; got {shown(max_pixels)}")
-
-
-def normalize(values: Tensor, image_spec: ImageSpec) -> Tensor:
-    """Normalise values (C, H, W) in [0, 1] by the mean and the standard deviation of a spec."""
-    mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (image_spec.mean, image_spec.std))
-    return (values - mean) / std
 
 
 def _image_spec(model: object) -> ImageSpec:

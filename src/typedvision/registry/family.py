@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
+from typing import ClassVar, Generic, Literal, NamedTuple, NoReturn, TypeVar, cast, get_args
 
 from typedvision.config.base import ModelConfig
 from typedvision.config.names import Resampling
-from typedvision.config.weights import PublishedWeights, VariantWeights
+from typedvision.config.weights import PublishedWeights
 from typedvision.errors import (
     ConfigError,
     DeclarationError,
@@ -193,7 +193,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
     @classmethod
     def tags(cls, variant: str) -> tuple[str, ...]:
         """The tags of a variant's published weights, the default first."""
-        row = cls._published(variant)
+        row = _published(cls.__module__, variant)
         return tuple(sorted(row.tags, key=lambda tag: (tag != row.default, tag)))
 
     @classmethod
@@ -203,10 +203,10 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         Raises:
             UnknownNameError: the variant has no such weights.
         """
-        row = cls._published(variant)
+        row = _published(cls.__module__, variant)
         wanted = row.default if tag is None else tag
-        if wanted in row.tags:
-            return row.tags[wanted]
+        if wanted is not None and wanted in row.tags:
+            return _weights(cls.__module__, variant, wanted)
         if tag is None:
             raise UnknownNameError(f"no weights are published for '{variant}'")
         raise UnknownNameError.of("weights", tag, row.tags, owner=variant)
@@ -217,13 +217,8 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         return {
             old: f"{variant}.{tag}" if tag else variant
             for variant in cls.variants
-            for old, tag in cls._published(variant).aliases.items()
+            for old, tag in _published(cls.__module__, variant).aliases.items()
         }
-
-    @classmethod
-    def _published(cls, variant: str) -> VariantWeights:
-        row = _weights_file(cls.__module__).get(variant, {"default": None, "tags": {}})
-        return VariantWeights.model_validate(row)
 
     @classmethod
     def validate(cls, options: Mapping[str, object], *, subject: str | None = None) -> ConfigT:
@@ -249,15 +244,35 @@ AnyFamily = type[ModelFamily[ModelConfig, object]]
 """A family whose config and model are not known to the type checker."""
 
 
+class _Published(NamedTuple):
+    """A row of `weights.json`; its weights are validated when they are asked for."""
+
+    default: str | None = None
+    tags: Mapping[str, Mapping[str, object]] = {}
+    aliases: Mapping[str, str | None] = {}
+
+
+def _published(module: str, variant: str) -> _Published:
+    return _weights_file(module).get(variant, _Published())
+
+
 @cache
-def _weights_file(module: str) -> Mapping[str, object]:
+def _weights(module: str, variant: str, tag: str) -> PublishedWeights:
+    return PublishedWeights.from_options(_published(module, variant).tags[tag])
+
+
+@cache
+def _weights_file(module: str) -> Mapping[str, _Published]:
     """The `weights.json` that stands beside a family's module; empty where there is none."""
     source = getattr(sys.modules.get(module), "__file__", None)
     path = Path(source).with_name("weights.json") if source else None
     if path is None or not path.is_file():
         return {}
-    published: dict[str, object] = json.loads(path.read_text("utf-8"))
-    return published
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        return {variant: _Published(**row) for variant, row in document.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DeclarationError(f"'{path}' cannot be read: {error}") from error
 
 
 def _config_type(cls: type) -> type:

@@ -106,8 +106,8 @@ class ModelSpec(Document):
         """
         family = index.family_of_config(type(config))
         image = ImageSpec()
-        if variant is not None:
-            image = family.weights(variant, tag).image if family.tags(variant) else image
+        if variant is not None and (tag is not None or family.tags(variant)):
+            image = family.weights(variant, tag).image
         image = image.for_channels(config.in_chans)
         size = config.input_size()
         if size is not None:
@@ -202,12 +202,14 @@ class ModelSpec(Document):
     def conflicts(self) -> Iterator[Conflict]:
         """What does not agree with the rest of the document."""
         try:
-            wanted = index.family(self.family).config_type()
+            family = index.family(self.family)
         except UnknownNameError as error:
             yield Conflict(error.summary, "family")
         else:
+            wanted = family.config_type()
             if type(self.config) is not wanted:
                 yield Conflict(f"'config' must be a {wanted.__name__}, as 'family' says", "config")
+            yield from self._unpublished(family)
         if self.tag is not None and self.variant is None:
             yield Conflict("'tag' needs a 'variant' whose weights it names", "tag")
         if self.lock is not None and self.tag is None:
@@ -226,6 +228,19 @@ class ModelSpec(Document):
                 f"{self.config.num_classes}: give one for each class, or none",
                 "class_names",
             )
+
+    def _unpublished(self, family: AnyFamily) -> Iterator[Conflict]:
+        """A variant, or a tag of it, that the family does not publish."""
+        if self.variant is None:
+            return
+        if self.variant not in family.variants:
+            unknown = UnknownNameError.of(
+                "variant", self.variant, family.variants, owner=family.key
+            )
+            yield Conflict(unknown.summary, "variant")
+        elif self.tag is not None and self.tag not in (tags := family.tags(self.variant)):
+            unknown = UnknownNameError.of("weights", self.tag, tags, owner=self.variant)
+            yield Conflict(unknown.summary, "tag", tags)
 
 
 def config_for(name: str, options: Mapping[str, object]) -> ModelConfig:
@@ -254,7 +269,9 @@ def spec_for(model: object, options: Mapping[str, object]) -> ModelSpec:
     if isinstance(model, ModelSpec):
         return model.with_options(**options)
     if isinstance(model, ModelConfig):
-        return ModelSpec.from_config(model).with_options(**options)
+        family = index.family_of_config(type(model))
+        config = configure_family(family, {**dict(model), **options}, subject=f"'{family.key}'")
+        return ModelSpec.from_config(config)
     if isinstance(model, str):
         variant, tag = index.present_name(model)
         return ModelSpec.from_config(_configured(variant, tag, options), variant=variant, tag=tag)
@@ -335,7 +352,7 @@ def spec_schema() -> dict[str, object]:
     `family` decides by which schema `config` is checked. What depends on two fields no schema says:
     a document may fit and still be refused.
     """
-    families = {key: index.family(key) for key in index.family_keys()}
+    families = index.families()
     models: list[type[BaseModel]] = [ModelSpec, *(one.config_type() for one in families.values())]
     references, document = models_json_schema([(model, "validation") for model in models])
     definitions = document["$defs"]

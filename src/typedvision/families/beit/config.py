@@ -18,6 +18,7 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    planned,
     to_pair,
 )
 from typedvision.config.features import FeatureSpec
@@ -106,6 +107,7 @@ class BeitConfig(ModelConfig, Builds["Beit"]):
         """The tokens after each block; all have one resolution."""
         return token_levels(self.embed_dim, self.depth, self.patch_size)
 
+    @planned
     def plan(self) -> BeitPlan:
         """Every block with its numbers."""
         img_size, patch_size = to_pair(self.img_size), to_pair(self.patch_size)

@@ -17,6 +17,7 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Whole,
+    planned,
     undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
@@ -137,6 +138,7 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
             for index, stage in enumerate(self.plan().stages)
         )
 
+    @planned
     def plan(self) -> ConvNeXtPlan:
         """Every stage with its numbers."""
         count, number = sum(self.depths), 0

@@ -14,6 +14,7 @@ from typedvision.config.base import (
     Depth,
     ModelConfig,
     Rate,
+    planned,
     undivided_channels,
     unpooled_classifier,
 )
@@ -80,6 +81,7 @@ class DenseNetConfig(ModelConfig, Builds["DenseNet"]):
             FeatureSpec(last.out_channels, last.stride, "features.norm5"),
         )
 
+    @planned
     def plan(self) -> DenseNetPlan:
         """Every block with its numbers."""
         stem = self._stem()

@@ -19,6 +19,7 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    planned,
     to_pair,
 )
 from typedvision.config.features import FeatureSpec
@@ -273,6 +274,7 @@ class EvaConfig(ModelConfig, Builds["Eva"]):
         """The tokens after each block; all have one resolution."""
         return token_levels(self.embed_dim, self.depth, self.patch_size)
 
+    @planned
     def plan(self) -> EvaPlan:
         """Every block with its numbers."""
         (height, width), (tall, wide) = to_pair(self.img_size), to_pair(self.patch_size)

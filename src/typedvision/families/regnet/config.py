@@ -20,6 +20,7 @@ from typedvision.config.base import (
     Ratio,
     Whole,
     norm_group_conflicts,
+    planned,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -133,6 +134,7 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
             for number, stage in enumerate(self.plan().stages, start=1)
         )
 
+    @planned
     def plan(self) -> RegNetPlan:
         """Every block with its numbers."""
         number, in_channels, stride, dilation = 0, self.stem_width, 2, 1

@@ -18,6 +18,7 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Whole,
+    planned,
     undivided_channels,
     unpooled_classifier,
 )
@@ -199,6 +200,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
             for number, stage in enumerate(plan.stages, start=1)
         )
 
+    @planned
     def plan(self) -> ResNetPlan:
         """Every block with its numbers."""
         count, number = sum(self.layers), 0

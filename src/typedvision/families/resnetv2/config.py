@@ -15,6 +15,7 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Whole,
+    planned,
     undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
@@ -98,6 +99,7 @@ class ResNetV2Config(ModelConfig, Builds["ResNetV2"]):
             for index, stage in enumerate(plan.stages)
         )
 
+    @planned
     def plan(self) -> ResNetV2Plan:
         """Every block with its numbers."""
         stem, count, number = self._stem(), sum(self.layers), 0

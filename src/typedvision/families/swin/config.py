@@ -18,6 +18,7 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    planned,
     square_is_one_number,
     to_pair,
 )
@@ -154,6 +155,7 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
             return cfg
         return cfg.replace(window_size=tuple(_scaled(old, new.grid) for old, new in stages))
 
+    @planned
     def plan(self) -> SwinPlan:
         """Every stage and block with its numbers."""
         img_size, patch_size = to_pair(self.img_size), to_pair(self.patch_size)

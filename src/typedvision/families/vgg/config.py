@@ -12,6 +12,7 @@ from typedvision.config.base import (
     Builds,
     Channels,
     ModelConfig,
+    planned,
     undivided_channels,
     unpooled_classifier,
 )
@@ -59,6 +60,7 @@ class VGGConfig(ModelConfig, Builds["VGG"]):
             for stage in self.plan()
         )
 
+    @planned
     def plan(self) -> tuple[StagePlan, ...]:
         """Every stage with its numbers; a pooling begins each but the first."""
         stages: list[StagePlan] = []

@@ -19,6 +19,7 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    planned,
     to_pair,
 )
 from typedvision.config.features import FeatureSpec
@@ -225,6 +226,7 @@ class ViTConfig(ModelConfig, Builds["VisionTransformer"]):
         """The tokens after each block; all have one resolution."""
         return token_levels(self.embed_dim, self.depth, self.patch_size)
 
+    @planned
     def plan(self) -> ViTPlan:
         """Every block with its numbers."""
         (height, width), (tall, wide) = to_pair(self.img_size), to_pair(self.patch_size)
