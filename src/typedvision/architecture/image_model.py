@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
     from typedvision.weights.plan import LoadReport
 
+LAST_GROUP = 99_999
+"""Ends the order of parameters, in `ImageModel.group_matcher`, that belong to the layer before
+them: the last normalisation."""
+
 
 class ImageModel(nn.Module, ABC):
     """A model of images: images in, features or logits out.
