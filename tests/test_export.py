@@ -34,9 +34,9 @@ def test_an_onnx_takes_any_number_of_images_and_carries_its_spec(name: str, tmp_
     assert tv.ModelSpec.from_json(notes[SPEC_KEY]) == model.spec
     assert notes[SPEC_DIGEST_KEY] == model.spec.digest()
     (given,) = session.get_inputs()
-    assert (given.name, given.shape) == ("images", ["batch", 3, *model.spec.image.size])
+    assert (given.name, given.shape) == ("input", ["batch", 3, *model.spec.image.size])
     images = torch.rand(5, 3, *model.spec.image.size)
-    (served,) = session.run(["output"], {"images": images.numpy()})
+    (served,) = session.run(["output"], {"input": images.numpy()})
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(served), model.eval()(images))
 

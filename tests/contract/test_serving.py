@@ -20,16 +20,16 @@ def model(small: ModelConfig) -> tv.ImageModel:
 
 
 def test_its_levels_make_the_whole(small: ModelConfig) -> None:
-    skeleton = tv.create_model(tv.specify(small), device="meta").eval().requires_grad_(False)
+    bare = tv.create_model(tv.specify(small), device="meta").eval().requires_grad_(False)
     height, width = image_size(small)
     with FlopCounterMode(display=False) as counter:
-        skeleton(torch.empty(1, small.in_chans, height, width, device="meta"))
+        bare(torch.empty(1, small.in_chans, height, width, device="meta"))
     summary = tv.summarize(small, (height, width))
     assert summary.multiply_adds == counter.get_total_flops() / 2
-    assert summary.parameters == sum(parameter.numel() for parameter in skeleton.parameters())
+    assert summary.parameters == sum(parameter.numel() for parameter in bare.parameters())
     features = small.features()
     *before, last = summary.levels
-    assert len(before) - len(features) in (0, 1)  # a stem, where the levels begin behind one
+    assert len(before) - len(features) in (0, 1)  # a stem, where the levels come after one
     for level, feature in zip(before[-len(features) :], features, strict=True):
         steps = (-(-height // feature.stride), -(-width // feature.stride))
         assert (level.name, level.channels, level.size) == (feature.name, feature.channels, steps)

@@ -1,4 +1,4 @@
-"""`typedvision convert`: a pickle or an `.npz` as a safetensors file that carries its spec."""
+"""`typedvision convert`: write a pickle or an `.npz` as a safetensors file with its spec."""
 
 from __future__ import annotations
 

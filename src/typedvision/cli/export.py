@@ -1,4 +1,4 @@
-"""`typedvision export`: a checkpoint as a program that serves."""
+"""`typedvision export`: write a checkpoint as a program for serving."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def export(
 
 
 def _load(file: str, img_size: int | None) -> ImageModel:
-    """The model of a checkpoint; one of a fixed size is adapted to another."""
+    """Load the model of a checkpoint, adapted to `img_size` where its size is fixed."""
     from typedvision.architecture.summary import at_size
     from typedvision.factory import create_model
     from typedvision.weights.load import load_model

@@ -1,4 +1,4 @@
-"""`typedvision stubs`: the typed module of a user's own package."""
+"""`typedvision stubs`: write the typed module of a user's own package."""
 
 from __future__ import annotations
 

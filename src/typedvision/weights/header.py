@@ -42,8 +42,8 @@ _BITS = {
 """Bits of one element, by the format's name for its type."""
 
 _OTHER_FORMATS = {
-    b"PK\x03\x04": "a PyTorch pickle: turn it into safetensors by `typedvision convert`",
-    b"\x80": "a pickle: turn it into safetensors by `typedvision convert`",
+    b"PK\x03\x04": "a PyTorch pickle: convert it to safetensors by `typedvision convert`",
+    b"\x80": "a pickle: convert it to safetensors by `typedvision convert`",
     b"version ": "a Git LFS pointer: fetch the file that it stands for",
     b"<": "a web page: the download was answered by something else",
 }
@@ -61,7 +61,7 @@ class TensorInfo:
     size: int
     """Bytes."""
     start: int
-    """Where its bytes begin in the file."""
+    """Offset of its first byte in the file."""
     file: mmap.mmap = field(repr=False, compare=False)
     """The file, mapped into memory; what is written there stays in this process."""
 
@@ -157,14 +157,14 @@ def _read_tensors(
         if isinstance(found, str):
             problems.append(Problem((name,), "value", found, row))
             continue
-        dtype, shape, begin, end = found
-        tensors[name] = TensorInfo(dtype, shape, end - begin, data_start + begin, file)
-        spans.append((begin, end, name))
+        dtype, shape, start, end = found
+        tensors[name] = TensorInfo(dtype, shape, end - start, data_start + start, file)
+        spans.append((start, end, name))
     position = 0
-    for begin, end, name in sorted(spans):
-        if begin != position:
-            what = "overlaps another" if begin < position else "leaves a gap"
-            problems.append(Problem((name, "data_offsets"), "value", f"{what} at byte {begin}"))
+    for start, end, name in sorted(spans):
+        if start != position:
+            what = "overlaps another" if start < position else "leaves a gap"
+            problems.append(Problem((name, "data_offsets"), "value", f"{what} at byte {start}"))
         position = end
     data_size = len(file) - data_start
     if not problems and position != data_size:
@@ -175,7 +175,7 @@ def _read_tensors(
 
 
 def _read_row(row: object) -> tuple[str, tuple[int, ...], int, int] | str:
-    """Type, shape, begin and end of one tensor, or what is wrong with it."""
+    """Type, shape, start and end of one tensor, or what is wrong with it."""
     if not isinstance(row, dict) or set(row) != {"dtype", "shape", "data_offsets"}:
         return "must have 'dtype', 'shape' and 'data_offsets', and nothing else"
     dtype, shape, offsets = row["dtype"], row["shape"], row["data_offsets"]
@@ -185,11 +185,11 @@ def _read_row(row: object) -> tuple[str, tuple[int, ...], int, int] | str:
         return f"must have a 'shape' of at most {_MAX_RANK} sizes"
     if not _is_sizes(offsets) or len(offsets) != 2:
         return "must have two 'data_offsets'"
-    begin, end = offsets
+    start, end = offsets
     size = math.prod(shape) * _BITS[dtype] // 8
-    if end - begin != size:
-        return f"takes {size} bytes by its shape and {end - begin} by its offsets"
-    return dtype, tuple(shape), begin, end
+    if end - start != size:
+        return f"takes {size} bytes by its shape and {end - start} by its offsets"
+    return dtype, tuple(shape), start, end
 
 
 def _is_sizes(value: object) -> bool:

@@ -75,7 +75,7 @@ def save_model(
             that the model's spec has.
 
     Raises:
-        UsageError: the model is none of ours, a skeleton without weights, or that of a backbone.
+        UsageError: the model is none of ours, is on the meta device, or is that of a backbone.
         ConfigError: there are more or fewer names than classes, or one is not as it should be.
         WeightsError: the file cannot be written; what was at `path` is as it was.
     """
@@ -138,7 +138,7 @@ def digest(tensor: Tensor) -> str:
 
 
 def write_file(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file, in which nearly every tensor begins at a multiple of `ALIGNMENT`.
+    """Write a safetensors file, in which nearly every tensor starts at a multiple of `ALIGNMENT`.
 
     A matrix product depends in its last bit on where its operands lie. As the format allows no
     gaps, the tensors of odd sizes, which are few and small, come last.
@@ -180,7 +180,7 @@ def _digests(tensors: Mapping[str, Tensor]) -> dict[str, str]:
 
 def _on_cpu(tensor: Tensor) -> Tensor:
     if tensor.is_meta:
-        raise UsageError("a skeleton on the meta device has no weights to save")
+        raise UsageError("a model on the meta device has no weights to save")
     return tensor.detach().cpu().contiguous()
 
 

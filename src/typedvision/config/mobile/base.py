@@ -18,6 +18,7 @@ from typedvision.config.base import (
     Rate,
     Whole,
     norm_group_conflicts,
+    planned,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -189,6 +190,7 @@ class MobileConfig(ModelConfig):
             squeeze_excite=given if isinstance(given, SqueezeExcite) else USUAL_SQUEEZE_EXCITE,
         )
 
+    @planned
     def plan(self) -> MobilePlan:
         """Every block with its numbers."""
         network = self.network()
