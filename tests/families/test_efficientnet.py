@@ -70,35 +70,40 @@ CONFLICTS = [
 def test_blocks_that_cannot_be(block: dict[str, object], place: tuple[str, ...]) -> None:
     with pytest.raises(tv.ConfigError) as caught:
         SMALL.replace(block_args=[{"out_chs": 16, **block}])
-    (problem,) = caught.value.problems
-    assert problem.kind == "conflict"
-    assert problem.path == (("block_args", 0, *place) if place else ("block_args",))
+    assert {problem.kind for problem in caught.value.problems} == {"conflict"}
+    first = ("block_args", 0, *place) if place else ("block_args",)
+    assert first in [problem.path for problem in caught.value.problems]
 
 
 OPTIONS = [
-    ({"global_pool": ""}, "global_pool"),
-    ({"stem_kernel_size": 4}, "stem_kernel_size"),
-    ({"norm_group_size": 8}, "norm_group_size"),
-    ({"norm_layer": "groupnorm"}, "norm_group_size"),
-    ({"norm_layer": "evonorms0", "norm_group_size": 16}, "norm_group_size"),
-    ({"block_args": (Blocks(block="mbconv", out_chs=8, repeats=256),) * 9}, "depth_multiplier"),
+    ({"global_pool": ""}, ("global_pool",)),
+    ({"stem_kernel_size": 4}, ("stem_kernel_size",)),
+    ({"norm_group_size": 8}, ("norm_group_size",)),
+    ({"norm_layer": "groupnorm"}, ("norm_layer",)),
+    (
+        {"norm_layer": "evonorms0", "norm_group_size": 16},
+        ("norm_layer", "norm_group_size"),
+    ),
+    ({"block_args": (Blocks(block="mbconv", out_chs=8, repeats=256),) * 9}, ("block_args",)),
     (
         {"block_args": (Blocks(block="mbconv", out_chs=8, num_experts=2),), "aa_layer": "avg"},
-        "aa_layer",
+        ("block_args", "aa_layer"),
     ),
     (
         {"block_args": (Blocks(block="separable", out_chs=8, s2d=True),), "output_stride": 2},
-        "output_stride",
+        ("block_args", "output_stride"),
     ),
 ]
 
 
-@pytest.mark.parametrize(("options", "field"), OPTIONS)
-def test_options_that_exclude_each_other(options: dict[str, object], field: str) -> None:
+@pytest.mark.parametrize(("options", "fields"), OPTIONS)
+def test_options_that_exclude_each_other(
+    options: dict[str, object], fields: tuple[str, ...]
+) -> None:
     with pytest.raises(tv.ConfigError) as caught:
         SMALL.replace(**options)
-    (problem,) = caught.value.problems
-    assert (problem.kind, problem.path) == ("conflict", (field,))
+    assert {problem.kind for problem in caught.value.problems} == {"conflict"}
+    assert {problem.path for problem in caught.value.problems} == {(name,) for name in fields}
 
 
 def test_one_row_is_a_stage_however_it_is_written() -> None:
