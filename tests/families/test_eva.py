@@ -203,7 +203,7 @@ def test_patches_that_stay_keep_their_positions(kind: dict[str, object]) -> None
 
 
 def eva_like(model: Eva) -> Eva:
-    """The same weights, without what training leaves out."""
+    """A model with these weights that leaves nothing out."""
     twin = tv.create_model(model.spec, dtype=torch.float64)
     assert isinstance(twin, Eva)
     twin.load_state_dict(model.state_dict())
