@@ -180,7 +180,7 @@ def test_squeezing_counts_from_what_it_is_told() -> None:
     assert squeezed(se_layer=SqueezeExcite(rd_divisor=8, rd_round_limit=0.0)) == 8
 
 
-def test_branches_begin_scaled() -> None:
+def test_branches_are_scaled_at_first() -> None:
     model = mobilenet(SMALL.replace(layer_scale_init_value=0.5))
     scales = [value for key, value in model.named_parameters() if key.endswith("gamma")]
     assert [len(scale) for scale in scales] == [16, 16, 24, 24]
@@ -197,7 +197,7 @@ def test_the_head_convolves_what_was_pooled() -> None:
     assert unpooled.forward_head(x).shape == (2, 32, 3, 3)
 
 
-def test_another_width_of_the_pooled_begins_the_head_anew() -> None:
+def test_another_width_of_the_pooled_reinitialises_the_head() -> None:
     model = mobilenet(SMALL)
     learned = model.conv_head
     model.reset_classifier(3, "max")

@@ -175,7 +175,7 @@ class FusedInvertedResidual(nn.Module):
 
 class CondInvertedResidual(nn.Module):
     """MBConv whose kernels are mixed for each image (CondConv, https://arxiv.org/abs/1904.04971,
-    section 3)."""
+    section 3); it subsamples by its stride alone, without a low-pass filter."""
 
     bn1: nn.Module
     act1: nn.Module

@@ -106,13 +106,17 @@ class MobileConfig(ModelConfig):
                 "'aa_layer' does not go with 'num_experts' in 'block_args': leave one of them out",
                 "aa_layer",
             )
-        reductions = accumulate((row.reduction for row in rows), operator.mul, initial=2)
-        before = zip(rows, reductions, strict=False)  # one more: what comes after the last row
-        folded = [at for row, at in before if isinstance(row, Blocks) and row.s2d]
-        if any(2 * at > self.output_stride for at in folded):
+        reached = list(accumulate((row.reduction for row in rows), operator.mul, initial=2))[1:]
+        folded = [
+            stride
+            for row, stride in zip(rows, reached, strict=True)
+            if isinstance(row, Blocks) and row.s2d
+        ]
+        if folded and max(folded) > self.output_stride:
             yield Conflict(
-                "'output_stride' cannot replace the fold of 's2d' in 'block_args' by dilation: "
-                f"it must be at least {2 * max(folded)}",
+                f"'output_stride' = {self.output_stride} is passed where 's2d' in 'block_args' "
+                f"folds the map to a stride of {max(folded)}, for it cannot dilate instead: raise "
+                "it, or leave 's2d' out",
                 "output_stride",
             )
         subsampled = any(isinstance(row, AttentionBlocks) and row.kv_stride > 1 for row in rows)
@@ -197,7 +201,7 @@ class MobileConfig(ModelConfig):
         steps = staged(strides, reduction=2, output_stride=self.output_stride)
         numbers = zip(steps, rates, strict=True)
         stem = channels = self.stem_size if self.fix_stem else network.scaled(self.stem_size)
-        plans = []
+        plans, reduction = [], 2
         for stage in stages:
             planned = []
             for row, first in stage:
@@ -211,8 +215,8 @@ class MobileConfig(ModelConfig):
                     drop_path_rate=rate,
                 )
                 planned.append(row.plan(place))
-                channels = planned[-1].out_channels
-            plans.append(StagePlan(tuple(planned), channels, step.reduction))
+                channels, reduction = planned[-1].out_channels, step.reduction
+            plans.append(StagePlan(tuple(planned), channels, reduction))
         subsampling = [any(row.reduction > 1 for row, _ in stage) for stage in stages]
         levels = tuple(level for level, ends in enumerate([*subsampling, True]) if ends)
         return MobilePlan(stem, tuple(plans), levels)
