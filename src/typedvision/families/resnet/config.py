@@ -202,8 +202,8 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
             )
         if self.zero_init_last:
             yield Conflict(
-                "'zero_init_last' must be false where there is 'pruned': such networks are initialised "
-                "as PyTorch's layers are",
+                "'zero_init_last' must be false where 'pruned' is given: such networks are "
+                "initialised as PyTorch's layers are",
                 "zero_init_last",
             )
         if self.block_args.attn_layer not in (None, "eca", "ceca"):
