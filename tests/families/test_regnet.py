@@ -14,6 +14,7 @@ SMALL = RegNetConfig(depth=8, w0=16, wa=16.0, wm=2.0, group_size=8, num_classes=
 
 CONFLICTS = [
     ({"w0": 20}, "w0"),
+    ({"w0": 1, "wa": 3.0, "group_min_ratio": 0.9}, "w0"),
     ({"depth": 3}, "depth"),
     ({"depth": 64}, "depth"),
     ({"preact": True, "linear_out": True}, "linear_out"),
@@ -102,7 +103,7 @@ def test_later_stages_dilate_instead(
     output_stride: int, strides: list[int], dilations: list[int]
 ) -> None:
     stages = SMALL.replace(output_stride=output_stride).plan().stages
-    assert [stage.stride for stage in stages] == strides
+    assert [stage.reduction for stage in stages] == strides
     assert [stage.blocks[-1].dilation for stage in stages[2:]] == dilations
 
 
@@ -116,7 +117,7 @@ def test_a_block_without_a_shortcut_is_its_branch_alone() -> None:
     assert isinstance(model.s4[-1].downsample, nn.Identity)
 
 
-def test_blocks_begin_as_the_identity() -> None:
+def test_blocks_are_the_identity_at_first() -> None:
     model = regnet(SMALL)
     x = torch.rand(1, 128, 4, 4, dtype=torch.float64)
     torch.testing.assert_close(model.s4[-1](x), x)
@@ -130,7 +131,7 @@ def test_the_shortcut_sees_what_is_normalised_first() -> None:
     assert isinstance(last, PreBottleneck)
     nn.init.zeros_(last.conv3.weight)
     x = torch.randn(1, 128, 4, 4, dtype=torch.float64)
-    torch.testing.assert_close(last(x), last.norm1(x))
+    torch.testing.assert_close(last(x), last.act1(last.norm1(x)))
     assert isinstance(model.stem, nn.Conv2d)
 
 

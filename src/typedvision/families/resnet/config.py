@@ -203,7 +203,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
             )
         if self.zero_init_last:
             yield Conflict(
-                "'zero_init_last' must be false where there is 'pruned': such networks are "
+                "'zero_init_last' must be false where 'pruned' is given: such networks are "
                 "initialised as PyTorch's layers are",
                 "zero_init_last",
             )
