@@ -47,8 +47,8 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
 
 
 def _own_name(level: str) -> str:
-    """Our module that gives a level: the peer's normalisation `bn1` or `norm0` holds its activation,
-    which is a module of its own here, `act1` or `act0`."""
+    """Our module that gives a level: the peer's normalisations `bn1` and `norm0` hold activations,
+    which are modules of their own here, `act1` and `act0`."""
     return re.sub(r"(^|^features\.|^stem\.)(?:bn|norm)(?=\d*$)", r"\1act", level)
 
 

@@ -10,11 +10,13 @@ import pytest
 import typedvision as tv
 from typedvision.architecture.summary import summarize
 from typedvision.config.base import Builds, Config, ModelConfig
+from typedvision.config.problems import Conflict
 from typedvision.errors import ConfigError, Problem
 from typedvision.families.resnet.config import ResNetConfig
 from typedvision.registry import index
 
 VIT = "vit_tiny_patch16_224"
+CONFIG: Any = tv.configure(VIT)  # a config of a class that no type checker knows
 WAYS: list[Callable[..., object]] = [
     lambda **options: tv.create_model(VIT, **options),
     lambda **options: tv.create_backbone(VIT, **options),
@@ -23,7 +25,7 @@ WAYS: list[Callable[..., object]] = [
     lambda **options: tv.specify(VIT, **options),
     lambda **options: tv.specify(VIT).with_options(**options),
     lambda **options: tv.configure(VIT).replace(**options),
-    lambda **options: tv.create_model(tv.configure(VIT), **options),
+    lambda **options: tv.create_model(CONFIG, **options),
     lambda **options: tv.create_model(tv.specify(VIT), **options),
 ]
 
@@ -172,7 +174,12 @@ def test_a_config_is_validated_once_where_a_validation_made_it(
     model: Any, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[ResNetConfig] = []
-    monkeypatch.setattr(ResNetConfig, "conflicts", lambda self: iter(seen.append(self) or ()))
+
+    def conflicts(self: ResNetConfig) -> Iterator[Conflict]:
+        seen.append(self)
+        return iter(())
+
+    monkeypatch.setattr(ResNetConfig, "conflicts", conflicts)
     tv.create_model(model, device="meta", num_classes=3)
     assert len(seen) == most
 

@@ -176,8 +176,8 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
             channels = stage.blocks[0].attn_channels
             if channels % divisor:
                 yield Conflict(
-                    f"'attn_layer' = '{name}' takes a multiple of {divisor} channels; "
-                    f"got {channels}: choose other 'channels'",
+                    f"'attn_layer' = '{name}' in 'block_args' takes a multiple of {divisor} "
+                    f"channels; got {channels}: choose other 'channels'",
                     "block_args",
                 )
                 return
