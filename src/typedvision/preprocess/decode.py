@@ -7,7 +7,7 @@ that are read in this process.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from os import PathLike, fsdecode
 from pathlib import Path
@@ -29,6 +29,9 @@ MAX_PIXELS = 2**28 // 3
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 """Formats of files that are read."""
 
+_Check = Callable[[int, int], None]
+"""Refuses a height and width."""
+
 _ORIENTATION = 0x0112  # this tag of EXIF
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,7 +50,12 @@ _HIGH_BYTE = {"I;16": 1, "I;16L": 1, "I;16B": 0}
 _HAS_GREY = ("1", "L", "LA", "RGB")  # Pillow turns these into grey, and not every other
 
 
-def decode(picture: Picture, channels: int, max_pixels: int) -> list[Image.Image]:
+def decode(
+    picture: Picture,
+    channels: int,
+    max_pixels: int,
+    becomes: Callable[[int, int], tuple[int, int]],
+) -> list[Image.Image]:
     """A picture as 8-bit images of Pillow that together have these channels.
 
     One channel is one image of mode `L`, three are one of mode `RGB`; other numbers, which only
@@ -56,19 +64,32 @@ def decode(picture: Picture, channels: int, max_pixels: int) -> list[Image.Image
     Args:
         picture: a grey one is read as colour where three channels are wanted, and the reverse.
         channels: how many are wanted.
-        max_pixels: refuse a larger picture before it is decoded.
+        max_pixels: refuse a larger picture before it is decoded, and one that would become larger.
+        becomes: the height and width that one of this height and width will be resampled to.
 
     Raises:
         ImageError: naming the file, if it is one, and the reason.
         UsageError: it is none of the kinds of a picture.
     """
+
+    def check(height: int, width: int) -> None:
+        if width * height > max_pixels:
+            raise _Refused(f"has {width} x {height} pixels, more than {max_pixels:,} pixels")
+        # Its orientation may not be known yet.
+        for h, w in (becomes(height, width), becomes(width, height)[::-1]):
+            if h * w > max_pixels:
+                raise _Refused(
+                    f"is too long and thin: {width} x {height} would become {w} x {h}, "
+                    f"more than {max_pixels:,} pixels"
+                )
+
     match picture:
         case Tensor():
-            return _from_tensor(picture, channels)
+            return _from_tensor(picture, channels, check)
         case Image.Image():
-            return [_from_pillow(picture, channels, max_pixels)]
+            return [_from_pillow(picture, channels, check)]
         case str() | PathLike():
-            return [_from_file(Path(fsdecode(picture)), channels, max_pixels)]
+            return [_from_file(Path(fsdecode(picture)), channels, check)]
     raise UsageError(
         "a picture is a path, one of Pillow's, or a tensor (C, H, W) of uint8; "
         f"got {type(picture).__name__}"
@@ -95,12 +116,14 @@ def _channels(image: Image.Image) -> Tensor:
     return data.view(image.height, image.width, -1).permute(2, 0, 1)
 
 
-def _from_tensor(tensor: Tensor, channels: int) -> list[Image.Image]:
+def _from_tensor(tensor: Tensor, channels: int, check: _Check) -> list[Image.Image]:
     if tensor.dtype != torch.uint8 or tensor.ndim != 3 or 0 in tensor.shape:
         raise UsageError(
             "a picture's tensor is (C, H, W) of uint8; "
             f"got {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
         )
+    with _reasons("the picture"):
+        check(tensor.shape[1], tensor.shape[2])
     found = tensor.shape[0]
     if channels in (1, 3) and found in (1, 3):
         return [_of_mode(_image(tensor), channels)]
@@ -117,19 +140,19 @@ def _image(tensor: Tensor) -> Image.Image:
     return Image.frombytes("L" if count == 1 else "RGB", (width, height), data)
 
 
-def _from_file(path: Path, channels: int, max_pixels: int) -> Image.Image:
+def _from_file(path: Path, channels: int, check: _Check) -> Image.Image:
     Image.init()
     known = [name for name in FORMATS if name in Image.OPEN]  # not every Pillow has them all
     with _reasons(name_of(path)):
         if not path.is_file():  # a pipe would keep us waiting
             raise _Refused("is no file" if path.exists() else "does not exist")
         with Image.open(path, formats=known) as image:
-            return _eight_bits(image, channels, max_pixels)
+            return _eight_bits(image, channels, check)
 
 
-def _from_pillow(image: Image.Image, channels: int, max_pixels: int) -> Image.Image:
+def _from_pillow(image: Image.Image, channels: int, check: _Check) -> Image.Image:
     with _reasons("the picture"):
-        return _eight_bits(image, channels, max_pixels)
+        return _eight_bits(image, channels, check)
 
 
 @contextmanager
@@ -154,13 +177,11 @@ class _Refused(Exception):
     """Why a picture is not taken."""
 
 
-def _eight_bits(image: Image.Image, channels: int, max_pixels: int) -> Image.Image:
+def _eight_bits(image: Image.Image, channels: int, check: _Check) -> Image.Image:
     """A picture upright, without transparency, in mode `L` or `RGB`."""
     if channels not in (1, 3):
         raise _Refused(f"is grey or colour; the model takes {channels} channels, as a tensor")
-    if image.width * image.height > max_pixels:
-        size = f"{image.width} x {image.height}"
-        raise _Refused(f"has {size} pixels, more than {max_pixels:,} pixels")
+    check(image.height, image.width)
     image.load()
     turn = _turn(image)
     if image.mode in _HIGH_BYTE:

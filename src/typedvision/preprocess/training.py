@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from torch.utils.data import get_worker_info
 from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError, shown
 from typedvision.preprocess.decode import MAX_PIXELS, Picture, decode, to_tensor
+from typedvision.preprocess.resize import resized
 from typedvision.preprocess.transform import check_fields, each, normalize
 
 _TRIES = 10
@@ -69,7 +71,7 @@ class TrainingTransform:
     """The same seed draws the same parts; by default PyTorch's generator draws them. In workers of
     a `DataLoader`, its `generator` decides too."""
     max_pixels: int = MAX_PIXELS
-    """Refuse a larger picture."""
+    """Refuse a larger picture, and one so long and thin that evaluation would refuse it."""
     _draws: _Draws = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -103,7 +105,8 @@ class TrainingTransform:
         return each(self._one, pictures, self.image)
 
     def _one(self, picture: Picture) -> Tensor:
-        pixels = to_tensor(decode(picture, self.image.channels, self.max_pixels))
+        becomes = partial(resized, self.image)
+        pixels = to_tensor(decode(picture, self.image.channels, self.max_pixels, becomes))
         top, left, height, width = self._part(pixels.shape[1], pixels.shape[2])
         part = pixels[None, :, top : top + height, left : left + width].contiguous()
         x = F.interpolate(part, self.image.size, mode=self.image.interpolation, antialias=True)[0]

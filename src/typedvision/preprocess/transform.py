@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, overload
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.image import ImageSpec
 from typedvision.errors import ImageError, UsageError, shown
-from typedvision.preprocess.decode import MAX_PIXELS, Picture, decode, name_of, to_tensor
+from typedvision.preprocess.decode import MAX_PIXELS, Picture, decode, to_tensor
 from typedvision.preprocess.resize import fit, resized
 from typedvision.registry.spec import ModelSpec, spec_for
 
@@ -51,13 +52,9 @@ class EvaluationTransform:
         return each(self._one, pictures, self.image)
 
     def _one(self, picture: Picture) -> Tensor:
-        images = decode(picture, self.image.channels, self.max_pixels)
-        size = resized(self.image, images[0].height, images[0].width)
-        if size[0] * size[1] > self.max_pixels:
-            raise ImageError(
-                f"{name_of(picture)} is too long and thin: {images[0].width} x {images[0].height} "
-                f"would become {size[1]} x {size[0]}, more than {self.max_pixels:,} pixels"
-            )
+        becomes = partial(resized, self.image)
+        images = decode(picture, self.image.channels, self.max_pixels, becomes)
+        size = becomes(images[0].height, images[0].width)
         fills = _fills(self.image, len(images))
         fitted = [
             fit(image, size, self.image, fill) for image, fill in zip(images, fills, strict=True)
