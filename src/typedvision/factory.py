@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from os import PathLike
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
-from typedvision.errors import UnknownNameError, UsageError, shown
+from typedvision.errors import ConfigError, SpecError, UnknownNameError, UsageError, shown
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
-from typedvision.registry.spec import ModelSpec, config_for, spec_for
+from typedvision.registry.spec import ModelSpec, config_for, explained, spec_for
 from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch
 from typedvision.weights.inspect import Checkpoint, inspect
 from typedvision.weights.resolve import from_hub, published_file, tagged
@@ -115,7 +115,7 @@ def create_model(
     loading = LoadOptions(
         pretrained, checkpoint_path, device, dtype, seed, limits, offline, cache_dir
     )
-    spec, weights = loading.read(model, options)
+    spec, weights = loading.read(model, options, create_model.__kwdefaults__ or ())
 
     from typedvision.architecture.build import build_model  # the wall: torch starts here
 
@@ -212,8 +212,9 @@ def create_backbone(
     loading = LoadOptions(
         pretrained, checkpoint_path, device, dtype, seed, limits, offline, cache_dir
     )
-    given = model if isinstance(model, BackboneSpec) else None
-    model_spec, weights = loading.read(given.model if given else model, options)
+    given = model.checked() if isinstance(model, BackboneSpec) else None
+    keywords = create_backbone.__kwdefaults__ or ()
+    model_spec, weights = loading.read(given.model if given else model, options, keywords)
     spec = _backbone_spec(model_spec, given, out_indices, output_fmt)
 
     from typedvision.architecture.build import build_backbone  # the wall: torch starts here
@@ -363,9 +364,25 @@ class LoadOptions:
             raise UsageError("give either pretrained or checkpoint_path: both name weights")
 
     def read(
+        self, model: object, options: Mapping[str, object], keywords: Iterable[str]
+    ) -> tuple[ModelSpec, HubFile | Checkpoint | None]:
+        """The spec of the model, and the weights that are wanted: published, or in a file.
+
+        Args:
+            model: a name, a config or a spec.
+            options: other values for the fields of the config.
+            keywords: what the call takes beside the options; errors suggest them.
+        """
+        try:
+            return self._read(model, options)
+        except SpecError:
+            raise
+        except ConfigError as error:
+            raise explained(error, keywords) from None
+
+    def _read(
         self, model: object, options: Mapping[str, object]
     ) -> tuple[ModelSpec, HubFile | Checkpoint | None]:
-        """The spec of the model, and the weights that are wanted: published, or in a file."""
         if isinstance(self.pretrained, str):
             model = tagged(model, self.pretrained)
         if isinstance(model, str) and model.startswith("hf_hub:"):

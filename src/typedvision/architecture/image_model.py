@@ -192,7 +192,7 @@ class ImageModel(nn.Module, ABC):
             initialize(self, seed, self.inits, only=new_keys)
 
     def inits(self, path: str, module: nn.Module) -> Inits:
-        """How the tensors that the module at `path` itself owns begin.
+        """How the tensors that the module at `path` itself owns are initialised.
 
         A family whose paper initialises differently overrides this.
         """

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -162,8 +162,8 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
     def build(cls, cfg: ConfigT) -> ModelT_co:
         """The modules of the model, whose tensors nothing has initialised.
 
-        The metaclass validates `cfg` once more before this runs. `create_model` calls it on the
-        meta device, counts, and initialises what it gives.
+        The metaclass sees to it that `cfg` is valid before this runs. `create_model` calls it on
+        the meta device, counts, and initialises what it gives.
         """
 
     @classmethod
@@ -188,7 +188,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         row = cls.variants.get(name)
         if row is None:
             raise UnknownNameError.of("variant", name, cls.variants, owner=cls.key)
-        return cls.validate({**dict(row), **options}, subject=f"'{name}'")
+        return cls.validate({**dict(row), **options}, given=options, subject=f"'{name}'")
 
     @classmethod
     def tags(cls, variant: str) -> tuple[str, ...]:
@@ -221,11 +221,19 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         }
 
     @classmethod
-    def validate(cls, options: Mapping[str, object], *, subject: str | None = None) -> ConfigT:
+    def validate(
+        cls,
+        options: Mapping[str, object],
+        *,
+        given: Collection[str] | None = None,
+        subject: str | None = None,
+    ) -> ConfigT:
         """A config of this family from options, all of them.
 
         Args:
             options: field names of the config, with their values.
+            given: those of the options that the caller wrote, at which conflicts are reported; by
+                default all.
             subject: what the options are for, as an error names it.
 
         Raises:
@@ -233,7 +241,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         """
         config = cls.config_type()
         try:
-            return config.from_options(options)
+            return config.from_options(options, given)
         except ConfigError as error:
             count = problem_count(len(error.problems))
             summary = f"{count} in {subject or cls.key} ({config.__name__})"
@@ -298,7 +306,7 @@ def _seal(cls: FamilyMeta) -> None:
             message = f"must be a {config.__name__}; got {type(cfg).__name__}"
             problem = Problem((), "type", message, cfg)
             raise ConfigError(f"{family.__name__}.build takes a {config.__name__}", [problem])
-        return build(family, config.from_options(dict(cfg)))  # model_construct skips validation
+        return build(family, cfg.checked())
 
     sealed.__doc__ = build.__doc__
     sealed.__name__ = "build"

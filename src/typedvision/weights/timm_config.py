@@ -39,9 +39,10 @@ def read_timm_config(document: object, source: str) -> ModelSpec:
     except UnknownNameError as error:
         problem = replace(error.problems[0], path=("architecture",), message=error.summary)
         raise _spec_error(source, [problem]) from None
-    options = {**dict(family.variants[variant]), **_facts(fields, pretrained), **arguments}
+    given = {**_facts(fields, pretrained), **arguments}
+    options = {**dict(family.variants[variant]), **given}
     try:
-        config = configure_family(family, options, f"'{variant}'")
+        config = configure_family(family, options, f"'{variant}'", given=given)
     except ConfigError as error:
         raise _spec_error(source, [_of_document(p, arguments) for p in error.problems]) from None
     try:
