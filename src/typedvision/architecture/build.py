@@ -122,7 +122,7 @@ class _NothingToFill(TorchFunctionMode):
 
 def _built(spec: ModelSpec, limits: Limits) -> ImageModel:
     if not isinstance(limits, Limits):
-        raise UsageError(f"limits are written Limits(params=...); got {shown(limits)}")
+        raise UsageError(f"limits must be Limits(params=...); got {shown(limits)}")
     family = index.family(spec.family)
     with torch.device("meta"), _NothingToFill(), _counted(spec.subject, limits):
         model = family.build(spec.config)
