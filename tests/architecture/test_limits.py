@@ -90,5 +90,5 @@ def test_modules_of_others_are_not_counted() -> None:
 
 @pytest.mark.parametrize("limits", [3, None, SimpleNamespace(params=1)])
 def test_limits_are_limits(limits: object) -> None:
-    with pytest.raises(UsageError, match=r"written Limits\(params="):
+    with pytest.raises(UsageError, match=r"must be Limits\(params="):
         tv.create_model("test_resnet", limits=limits, device="meta")  # type: ignore[call-overload]
