@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
@@ -61,3 +62,9 @@ def smallest(family: AnyFamily) -> str:
 
 SMALL = {family.key: smallest(family) for family in FAMILIES}
 """One cheap variant of each family, for what needs numbers."""
+
+
+def peers_name(level: str) -> str:
+    """What the peer calls a feature level: its normalisations hold their activations, which are
+    modules of their own here."""
+    return re.sub(r"^(features|stem)\.act", r"\1.norm", level)

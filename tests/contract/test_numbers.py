@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import FACTS, FAMILIES
+from tests.contract.facts import FACTS, FAMILIES, peers_name
 from tests.contract.filling import Fingerprint, fill, fingerprint, image, randn
 from tests.contract.groups import outside_of_groups
 from typedvision.architecture.image_model import ImageModel
@@ -144,7 +144,7 @@ def test_a_fresh_model_learns(small: ModelConfig) -> None:
 def test_only_the_head_stands_outside_of_the_groups(small: ModelConfig) -> None:
     model = filled(small).train()
     model.forward_features(images(small)).square().mean().backward()
-    last_norm = f"{model.feature_info[-1].name}."
+    last_norm = f"{peers_name(model.feature_info[-1].name)}."
     head = {
         name
         for name, parameter in model.named_parameters()
@@ -204,9 +204,6 @@ def test_intermediates_are_the_levels(small: ModelConfig) -> None:
 
 
 def _keep_output(module: nn.Module, name: str, outputs: dict[str, Tensor]) -> None:
-    while isinstance(module, nn.Sequential):  # a stage that the model runs block by block
-        module = module[-1]
-
     def keep(_module: nn.Module, _args: tuple[Tensor, ...], output: Tensor) -> None:
         outputs[name] = output.clone()
 

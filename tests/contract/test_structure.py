@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import typedvision as tv
-from tests.contract.facts import FACTS, FOLDER, VARIANTS
+from tests.contract.facts import FACTS, FOLDER, VARIANTS, peers_name
 from tests.contract.filling import state_digest
 from tests.contract.groups import outside_of_groups
 from typedvision.architecture.image_model import ImageModel
@@ -37,14 +36,9 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
     assert model.num_features == facts["num_features"]
     assert model.head_hidden_size == facts["head_hidden_size"]
     levels = [
-        [level.channels, level.stride, _peers_name(level.name)] for level in model.feature_info
+        [level.channels, level.stride, peers_name(level.name)] for level in model.feature_info
     ]
     assert levels == facts["levels"] or not facts["levels"]
-
-
-def _peers_name(name: str) -> str:
-    """The peer's normalisations hold their activations, which are modules of their own here."""
-    return re.sub(r"^(features|stem)\.act", r"\1.norm", name)
 
 
 def test_the_index_counts_its_parameters(model: ImageModel) -> None:
