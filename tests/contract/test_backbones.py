@@ -10,12 +10,11 @@ import torch
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import FAMILIES, SMALL, CASE, Case
+from tests.contract.facts import CASE, FAMILIES, SMALL, Case
 from tests.contract.filling import fill, fingerprint, image
 from tests.contract.test_numbers import agree, filled, images, same
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
-
 
 PYRAMIDS = [case for case in CASE if "pyramid" in case]
 RESIZABLE = [family for family in FAMILIES if tv.accepts(SMALL[family.key][0], "img_size")]
@@ -141,15 +140,11 @@ def test_it_exports(small: ModelConfig) -> None:
         same(one, other)
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None:
+def test_it_compiles_without_a_break(small: ModelConfig) -> None:
     torch.compiler.reset()
-    backbone, x = backbone_of(small, -1, 0).train(training), images(small)
+    backbone, x = backbone_of(small, -1, 0), images(small)
     compiled = torch.compile(copy.deepcopy(backbone), fullgraph=True, backend="eager")
-    torch.manual_seed(0)  # the same branches are dropped
-    wanted = backbone(x)
-    torch.manual_seed(0)
-    for one, other in zip(compiled(x), wanted, strict=True):
+    for one, other in zip(compiled(x), backbone(x), strict=True):
         same(one, other)
 
 

@@ -13,7 +13,6 @@ from tests.contract.test_numbers import filled, images
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
 
-
 RATES = [case for case in CASE if "rates" in case]
 
 
