@@ -35,7 +35,7 @@ format: $(INSTALLED) ## rewrite the source in the common format
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-generate: $(INSTALLED) ## write the generated files anew
+generate: $(INSTALLED) ## write the generated files
 	$(BIN)/python -m tools.generate
 	cd docs/plugin/src && $(CURDIR)/$(BIN)/typedvision stubs --package acme_vision
 

@@ -3,7 +3,7 @@
     python -m benchmarks.loading --timm PYTHON [--rounds 3] [NAME ...]
 
 `PYTHON` is the interpreter of an environment that has timm. Both libraries read the same
-safetensors file. Each measurement is a process of its own, the libraries take turns, and the best
+safetensors file. Each measurement is a process of its own, the libraries alternate, and the best
 of the rounds counts. Imports are not timed: a small model of the family comes first. Memory is the
 peak of the process, above what it had by then.
 """

@@ -3,7 +3,7 @@
     python -m benchmarks.running --timm PYTHON [--rounds 3] [--batch 4] [NAME ...]
 
 `PYTHON` is the interpreter of an environment that has timm. Each measurement is a process of its
-own, the libraries take turns, and the best of the rounds counts; in a process, the best of five
+own, the libraries alternate, and the best of the rounds counts; in a process, the best of five
 repetitions. The step is forward, backward and SGD.
 """
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the same work in each library, each time in a process of its own."""
+"""What the benchmarks share: one task in each library, each time in a process of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
 
 
 def best(module: str, timm: str, rounds: int, *work: str) -> tuple[Numbers, Numbers]:
-    """The least of each number over some rounds, of each library; they take turns.
+    """The least of each number over some rounds, of each library; they alternate.
 
     Args:
         module: the benchmark; run with `--measure LIBRARY WORK...` it prints numbers as JSON.
@@ -46,7 +46,7 @@ def best(module: str, timm: str, rounds: int, *work: str) -> tuple[Numbers, Numb
 
 
 def least(rows: list[Numbers]) -> Numbers:
-    """The least of each number."""
+    """The minimum of each number."""
     return {key: min(row[key] for row in rows) for key in rows[0]}
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.starting --timm PYTHON [--rounds 5]
 
 `PYTHON` is the interpreter of an environment that has timm. Each task is a process of its own that
-imports what it needs; the libraries take turns, and the best of the rounds counts. Seconds are
+imports what it needs; the libraries alternate, and the best of the rounds counts. Seconds are
 those of the whole task, imports included; memory is what it adds to an empty Python.
 """
 

@@ -19,3 +19,5 @@ def registry() -> Iterator[None]:
     for key in family.registered.keys() - index.rows().keys():
         del family.registered[key]
     index._plugins.cache_clear()
+    family._weights_file.cache_clear()
+    family._weights.cache_clear()

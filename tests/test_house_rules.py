@@ -15,8 +15,9 @@ FAMILY = {
     "config.py": "from typedvision.config.base import ModelConfig\n",
     "family.py": (
         "from .config import NetConfig\n"
+        "_NET10 = NetConfig(depth=(1, 2))\n"
         "class NetFamily:\n"
-        "    variants = {'net10': NetConfig(), 'net20': NetConfig()}\n"
+        "    variants = {'a': NetConfig(), 'b': _NET10, 'c': _NET10.replace(depth=(2, -1))}\n"
         "    def build(cls, cfg):\n"
         "        from .model import Net\n"
         "        return Net(cfg)\n"
@@ -29,6 +30,7 @@ CLEAN = {
     "__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\n",
     "errors.py": "import json\n",
     "config/base.py": "import pydantic\nfrom typedvision import errors\n",
+    "config/bounds.py": "import typedvision.config.base\n",
     "registry/index.py": "PATH = 'typedvision.families'\ndef load():\n    import torch\n",
     "layers/norm.py": "from torch import nn\n",
     "weights/fetch.py": "from typing import Any\n# Any: JSON\ndef fetch(x: Any): ...\n",
@@ -36,6 +38,13 @@ CLEAN = {
     **{f"families/net/{name}": text for name, text in FAMILY.items()},
     **{f"families/other/{name}": text for name, text in FAMILY.items()},
 }
+
+BASE = "_B = A(x=2)\n"
+"""A config that rows may be made of."""
+MODELS = """from typedvision.architecture.image_model import ImageModel
+class Net(ImageModel): ...
+class Wider(Net): ...
+"""
 
 # One entry for each way to break a rule: the rule, the file, what it holds, the line found.
 BROKEN = [
@@ -86,6 +95,25 @@ BROKEN = [
     ("rows-are-literal", "families/net/family.py", "variants = {n: A() for n in 'ab'}", 1),
     ("rows-are-literal", "families/net/family.py", "variants = {'a': A(), **more}", 1),
     ("rows-are-literal", "families/net/family.py", "variants: X = {'a': A()}\nbest = 'a'", 2),
+    ("rows-are-literal", "families/net/family.py", "variants = {\n 'a': make()}", 2),
+    ("rows-are-literal", "families/net/family.py", "variants = {\n 'a': A(**more)}", 2),
+    ("rows-are-literal", "families/net/family.py", "variants = {\n 'a': _B.replace(x=1)}", 2),
+    ("rows-are-literal", "families/net/family.py", f"{BASE}variants = {{'a': _B.replace(1)}}", 2),
+    ("rows-are-literal", "families/net/family.py", f"{BASE}variants = {{'a': _B.replace(x=n)}}", 2),
+    (
+        "rows-are-literal",
+        "families/net/family.py",
+        f"{BASE}variants = {{'a': _B.replace(**more)}}",
+        2,
+    ),
+    (
+        "rows-are-literal",
+        "families/net/family.py",
+        f"{BASE}_C = _B.replace(x=1)\nvariants = {{'a': _C}}",
+        3,
+    ),
+    ("no-circles", "config/base.py", "def f():\n    from typedvision.config import bounds", 2),
+    ("models-are-final", "families/net/model.py", MODELS, 3),
 ]
 
 

@@ -1,4 +1,4 @@
-"""`predict`: the most probable classes of pictures, in their order, whatever some of them are."""
+"""`predict`: the most probable classes of images, in their order, whatever some of them are."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import typedvision as tv
-from tests.preprocess.pictures import colours, image
-from typedvision.preprocess.decode import Picture
+from tests.preprocess.images import colours, sample_image
+from typedvision.preprocess.decode import ImageInput
 
 NAMES = ("ant", "bee", "cat", "dog", "eel")
 
@@ -23,10 +23,10 @@ def model(tmp_path: Path) -> tv.ImageModel:
 
 
 def test_the_classes_are_those_of_the_softmax(model: tv.ImageModel) -> None:
-    (found,) = tv.predict(model, [image(90, 60)], top=3)
+    (found,) = tv.predict(model, [sample_image(90, 60)], top=3)
     assert not model.training
     with torch.no_grad():
-        logits = model(tv.make_transform(model)(image(90, 60))[None])[0]
+        logits = model(tv.make_transform(model)(sample_image(90, 60))[None])[0]
     wanted = sorted(enumerate(logits.softmax(0).tolist()), key=lambda pair: -pair[1])[:3]
     assert [score.index for score in found.classes] == [index for index, _ in wanted]
     assert [score.name for score in found.classes] == [NAMES[index] for index, _ in wanted]
@@ -43,28 +43,35 @@ def test_no_more_classes_than_there_are(model: tv.ImageModel) -> None:
 
 def test_classes_without_names() -> None:
     model = tv.create_model("test_resnet", num_classes=2, seed=1)
-    (found,) = tv.predict(model, [image(9, 9)])
+    (found,) = tv.predict(model, [sample_image(9, 9)])
     assert [score.name for score in found.classes] == [None, None]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
-def test_a_broken_picture_stops_nothing(
+def test_a_broken_image_stops_nothing(
     model: tv.ImageModel, batch_size: int, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no picture")
-    pictures = [image(90, 60), broken, "nowhere.png", colours(50, 50), image(20, 80), broken]
-    found = list(tv.predict(model, pictures, batch_size=batch_size, workers=3))
-    assert [one.picture for one in found] == pictures
+    broken.write_bytes(b"not an image")
+    images = [
+        sample_image(90, 60),
+        broken,
+        "nowhere.png",
+        colours(50, 50),
+        sample_image(20, 80),
+        broken,
+    ]
+    found = list(tv.predict(model, images, batch_size=batch_size, workers=3))
+    assert [one.image for one in found] == images
     assert [one.error is None for one in found] == [True, False, False, True, True, False]
     assert [bool(one.classes) for one in found] == [True, False, False, True, True, False]
     assert "broken.jpg" in str(found[1].error)
     for one in (found[0], found[3], found[4]):
-        (alone,) = tv.predict(model, [one.picture])
+        (alone,) = tv.predict(model, [one.image])
         assert [score.index for score in alone.classes] == [score.index for score in one.classes]
 
 
-def test_pictures_are_taken_as_they_are_needed(model: tv.ImageModel) -> None:
+def test_images_are_taken_as_they_are_needed(model: tv.ImageModel) -> None:
     taken = 0
 
     def endless() -> Iterator[torch.Tensor]:
@@ -83,37 +90,37 @@ def test_pictures_are_taken_as_they_are_needed(model: tv.ImageModel) -> None:
 def test_an_output_that_is_no_number_is_an_error(model: tv.ImageModel) -> None:
     with torch.no_grad():
         model.get_classifier().bias.fill_(float("nan"))
-    (found,) = tv.predict(model, [image(9, 9)])
+    (found,) = tv.predict(model, [sample_image(9, 9)])
     assert isinstance(found.error, tv.WeightsError)
-    assert "the picture is not finite" in str(found.error)
+    assert "the image is not finite" in str(found.error)
     assert found.classes == ()
 
 
 def test_half_precision_is_the_models(model: tv.ImageModel) -> None:
-    (wanted,) = tv.predict(model, [image(90, 60)], top=1)
-    (found,) = tv.predict(model.to(torch.bfloat16), [image(90, 60)], top=1)
+    (wanted,) = tv.predict(model, [sample_image(90, 60)], top=1)
+    (found,) = tv.predict(model.to(torch.bfloat16), [sample_image(90, 60)], top=1)
     assert found.classes[0].probability == pytest.approx(wanted.classes[0].probability, abs=0.02)
 
 
 def test_what_makes_no_sense_is_refused_at_once(model: tv.ImageModel) -> None:
-    picture = [image(9, 9)]
-    skeleton = tv.create_model("test_resnet", device="meta")
+    image = [sample_image(9, 9)]
+    unloaded = tv.create_model("test_resnet", device="meta")
     features = tv.create_model("test_resnet", num_classes=0)
-    for wrong, words in ((3, "create_model"), (skeleton, "skeleton"), (features, "classifier")):
+    for wrong, words in ((3, "create_model"), (unloaded, "meta device"), (features, "classifier")):
         with pytest.raises(tv.UsageError, match=words):
-            tv.predict(wrong, picture)  # type: ignore[arg-type]
+            tv.predict(wrong, image)  # type: ignore[arg-type]
     for name in ("top", "batch_size", "workers"):
         for value in (0, True, 1.0):
             with pytest.raises(tv.UsageError, match=f"{name} must be"):
-                tv.predict(model, picture, **{name: value})  # type: ignore[arg-type]
-    for one in ("x.jpg", image(9, 9), colours(9, 9)):
-        with pytest.raises(tv.UsageError, match="several pictures"):
+                tv.predict(model, image, **{name: value})  # type: ignore[arg-type]
+    for one in ("x.jpg", sample_image(9, 9), colours(9, 9)):
+        with pytest.raises(tv.UsageError, match="several images"):
             tv.predict(model, one)  # type: ignore[arg-type]
-    with pytest.raises(tv.UsageError, match="a picture is"):
+    with pytest.raises(tv.UsageError, match="an image is"):
         list(tv.predict(model, [3]))  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("several", [[], torch.zeros(2, 3, 8, 8, dtype=torch.uint8)])
-def test_a_batch_is_no_picture(model: tv.ImageModel, several: Picture) -> None:
-    with pytest.raises(tv.UsageError, match="one of predict's pictures is several"):
+def test_a_batch_is_no_image(model: tv.ImageModel, several: ImageInput) -> None:
+    with pytest.raises(tv.UsageError, match="got a batch as one of them"):
         list(tv.predict(model, [several]))

@@ -1,9 +1,9 @@
-"""Writes the generated files anew, whole; the same sources give the same files.
+"""Write the generated files, whole; equal sources give equal files.
 
     python -m tools.generate [--check]
 
 `--check` writes nothing: it names each file that is stale and exits with 1. The families are those
-whose folders stand in `src/typedvision/families`, whatever the index says so far.
+whose folders stand in `src/typedvision/families`, whatever the index says.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from tools.chart import draw
 from tools.family_page import family_page, typical_variant
-from tools.picture import draw
 from typedvision.architecture.summary import summarize
 from typedvision.config.limits import DEFAULT_LIMITS
 from typedvision.registry.family import AnyFamily, registered
@@ -66,17 +66,17 @@ def code(families: list[AnyFamily], count: CountParams) -> dict[Path, str]:
 
 
 def pages(family: AnyFamily, count: CountParams) -> dict[Path, str]:
-    """The page of a family, and the picture on it."""
+    """The page of a family, and the chart on it."""
     typical = typical_variant(family)
-    picture = draw(summarize(ModelSpec.from_config(family.variants[typical], variant=typical)))
+    chart = draw(summarize(ModelSpec.from_config(family.variants[typical], variant=typical)))
     return {
-        PAGES / f"{family.key}.svg": picture,
+        PAGES / f"{family.key}.svg": chart,
         PAGES / f"{family.key}.md": family_page(family, typical, count),
     }
 
 
 def is_stale(path: Path, text: str) -> bool:
-    """Whether the file is missing or says something else."""
+    """Whether the file is missing or has another text."""
     return not path.is_file() or path.read_text("utf-8") != text
 
 
@@ -113,7 +113,7 @@ def index_text(families: list[AnyFamily], count: CountParams) -> str:
 
 @cache
 def count_params(family: AnyFamily, name: str) -> int:
-    """Parameters of the variant, which is built on the meta device."""
+    """Count the parameters of a variant, which is built on the meta device."""
     from typedvision.architecture.build import build_model
 
     model = build_model(ModelSpec.from_config(family.variants[name]), DEFAULT_LIMITS)
@@ -121,7 +121,7 @@ def count_params(family: AnyFamily, name: str) -> int:
 
 
 def recorded_params(family: AnyFamily, name: str) -> int:
-    """What the index says already; 0 for a name that it does not know. Builds nothing."""
+    """The number of parameters that the index records, or 0 for an unknown name; builds nothing."""
     variants = rows()[family.key]["variants"] if family.key in rows() else {}
     return variants[name]["params"] if name in variants else 0
 

@@ -117,6 +117,17 @@ class Module:
         """The imports that run when the module is imported."""
         return [found for found in self.imports if found.when == "module"]
 
+    def needs(self, project: Project) -> dict[str, int]:
+        """The modules that this one imports, at once or in a function, each with the line."""
+        lines: dict[str, int] = {}
+        for found in self.imports:
+            own = found.own if found.when != "typing" else None
+            while own and own not in project.names:
+                own = own.rpartition(".")[0]
+            if own and own != self.name:
+                lines.setdefault(own, found.line)
+        return lines
+
     @property
     def place(self) -> Place | None:
         """The module's row of `PLACES`."""
@@ -147,6 +158,11 @@ class Project:
         if not modules:
             raise FileNotFoundError(f"no Python file below {source}")
         return cls(root, modules)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The dotted name of every module."""
+        return frozenset(module.name for module in self.modules)
 
     @cached_property
     def families(self) -> list[Path]:
@@ -297,8 +313,11 @@ def any_has_reason(project: Project) -> Iterator[Finding]:
 
 
 def rows_are_literal(project: Project) -> Iterator[Finding]:
-    """A variant is one literal row, so that its name is found exactly once."""
-    instead = 'write `variants = {"name": TheConfig(...), ...}`, one literal row for each'
+    """A variant is one row with a literal name, found exactly once.
+
+    The row is a config, or a module-level config with `.replace(option=literal)`: one hop.
+    """
+    instead = 'write `"name": TheConfig(...)`, or `"name": _BASE.replace(option=literal)`'
     once = "name a variant in its row alone"
     for module in project.modules:
         if not module.family or not module.name.endswith(".family"):
@@ -311,10 +330,50 @@ def rows_are_literal(project: Project) -> Iterator[Finding]:
             names = {key.value for key in keys if isinstance(key, ast.Constant)}
             if not all(isinstance(key, ast.Constant) for key in keys):
                 yield Finding(module.path, table.lineno, "variants are not literal rows", instead)
+            bases = _constant_configs(module.tree)
+            for row in table.values if isinstance(table, ast.Dict) else ():
+                if not _is_row(row, bases):
+                    what = f"is no row: {_Literal(row.lineno, ast.unparse(row))}"
+                    yield Finding(module.path, row.lineno, what, instead)
             literals = [found for found in _strings(module.tree) if found.value in names]
             for at, literal in enumerate(literals):
                 if literal.value in {earlier.value for earlier in literals[:at]}:
                     yield Finding(module.path, literal.line, f"again: {literal}", once)
+
+
+def no_circles(project: Project) -> Iterator[Finding]:
+    """No module needs itself through others, not even inside functions."""
+    instead = "move what both share down, or hand it in as an argument"
+    needs = {module.name: module.needs(project) for module in project.modules}
+    for module in project.modules:
+        for name, line in needs[module.name].items():
+            way = _way(name, module.name, needs)
+            if way and module.name == min(way):  # a circle is told once, by its first module
+                what = f"a circle: {' -> '.join([module.name, *way])}"
+                yield Finding(module.path, line, what, instead)
+
+
+def models_are_final(project: Project) -> Iterator[Finding]:
+    """A model extends a base of `architecture`, never another model."""
+    instead = (
+        "extend the base, and share blocks as parts; or make them one model with a wider config"
+    )
+    for module in project.modules:
+        if module.family is None or not module.name.endswith(".model"):
+            continue
+        bases = {
+            found.target.rpartition(".")[2]
+            for found in module.loads
+            if is_in(found.own or "", "architecture")
+        }
+        models: set[str] = set()
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef):
+                above = {ast.unparse(base).partition("[")[0] for base in node.bases}
+                if above & (bases | models):
+                    models.add(node.name)
+                for name in sorted(above & models):
+                    yield Finding(module.path, node.lineno, f"{node.name} extends {name}", instead)
 
 
 RULES: tuple[Rule, ...] = (
@@ -329,6 +388,8 @@ RULES: tuple[Rule, ...] = (
     family_folder,
     any_has_reason,
     rows_are_literal,
+    no_circles,
+    models_are_final,
 )
 
 
@@ -383,6 +444,58 @@ def _imports(node: ast.AST, package: list[str], when: When) -> Iterator[Import]:
             yield from _imports(child, package, "function")
         else:
             yield from _imports(child, package, when)
+
+
+def _way(start: str, end: str, needs: dict[str, dict[str, int]]) -> list[str]:
+    """The shortest way of imports from one module to another, both included, or nothing."""
+    ways, seen = [[start]], {start}
+    for way in ways:
+        if way[-1] == end:
+            return way
+        for name in sorted(needs[way[-1]].keys() - seen):
+            seen.add(name)
+            ways.append([*way, name])
+    return []
+
+
+def _is_config(value: ast.AST | None) -> bool:
+    """Whether this is the call of a class, each keyword written out: `TheConfig(depth=12)`."""
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id[0].isupper()
+        and not value.args
+        and all(keyword.arg for keyword in value.keywords)
+    )
+
+
+def _constant_configs(tree: ast.Module) -> set[str]:
+    """The names that a module gives to configs, outside of every class and function."""
+    return {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and _is_config(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _is_row(value: ast.expr, bases: set[str]) -> bool:
+    """Whether this is a config, or one of `bases` as it is or with other literal options."""
+    match value:
+        case ast.Name(base):
+            return base in bases
+        case ast.Call(ast.Attribute(ast.Name(base), "replace"), [], keywords):
+            return base in bases and all(each.arg and _is_literal(each.value) for each in keywords)
+    return _is_config(value)
+
+
+def _is_literal(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _public_functions(node: ast.AST) -> Iterator[Function]:

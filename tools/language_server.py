@@ -19,7 +19,7 @@ COMMANDS = {
     "pyrefly": ("pyrefly", "lsp"),
     "ty": ("ty", "server"),
 }
-"""What starts each of the language servers that are installed here."""
+"""The command of each language server that is installed here."""
 
 PATIENCE = 60.0
 """Seconds after which a server that does not answer is ended."""
@@ -80,7 +80,7 @@ class LanguageServer:
                 stream.close()
 
     def write(self, text: str) -> None:
-        """Give the open file another text, as an edit does."""
+        """Replace the text of the open file, as an edit does."""
         self._version += 1
         document = {"uri": self._uri, "version": self._version}
         if self._version == 1:
@@ -123,7 +123,7 @@ class LanguageServer:
             end.cancel()
 
     def _result(self, method: str) -> Any:
-        """What the server says to the last request; what it asks meanwhile is answered."""
+        """The answer to the last request; requests of the server in the meantime are answered."""
         while True:
             message = self._receive()
             if "method" in message:
@@ -157,7 +157,7 @@ class LanguageServer:
 
 
 def _answer(message: Mapping[str, Any]) -> object:
-    """To what a server asks its editor: no setting is made."""
+    """The answer to a request of a server: no setting is made."""
     if message["method"] != "workspace/configuration":
         return None
     return [None for _ in message["params"]["items"]]

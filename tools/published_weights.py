@@ -25,7 +25,7 @@ FAMILIES = Path(__file__).parents[1] / "src" / "typedvision" / "families"
 
 
 class TagFacts(TypedDict):
-    """What is known of one tag."""
+    """The facts about one tag."""
 
     hf_hub_id: NotRequired[str]
     input_size: list[int]
@@ -40,14 +40,14 @@ class TagFacts(TypedDict):
 
 
 class NameFacts(TypedDict):
-    """What is known of one name."""
+    """The facts about one name."""
 
     default_tag: str
     tags: dict[str, TagFacts]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the files, and say how many tags each has."""
+    """Write the files, and print how many tags each has."""
     parser = argparse.ArgumentParser(prog="python -m tools.published_weights", description=__doc__)
     parser.add_argument("folder", type=Path, help="the folder of facts")
     folder: Path = parser.parse_args(arguments).folder
@@ -68,7 +68,7 @@ def read_facts(folder: Path) -> dict[str, NameFacts]:
 
 
 def families() -> list[AnyFamily]:
-    """Every family of ours, whatever the index says so far."""
+    """Every family of ours, whatever the index says."""
     keys = sorted(path.parent.name for path in FAMILIES.glob("*/family.py"))
     for key in keys:
         importlib.import_module(f"typedvision.families.{key}.family")
@@ -113,7 +113,7 @@ def published_tag(tag: str, tags: Iterable[str]) -> str:
 
 
 def weights(row: TagFacts) -> PublishedWeights:
-    """One tag's entry."""
+    """The entry of one tag."""
     _, height, width = row["input_size"]
     image = ImageSpec(
         size=(height, width),

@@ -1,7 +1,7 @@
 """From three JSON specs to three trained models, and what a wrong call prints.
 
 Trains on real handwritten digits, saves each model as one file that carries its spec, loads the
-file alone in a fresh process, and draws what the models think of the test digits.
+file alone in a fresh process, and draws the predictions for the test digits.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 import digits
 import torch
 import torch.nn.functional as F
-from image import draw
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from safetensors.torch import load_file
+from sheet import draw
 from torch import Tensor
 
 import typedvision as tv
@@ -35,7 +35,7 @@ WANTED_ACCURACY = 0.95
 
 @dataclass(frozen=True)
 class Result:
-    """One trained model, and what it said of the test digits."""
+    """One trained model, and its logits for the test digits."""
 
     name: str
     params: int
@@ -45,7 +45,7 @@ class Result:
 
 
 def main() -> int:
-    """Run the demonstration; 0 if every promise was kept."""
+    """Run the demonstration; return 0 if every check passed."""
     console = Console()
     OUT.mkdir(exist_ok=True)
     train, test, train_labels, test_labels = digits.load()
@@ -66,15 +66,15 @@ def main() -> int:
         result.name: torch.equal(in_fresh_process(result.name), result.logits) for result in results
     }
     console.print(table(results, same))
-    image = draw(OUT / "digits.png", test, test_labels, {r.name: r.logits for r in results})
-    console.print(f"images, predictions and confidences: {image.relative_to(Path.cwd())}\n")
+    sheet = draw(OUT / "digits.png", test, test_labels, {r.name: r.logits for r in results})
+    console.print(f"images, predictions and confidences: {sheet.relative_to(Path.cwd())}\n")
     show_wrong_calls(console)
     accurate = all(result.accuracy >= WANTED_ACCURACY for result in results)
     return 0 if accurate and all(same.values()) else 1
 
 
 def fit(name: str, model: tv.ImageModel, images: Tensor, labels: Tensor, console: Console) -> float:
-    """Train a model in place; the seconds that it took."""
+    """Train a model in place; return the seconds that it took."""
     start = time.perf_counter()
     order = torch.Generator().manual_seed(0)
     torch.manual_seed(0)  # dropout
@@ -110,7 +110,7 @@ def in_fresh_process(name: str) -> Tensor:
 
 
 def table(results: list[Result], same: dict[str, bool]) -> Table:
-    """What came out, one row a model."""
+    """The results, one row a model."""
     rows = Table()
     rows.add_column("model")
     for heading in ("parameters", "seconds", "accuracy"):
@@ -128,7 +128,7 @@ def table(results: list[Result], same: dict[str, bool]) -> Table:
 
 
 def show_wrong_calls(console: Console) -> None:
-    """Three calls that cannot work, and what they print before anything is built."""
+    """Make three wrong calls, and print the errors that they raise before anything is built."""
     document = """{
   "schema_version": 1,
   "family": "vit",

@@ -207,7 +207,7 @@ def listed(values: Sequence[object]) -> str:
 def shown(value: object) -> str:
     """A value for a sentence: on one line, and cut where it is long."""
     try:
-        text = repr(value)
+        text = " ".join(map(str.strip, repr(value).splitlines()))
     except Exception:  # more digits than Python prints, or a broken __repr__
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -1,7 +1,8 @@
-"""Writes a model as one file that serves without this library, and proves that file."""
+"""Export a model as one program file that runs without this library, and check that file."""
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,13 +20,17 @@ from torch.export import Dim, ExportedProgram
 from typedvision.architecture.image_model import ImageModel, check_whole
 from typedvision.config.base import to_pair
 from typedvision.errors import ExportError, Problem, TypedVisionError, UsageError, listed, shown
-from typedvision.weights.save import replace_file, spec_notes
+from typedvision.weights.files import replace_file, to_path
+from typedvision.weights.save import spec_notes
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 ExportFormat = Literal["pt2", "onnx"]
 """A program of `torch.export`, or one of ONNX."""
 
 _ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-_ONNX_BYTES = 2**31  # more than this does not fit into one file of ONNX
+_ONNX_BYTES = 2**31  # the largest size of one ONNX file
 _BATCHES = (1, 3)
 
 _Program = Callable[[Tensor], Tensor]
@@ -35,19 +40,19 @@ _Load = Callable[[Path], _Program]
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was written, and how near it is to the model."""
+    """The file that was written, and its difference from the model."""
 
     path: Path
     """The file."""
     format: ExportFormat
-    """Its format."""
+    """The format of the file."""
     img_size: tuple[int, int]
-    """Height and width of the pictures that it takes; it takes any number of them."""
+    """Height and width of the images that the program takes, any number at once."""
     size: int
-    """Its bytes."""
+    """Size of the file in bytes."""
     difference: float | None
-    """The largest difference from the model's outputs, as a share of the largest output; None
-    where it was not checked."""
+    """Largest difference from the outputs of the model, as a share of the largest output; None
+    where the file was not checked."""
 
 
 def export_model(
@@ -58,31 +63,30 @@ def export_model(
     img_size: int | tuple[int, int] | None = None,
     check: bool = True,
 ) -> ExportReport:
-    """Write a model as a program that takes any number of pictures of one size.
+    """Write a model as a program that takes any number of images of one size.
 
     The program is the model in evaluation mode; the model itself stays as it is. The file carries
-    the spec as `save_model`'s does: a `pt2` in its extra files, an `onnx` in its metadata. It is
-    written beside, checked, and only then renamed.
+    the spec, under the keys that `save_model` uses: a `pt2` in its extra files, an `onnx` in its
+    metadata. The file is written under a temporary name, checked, and only then renamed.
 
     Args:
         model: a model with its weights; for `onnx` on the CPU.
         path: the file, usually `*.pt2` or `*.onnx`; one that is there is replaced.
         format: `"pt2"` for `torch.export.load`; `"onnx"` for ONNX runtimes, which needs the extra
             packages of `typedvision[onnx]`.
-        img_size: height and width of the pictures; by default what the model's spec says.
-        check: run the file on one and on three random pictures; it is refused where an output
+        img_size: height and width of the images; by default those of the model's spec.
+        check: run the file on one and on three random images; it is refused where an output
             differs from the model's by more than half of the digits of the weights' type.
 
     Raises:
-        ExportError: the model cannot be exported, the file is not the model, or a package is
-            missing.
-        WeightsError: the file cannot be written.
-        ConfigError: there is no such size of pictures.
-        UsageError: there is no such format, or the model is no model of ours with weights, or it
-            does not take such pictures.
+        ExportError: the model cannot be exported, the file is not the model or cannot be written,
+            or a package is missing.
+        ConfigError: `img_size` is not a valid size of images.
+        UsageError: the format is unknown, the model is not one that `create_model` made or has no
+            weights, or it does not take images of this size.
     """
     _check_arguments(model, format)
-    target, spec = Path(path), model.spec
+    target, spec = to_path(path), model.spec
     if img_size is not None:
         spec = spec.replace(image=spec.image.replace(size=to_pair(img_size)))
     save, load = _FORMATS[format]
@@ -96,11 +100,11 @@ def export_model(
     with _evaluating(model), torch.no_grad(), _failures_named(model):
         program = torch.export.export(
             model,
-            (_pictures(model, 2, spec.image.size),),
+            (_images(model, 2, spec.image.size),),
             dynamic_shapes=({0: Dim("batch", min=1)},),
             strict=False,
         )
-        replace_file(target, write)
+        replace_file(target, write, ExportError)
     worst = max(differences, default=None)
     return ExportReport(target, format, spec.image.size, target.stat().st_size, worst)
 
@@ -115,7 +119,7 @@ def _check_arguments(model: object, format: object) -> None:
     check_whole(model)
     devices = {parameter.device.type for parameter in model.parameters()}
     if "meta" in devices:
-        raise UsageError("a skeleton on the meta device has no weights to export")
+        raise UsageError("a model on the meta device has no weights to export")
     if format == "onnx":
         _check_onnx(model, devices)
 
@@ -137,7 +141,7 @@ def _check_onnx(model: ImageModel, devices: set[str]) -> None:
 
 @contextmanager
 def _evaluating(model: ImageModel) -> Generator[None]:
-    """The model in evaluation mode; in the end each module is as it was."""
+    """Set a model to evaluation mode; at the end each module has its old mode again."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
@@ -149,7 +153,7 @@ def _evaluating(model: ImageModel) -> Generator[None]:
 
 @contextmanager
 def _failures_named(model: ImageModel) -> Generator[None]:
-    """Errors of the tracers and the runtimes, which have no common class, as one of ours."""
+    """Raise errors of tracers and runtimes, which have no common class, as `ExportError`."""
     try:
         yield
     except TypedVisionError:
@@ -162,8 +166,8 @@ def _failures_named(model: ImageModel) -> Generator[None]:
         ) from error
 
 
-def _pictures(model: ImageModel, count: int, size: tuple[int, int]) -> Tensor:
-    """Random pictures, the same every time."""
+def _images(model: ImageModel, count: int, size: tuple[int, int]) -> Tensor:
+    """Random images (N, C, H, W), which depend on their number alone."""
     weight = next(model.parameters())
     shape = (count, model.spec.config.in_chans, *size)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(count))
@@ -171,14 +175,14 @@ def _pictures(model: ImageModel, count: int, size: tuple[int, int]) -> Tensor:
 
 
 def _differences(model: ImageModel, program: _Program, size: tuple[int, int]) -> Iterator[float]:
-    """For each number of pictures, how far the program is from the model."""
+    """The difference between the program and the model, for each size of batch."""
     for count in _BATCHES:
-        pictures = _pictures(model, count, size)
-        wanted, got = model(pictures), program(pictures)
+        images = _images(model, count, size)
+        wanted, got = model(images), program(images)
         floats = torch.finfo(wanted.dtype)
         scale = wanted.abs().max().clamp_min(floats.tiny)
         difference = ((got - wanted).abs().max() / scale).item()
-        if not difference <= floats.eps**0.5:  # nor where it is no number
+        if not difference <= floats.eps**0.5:  # also where it is NaN
             raise ExportError(
                 f"the program differs from the model by {difference:.1e} of the largest output; "
                 f"at most {floats.eps**0.5:.1e} is allowed"
@@ -186,9 +190,31 @@ def _differences(model: ImageModel, program: _Program, size: tuple[int, int]) ->
         yield difference
 
 
+class _PatientFile(io.FileIO):
+    """A file that keeps the first error of a write, which its owner raises in the end.
+
+    PyTorch's writer of archives writes once more while it cleans up after an error, and a second
+    error there ends the process.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Buffer) -> int:
+        rest = memoryview(data).cast("B")
+        size = rest.nbytes
+        try:
+            while rest and self.error is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+
 def _save_pt2(program: ExportedProgram, path: Path, notes: Mapping[str, str]) -> None:
-    with path.open("xb") as file:
+    with _PatientFile(path, "xb") as file:
         torch.export.save(program, file, extra_files=dict(notes))
+        if file.error is not None:
+            raise file.error
 
 
 def _load_pt2(path: Path) -> _Program:
@@ -200,13 +226,13 @@ def _save_onnx(program: ExportedProgram, path: Path, notes: Mapping[str, str]) -
     with _quiet_torch():
         exported = torch.onnx.export(
             program,
-            input_names=["pictures"],
+            input_names=["input"],
             output_names=["output"],
             dynamic_shapes=({0: "batch"},),
             dynamo=True,
             verbose=False,
         )
-    assert exported is not None  # as ever where no file was named
+    assert exported is not None  # it is None only where a file was named
     exported.model.metadata_props.update(notes)
     exported.save(path, external_data=False)
 
@@ -215,12 +241,12 @@ def _load_onnx(path: Path) -> _Program:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda pictures: torch.from_numpy(session.run(None, {"pictures": pictures.numpy()})[0])
+    return lambda x: torch.from_numpy(session.run(None, {"input": x.numpy()})[0])
 
 
 @contextmanager
 def _quiet_torch() -> Generator[None]:
-    """Without what torch warns of about itself, which nobody here can fix."""
+    """Silence warnings that torch raises about itself, which no caller can fix."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -6,7 +6,8 @@ name or spec -> config, validated -> model on the meta device -> counted -> load
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from os import PathLike
@@ -14,12 +15,12 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
-from typedvision.errors import UnknownNameError, UsageError, shown
+from typedvision.errors import ConfigError, SpecError, UnknownNameError, UsageError, shown
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
-from typedvision.registry.spec import ModelSpec, config_for, spec_for
+from typedvision.registry.spec import ModelSpec, config_for, explained, spec_for
 from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch
-from typedvision.weights.inspect import inspect
+from typedvision.weights.inspect import Checkpoint, inspect
 from typedvision.weights.resolve import from_hub, published_file, tagged
 
 if TYPE_CHECKING:
@@ -111,13 +112,15 @@ def create_model(
         WeightsError: the weights cannot be had, or do not fit the model.
         UsageError: the arguments make no sense together.
     """
-    loading = LoadOptions(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
-    spec, published = loading.read(model, options)
+    loading = LoadOptions(
+        pretrained, checkpoint_path, device, dtype, seed, limits, offline, cache_dir
+    )
+    spec, weights = loading.read(model, options, create_model.__kwdefaults__ or ())
 
-    from typedvision.architecture.build import build_model  # the wall: torch begins here
+    from typedvision.architecture.build import build_model  # the wall: torch starts here
 
     built = build_model(spec, limits)
-    loading.fill(built, published)
+    loading.fill(built, weights)
     return built
 
 
@@ -206,15 +209,18 @@ def create_backbone(
         WeightsError: the weights cannot be had, or do not fit the model.
         UsageError: the arguments make no sense together.
     """
-    loading = LoadOptions(pretrained, checkpoint_path, device, dtype, seed, offline, cache_dir)
-    given = model if isinstance(model, BackboneSpec) else None
-    model_spec, published = loading.read(given.model if given else model, options)
+    loading = LoadOptions(
+        pretrained, checkpoint_path, device, dtype, seed, limits, offline, cache_dir
+    )
+    given = model.checked() if isinstance(model, BackboneSpec) else None
+    keywords = create_backbone.__kwdefaults__ or ()
+    model_spec, weights = loading.read(given.model if given else model, options, keywords)
     spec = _backbone_spec(model_spec, given, out_indices, output_fmt)
 
-    from typedvision.architecture.build import build_backbone  # the wall: torch begins here
+    from typedvision.architecture.build import build_backbone  # the wall: torch starts here
 
     backbone = build_backbone(spec, limits)
-    loading.fill(backbone.model, published)
+    loading.fill(backbone.model, weights)
     return backbone
 
 
@@ -304,10 +310,10 @@ def family(name: str) -> AnyFamily:
     """
     if name in index.family_keys():
         return index.family(name)
-    key = index.family_key(index.present_name(name)[0])
+    variant, _ = index.present_name(name)
+    key = index.family_key(variant)
     if key is None:
-        names = [*index.family_keys(), *index.variants()]
-        raise UnknownNameError.of("model or family", name, names)
+        raise index.unknown("model or family", variant, [*index.family_keys(), *index.variants()])
     return index.family(key)
 
 
@@ -320,6 +326,18 @@ def accepts(name: str, option: str) -> bool:
     return option in family(name).config_type().model_fields
 
 
+_PATH = (str, PathLike, type(None))
+_TAKEN = (
+    ("pretrained", bool | str, "a bool, or the tag of published weights"),
+    ("checkpoint_path", _PATH, "a path"),
+    ("seed", int | None, "an integer"),
+    ("limits", Limits, "Limits(params=...)"),
+    ("offline", bool, "a bool"),
+    ("cache_dir", _PATH, "a path"),
+)
+"""The keywords that can be checked before torch is imported."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """What a caller wants beside the model: where its weights come from, and where they go."""
@@ -329,28 +347,56 @@ class LoadOptions:
     device: torch.device | str | None
     dtype: torch.dtype | None
     seed: int | None
+    limits: Limits
     offline: bool
     cache_dir: str | PathLike[str] | None
 
     def __post_init__(self) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | None):
-            raise UsageError(f"seed must be an integer; got {shown(self.seed)}")
+        for name, wanted, what in _TAKEN:
+            value = getattr(self, name)
+            if not isinstance(value, wanted) or (name == "seed" and isinstance(value, bool)):
+                raise UsageError(f"{name} must be {what}; got {shown(value)}")
+        if self.dtype is not None and "torch" not in sys.modules:  # so it cannot be of PyTorch
+            raise UsageError(
+                f"dtype must be a floating-point type of PyTorch; got {shown(self.dtype)}"
+            )
         if self.pretrained and self.checkpoint_path is not None:
             raise UsageError("give either pretrained or checkpoint_path: both name weights")
 
     def read(
+        self, model: object, options: Mapping[str, object], keywords: Iterable[str]
+    ) -> tuple[ModelSpec, HubFile | Checkpoint | None]:
+        """The spec of the model, and the weights that are wanted: published, or in a file.
+
+        Args:
+            model: a name, a config or a spec.
+            options: other values for the fields of the config.
+            keywords: what the call takes beside the options; errors suggest them.
+        """
+        try:
+            return self._read(model, options)
+        except SpecError:
+            raise
+        except ConfigError as error:
+            raise explained(error, keywords) from None
+
+    def _read(
         self, model: object, options: Mapping[str, object]
-    ) -> tuple[ModelSpec, HubFile | None]:
-        """The spec of the model, and its published weights where they are wanted."""
+    ) -> tuple[ModelSpec, HubFile | Checkpoint | None]:
         if isinstance(self.pretrained, str):
             model = tagged(model, self.pretrained)
+        if isinstance(model, str) and model.startswith("hf_hub:"):
+            raise UnknownNameError.of("model", model, [model.replace("_", "-", 1)])
         if isinstance(model, str) and model.startswith(HUB_SCHEME):
             spec, published = from_hub(model, offline=self.offline, cache_dir=self.cache_dir)
-            return spec.with_options(**options), published if self.pretrained else None
-        spec = spec_for(model, options)
-        return spec, published_file(spec) if self.pretrained else None
+            spec = spec.with_options(**options)
+        else:
+            spec, published = spec_for(model, options), None
+        if self.checkpoint_path is not None:
+            return spec, inspect(self.checkpoint_path)
+        return spec, (published or published_file(spec)) if self.pretrained else None
 
-    def fill(self, model: ImageModel, published: HubFile | None) -> None:
+    def fill(self, model: ImageModel, weights: HubFile | Checkpoint | None) -> None:
         """Give a meta-device model its weights."""
         import torch
 
@@ -359,16 +405,15 @@ class LoadOptions:
 
         place = resolve_device(self.device)
         check_dtype(self.dtype)
-        path = self.checkpoint_path
-        if published is not None:
-            path = fetch(published, offline=self.offline, cache_dir=self.cache_dir)
-        if path is None:
+        if weights is None:
             materialize(model, place, self.dtype, self.seed)
             return
+        if isinstance(weights, HubFile):
+            weights = inspect(fetch(weights, offline=self.offline, cache_dir=self.cache_dir))
         family = index.family(model.spec.family)
         fill(
             model,
-            inspect(path),
+            weights,
             family.parts(model.spec.config),
             device=place,
             dtype=self.dtype or torch.get_default_dtype(),

@@ -1,4 +1,4 @@
-"""`predict`: what a model says of pictures, as they are read."""
+"""`predict`: classify images while they are read."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ from torch import Tensor
 
 from typedvision.architecture.image_model import ImageModel, check_whole
 from typedvision.errors import ImageError, UsageError, WeightsError, shown
-from typedvision.preprocess.decode import Picture, name_of
+from typedvision.preprocess.decode import ImageInput, name_of
 from typedvision.preprocess.transform import make_transform
 
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """A class, and how sure a model is of it."""
+    """A class and its probability."""
 
     index: int
-    """Position of the class in the classifier."""
+    """Index of the class among the outputs of the classifier."""
     name: str | None
-    """Its name, where the model's spec has names."""
+    """Name of the class; None where the model's spec has no names of classes."""
     probability: float
-    """Share of the softmax over all classes, in [0, 1]."""
+    """Probability of the class by the softmax over all classes, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one picture."""
+    """The most probable classes of one image, or the error that it met."""
 
-    picture: Picture
-    """The picture, as it was given."""
+    image: ImageInput
+    """The image, as it was given."""
     classes: tuple[ClassScore, ...]
-    """The most probable classes, the first one first; none where there is an error."""
+    """The most probable classes in descending order; empty where there is an error."""
     error: ImageError | WeightsError | None = None
-    """Why there are none."""
+    """Why there are no classes; None where there are."""
 
 
 def predict(
     model: ImageModel,
-    pictures: Iterable[Picture],
+    images: Iterable[ImageInput],
     *,
     top: int = 5,
     batch_size: int = 32,
     workers: int = 2,
 ) -> Iterator[Prediction]:
-    """The most probable classes of pictures, one after the other in their order.
+    """Classify images: one prediction after the other, in the order of the images.
 
-    Pictures are taken from `pictures` as they are needed, and the next batch is read while the
-    model computes. One that cannot be read is a prediction with an error, and the others follow.
+    Images are taken from `images` as they are needed, and the next batch is read while the model
+    computes. An image that cannot be read gives a prediction with an error, and the others follow.
 
     Args:
-        model: with weights and a classifier; it is set to evaluation, and stays so.
-        pictures: paths, Pillow images, or tensors (C, H, W) of uint8.
-        top: how many classes of each picture; all, where there are fewer.
-        batch_size: how many pictures the model is given at once.
-        workers: threads that read pictures.
+        model: a model with weights and a classifier; it is set to evaluation mode, and stays so.
+        images: paths, Pillow images, or tensors (C, H, W) of uint8.
+        top: number of classes of each image; all classes where the model has fewer.
+        batch_size: number of images in a batch of the model.
+        workers: number of threads that read images.
 
     Raises:
-        UsageError: the model has no weights or no classifier, a number is below 1, or something
-            is no picture.
+        UsageError: the model has no weights or no classifier, a number is below 1, or an
+            argument is not an image.
     """
     if not isinstance(model, ImageModel):
         raise UsageError(
@@ -73,57 +73,59 @@ def predict(
     if not model.num_classes:
         raise UsageError("the model has no classifier: build it with num_classes")
     if next(model.parameters()).is_meta:
-        raise UsageError("the model is a skeleton without weights: load them first")
-    if isinstance(pictures, str | Tensor | Image.Image):
-        raise UsageError("predict takes several pictures: write predict(model, [picture])")
+        raise UsageError("the model is on the meta device, without weights: load them first")
+    if isinstance(images, str | Tensor | Image.Image):
+        raise UsageError("predict takes several images: write predict(model, [image])")
     for name, value in (("top", top), ("batch_size", batch_size), ("workers", workers)):
         if type(value) is not int or value < 1:
             raise UsageError(f"{name} must be an integer of at least 1; got {shown(value)}")
-    return _predictions(model.eval(), iter(pictures), top, batch_size, workers)
+    return _predictions(model.eval(), iter(images), top, batch_size, workers)
 
 
 def _predictions(
-    model: ImageModel, pictures: Iterator[Picture], top: int, batch_size: int, workers: int
+    model: ImageModel, images: Iterator[ImageInput], top: int, batch_size: int, workers: int
 ) -> Iterator[Prediction]:
     transform = make_transform(model)
 
-    def read(picture: Picture) -> Tensor | ImageError:
+    def read(image: ImageInput) -> Tensor | ImageError:
         try:
-            values = transform(picture)
+            values = transform(image)
         except ImageError as error:
             return error
         if values.ndim != 3:
-            raise UsageError("one of predict's pictures is several: give them one after the other")
+            raise UsageError(
+                "predict takes single images, one after the other; got a batch as one of them"
+            )
         return values
 
     with ThreadPoolExecutor(workers) as pool:
 
-        def begin() -> list[tuple[Picture, Future[Tensor | ImageError]]]:
-            return [(one, pool.submit(read, one)) for one in islice(pictures, batch_size)]
+        def submit() -> list[tuple[ImageInput, Future[Tensor | ImageError]]]:
+            return [(one, pool.submit(read, one)) for one in islice(images, batch_size)]
 
-        ahead = begin()
+        ahead = submit()
         while ahead:
-            batch, ahead = ahead, begin()
+            batch, ahead = ahead, submit()
             yield from _of_batch(model, [(one, result.result()) for one, result in batch], top)
 
 
 def _of_batch(
-    model: ImageModel, batch: list[tuple[Picture, Tensor | ImageError]], top: int
+    model: ImageModel, batch: list[tuple[ImageInput, Tensor | ImageError]], top: int
 ) -> Iterator[Prediction]:
     inputs = [result for _, result in batch if isinstance(result, Tensor)]
     scores = iter(_scores(model, torch.stack(inputs), top) if inputs else ())
-    for picture, result in batch:
+    for image, result in batch:
         if isinstance(result, ImageError):
-            yield Prediction(picture, (), result)
+            yield Prediction(image, (), result)
             continue
         classes = next(scores)
-        error = f"the model's output for {name_of(picture)} is not finite"
-        yield Prediction(picture, classes, None if classes else WeightsError(error))
+        error = f"the model's output for {name_of(image)} is not finite"
+        yield Prediction(image, classes, None if classes else WeightsError(error))
 
 
 @torch.inference_mode()
 def _scores(model: ImageModel, x: Tensor, top: int) -> list[tuple[ClassScore, ...]]:
-    """The best classes of each picture of (N, C, H, W); none where the output is not finite."""
+    """The most probable classes of images (N, C, H, W); none where the output is not finite."""
     weight = next(model.parameters())
     probabilities = model(x.to(weight.device, weight.dtype)).float().softmax(-1).cpu()
     values, indices = probabilities.topk(min(top, model.num_classes))

@@ -16,7 +16,7 @@ COMMAND = [sys.executable, "-m", "typedvision"]
 
 
 def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
-    """Run a command in this process; what it raises, if not an exit, is raised here."""
+    """Run a command in this process; an exception other than an exit is raised here."""
     return CliRunner().invoke(app, arguments, input=stdin, catch_exceptions=False)
 
 

@@ -26,8 +26,8 @@ from typedvision.errors import ConfigError
         ({"path": "x"}, ("path",)),
         ({"channels": 0}, ("channels",)),
         ({"mean": (0.5, 0.5)}, ("mean",)),
-        ({"channels": 5, "std": (0.5,)}, ("mean",)),
-        ({"channels": 5, "mean": (0.5,)}, ("std",)),
+        ({"channels": 5, "std": (0.5,)}, ("channels",)),
+        ({"channels": 5, "mean": (0.5,)}, ("channels",)),
     ],
 )
 def test_it_is_bounded(options: dict[str, object], path: tuple[str | int, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from typedvision.config.strict_json import MAX_BYTES, MAX_NESTING, nests_within, parse_json
+from typedvision.config.strict_json import MAX_BYTES, MAX_NESTING, _unique, nests_within, parse_json
 from typedvision.errors import SpecError
 
 
@@ -58,3 +58,34 @@ def test_nesting_is_counted() -> None:
     assert nests_within(3, 0)
     assert nests_within([{"a": []}], 3)
     assert not nests_within([{"a": []}], 2)
+
+
+def test_what_holds_itself_nests_without_end() -> None:
+    endless: list[object] = []
+    endless += [endless, endless]
+    assert not nests_within(endless, MAX_NESTING)
+    shared: list[object] = []
+    for _ in range(MAX_NESTING - 1):
+        shared = [shared, shared]
+    assert nests_within(shared, MAX_NESTING)
+
+
+class Counted(str):
+    """A key that counts how often keys are compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_a_key_twice_is_found_in_one_pass() -> None:
+    Counted.compared = 0
+    pairs: list[tuple[str, object]] = [(Counted(f"k{number}"), 1) for number in range(20_000)]
+    with pytest.raises(SpecError, match="has the key 'k19999' twice"):
+        _unique([*pairs, (Counted("k19999"), 2)])
+    assert Counted.compared < 100

@@ -29,7 +29,7 @@ def test_its_levels_make_the_whole(small: ModelConfig) -> None:
     assert summary.parameters == sum(parameter.numel() for parameter in bare.parameters())
     features = small.features()
     *before, last = summary.levels
-    assert len(before) - len(features) in (0, 1)  # a stem, where the levels begin behind one
+    assert len(before) - len(features) in (0, 1)  # a stem, where the levels come after one
     for level, feature in zip(before[-len(features) :], features, strict=True):
         steps = (-(-height // feature.stride), -(-width // feature.stride))
         assert (level.name, level.channels, level.size) == (feature.name, feature.channels, steps)

@@ -27,7 +27,7 @@ _CHECKER = doctest.OutputChecker()
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, its text, and the line of the page where that begins."""
+    """A fenced block: its language, its text, and the line of the page where that starts."""
 
     language: str
     text: str

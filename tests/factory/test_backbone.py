@@ -134,11 +134,13 @@ def test_its_own_state_dict_loads_into_it(
     assert all(map(torch.equal, other(x), backbone(x)))
 
 
-def test_a_skeleton_is_given_its_weights(saved: Path, backbone: tv.Backbone[tv.ImageModel]) -> None:
-    skeleton = tv.create_backbone(backbone.spec, device="meta")
-    tv.load_weights(skeleton, saved)
+def test_a_backbone_on_the_meta_device_is_given_its_weights(
+    saved: Path, backbone: tv.Backbone[tv.ImageModel]
+) -> None:
+    unloaded = tv.create_backbone(backbone.spec, device="meta")
+    tv.load_weights(unloaded, saved)
     x = torch.rand(1, 3, 64, 64)
-    assert all(map(torch.equal, skeleton.eval()(x), backbone(x)))
+    assert all(map(torch.equal, unloaded.eval()(x), backbone(x)))
 
 
 @pytest.mark.parametrize(

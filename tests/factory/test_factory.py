@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
 import typedvision as tv
 from tests.toys import Toy, ToyConfig, declare
+from typedvision.config.weights import PublishedWeights
+from typedvision.registry import family as registry_family
 
 
 @pytest.fixture(autouse=True)
@@ -150,14 +154,39 @@ def test_a_family_is_found_by_its_key_or_a_variant() -> None:
         tv.accepts("nothing", "width")
 
 
+def test_one_call_makes_one_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A valid config is known to be valid, its plan is kept, and one row of weights is read."""
+    calls: Counter[str] = Counter()
+    registry_family._weights.cache_clear()
+
+    def count(owner: type, name: str, what: str) -> None:
+        method = getattr(owner, name)
+
+        def counted(*arguments: object, **keywords: object) -> object:
+            calls[what] += 1
+            return method(*arguments, **keywords)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    config = tv.family("resnet50").config_type()
+    plans = config.plan.cache_info().misses
+    count(config, "conflicts", "config checked")
+    count(tv.ModelSpec, "conflicts", "spec made")
+    count(PublishedWeights, "conflicts", "weights read")
+    model = tv.create_model("resnet50.a1_in1k", device="meta", num_classes=987)
+    assert model.spec.tag == "a1_in1k"
+    assert calls == {"config checked": 1, "spec made": 1, "weights read": 1}
+    assert config.plan.cache_info().misses == plans + 1
+
+
 def test_a_copy_of_a_model_knows_its_spec() -> None:
     model = tv.create_model("toy_wide", num_classes=3)
     assert tv.create_model(model.spec).spec == model.spec
 
 
-def test_a_model_that_no_family_built_has_no_spec() -> None:
-    with pytest.raises(tv.UsageError, match="this Toy was not built by its family"):
-        _ = Toy(ToyConfig()).spec
+def test_a_model_that_was_built_by_hand_has_the_spec_of_its_config() -> None:
+    config = ToyConfig(width=3)
+    assert Toy(config).spec == tv.ModelSpec.from_config(config)
 
 
 def test_models_are_listed_by_what_they_can_do() -> None:
@@ -176,7 +205,11 @@ def test_models_are_listed_by_what_they_can_do() -> None:
     [
         ("seed", "x", "seed must be an integer; got 'x'"),
         ("seed", True, "seed must be an integer; got True"),
-        ("limits", None, r"limits are written Limits\(params=...\); got None"),
+        ("limits", None, r"limits must be Limits\(params=...\); got None"),
+        ("pretrained", 1, "pretrained must be a bool, or the tag of published weights; got 1"),
+        ("checkpoint_path", 3, "checkpoint_path must be a path; got 3"),
+        ("cache_dir", b"x", "cache_dir must be a path; got b'x'"),
+        ("offline", None, "offline must be a bool; got None"),
         ("device", "cudda", "device must name one of PyTorch's"),
         ("dtype", "float16", "dtype must be a floating-point type"),
         ("dtype", torch.int64, "dtype must be a floating-point type"),
@@ -199,6 +232,18 @@ def test_what_is_no_name_is_told(ask: Callable[[object], object]) -> None:
 def test_a_file_is_no_name(file: str) -> None:
     with pytest.raises(tv.UsageError, match="is a file, not a name: load_model reads a checkpoint"):
         tv.create_model(file)
+
+
+def test_an_old_way_to_name_the_hub_leads_to_ours() -> None:
+    with pytest.raises(tv.UnknownNameError, match="did you mean 'hf-hub:owner/name'") as caught:
+        tv.create_model("hf_hub:owner/name")
+    assert caught.value.problems[0].suggestions == ("hf-hub:owner/name",)
+
+
+def test_a_checkpoint_is_opened_before_anything_is_built(tmp_path: Path) -> None:
+    too_small = tv.Limits(params=1)
+    with pytest.raises(tv.WeightsError, match="nothing"):
+        tv.create_model("toy_small", checkpoint_path=tmp_path / "nothing", limits=too_small)
 
 
 def test_the_peers_keywords_lead_to_the_call_that_does_it_here() -> None:

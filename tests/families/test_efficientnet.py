@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.fx
 import torch.nn.functional as F
 
 import typedvision as tv
-from typedvision.architecture.mobile_model import CondConv2d, MixedConv2d
-from typedvision.config.mobile_blocks import Blocks, PrunedBlock
+from tests.conflicts import conflict
+from typedvision.config.mobile.rows import Blocks, PrunedBlock
 from typedvision.families.efficientnet.config import EfficientNetConfig
 from typedvision.families.efficientnet.model import EfficientNet
+from typedvision.layers.cond_conv import CondConv2d
 from typedvision.layers.conv import conv2d
+from typedvision.layers.mixed_conv import MixedConv2d
 from typedvision.layers.norm_act import norm_act
 
 SMALL = EfficientNetConfig(
@@ -84,20 +87,21 @@ OPTIONS = [
         {"block_args": (Blocks(block="mbconv", out_chs=8, num_experts=2),), "aa_layer": "avg"},
         "aa_layer",
     ),
+    (
+        {"block_args": (Blocks(block="separable", out_chs=8, s2d=True),), "output_stride": 2},
+        "output_stride",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("options", "field"), OPTIONS)
 def test_options_that_exclude_each_other(options: dict[str, object], field: str) -> None:
-    with pytest.raises(tv.ConfigError) as caught:
-        SMALL.replace(**options)
-    (problem,) = caught.value.problems
-    assert (problem.kind, problem.path) == ("conflict", (field,))
+    assert f"'{field}'" in conflict(SMALL, options)
 
 
-def test_one_run_is_a_stage_however_it_is_written() -> None:
-    run = {"block": "mbconv", "out_chs": 16}
-    short, long = SMALL.replace(block_args=[run]), SMALL.replace(block_args=[[run]])
+def test_one_row_is_a_stage_however_it_is_written() -> None:
+    row = {"block": "mbconv", "out_chs": 16}
+    short, long = SMALL.replace(block_args=[row]), SMALL.replace(block_args=[[row]])
     assert short == long
     assert short.block_args == (Blocks(block="mbconv", out_chs=16),)
 
@@ -172,8 +176,40 @@ def test_levels_are_the_last_maps_of_their_resolution() -> None:
     folded = (Blocks(block="separable", out_chs=8, s2d=True), *SMALL.block_args[1:])
     levels = SMALL.replace(block_args=folded).features()
     assert [(level.channels, level.stride, level.name) for level in levels] == [
-        (8, 2, "bn1"), (32, 4, "blocks.0"), (16, 8, "blocks.1"), (24, 16, "blocks.2"),
+        (8, 2, "act1"), (32, 4, "blocks.0"), (16, 8, "blocks.1"), (24, 16, "blocks.2"),
     ]  # fmt: skip
+
+
+def test_every_module_on_the_way_is_called() -> None:
+    model = efficientnet(SMALL)
+    called: list[str] = []
+    for path in ("bn1", "act1", "blocks", "blocks.2", "blocks.2.1", "blocks.2.1.act2"):
+        model.get_submodule(path).register_forward_hook(lambda *_, path=path: called.append(path))
+    model(torch.randn(1, 1, 32, 32, dtype=torch.float64))
+    assert called == ["bn1", "act1", "blocks.2.1.act2", "blocks.2.1", "blocks.2", "blocks"]
+
+
+def test_a_stage_can_be_replaced_by_its_compiled_self() -> None:
+    model = efficientnet(SMALL)
+    x = torch.randn(1, 1, 32, 32, dtype=torch.float64)
+    expected = model(x)
+    model.blocks[1] = torch.compile(model.blocks[1], backend="eager")
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_normalisations_are_pytorchs_own() -> None:
+    named = efficientnet(SMALL).named_modules()
+    norms = {type(module) for path, module in named if path.rpartition(".")[2].startswith("bn")}
+    assert norms == {torch.nn.BatchNorm2d, torch.nn.Identity}
+
+
+@pytest.mark.parametrize("pad_type", ["", "same"])
+def test_a_traced_graph_takes_any_size(pad_type: str) -> None:
+    model = efficientnet(SMALL.replace(pad_type=pad_type))
+    graph = torch.fx.symbolic_trace(model)
+    for size in (32, 45):
+        x = torch.randn(2, 1, size, size, dtype=torch.float64)
+        torch.testing.assert_close(graph(x), model(x))
 
 
 @pytest.mark.parametrize("size", [7, 8, 9])
@@ -216,7 +252,7 @@ def test_mixed_kernels_share_the_channels() -> None:
 
 
 def test_evonorm_divides_by_the_deviation_of_the_group() -> None:
-    norm = norm_act("evonorms0", 8, "silu", group_size=4)
+    norm, _ = norm_act("evonorms0", 8, "silu", group_size=4)
     norm.load_state_dict({"weight": torch.ones(8), "bias": torch.zeros(8), "v": torch.ones(8)})
     x = torch.randn(2, 8, 5, 5)
     deviation = x[0, 4:].std(correction=0)

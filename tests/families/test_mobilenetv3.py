@@ -7,15 +7,12 @@ import torch
 from torch import Tensor, nn
 
 import typedvision as tv
-from typedvision.architecture.mobile_model import Attention2d, MultiQueryAttention2d
-from typedvision.config.mobile_blocks import (
-    AttentionBlocks,
-    Blocks,
-    SqueezeExcite,
-    UniversalBlocks,
-)
+from tests.conflicts import conflict
+from typedvision.config.mobile.rows import AttentionBlocks, Blocks, UniversalBlocks
+from typedvision.config.mobile.squeeze_excite import SqueezeExcite
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.families.mobilenetv3.model import MobileNetV3
+from typedvision.layers.mobile_attention import Attention2d, MultiQueryAttention2d
 
 SMALL = MobileNetV3Config(
     block_args=(
@@ -89,10 +86,7 @@ OPTIONS = [
 
 @pytest.mark.parametrize(("options", "field"), OPTIONS)
 def test_options_that_exclude_each_other(options: dict[str, object], field: str) -> None:
-    with pytest.raises(tv.ConfigError) as caught:
-        SMALL.replace(**options)
-    (problem,) = caught.value.problems
-    assert (problem.kind, problem.path) == ("conflict", (field,))
+    assert f"'{field}'" in conflict(SMALL, options)
 
 
 WRONG = [
@@ -184,7 +178,7 @@ def test_squeezing_counts_from_what_it_is_told() -> None:
     assert squeezed(se_layer=SqueezeExcite(rd_divisor=8, rd_round_limit=0.0)) == 8
 
 
-def test_branches_begin_scaled() -> None:
+def test_branches_are_scaled_at_first() -> None:
     model = mobilenet(SMALL.replace(layer_scale_init_value=0.5))
     scales = [value for key, value in model.named_parameters() if key.endswith("gamma")]
     assert [len(scale) for scale in scales] == [16, 16, 24, 24]
@@ -201,7 +195,7 @@ def test_the_head_convolves_what_was_pooled() -> None:
     assert unpooled.forward_head(x).shape == (2, 32, 3, 3)
 
 
-def test_another_width_of_the_pooled_begins_the_head_anew() -> None:
+def test_another_width_of_the_pooled_reinitialises_the_head() -> None:
     model = mobilenet(SMALL)
     learned = model.conv_head
     model.reset_classifier(3, "max")

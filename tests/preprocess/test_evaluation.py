@@ -1,4 +1,4 @@
-"""The evaluation transform gives timm's numbers, however the picture comes."""
+"""The evaluation transform gives timm's numbers, however the image comes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch import Tensor
 
 import typedvision as tv
 from tests.contract.filling import fingerprint
-from tests.preprocess.pictures import colours, image
+from tests.preprocess.images import colours, sample_image
 
 ROWS = json.loads(Path(__file__).with_name("golden.json").read_text("utf-8"))
 
 
 def spec_of(row: dict[str, dict[str, object]]) -> tv.ImageSpec:
-    return tv.ImageSpec.from_options(row["image"])
+    return tv.ImageSpec.from_options(row["image_spec"])
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['tag']}-{row['picture']}")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['tag']}-{row['image_size']}")
 def test_the_numbers_are_those_of_timm(row: dict) -> None:
-    picture = image(*row["picture"])
+    image = sample_image(*row["image_size"])
     found = fingerprint(
-        tv.make_transform(spec_of(row))(picture.convert("L") if row["grey"] else picture)
+        tv.make_transform(spec_of(row))(image.convert("L") if row["grey"] else image)
     )
     wanted = row["timm"]
     assert found["shape"] == wanted["shape"]
@@ -40,23 +40,23 @@ def test_the_golden_numbers_are_of_every_kind() -> None:
     assert {kind for _, kind in kinds} == {"bicubic", "bilinear"}
 
 
-def test_a_picture_is_the_same_in_every_form(tmp_path: Path) -> None:
-    picture, transform = image(90, 60), tv.make_transform("test_resnet.r160_in1k")
-    path = tmp_path / "picture.png"
-    picture.save(path)
-    wanted = transform(picture)
+def test_an_image_is_the_same_in_every_form(tmp_path: Path) -> None:
+    image, transform = sample_image(90, 60), tv.make_transform("test_resnet.r160_in1k")
+    path = tmp_path / "image.png"
+    image.save(path)
+    wanted = transform(image)
     assert wanted.shape == (3, 160, 160)
     assert wanted.dtype == torch.float32
     for other in (path, str(path), colours(90, 60)):
         assert torch.equal(transform(other), wanted)
 
 
-def test_a_batch_is_its_pictures() -> None:
+def test_a_batch_is_its_images() -> None:
     transform = tv.make_transform("test_resnet")
-    pictures = [image(90, 60), image(50, 80)]
-    wanted = torch.stack([transform(picture) for picture in pictures])
-    assert torch.equal(transform(pictures), wanted)
-    assert torch.equal(transform(tuple(pictures)), wanted)
+    images = [sample_image(90, 60), sample_image(50, 80)]
+    wanted = torch.stack([transform(image) for image in images])
+    assert torch.equal(transform(images), wanted)
+    assert torch.equal(transform(tuple(images)), wanted)
     tensors = torch.stack([colours(90, 60), colours(90, 60).flip(-1)])
     assert torch.equal(transform(tensors), transform(list(tensors)))
     assert transform([]).shape == (0, 3, 160, 160)
@@ -64,14 +64,14 @@ def test_a_batch_is_its_pictures() -> None:
 
 
 def test_an_error_says_where_in_the_batch() -> None:
-    with pytest.raises(tv.ImageError, match=r"'no\.jpg' does not exist \(picture 1 of the batch\)"):
-        tv.make_transform("test_resnet")([image(8, 8), "no.jpg"])
+    with pytest.raises(tv.ImageError, match=r"'no\.jpg' does not exist \(image 1 of the batch\)"):
+        tv.make_transform("test_resnet")([sample_image(8, 8), "no.jpg"])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_grey_and_colour_become_what_the_model_takes(channels: int) -> None:
     transform = tv.make_transform(tv.specify("test_resnet", in_chans=channels))
-    colour = image(90, 60)
+    colour = sample_image(90, 60)
     grey = colour.convert("L")
     assert transform(colour).shape == (channels, 160, 160)
     as_colour = colour if channels == 3 else grey
@@ -88,7 +88,7 @@ def test_other_channels_come_as_tensors() -> None:
     grey = tv.make_transform(spec.image.for_channels(1))
     wanted = torch.cat([grey(plane[None]) for plane in planes])
     assert torch.equal(transform(planes), wanted)
-    for wrong in (image(9, 9), planes[:4], planes[:1]):
+    for wrong in (sample_image(9, 9), planes[:4], planes[:1]):
         with pytest.raises(tv.ImageError, match="the model takes 5"):
             transform(wrong)
     with pytest.raises(tv.ImageError, match="has 4 channels; the model takes 3"):
@@ -113,7 +113,7 @@ def test_every_way_of_naming_a_model_gives_the_same() -> None:
 
 def test_one_value_serves_every_channel_of_the_config() -> None:
     spec = tv.specify("test_resnet").replace(image=tv.ImageSpec(mean=(0.5,), std=(0.5,)))
-    assert tv.make_transform(spec)(image(9, 9)).shape == (3, 224, 224)
+    assert tv.make_transform(spec)(sample_image(9, 9)).shape == (3, 224, 224)
 
 
 @pytest.mark.parametrize("given", [3, None, tv.Limits(), "test_resnet"])
@@ -129,14 +129,14 @@ def test_what_is_no_model_is_refused(given: object) -> None:
 @pytest.mark.parametrize("transform", [tv.EvaluationTransform, tv.TrainingTransform])
 def test_a_field_of_another_kind_is_refused(transform: Callable[..., object]) -> None:
     spec = tv.specify("test_resnet")
-    with pytest.raises(tv.UsageError, match="image must be an ImageSpec"):
+    with pytest.raises(tv.UsageError, match="image_spec must be an ImageSpec"):
         transform(spec)
     for limit in (0, True, None, 1e6):
         with pytest.raises(tv.UsageError, match="max_pixels must be an integer of at least 1"):
             transform(spec.image, max_pixels=limit)
 
 
-NO_PICTURES = {
+NO_IMAGES = {
     "a number": 3,
     "bytes": b"ab",
     "floats": torch.zeros(3, 8, 8),
@@ -146,15 +146,17 @@ NO_PICTURES = {
 }
 
 
-@pytest.mark.parametrize("given", NO_PICTURES.values(), ids=NO_PICTURES)
-def test_what_is_no_picture_is_refused(given: Tensor) -> None:
-    with pytest.raises(tv.UsageError, match="picture"):
+@pytest.mark.parametrize("given", NO_IMAGES.values(), ids=NO_IMAGES)
+def test_what_is_no_image_is_refused(given: Tensor) -> None:
+    with pytest.raises(tv.UsageError, match="image"):
         tv.make_transform("test_resnet")(given)
 
 
 def test_it_says_what_it_does_and_travels() -> None:
     transform = tv.make_transform("test_resnet")
-    assert repr(transform).startswith("EvaluationTransform(image=ImageSpec(size=(160, 160), mean=")
+    assert repr(transform).startswith(
+        "EvaluationTransform(image_spec=ImageSpec(size=(160, 160), mean="
+    )
     assert pickle.loads(pickle.dumps(transform)) == transform
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 import typedvision as tv
-from tests.preprocess.pictures import colours, image
+from tests.preprocess.images import colours, sample_image
 
 SPEC = tv.ImageSpec(size=(24, 32), mean=(0.0,), std=(1.0,), channels=3, interpolation="bilinear")
 
@@ -86,15 +86,15 @@ def test_values_are_normalised_and_in_range() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (2, 3)])
 @pytest.mark.parametrize("channels", [1, 3, 5])
-def test_any_picture_will_do(size: tuple[int, int], channels: int) -> None:
+def test_any_image_will_do(size: tuple[int, int], channels: int) -> None:
     transform = tv.make_transform(SPEC.for_channels(channels), training=True, seed=0)
-    picture = torch.full((channels, *size), 255, dtype=torch.uint8)
-    assert torch.equal(transform(picture), torch.ones(channels, 24, 32))
+    image = torch.full((channels, *size), 255, dtype=torch.uint8)
+    assert torch.equal(transform(image), torch.ones(channels, 24, 32))
 
 
-def test_batches_and_pictures_of_pillow() -> None:
+def test_batches_and_images_of_pillow() -> None:
     one, other = (tv.make_transform(SPEC, training=True, seed=3) for _ in range(2))
-    batch = one([image(90, 60), colours(90, 60)])
+    batch = one([sample_image(90, 60), colours(90, 60)])
     assert torch.equal(batch, several(other, 2))
 
 
@@ -119,8 +119,8 @@ def test_what_makes_no_sense_is_refused(options: dict) -> None:
         tv.TrainingTransform(SPEC, **options)
 
 
-class Pictures(Dataset[Tensor]):
-    """The same picture, as often as a transform is asked for it."""
+class Repeated(Dataset[Tensor]):
+    """Transforms of one image."""
 
     def __init__(self, transform: tv.TrainingTransform) -> None:
         self.transform = transform
@@ -133,9 +133,9 @@ class Pictures(Dataset[Tensor]):
 
 
 def epochs() -> list[float]:
-    """What a loader with two workers gives in two epochs, one number a picture."""
+    """The sums of the images that a loader with two workers gives in two epochs."""
     loader = DataLoader(
-        Pictures(tv.make_transform(SPEC, training=True, seed=3)),
+        Repeated(tv.make_transform(SPEC, training=True, seed=3)),
         num_workers=2,
         generator=torch.Generator().manual_seed(0),
     )

@@ -116,7 +116,7 @@ def test_an_error_lists_the_choices() -> None:
     (problem,) = caught.value.problems
     assert problem.allowed == (0, 1, 2, 3, 4)
     assert problem.message == (
-        "'out_indices' has 7, -9, which 'model' does not have: "
+        "'out_indices' has 7, -9, which the model does not have: "
         "choose from 0 ('act1') to 4 ('layer4')"
     )
 

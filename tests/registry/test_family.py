@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import types
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ import torch
 import typedvision as tv
 from tests.toys import OtherConfig, Toy, ToyConfig, declare
 from typedvision.config.base import ModelConfig
+from typedvision.registry import family as declaration
 from typedvision.registry.family import RESERVED_OPTIONS, ModelFamily, registered
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -117,15 +121,14 @@ def test_everything_that_is_broken_is_said_at_once() -> None:
 
 
 def test_a_family_is_no_object() -> None:
-    with pytest.raises(tv.UsageError, match=r"write ToyFamily\.build\(config\)"):
+    with pytest.raises(tv.UsageError, match=r"ToyFamily is not instantiated: write create_model"):
         declare()()
 
 
-def test_build_gives_a_skeleton() -> None:
-    family = declare()
-    model = family.build(ToyConfig(width=3))
+def test_build_gives_modules_that_know_their_config() -> None:
+    model = declare().build(ToyConfig(width=3))
     assert type(model) is Toy
-    assert model.stem.weight.is_meta
+    assert model.stem.weight.shape == (3, 3, 1, 1)
     assert model.spec == tv.ModelSpec.from_config(ToyConfig(width=3))
 
 
@@ -165,18 +168,9 @@ def test_build_takes_its_own_class_only(config: object) -> None:
 
 
 def test_build_must_make_a_model() -> None:
-    family = declare(build=classmethod(lambda cls, cfg: torch.nn.Linear(1, 1)))
+    declare(build=classmethod(lambda cls, cfg: torch.nn.Linear(1, 1)))
     with pytest.raises(tv.DeclarationError, match="must return an ImageModel; got Linear"):
-        family.build(ToyConfig())
-
-
-def test_create_gives_an_initialised_model() -> None:
-    model = declare().create("toy_small", seed=0, num_classes=3)
-    assert model(torch.zeros(2, 3, 8, 8)).shape == (2, 3)
-    assert model.steps.item() == 0
-    assert model.spec == tv.specify("toy_small", num_classes=3)
-    with pytest.raises(tv.UnknownNameError, match="no variant 'resnet18' of 'toy'"):
-        declare().create("resnet18")
+        tv.create_model(ToyConfig())
 
 
 def test_configure_knows_the_familys_own_variants_only() -> None:
@@ -185,6 +179,40 @@ def test_configure_knows_the_familys_own_variants_only() -> None:
     with pytest.raises(tv.UnknownNameError, match="did you mean 'toy_small'") as caught:
         family.configure("toy_smal")
     assert caught.value.problems[0].suggestions == ("toy_small",)
+
+
+def publish(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Put a `weights.json` beside the module of the toy family, which is not imported."""
+    (folder / "weights.json").write_text(text, "utf-8")
+    module = types.ModuleType("elsewhere.toy.family")
+    module.__file__ = str(folder / "family.py")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    declaration._weights_file.cache_clear()
+
+
+WEIGHTS = """{"toy_small": {"default": "b", "aliases": {"toy_old": "a"}, "tags": {
+    "a": {"num_classes": 10}, "b": {"num_classes": 20}, "broken": {"num_clases": 3}}}}"""
+
+
+def test_names_of_weights_are_read_without_their_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, monkeypatch, WEIGHTS)
+    toy = declare()
+    assert toy.tags("toy_small") == ("b", "a", "broken")
+    assert toy.aliases() == {"toy_old": "toy_small.a"}
+    assert [toy.weights("toy_small", tag).num_classes for tag in (None, "a")] == [20, 10]
+    with pytest.raises(tv.ConfigError, match="did you mean 'num_classes'"):
+        toy.weights("toy_small", "broken")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"toy_small": []}', '{"toy_small": {"tag": {}}}'])
+def test_weights_that_cannot_be_read_are_said_by_their_file(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, monkeypatch, text)
+    with pytest.raises(tv.DeclarationError, match=r"weights\.json' cannot be read"):
+        declare().tags("toy_small")
 
 
 def test_without_published_weights_there_are_no_tags() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
@@ -12,6 +13,7 @@ import typedvision as tv
 from tests.toys import ToyConfig, declare
 from typedvision.config.weights import PublishedWeights
 from typedvision.registry import index
+from typedvision.registry.family import registered
 
 pytestmark = pytest.mark.usefixtures("registry")
 
@@ -137,10 +139,63 @@ def test_a_package_that_cannot_be_loaded_harms_nobody_else(
         tv.family("toy")
 
 
-def test_a_name_of_ours_loads_no_guest(plugin: Callable[[str], None]) -> None:
+def declare_by(
+    monkeypatch: pytest.MonkeyPatch, plugin: Callable[[str], None], **lines: object
+) -> None:
+    """Installs a package whose module declares the toy family with other lines."""
+    monkeypatch.setattr(EntryPoint, "load", lambda self: declare(**lines))
+    plugin("elsewhere.toy.family:ToyFamily")
+
+
+def test_a_package_that_exits_harms_nobody_else(
+    plugin: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EntryPoint, "load", lambda self: sys.exit(3))
+    plugin("elsewhere.toy.family:ToyFamily")
+    with pytest.warns(RuntimeWarning, match="cannot be loaded: it exits with 3"):
+        assert "resnet50" in tv.list_models()
+
+
+def test_a_package_that_cannot_be_loaded_is_left_out_of_the_schema(
+    plugin: Callable[[str], None],
+) -> None:
+    plugin("nowhere.toy.family:ToyFamily")
+    with pytest.warns(RuntimeWarning, match="cannot be loaded"):
+        families = tv.ModelSpec.json_schema()["properties"]["family"]["enum"]  # type: ignore[index]
+    assert families == sorted(index.rows())
+
+
+def test_a_package_takes_no_name_of_ours(
+    plugin: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_by(monkeypatch, plugin, variants={"toy": ToyConfig(), "resnet50": ToyConfig()})
+    with pytest.warns(RuntimeWarning, match="takes names of ours"):
+        assert "toy" not in tv.list_models()
+    assert tv.specify("resnet50").family == "resnet"
+    with pytest.raises(tv.DeclarationError) as caught:
+        tv.family("toy")
+    assert "the plug-in 'toy' (elsewhere.toy.family.ToyFamily)" in caught.value.summary
+    (problem,) = caught.value.problems
+    assert problem.where() == "resnet50"
+    assert problem.message == "is a variant of our family 'resnet': give it another name"
+
+
+def test_a_package_takes_no_key_of_ours(
+    plugin: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = tv.family("vgg")
+    monkeypatch.delitem(registered, "vgg")
+    monkeypatch.delitem(sys.modules, ours.__module__)
+    declare_by(monkeypatch, plugin, key="vgg", __module__="elsewhere.vgg.family")
+    with pytest.warns(RuntimeWarning, match="loads no family of that key"):
+        tv.list_models()
+    assert tv.family("vgg").__module__ == ours.__module__
+
+
+def test_a_name_of_ours_loads_no_plugin(plugin: Callable[[str], None]) -> None:
     plugin("no_such_package.toy.family:ToyFamily")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # of the guest that cannot be loaded
+        warnings.simplefilter("error")  # of the plug-in that cannot be loaded
         assert tv.specify("resnet50.a1_in1k").tag == "a1_in1k"
     with pytest.warns(RuntimeWarning, match="cannot be loaded"):
         assert index.aliases()
@@ -162,6 +217,22 @@ def test_near_names_of_every_family_are_suggested() -> None:
         tv.configure("toy-wide")
     with pytest.raises(tv.UnknownNameError, match="no family 'tooy'; did you mean 'toy'"):
         tv.list_models(family="tooy")
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestions"),
+    [
+        ("deit_tiny", ("deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224")),
+        ("Swin-Tiny", ("swin_tiny_patch4_window7_224",)),
+        ("resnet", ("resnet50", "resnet18", "resnet34")),
+    ],
+)
+def test_the_start_of_a_name_leads_to_the_usual_ones(
+    name: str, suggestions: tuple[str, ...]
+) -> None:
+    with pytest.raises(tv.UnknownNameError) as caught:
+        tv.create_model(name)
+    assert caught.value.problems[0].suggestions == suggestions
 
 
 def test_a_config_leads_to_its_family() -> None:

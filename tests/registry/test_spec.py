@@ -141,6 +141,8 @@ def test_fields_that_are_left_out_have_their_defaults() -> None:
         ({"variant": "../toy"}, ("variant", "value")),
         ({"variant": 3}, ("variant", "type")),
         ({"tag": "a1"}, ("tag", "conflict")),
+        ({"variant": "toy_wid"}, ("variant", "conflict")),
+        ({"variant": "toy_wide", "tag": "a1"}, ("tag", "conflict")),
         ({"tag": "a/b", "variant": "toy_wide"}, ("tag", "value")),
         ({"tag": "a\n", "variant": "toy_wide"}, ("tag", "value")),
         ({"image": {"size": [224]}}, ("image.size[1]", "missing")),
@@ -215,6 +217,21 @@ def test_near_names_are_suggested() -> None:
         tv.ModelSpec.from_dict(document(family="tooy", metdata={}))
     suggestions = {one.where(): one.suggestions for one in caught.value.problems}
     assert suggestions == {"family": ("toy",), "metdata": ("metadata",)}
+
+
+def test_a_spec_names_what_its_family_publishes() -> None:
+    resnet = tv.specify("resnet50.a1_in1k")
+    assert tv.ModelSpec.from_json(resnet.to_json()) == resnet
+    for changes, message in (
+        ({"variant": "resnet5o"}, "no variant 'resnet5o' of 'resnet'; did you mean 'resnet50'"),
+        ({"variant": "toy_wide", "tag": None}, "no variant 'toy_wide' of 'resnet'"),
+        ({"tag": "a1_in1"}, "no weights 'a1_in1' of 'resnet50'; did you mean 'a1_in1k'"),
+    ):
+        with pytest.raises(tv.SpecError) as caught:
+            tv.ModelSpec.from_dict(resnet.to_dict() | changes)
+        (problem,) = caught.value.problems
+        assert problem.path == (next(iter(changes)),)
+        assert problem.message.startswith(message)
 
 
 def test_an_option_of_another_family_is_said_to_be_theirs() -> None:

@@ -1,6 +1,6 @@
 """What keeps an editor fast: a call's signature leads a type checker to no class of Pydantic's.
 
-pyright works through Pydantic's base class anew after each edit as soon as a signature names one.
+pyright works through Pydantic's base class again after each edit as soon as a signature names one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def is_model(dotted: str) -> bool:
     module, _, name = dotted.rpartition(".")
     if not module or module == "typedvision._variants":
         return False
-    found = getattr(import_module(module), name, None)  # or the beginning of a longer name
+    found = getattr(import_module(module), name, None)  # or a prefix of a longer name
     return inspect.isclass(found) and issubclass(found, BaseModel)
 
 

@@ -74,7 +74,7 @@ def join(rank: int, store: Path) -> None:
     )
 
 
-def sharded_skeleton(name: str, mesh: DeviceMesh | None = None, **options: object) -> tv.ImageModel:
+def sharded_on_meta(name: str, mesh: DeviceMesh | None = None, **options: object) -> tv.ImageModel:
     model = tv.create_model(name, device="meta", **options)
     mesh = mesh or init_device_mesh("cpu", (WORLD,))
     for child in model.children():
@@ -107,7 +107,7 @@ def assert_same(model: tv.ImageModel, single: tv.ImageModel) -> None:
 
 
 def loads(name: str, folder: Path) -> None:
-    model = sharded_skeleton(name, **OPTIONS[name])
+    model = sharded_on_meta(name, **OPTIONS[name])
     load_weights(model, folder / name)
     assert_same(model, tv.load_model(folder / name))
 
@@ -119,7 +119,7 @@ def test_together_they_have_what_one_loads(ranks: Ranks, folder: Path, name: str
 
 def adapts(name: str, folder: Path) -> None:
     options = OPTIONS[name] | OTHERS[name]
-    model = sharded_skeleton(name, **options)
+    model = sharded_on_meta(name, **options)
     load_weights(model, folder / name, seed=2)
     single = tv.create_model(name, checkpoint_path=folder / name, seed=2, **options)
     assert model.load_report is not None
@@ -133,8 +133,8 @@ def test_adapted_and_new_tensors_are_those_of_one(ranks: Ranks, folder: Path, na
     ranks(adapts, name, folder)
 
 
-def begins(name: str) -> None:
-    model = sharded_skeleton(name, **OPTIONS[name])
+def initialises(name: str) -> None:
+    model = sharded_on_meta(name, **OPTIONS[name])
     model.to_empty(device="cpu")
     model.init_weights(seed=3)
     assert_same(model, tv.create_model(name, seed=3, **OPTIONS[name]))
@@ -142,12 +142,12 @@ def begins(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_seed_gives_the_same_weights_on_any_shard(ranks: Ranks, name: str) -> None:
-    ranks(begins, name)
+    ranks(initialises, name)
 
 
 def converts(folder: Path) -> None:
     name = "test_vit"
-    model = sharded_skeleton(name, **OPTIONS[name], dtype=torch.bfloat16)
+    model = sharded_on_meta(name, **OPTIONS[name], dtype=torch.bfloat16)
     load_weights(model, folder / name)
     assert {tensor.dtype for tensor in model.parameters()} == {torch.bfloat16}
     half = tv.load_model(folder / name, dtype=torch.bfloat16).state_dict()
@@ -155,16 +155,16 @@ def converts(folder: Path) -> None:
         assert torch.equal(part.full_tensor(), half[key]), key
 
 
-def test_the_weights_have_the_type_of_the_skeleton(ranks: Ranks, folder: Path) -> None:
+def test_the_weights_have_the_type_of_the_model(ranks: Ranks, folder: Path) -> None:
     ranks(converts, folder)
 
 
 def reads_its_share(folder: Path) -> None:
     name = "test_vit"
-    model = sharded_skeleton(name, **OPTIONS[name])
+    model = sharded_on_meta(name, **OPTIONS[name])
     checkpoint = inspect(folder / name)
     with Reads(checkpoint) as reads, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load, "inspect", lambda _: checkpoint)
+        patch.setattr(load, "open_checkpoint", lambda _, mmap: checkpoint)
         load_weights(model, folder / name)
     held = sum(part.to_local().nbytes for part in model.state_dict().values())
     assert reads.size == held
@@ -197,7 +197,7 @@ def test_each_reads_its_share_of_the_file(ranks: Ranks, folder: Path) -> None:
 
 def fails_and_loads(folder: Path) -> None:
     name = "test_vit"
-    model = sharded_skeleton(name, **OPTIONS[name])
+    model = sharded_on_meta(name, **OPTIONS[name])
     with pytest.raises(WeightsError):
         load_weights(model, folder / "test_resnet")
     assert all(tensor.is_meta for tensor in model.state_dict().values())
@@ -207,14 +207,14 @@ def fails_and_loads(folder: Path) -> None:
         load_weights(model, folder / name)
 
 
-def test_a_failure_leaves_the_skeleton(ranks: Ranks, folder: Path) -> None:
+def test_a_failure_leaves_the_model_on_meta(ranks: Ranks, folder: Path) -> None:
     ranks(fails_and_loads, folder)
 
 
 def refuses(folder: Path) -> None:
     name = "test_vit"
     mesh = init_device_mesh("cpu", (1, WORLD), mesh_dim_names=("replicate", "shard"))
-    model = sharded_skeleton(name, mesh, **OPTIONS[name])
+    model = sharded_on_meta(name, mesh, **OPTIONS[name])
     with pytest.raises(UsageError, match="a mesh of one dimension"):
         load_weights(model, folder / name)
     assert all(tensor.is_meta for tensor in model.state_dict().values())
@@ -225,7 +225,7 @@ def test_other_meshes_are_refused(ranks: Ranks, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_one_process_loads_a_skeleton_too(folder: Path, name: str) -> None:
+def test_one_process_loads_a_meta_device_model_too(folder: Path, name: str) -> None:
     options = OPTIONS[name] | OTHERS[name]
     model = tv.create_model(name, device="meta", dtype=torch.float64, **options)
     load_weights(model, folder / name, seed=2)
@@ -237,7 +237,7 @@ def test_one_process_loads_a_skeleton_too(folder: Path, name: str) -> None:
     assert all(torch.equal(tensor, state[key]) for key, tensor in single.state_dict().items())
 
 
-def test_what_is_no_skeleton(folder: Path) -> None:
+def test_what_is_no_meta_device_model(folder: Path) -> None:
     with pytest.raises(UsageError, match="this ResNet has weights"):
         load_weights(tv.create_model("test_resnet"), folder / "test_resnet")
     with pytest.raises(UsageError, match="got Linear"):

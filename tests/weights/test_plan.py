@@ -27,7 +27,7 @@ def state(model: tv.ImageModel) -> State:
     return dict(model.state_dict())
 
 
-def test_a_new_classifier_begins_anew(saved: Path, state: State) -> None:
+def test_a_new_classifier_is_initialised(saved: Path, state: State) -> None:
     model = tv.create_model("test_resnet", num_classes=7, checkpoint_path=saved, seed=4)
     report = model.load_report
     assert report is not None

@@ -153,7 +153,7 @@ def test_only_whole_models_are_saved(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     with pytest.raises(UsageError, match="Linear"):
         tv.save_model(nn.Linear(2, 2), path)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="skeleton"):
+    with pytest.raises(UsageError, match="meta device"):
         tv.save_model(tv.create_model("test_resnet", device="meta"), path)
     assert os.listdir(tmp_path) == []
 
@@ -189,9 +189,9 @@ def test_names_of_classes_come_with_their_classifier(tmp_path: Path) -> None:
     tv.save_model(tv.create_model("test_resnet", num_classes=2), path, class_names=names)
     model = tv.create_model("test_resnet", num_classes=2, checkpoint_path=path)
     assert model.spec.class_names == names
-    skeleton = tv.create_model("test_resnet", num_classes=2, device="meta")
-    tv.load_weights(skeleton, path)
-    assert skeleton.spec.class_names == names
+    unloaded = tv.create_model("test_resnet", num_classes=2, device="meta")
+    tv.load_weights(unloaded, path)
+    assert unloaded.spec.class_names == names
     own = tv.specify("test_resnet", num_classes=2).replace(class_names=("oak", "elm"))
     assert tv.create_model(own, checkpoint_path=path).spec == own
     for other in (0, 3):
@@ -211,10 +211,10 @@ def test_a_fresh_classifier_has_no_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", ["1", 1.0, True])
 def test_a_seed_is_an_integer(saved: Path, seed: int) -> None:
-    skeleton = tv.create_model("test_resnet", device="meta")
+    unloaded = tv.create_model("test_resnet", device="meta")
     model = tv.create_model("test_resnet")
     with pytest.raises(UsageError, match="seed must be an integer"):
-        tv.load_weights(skeleton, saved, seed=seed)
+        tv.load_weights(unloaded, saved, seed=seed)
     with pytest.raises(UsageError, match="seed must be an integer"):
         model.reset_classifier(2, seed=seed)
     with pytest.raises(UsageError, match="seed must be an integer"):

@@ -8,7 +8,7 @@ from acme_vision.pebble.model import Pebble
 
 from typedvision import ConfigError, ModelSpec, create_model, list_models
 
-PICTURES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
 def test_the_library_lists_our_models() -> None:
@@ -19,9 +19,9 @@ def test_the_library_lists_our_models() -> None:
 @pytest.mark.parametrize("name", list_models("pebble_*"))
 def test_our_models_run_and_rebuild_from_json(name: str) -> None:
     model = create_model(name, num_classes=5, seed=1)
-    assert model(PICTURES).shape == (2, 5)
+    assert model(IMAGES).shape == (2, 5)
     twin = create_model(ModelSpec.from_json(model.spec.to_json()), seed=1)
-    assert torch.equal(twin(PICTURES), model(PICTURES))
+    assert torch.equal(twin(IMAGES), model(IMAGES))
 
 
 def test_the_typed_door_is_the_same() -> None:

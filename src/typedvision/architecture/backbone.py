@@ -1,4 +1,4 @@
-"""`Backbone`: the feature levels of a model, without what comes after the last of them."""
+"""`Backbone`: the feature levels of a model, without the layers past the last of them."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ ModelT_co = TypeVar("ModelT_co", bound=ImageModel, covariant=True)
 
 
 class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
-    """Images in, feature levels out.
+    """A model that takes images and returns feature levels.
 
-    Made by `create_backbone`. `model` is the model that was cut: its tensors have the checkpoint's
-    keys, and without what was `left_out` it cannot classify any more.
+    `create_backbone` makes it. `model` is the model without the layers past the last level: its
+    tensors have the checkpoint's keys, and it cannot classify any more.
 
     Args:
-        model: a skeleton; it loses its layers past the last level.
-        spec: which levels of it.
+        model: a meta-device model; its layers past the last level are removed.
+        spec: the levels, and their layout.
     """
 
     out_indices: tuple[int, ...]
-    """The levels, as positions among `model.feature_info`."""
+    """The levels, as indices into `model.feature_info`."""
     output_fmt: OutputFormat
     """Layout of each level."""
 
@@ -47,12 +47,12 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
 
     @property
     def levels(self) -> tuple[FeatureSpec, ...]:
-        """What is known of each level, in the order in which they come out."""
+        """Name, channels and stride of each level, in the order of the output."""
         return tuple(self.model.feature_info[index] for index in self.out_indices)
 
     @property
     def spec(self) -> BackboneSpec:
-        """The document that rebuilds this backbone; it follows the model's."""
+        """The document that rebuilds this backbone; it follows the spec of `model`."""
         return BackboneSpec(
             model=self.model.spec, out_indices=self.out_indices, output_fmt=self.output_fmt
         )
@@ -63,7 +63,11 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
         return self.model.load_report
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """The levels of images (N, C, H, W), in the order and the layout that were asked for."""
+        """Compute the levels of images (N, C, H, W), in the order of `out_indices`.
+
+        Returns:
+            Each level as (N, C, h, w), (N, h, w, C) or (N, L, C), by `output_fmt`.
+        """
         found = self.model.forward_intermediates(
             x,
             self.out_indices,
@@ -78,15 +82,15 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
     if TYPE_CHECKING:  # PyTorch's own returns Any
 
         def __call__(self, x: Tensor) -> list[Tensor]:
-            """`forward`, with the hooks."""
+            """Compute the levels of images (N, C, H, W): `forward`, with its hooks."""
             ...
 
     def freeze(self, until: str | int) -> None:
-        """Keep the first layers as they are: `ImageModel.freeze` of `model`."""
+        """Freeze the first layers: `ImageModel.freeze` of `model`, which explains `until`."""
         self.model.freeze(until)
 
     def unfreeze(self) -> None:
-        """Train what was frozen."""
+        """Train all layers again: the opposite of `freeze`."""
         self.model.unfreeze()
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
@@ -95,7 +99,7 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
 
 
 def _cut(model: nn.Module, last: str) -> tuple[str, ...]:
-    """Take away what stands after the module at `last`; say what that was."""
+    """Remove the modules after the one at `last`; return their paths."""
     _, after = divide(model, last)
     for path in after:
         above, _, name = path.rpartition(".")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_module_registration_hook
 from torch.overrides import TorchFunctionMode
 
 from typedvision.architecture.backbone import Backbone
@@ -24,7 +28,7 @@ def build_model(spec: ModelSpec, limits: Limits) -> ImageModel:
         LimitError: the model is larger than `limits`.
         DeclarationError: the family's `build` gave something else than an `ImageModel`.
     """
-    model = _built(spec)
+    model = _built(spec, limits)
     _check_size(model, spec.subject, limits)
     return model
 
@@ -36,7 +40,7 @@ def build_backbone(spec: BackboneSpec, limits: Limits) -> Backbone[ImageModel]:
         LimitError: what is kept of the model is larger than `limits`.
         DeclarationError: the family's `build` gave something else than an `ImageModel`.
     """
-    backbone = Backbone(_built(spec.model), spec)
+    backbone = Backbone(_built(spec.model, limits), spec)
     _check_size(backbone, spec.model.subject, limits)
     return backbone
 
@@ -64,16 +68,22 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
     """The device that a caller names; PyTorch's default where they name none.
 
     Raises:
-        UsageError: there is no such device.
+        UsageError: there is no such device here.
     """
     if device is None:
         return torch.get_default_device()
     try:
-        return torch.device(device)
+        found = torch.device(device)
     except (RuntimeError, TypeError):
         raise UsageError(
             f"device must name one of PyTorch's, such as 'cpu' or 'cuda:0'; got {shown(device)}"
         ) from None
+    try:
+        torch.empty(0, device=found)
+    except Exception as error:  # each backend has its own
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UsageError(f"device '{found}' cannot be used here: {reason}") from None
+    return found
 
 
 def check_dtype(dtype: object) -> None:
@@ -110,9 +120,12 @@ class _NothingToFill(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _built(spec: ModelSpec) -> ImageModel:
-    with torch.device("meta"), _NothingToFill():
-        model = index.family(spec.family).build(spec.config)
+def _built(spec: ModelSpec, limits: Limits) -> ImageModel:
+    if not isinstance(limits, Limits):
+        raise UsageError(f"limits must be Limits(params=...); got {shown(limits)}")
+    family = index.family(spec.family)
+    with torch.device("meta"), _NothingToFill(), _counted(spec.subject, limits):
+        model = family.build(spec.config)
     if not isinstance(model, ImageModel):
         raise DeclarationError(
             f"build of family '{spec.family}' must return an ImageModel; got {type(model).__name__}"
@@ -121,11 +134,64 @@ def _built(spec: ModelSpec) -> ImageModel:
     return model
 
 
+class _Making(threading.local):
+    """The model that this thread is making: how many modules it may still have."""
+
+    left: int | None = None
+
+
+_making = _Making()
+
+
+class _TooMany(Exception):
+    """More modules than the limits allow."""
+
+
+@contextmanager
+def _counted(name: str, limits: Limits) -> Iterator[None]:
+    """Stop the making of a model as soon as it has more modules than the limits allow."""
+    _watch_modules()
+    outer, _making.left = _making.left, limits.modules - 1  # the model itself stands in no other
+    try:
+        yield
+    except _TooMany:
+        raise _too_large(name, [_excess("modules", limits.modules, name, "more")]) from None
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        raise _too_large(name, [_excess("bytes", limits.bytes, name, "2**63 or more")]) from None
+    finally:
+        _making.left = outer
+
+
+@cache
+def _watch_modules() -> None:
+    """Have PyTorch tell of each module that is set into another; it asks for this once, since its
+    table of hooks must not change while another thread makes modules."""
+    register_module_module_registration_hook(_one_more)
+
+
+def _one_more(module: nn.Module, name: str, child: nn.Module | None) -> None:
+    if _making.left is not None and child is not None:
+        _making.left -= 1
+        if _making.left < 0:
+            raise _TooMany
+
+
 def _check_size(module: nn.Module, name: str, limits: Limits) -> None:
-    if not isinstance(limits, Limits):
-        raise UsageError(f"limits are written Limits(params=...); got {shown(limits)}")
-    count = sum(parameter.numel() for parameter in module.parameters())
-    if count > limits.params:
-        message = f"must be at most {limits.params:,}; '{name}' has {count:,}"
-        problem = Problem(("params",), "range", message, count)
-        raise LimitError(f"'{name}' is larger than the limits allow", [problem])
+    params = sum(parameter.numel() for parameter in module.parameters())
+    tensors = [*module.parameters(), *module.buffers()]
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    rows = [("params", limits.params, params), ("bytes", limits.bytes, size)]
+    problems = [_excess(what, most, name, count) for what, most, count in rows if count > most]
+    if problems:
+        raise _too_large(name, problems)
+
+
+def _excess(what: str, most: int, name: str, count: int | str) -> Problem:
+    has = f"{count:,}" if isinstance(count, int) else count
+    return Problem((what,), "range", f"must be at most {most:,}; '{name}' has {has}", count)
+
+
+def _too_large(name: str, problems: list[Problem]) -> LimitError:
+    return LimitError(f"'{name}' is larger than the limits allow", problems)

@@ -1,4 +1,4 @@
-"""Parameters in groups for an optimizer: by layer, and by whether weight decay applies."""
+"""Group the parameters of a model for an optimizer, by layer and by weight decay."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from typing import Any
 from torch import nn
 
 from typedvision.architecture.backbone import Backbone
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.errors import UsageError, shown
 
-_LIKE_PREVIOUS = 99_999
-"""Ends the order of parameters that belong to the layer before them: the last normalisation."""
-
-_Order = tuple[float, ...]
+_SortKey = tuple[float, ...]
 
 
 def parameter_groups(
@@ -27,18 +24,18 @@ def parameter_groups(
     layer_decay: float = 1.0,
     coarse: bool = False,
 ) -> list[dict[str, Any]]:  # Any: torch.optim asks for it
-    """The parameters of a model that are trained, in groups for `torch.optim`.
+    """Group the trained parameters of a model for `torch.optim`.
 
-    Weight decay leaves alone biases, the other parameters of one dimension, and those of
-    `model.no_weight_decay()`. The layers are those of `model.group_matcher()`.
+    Weight decay does not apply to biases, to other parameters of one dimension, and to those that
+    `model.no_weight_decay()` names. The layers are those of `model.group_matcher()`.
 
     Args:
         model: the model or the backbone.
         lr: learning rate of the last layer.
-        weight_decay: weight decay where it applies.
-        layer_decay: learning rate of a layer, as a share of the next one's (BEiT,
-            https://arxiv.org/abs/2106.08254, appendix); 1 for the same in all.
-        coarse: layers are stages instead of blocks.
+        weight_decay: weight decay of the parameters to which it applies.
+        layer_decay: ratio of the learning rate of a layer to that of the next (BEiT,
+            https://arxiv.org/abs/2106.08254, appendix), in (0, 1]; 1 for equal rates.
+        coarse: whether layers are stages instead of blocks.
 
     Returns:
         The groups from the input to the output, each with `params`, `lr` and `weight_decay`.
@@ -81,30 +78,31 @@ def _is_number(value: object) -> bool:
 
 
 def layer_numbers(keys: Iterable[str], matcher: Mapping[str, object]) -> dict[str, int]:
-    """The layer of each parameter, counted from the input.
+    """Number the layer of each parameter, counted from the input.
 
     Args:
         keys: the parameters.
-        matcher: what `ImageModel.group_matcher` gives: for each group an expression, or a list of
-            expressions with the end of their order. Within a group the numbers that an expression
-            captures decide; what no expression matches is the head, the last layer.
+        matcher: what `ImageModel.group_matcher` returns: for each group a regular expression, or a
+            list of expressions with the end of their order. Within a group, parameters are ordered
+            by the numbers that an expression captures; what no expression matches is the head,
+            the last layer.
     """
     patterns = [
         (re.compile(pattern), group, end)
         for group, rules in enumerate(matcher.values())
         for pattern, end in _rules(rules)
     ]
-    orders = {key: _order(key, patterns) for key in keys}
-    numbers: dict[_Order, int] = {}
+    orders = {key: _sort_key(key, patterns) for key in keys}
+    numbers: dict[_SortKey, int] = {}
     layer = -1
     for order in sorted(set(orders.values())):
-        if layer < 0 or order[-1] != _LIKE_PREVIOUS:
+        if layer < 0 or order[-1:] != LAST_GROUP:
             layer += 1
         numbers[order] = layer
     return {key: numbers[order] for key, order in orders.items()}
 
 
-def _rules(rules: object) -> Iterator[tuple[str, _Order]]:
+def _rules(rules: object) -> Iterator[tuple[str, _SortKey]]:
     """The expressions of a group, each with the end of its order."""
     if isinstance(rules, str):
         yield rules, ()
@@ -113,8 +111,8 @@ def _rules(rules: object) -> Iterator[tuple[str, _Order]]:
             yield pattern, end or ()
 
 
-def _order(key: str, patterns: Iterable[tuple[re.Pattern[str], int, _Order]]) -> _Order:
-    """Where a parameter stands among the others."""
+def _sort_key(key: str, patterns: Iterable[tuple[re.Pattern[str], int, _SortKey]]) -> _SortKey:
+    """The sort key of a parameter: its group, the captured numbers, and the end of the order."""
     for pattern, group, end in patterns:
         if match := pattern.match(key):
             numbers = (float(number) for number in match.groups() if number is not None)

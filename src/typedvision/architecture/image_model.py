@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,10 @@ from typedvision.registry.spec import ModelSpec
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
     from typedvision.weights.plan import LoadReport
+
+LAST_GROUP: Final = (99_999,)
+"""Beside an expression of `group_matcher`: what it matches belongs to the group before it, as the
+last normalisation belongs to the last block."""
 
 
 class ImageModel(nn.Module, ABC):
@@ -113,14 +117,14 @@ class ImageModel(nn.Module, ABC):
         output_fmt: OutputFormat = "NCHW",
         intermediates_only: bool = False,
     ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The final features, and the outputs of some levels in the order of the model.
+        """The final features of images, and the outputs of some levels in the order of the model.
 
         Args:
             x: images, (N, C, H, W).
             indices: the last so many levels, or these levels; all by default.
             norm: normalise each intermediate as the last features are, where the model can.
             stop_early: do not compute past the last level that was asked for; where that is not
-                the model's last, its output, normalised likewise, is what the final features are.
+                the model's last, the normalised output of that level is the final features.
             output_fmt: layout of the intermediates.
             intermediates_only: return the list alone.
 
@@ -192,7 +196,7 @@ class ImageModel(nn.Module, ABC):
             initialize(self, seed, self.inits, only=new_keys)
 
     def inits(self, path: str, module: nn.Module) -> Inits:
-        """How the tensors that the module at `path` itself owns begin.
+        """How the tensors that the module at `path` itself owns are initialised.
 
         A family whose paper initialises differently overrides this.
         """

@@ -1,4 +1,4 @@
-"""Which modules of a model come after another: they are registered in the order of computation."""
+"""The order of the modules of a model, which are registered in the order of computation."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from torch import nn
 
 
 def divide(root: nn.Module, path: str) -> tuple[list[str], list[str]]:
-    """The modules up to the one at `path`, and those after it, each with all that is inside.
+    """Divide the modules of a model into those up to the one at `path`, and those after it.
 
     Args:
         root: the model.
-        path: a module of it, as in `root.get_submodule(path)`.
+        path: the path of a module, as in `root.get_submodule(path)`.
+
+    Returns:
+        The paths of the modules of either part; a path stands for all that is inside.
 
     Raises:
         ValueError: there is no such module.

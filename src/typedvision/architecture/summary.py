@@ -1,4 +1,4 @@
-"""What a model costs, level by level, counted on a skeleton that holds no memory."""
+"""Parameters and multiply-adds of a model, level by level, counted on the meta device."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from typedvision.registry.spec import ModelSpec, spec_for
 
 @dataclass(frozen=True, slots=True)
 class LevelSummary:
-    """One level of a model: what it puts out, and what it costs."""
+    """One level of a model: its output and its cost."""
 
     name: str
-    """Path of the module at its end, `"layer4"`; `"stem"` and `"head"` for what is no level."""
+    """Path of the module that ends the level, `"layer4"`; or `"stem"` or `"head"`."""
     size: tuple[int, int] | None
-    """Height and width of the map that it puts out; None for the head, which puts out a vector."""
+    """Height and width of the output map; None for the head, whose output is a vector."""
     channels: int
-    """Number of channels of that map, or of numbers in that vector."""
+    """Number of channels of the output map, or length of the output vector."""
     parameters: int
     """Number of parameters."""
     multiply_adds: int
     """Multiply-adds for one image."""
     repeats: int = 1
-    """How many equal levels this row is for; parameters and multiply-adds are of all of them."""
+    """Number of equal levels that this row sums up, parameters and multiply-adds included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class ModelSummary:
     """A model's levels from the input to the output, and their sums."""
 
     spec: ModelSpec
-    """The model, with the size of image that was counted."""
+    """The spec of the model, with the size of image that was counted."""
     levels: tuple[LevelSummary, ...]
-    """A stem where something stands before the first feature level, the levels, the head."""
+    """The stem, where there are modules before the first feature level; the levels; the head."""
 
     @property
     def parameters(self) -> int:
@@ -76,20 +76,20 @@ def summarize(
 ) -> ModelSummary:
     """Count a model's parameters and multiply-adds, level by level.
 
-    A multiply-add is one of a convolution, a linear layer or a product of matrices, those inside
-    of attention included: what papers call FLOPs or MACs, half of what PyTorch's `FlopCounterMode`
-    counts. Normalisation, activation, pooling and sums are not counted. The model is counted as
-    its spec describes it, on a skeleton: no memory is taken, and the model stays as it is.
+    Multiply-adds are those of convolutions, linear layers and products of matrices, those inside
+    attention included. Papers call them FLOPs or MACs; PyTorch's `FlopCounterMode` counts two for
+    each. Normalisation, activation, pooling and sums are not counted. A new model is built from
+    the spec on the meta device: no memory is taken, and a model that is given stays as it is.
 
     A level's parameters are those registered after the level before it, up to the end of the module
-    that its name says; its multiply-adds are those that are done between the two.
+    that its name says; its multiply-adds are those that are computed between the two.
 
     Args:
         model: a name, a config, a spec, or a model.
         img_size: height and width of the image; by default what the spec says.
 
     Raises:
-        UnknownNameError: nobody publishes the name.
+        UnknownNameError: no family publishes the name.
         ConfigError: the model cannot be of this size.
         UsageError: the model does not take images of this size.
         LimitError: the model is larger than the default limits.
@@ -113,7 +113,7 @@ def summarize(
 
 
 def at_size(spec: ModelSpec, img_size: int | tuple[int, int]) -> ModelSpec:
-    """A model's spec for images of another size; its tables of positions follow.
+    """Change the size of the images in a spec, and `img_size` where the config has it.
 
     Raises:
         ConfigError: the model cannot be of this size.
@@ -124,7 +124,7 @@ def at_size(spec: ModelSpec, img_size: int | tuple[int, int]) -> ModelSpec:
 
 
 def _computed(model: ImageModel, pixels: tuple[int, int]) -> list[LevelSummary]:
-    """What the stem, the levels and the head put out, and do; their parameters are 0 so far."""
+    """Run the model: the outputs and multiply-adds of stem, levels and head; parameters are 0."""
     rows: list[LevelSummary] = []
 
     def new_multiply_adds() -> int:
@@ -155,7 +155,7 @@ def _computed(model: ImageModel, pixels: tuple[int, int]) -> list[LevelSummary]:
 
 
 def _registered(model: ImageModel) -> list[int]:
-    """The number of parameters of the stem, of each level and of the head."""
+    """Count the parameters of the stem, of each level and of the head."""
     places = {path: place for place, (path, _) in enumerate(model.named_modules())}
     ends = [places[_trunk(model)] - 1]
     for level in model.feature_info:
@@ -169,13 +169,13 @@ def _registered(model: ImageModel) -> list[int]:
 
 
 def _trunk(model: ImageModel) -> str:
-    """Path of the list that holds the first level, `"blocks"`; empty if it is in none."""
+    """Path of the module that holds the first level, `"blocks"`; empty if the model itself does."""
     first = model.feature_info[0].name if model.feature_info else ""
     return first.rpartition(".")[0]
 
 
 def _kind(level: LevelSummary) -> tuple[object, ...]:
-    """What levels of one row have in common: everything but the number at the end of the name."""
+    """What equal levels have in common: everything but the number at the end of the name."""
     stem = level.name.rstrip("0123456789")
     return stem, level.size, level.channels, level.parameters, level.multiply_adds
 

@@ -1,4 +1,4 @@
-"""The command line: one small module a verb.
+"""The command line: one small module for each verb.
 
 Exit codes: 0 valid, 1 invalid (any `TypedVisionError`), 2 a command that makes no sense or a file
 that cannot be read or written. Only `build`, `convert`, `predict` and `export` load torch, and
@@ -62,7 +62,7 @@ def _typedvision(
 
 
 def main() -> None:
-    """Run the command that `sys.argv` says, and exit."""
+    """Run the command in `sys.argv`, and exit."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
     app(prog_name="typedvision")

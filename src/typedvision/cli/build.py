@@ -1,4 +1,4 @@
-"""`typedvision build`: does this spec make a model, and how large is it?"""
+"""`typedvision build`: build models on the meta device, and print their size."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def build(
 
 
 def _with_progress(models: list[str]) -> Iterable[str]:
-    """The models, with a progress bar on a terminal that is gone at the end."""
+    """Build the models, with a transient progress bar where stderr is a terminal."""
     from rich.progress import track
 
     screen = console(stderr=True)
@@ -80,7 +80,7 @@ def _try(
 
 
 def _parts(model: ImageModel) -> list[tuple[str, str, int]]:
-    """Name, type and number of parameters of what the model itself holds."""
+    """Name, type and number of parameters of each child and each own parameter of a model."""
     own = [
         (name, type(tensor).__name__, tensor.numel())
         for name, tensor in model.named_parameters(recurse=False)

@@ -1,4 +1,4 @@
-"""`typedvision check`: is this a valid spec?"""
+"""`typedvision check`: validate specs."""
 
 from __future__ import annotations
 

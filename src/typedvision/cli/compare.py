@@ -22,7 +22,7 @@ Model = Annotated[
         autocompletion=names,
     ),
 ]
-Everything = Annotated[bool, typer.Option("--all", help="List what is equal, too.")]
+Everything = Annotated[bool, typer.Option("--all", help="Also list what is equal.")]
 
 _Values = dict[str, object]
 _VALUE_WIDTH = 36  # two of them and a path fit a terminal
@@ -69,7 +69,7 @@ def _print(a: str, b: str, values: tuple[_Values, _Values]) -> None:
 
 
 def _values(a: ModelSpec, b: ModelSpec, everything: bool) -> tuple[_Values, _Values]:
-    """What each spec says, by paths; without `everything`, what it says differently."""
+    """The values of each spec by path; without `everything`, those that differ."""
     left, right = dict(_flat(_document(a))), dict(_flat(_document(b)))
     chosen = {path for spec in (a, b) for path, _ in _flat({"config": _not_default(spec)})}
 
@@ -84,7 +84,7 @@ def _values(a: ModelSpec, b: ModelSpec, everything: bool) -> tuple[_Values, _Val
 
 
 def _document(spec: ModelSpec) -> _Values:
-    """The spec, what it is named first."""
+    """The document of a spec, its variant and its tag first."""
     document = spec.to_dict()
     return {key: document[key] for key in ("family", "variant", "tag")} | document
 
@@ -94,7 +94,7 @@ def _not_default(spec: ModelSpec) -> _Values:
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """The values inside of a document, by dotted paths as errors write them."""
+    """The values inside a document, by the dotted paths that errors use."""
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")

@@ -1,7 +1,8 @@
-"""`typedvision convert`: a pickle or an `.npz` as a safetensors file that carries its spec."""
+"""`typedvision convert`: write a pickle or an `.npz` as a safetensors file with its spec."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,7 @@ def convert(
       typedvision convert in.pth out.safetensors --model resnet50
       typedvision convert last.pth.tar out.safetensors --model resnet50 --set num_classes=10 --ema
     """
-    if target.exists() and not force:
+    if os.path.exists(target) and not force:
         raise typer.BadParameter(f"'{target}' exists; --force replaces it", param_hint="TARGET")
     from typedvision.weights.convert import convert as write
 

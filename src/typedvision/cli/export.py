@@ -1,8 +1,9 @@
-"""`typedvision export`: a checkpoint as a program that serves."""
+"""`typedvision export`: write a checkpoint as a program for serving."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -60,9 +61,9 @@ def export(
       typedvision export model.safetensors --format onnx -o served.onnx --img-size 288
     """
     source = Path(file)
-    folder = source / "model" if source.is_dir() else source
+    folder = source / "model" if os.path.isdir(source) else source
     target = output or folder.with_name(f"{folder.name.partition('.safetensors')[0]}.{format}")
-    if target.exists() and not force:
+    if os.path.exists(target) and not force:
         raise typer.BadParameter(f"'{target}' exists; --force replaces it", param_hint="--output")
     with errors_shown(as_json), working(f"exporting {file}"):
         from typedvision.export import export_model
@@ -79,7 +80,7 @@ def export(
 
 
 def _load(file: str, img_size: int | None) -> ImageModel:
-    """The model of a checkpoint; one of a fixed size is adapted to another."""
+    """Load the model of a checkpoint, adapted to `img_size` where its size is fixed."""
     from typedvision.architecture.summary import at_size
     from typedvision.factory import create_model
     from typedvision.weights.load import load_model

@@ -1,4 +1,4 @@
-"""`typedvision inspect`: what is in this checkpoint?"""
+"""`typedvision inspect`: print what a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LISTED = 5  # names of classes
 
 
 def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> None:
-    """Say what a checkpoint holds, by its header alone.
+    """Print what a checkpoint holds, by its header alone.
 
     \b
     Examples:
@@ -49,6 +49,6 @@ def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> No
 
 
 def _classes(names: tuple[str, ...]) -> str:
-    """The first names of the classes, where there are any."""
+    """The first names of the classes, in one line; empty where there are none."""
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
     return f"; classes {', '.join(names[:_LISTED])}{more}" if names else ""

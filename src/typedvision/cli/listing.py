@@ -84,7 +84,7 @@ def listing(
 
 
 def _row(name: str) -> dict[str, object]:
-    """What the index says of a model, or of a model with a tag."""
+    """The row of a model, or of a model with a tag, from the index."""
     variant, _, tag = name.partition(".")
     family = index.family_key(variant) or ""
     if tag:

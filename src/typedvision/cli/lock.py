@@ -1,4 +1,4 @@
-"""`typedvision lock`: the spec that loads these very weights, or none."""
+"""`typedvision lock`: write the digest of its weights into a spec."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lock(
     assert isinstance(document, dict)  # from_dict saw to it
     pin = locked.lock
     assert pin is not None
-    # What the user wrote stays as it was: `$schema`, the order, defaults that were left out.
+    # The rest of the document stays as the user wrote it: `$schema`, the order, omitted defaults.
     added = {"tag": locked.tag, "lock": pin.model_dump(mode="json")}
     target = Path(file) if output is None else output
     write_file(

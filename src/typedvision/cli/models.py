@@ -1,10 +1,10 @@
-"""What a command names: spec files, published models, options."""
+"""The arguments that commands share: spec files, published models, options."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,12 +31,12 @@ Settings = Annotated[
 
 
 def names(incomplete: str) -> list[str]:
-    """The published models that begin so, for the shell's completion."""
+    """The published models whose names start with a text, for the shell's completion."""
     return [name for name in index.variants() if name.startswith(incomplete)]
 
 
 def parameters(variant: str) -> int | None:
-    """The number of parameters of a published model; None where the index does not know it."""
+    """The number of parameters of a published model; None where it is not in the index."""
     for family in index.rows().values():
         if variant in family["variants"]:
             return family["variants"][variant]["params"]
@@ -44,22 +44,23 @@ def parameters(variant: str) -> int | None:
 
 
 def read_file(name: str) -> bytes:
-    """The bytes of a file, `-` being stdin; of one too large for a spec only the beginning.
+    """Read the bytes of a file, or of stdin for `-`; only the first of too large a file.
 
     Raises:
         typer.BadParameter: it cannot be read.
     """
+    from typedvision.weights.files import read_bytes, to_path
+
+    if name == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
-        if name == "-":
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
-        with open(name, "rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise typer.BadParameter(f"cannot read '{name}': {error.strerror}") from None
+        return read_bytes(to_path(name), MAX_BYTES)
+    except (UsageError, WeightsError) as error:
+        raise typer.BadParameter(error.summary) from None
 
 
 def read_model(model: str, settings: Iterable[str] | None) -> ModelSpec:
-    """The spec of a published model or of a file, with other options.
+    """Read the spec of a published model or of a file, with other options.
 
     Args:
         model: a name; a spec file, if it ends in `.json` or is `-`; or a checkpoint that carries
@@ -86,7 +87,7 @@ def _read_spec(model: str) -> ModelSpec:
     from typedvision.factory import specify
     from typedvision.registry.spec import ModelSpec
 
-    if model != "-" and not model.endswith((".json", ".safetensors")) and not Path(model).is_dir():
+    if model != "-" and not model.endswith((".json", ".safetensors")) and not os.path.isdir(model):
         return specify(model)
     spec = spec_of(model)
     if not isinstance(spec, ModelSpec):
@@ -95,7 +96,7 @@ def _read_spec(model: str) -> ModelSpec:
 
 
 def spec_of(file: str) -> ModelSpec | BackboneSpec:
-    """The spec in a file, or the one that a checkpoint carries.
+    """Read the spec in a file, or the one that a checkpoint carries.
 
     Args:
         file: a checkpoint, if it ends in `.safetensors`, is an index or a folder; otherwise a
@@ -109,7 +110,7 @@ def spec_of(file: str) -> ModelSpec | BackboneSpec:
     from typedvision.registry.backbone import parse_spec
     from typedvision.weights.inspect import inspect
 
-    if not file.endswith((".safetensors", ".safetensors.index.json")) and not Path(file).is_dir():
+    if not file.endswith((".safetensors", ".safetensors.index.json")) and not os.path.isdir(file):
         return parse_spec(read_file(file))
     spec = inspect(file).spec
     if spec is None:
@@ -120,7 +121,7 @@ def spec_of(file: str) -> ModelSpec | BackboneSpec:
 
 
 def summary_of(spec: ModelSpec) -> ModelSummary:
-    """The levels of a model, counted; this loads torch."""
+    """Count the levels of a model; this loads torch."""
     with working("counting"):
         from typedvision.architecture.summary import summarize
 
@@ -128,7 +129,7 @@ def summary_of(spec: ModelSpec) -> ModelSummary:
 
 
 def _value(text: str) -> object:
-    """A value written as JSON, or otherwise the text itself."""
+    """Parse a value as JSON; text that is not JSON is the value itself."""
     try:
         return parse_json(text)
     except SpecError:
@@ -136,7 +137,7 @@ def _value(text: str) -> object:
 
 
 def _with(values: object, path: list[str], value: object) -> dict[str, object]:
-    """`values` with `value` at `path`; what is no object on the way there becomes one."""
+    """Set `value` at `path` in `values`; what is not an object on the way becomes one."""
     known = dict(values) if isinstance(values, Mapping) else {}
     name, *rest = path
     return {**known, name: _with(known.get(name), rest, value) if rest else value}

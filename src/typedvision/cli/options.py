@@ -1,4 +1,4 @@
-"""The options of a config in words, out of its JSON Schema."""
+"""Describe the options of a config in words, from its JSON Schema."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Option:
     """One option of a config class."""
 
     name: str
-    """Its name."""
+    """Name of the option."""
     takes: str
-    """What it takes, bounds included: `integer in [1, 64] | null`."""
+    """Type and bounds of its values: `integer in [1, 64] | null`."""
     required: bool
-    """Whether it has no default."""
+    """Whether the option has no default."""
     default: object
-    """Its default, as JSON has it."""
+    """The default as JSON data; None where the option is required."""
     doc: str
-    """What it means."""
+    """Meaning of the option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Group:
     name: str
     """Name of the class, as `Option.takes` uses it."""
     doc: str
-    """What the class is."""
+    """First paragraph of the docstring of the class."""
     options: tuple[Option, ...]
-    """Its options, in the order of the class."""
+    """The options, in the order of the class."""
 
 
 def option_groups(config: type[ModelConfig]) -> tuple[Group, ...]:
-    """The options of a config class, and those of every config that it nests."""
+    """List the options of a config class, and those of every config that it nests."""
     schema = config.model_json_schema()
     nested = schema.get("$defs", {})
     return tuple(_group(part, nested) for part in (schema, *nested.values()))
@@ -63,7 +63,7 @@ def _group(schema: _Schema, nested: _Schema) -> Group:
 
 
 def _takes(schema: _Schema) -> str:
-    """What a schema takes, in a few words."""
+    """Describe the values that a schema takes, in a few words."""
     match schema:
         case {"$ref": reference}:
             return str(reference).rpartition("/")[2]
@@ -87,7 +87,7 @@ def _takes(schema: _Schema) -> str:
 
 
 def _bounds(schema: _Schema) -> str:
-    """` in (0, 1]`; nothing where there are no bounds."""
+    """Write the bounds of a schema, ` in (0, 1]`; empty where there are none."""
     lower = f"[{schema['minimum']:.12g}" if "minimum" in schema else "(-inf"
     upper = f"{schema['maximum']:.12g}]" if "maximum" in schema else "inf)"
     if "exclusiveMinimum" in schema:

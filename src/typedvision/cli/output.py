@@ -1,4 +1,4 @@
-"""What every verb prints with: data as JSON, tables for a terminal, errors on stderr."""
+"""How every verb prints: data as JSON, tables for a terminal, errors on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from typedvision.errors import TypedVisionError, UnknownNameError
+from typedvision.errors import TypedVisionError, UnknownNameError, WeightsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 
 
 def print_text(text: str) -> None:
-    """Print on stdout; nothing more once the reader of a pipe has gone (`| head -1`)."""
+    """Print on stdout; once the reader of a pipe has closed it (`| head -1`), print nothing."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -41,7 +41,7 @@ def print_json(data: object) -> None:
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Print a table on stdout; a column of numbers, told by their digits, stands at the right."""
+    """Print a table on stdout; columns of digits are aligned to the right."""
     from rich.table import Table
 
     cells = [list(row) for row in rows]
@@ -59,7 +59,7 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console for text that is no markup; in a pipe no line is broken."""
+    """A console for plain text without markup, which breaks no line in a pipe."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -69,7 +69,7 @@ def console(*, stderr: bool = False) -> Console:
 
 @contextmanager
 def working(at: str) -> Generator[None]:
-    """Say on a terminal, while it lasts, what takes its time."""
+    """Show a message on a terminal while the block runs."""
     screen = console(stderr=True)
     if not screen.is_terminal:
         yield
@@ -80,7 +80,7 @@ def working(at: str) -> Generator[None]:
 
 @contextmanager
 def errors_shown(as_json: bool) -> Generator[None, None, None]:
-    """Print an error of ours and end the command, with the exit code for invalid."""
+    """Print a `TypedVisionError` and end the command with the exit code `INVALID`."""
     try:
         yield
     except TypedVisionError as error:
@@ -92,7 +92,7 @@ def errors_shown(as_json: bool) -> Generator[None, None, None]:
 
 
 def print_error(error: TypedVisionError, subject: str = "") -> None:
-    """Print an error on stderr, `subject` being what it is about."""
+    """Print an error on stderr, after the `subject` that it is about."""
     head = f"{subject}: " if subject else ""
     if not sys.stderr.isatty():
         print(f"{head}{error}", file=sys.stderr)
@@ -114,31 +114,27 @@ def print_error(error: TypedVisionError, subject: str = "") -> None:
 
 
 def check_target(path: Path, *, force: bool) -> None:
-    """Refuse, before any work is done, a file that may not be replaced or has no folder.
+    """Check, before any work is done, that a file may be written.
 
     Raises:
         typer.BadParameter: the file exists and `force` is off, or its folder does not exist.
     """
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise typer.BadParameter(f"'{path}' exists; --force replaces it", param_hint="--output")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise typer.BadParameter(f"there is no folder '{path.parent}'", param_hint="--output")
 
 
 def write_file(path: Path, text: str, *, force: bool) -> None:
-    """Write a whole file at once: beside it first, then by its name.
+    """Write a text at once, as `replace_file` does.
 
     Raises:
         typer.BadParameter: the file exists and `force` is off, or it cannot be written.
     """
+    from typedvision.weights.files import replace_file
+
     check_target(path, force=force)
-    draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot write '{path}': {error.strerror}", param_hint="--output"
-        ) from None
-    finally:
-        draft.unlink(missing_ok=True)
+        replace_file(path, lambda draft: draft.write_text(text, "utf-8"))
+    except WeightsError as error:
+        raise typer.BadParameter(error.summary, param_hint="--output") from None

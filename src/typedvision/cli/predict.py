@@ -1,4 +1,4 @@
-"""`typedvision predict`: what a model says of pictures."""
+"""`typedvision predict`: classify images."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from typedvision.cli.output import (
     print_text,
     write_file,
 )
-from typedvision.errors import WeightsError
+from typedvision.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from typedvision.architecture.image_model import ImageModel
     from typedvision.prediction import Prediction
 
-Pictures = Annotated[
+Images = Annotated[
     list[Path],
-    typer.Argument(metavar="PICTURE", help="Files, or folders: every picture inside."),
+    typer.Argument(metavar="IMAGE", help="Image files, or folders: every image inside."),
 ]
 Model = Annotated[
     str | None,
@@ -47,7 +47,9 @@ CheckpointFile = Annotated[
     Path | None,
     typer.Option("--checkpoint", metavar="FILE", help="A safetensors file with the weights."),
 ]
-Top = Annotated[int, typer.Option("--top", min=1, metavar="N", help="Classes of each picture.")]
+Top = Annotated[
+    int, typer.Option("--top", min=1, metavar="N", help="Number of classes of each image.")
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -55,17 +57,17 @@ Out = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int, typer.Option("--batch-size", min=1, metavar="N", help="Pictures at once.")
+    int, typer.Option("--batch-size", min=1, metavar="N", help="Number of images at once.")
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", min=1, metavar="N", help="Threads that read pictures.")
+    int, typer.Option("--workers", min=1, metavar="N", help="Number of threads that read images.")
 ]
 Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda, cuda:1.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no socket.")]
 
 
 def predict(
-    pictures: Pictures,
+    images: Images,
     model: Model = None,
     checkpoint: CheckpointFile = None,
     top: Top = 5,
@@ -77,9 +79,9 @@ def predict(
     offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is on pictures: the most probable classes of each.
+    """Classify images: the most probable classes of each.
 
-    A picture that cannot be read is a row with its error, and the others follow.
+    An image that cannot be read is a row with its error, and the others follow.
 
     \b
     Examples:
@@ -94,9 +96,9 @@ def predict(
         check_target(out, force=force)
     if model is None and checkpoint is None:
         raise typer.BadParameter("say which model: --model, --checkpoint, or both")
-    files = list(_files(pictures))
+    files = list(_files(images))
     if not files:
-        raise typer.BadParameter("there is no picture in the folder", param_hint="PICTURE")
+        raise typer.BadParameter("there is no image in the folder", param_hint="IMAGE")
     with errors_shown(as_json):
         from typedvision.prediction import predict as predictions
 
@@ -110,9 +112,9 @@ def predict(
         write_file(out, _WRITERS[out.suffix](rows), force=force)
         failed = sum(row.error is not None for row in rows)
         if as_json:
-            print_json({"file": str(out), "pictures": len(rows), "failed": failed})
+            print_json({"file": str(out), "images": len(rows), "failed": failed})
         else:
-            print_text(f"{out}: {len(rows):,} pictures, {failed:,} without a prediction")
+            print_text(f"{out}: {len(rows):,} images, {failed:,} without a prediction")
     elif as_json:
         print_json([_document(row) for row in rows])
     else:
@@ -121,12 +123,12 @@ def predict(
         raise typer.Exit(INVALID)
 
 
-def _files(pictures: Iterable[Path]) -> Iterator[Path]:
-    """Files as they are; of folders, every picture at any depth, sorted."""
+def _files(images: Iterable[Path]) -> Iterator[Path]:
+    """The files as they are, and the image files in folders at any depth, sorted."""
     from typedvision.preprocess.decode import suffixes
 
     known = suffixes()
-    for path in pictures:
+    for path in images:
         if not path.is_dir():
             yield path
             continue
@@ -137,22 +139,20 @@ def _files(pictures: Iterable[Path]) -> Iterator[Path]:
 
 
 def _load(model: str | None, checkpoint: Path | None, device: str, offline: bool) -> ImageModel:
-    """The model with its weights: those of the checkpoint, if one is named.
+    """Create the model with its weights, those of the checkpoint if one is named.
 
     Raises:
-        TypedVisionError: the model or its weights cannot be had.
-        typer.BadParameter: there is no such device here.
+        TypedVisionError: the model cannot be created, or its weights cannot be loaded.
+        typer.BadParameter: PyTorch has no such device on this machine.
     """
-    import torch
-
+    from typedvision.architecture.build import resolve_device
     from typedvision.factory import create_model
     from typedvision.weights.load import load_model
 
     try:
-        torch.empty(0, device=device)
-    except Exception as error:  # each backend has its own
-        reason = str(error).partition("\n")[0]
-        raise typer.BadParameter(f"'{device}': {reason}", param_hint="--device") from None
+        resolve_device(device)
+    except UsageError as error:
+        raise typer.BadParameter(error.summary, param_hint="--device") from None
     if model is None:
         assert checkpoint is not None
         return load_model(checkpoint, device=device)
@@ -167,13 +167,13 @@ def _load(model: str | None, checkpoint: Path | None, device: str, offline: bool
     if report and not {key for key, _ in loaded.named_parameters()}.isdisjoint(report.initialised):
         raise WeightsError(
             f"'{report.source}' has no classifier for the {loaded.num_classes:,} classes of "
-            f"'{model}': what it says would be random"
+            f"'{model}': its predictions would be random"
         )
     return loaded
 
 
 def _with_progress(rows: Iterable[Prediction], count: int) -> Iterable[Prediction]:
-    """The rows, with a progress bar on a terminal that is gone at the end."""
+    """The rows, with a transient progress bar where stderr is a terminal."""
     from rich.progress import track
 
     screen = console(stderr=True)
@@ -183,9 +183,9 @@ def _with_progress(rows: Iterable[Prediction], count: int) -> Iterable[Predictio
 
 def _document(row: Prediction) -> dict[str, object]:
     if row.error is not None:
-        return {"picture": str(row.picture), "valid": False, **row.error.to_dict()}
+        return {"image": str(row.image), "valid": False, **row.error.to_dict()}
     classes = [dataclasses.asdict(score) for score in row.classes]
-    return {"picture": str(row.picture), "valid": True, "classes": classes}
+    return {"image": str(row.image), "valid": True, "classes": classes}
 
 
 def _json(rows: Iterable[Prediction]) -> str:
@@ -193,13 +193,13 @@ def _json(rows: Iterable[Prediction]) -> str:
 
 
 def _csv(rows: Iterable[Prediction]) -> str:
-    """One row a picture: its error, if it has one, or its classes, the most probable first."""
+    """One row an image: its error, or its classes in descending order of probability."""
     rows = list(rows)
     ranks = range(1, 1 + max(len(row.classes) for row in rows))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     columns = [f"{field}_{rank}" for rank in ranks for field in ("class", "name", "probability")]
-    table.writerow(["picture", "error", *columns])
+    table.writerow(["image", "error", *columns])
     for row in rows:
         cells = [
             cell
@@ -207,14 +207,14 @@ def _csv(rows: Iterable[Prediction]) -> str:
             for cell in (score.index, score.name, f"{score.probability:.6f}")
         ]
         error = "" if row.error is None else row.error.summary
-        table.writerow([row.picture, error, *cells, *[""] * (len(columns) - len(cells))])
+        table.writerow([row.image, error, *cells, *[""] * (len(columns) - len(cells))])
     return text.getvalue().encode(errors="backslashreplace").decode()  # a name may be any bytes
 
 
 def _print(rows: Iterable[Prediction]) -> None:
     cells = [
         (
-            str(row.picture) if rank == 0 else "",
+            str(row.image) if rank == 0 else "",
             str(score.index),
             score.name or "",
             f"{score.probability:.1%}",
@@ -223,7 +223,7 @@ def _print(rows: Iterable[Prediction]) -> None:
         for rank, score in enumerate(row.classes)
     ]
     if cells:
-        print_table(["picture", "class", "name", "probability"], cells)
+        print_table(["image", "class", "name", "probability"], cells)
 
 
 _WRITERS = {".csv": _csv, ".json": _json}

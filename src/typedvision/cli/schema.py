@@ -1,4 +1,4 @@
-"""`typedvision schema`: what an editor needs to check and complete specs."""
+"""`typedvision schema`: print the JSON Schema of specs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`typedvision show`: what a model or a family is, and what can be set."""
+"""`typedvision show`: print a model or a family and its options."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ Name = Annotated[
     str, typer.Argument(help="Name of a model, name.tag, or a family.", autocompletion=names)
 ]
 
-Plan = Annotated[
-    bool, typer.Option("--plan/--no-plan", help="Count the levels, for which torch is loaded.")
-]
+Plan = Annotated[bool, typer.Option("--plan/--no-plan", help="Count the levels; this loads torch.")]
 
 _OTHER_SIZES = {
     "any": "any other size works",
@@ -160,7 +158,7 @@ def _published(tag: str, weights: PublishedWeights) -> tuple[str, ...]:
 
 
 def _values(config: ModelConfig) -> dict[str, str]:
-    """The value of each option; inside of a nested config, what differs from its defaults."""
+    """The value of each option; of a nested config, the options that differ from its defaults."""
     everything = config.model_dump(mode="json")
     differing = config.model_dump(mode="json", exclude_defaults=True)
     return {name: json.dumps(differing.get(name, value)) for name, value in everything.items()}
@@ -176,7 +174,7 @@ def _print_section(title: str) -> None:
 
 
 def _print_options(groups: tuple[Group, ...], values: Mapping[str, str]) -> None:
-    """The options of each config class; `values`, if there are any, are of the first one."""
+    """Print the options of each config class; `values` are those of the first class."""
     for group in groups:
         _print_section(f"{group.name}: {group.doc}")
         rows = []

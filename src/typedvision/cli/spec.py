@@ -1,4 +1,4 @@
-"""`typedvision spec`: the JSON document of a model."""
+"""`typedvision spec`: print the JSON document of a model."""
 
 from __future__ import annotations
 

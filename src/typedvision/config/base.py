@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
+from numbers import Integral, Real
 from typing import Annotated, ClassVar, Final, Generic, Self, TypeVar
+from weakref import WeakValueDictionary
 
 from pydantic import (
     AfterValidator,
@@ -18,8 +22,10 @@ from pydantic_core import PydanticKnownError
 
 from typedvision.config.features import FeatureSpec
 from typedvision.config.problems import Conflict, problems_of, refuse
-from typedvision.errors import ConfigError, problem_count
+from typedvision.errors import ConfigError, Problem, problem_count
 
+ConfigT = TypeVar("ConfigT")
+PlanT = TypeVar("PlanT")
 ModelT_co = TypeVar("ModelT_co", covariant=True)
 
 
@@ -71,6 +77,7 @@ class Config(BaseModel):
     """A frozen, strict set of fields: nothing unknown, nothing converted, nothing infinite.
 
     `"10"`, `True` and `10.0` are not integers; an `int` is a fine `float`; a list is a fine tuple.
+    An integer, a number or a truth value of NumPy is stored as Python's.
 
     Raises:
         ConfigError: naming every field that is wrong, never only the first.
@@ -91,9 +98,7 @@ class Config(BaseModel):
         try:
             super().__init__(**options)
         except ValidationError as error:
-            problems = problems_of(error, options, type(self))
-            name = type(self).__name__
-            raise ConfigError(f"{problem_count(len(problems))} in {name}", problems) from None
+            raise _config_error(type(self), problems_of(error, options, type(self))) from None
 
     # Tells Pydantic that nested validation need not go through this constructor.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -105,7 +110,8 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        refuse(self.conflicts())
+        refuse(self.conflicts(), type(self).model_fields)
+        _valid[id(self)] = self
         return self
 
     def conflicts(self) -> Iterator[Conflict]:
@@ -113,13 +119,23 @@ class Config(BaseModel):
         return iter(())
 
     @classmethod
-    def from_options(cls, options: Mapping[str, object]) -> Self:
+    def from_options(
+        cls, options: Mapping[str, object], given: Collection[str] | None = None
+    ) -> Self:
         """The config that these options make; the constructor, for options in a mapping.
+
+        Args:
+            options: values for fields.
+            given: those of the options that the caller wrote, at which conflicts are reported; by
+                default all.
 
         Raises:
             ConfigError: naming every option that is wrong.
         """
-        return cls(**options)
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            raise _config_error(cls, problems_of(error, options, cls, given)) from None
 
     def replace(self, **options: object) -> Self:
         """This config with other options, validated as a whole.
@@ -127,7 +143,21 @@ class Config(BaseModel):
         Raises:
             ConfigError: naming every option that is wrong.
         """
-        return self.from_options({**dict(self), **options})
+        return self.from_options({**dict(self), **options}, given=options)
+
+    def checked(self) -> Self:
+        """This config, known to be valid: `model_construct` and `model_copy` skip validation.
+
+        What a validation made is given back as it is; anything else is validated now.
+
+        Raises:
+            ConfigError: naming every field that is wrong.
+        """
+        return self if _valid.get(id(self)) is self else self.from_options(dict(self))
+
+
+_valid: Final[WeakValueDictionary[int, Config]] = WeakValueDictionary()
+"""The configs that a validation made, by identity; a copy of one is another."""
 
 
 class ModelConfig(Config):
@@ -135,9 +165,6 @@ class ModelConfig(Config):
 
     A family's config inherits from this class and from `Builds["TheModel"]`.
     """
-
-    # A spec holds a config of any family, which must stay what it is; `build` validates it again.
-    model_config: ClassVar[ConfigDict] = ConfigDict(revalidate_instances="never")
 
     num_classes: Count = 1000
     """Number of classes of the classifier; 0 for none, so that the model returns features."""
@@ -153,6 +180,16 @@ class ModelConfig(Config):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The feature levels that the model offers, from the input to the output."""
         raise NotImplementedError(f"{type(self).__name__} must say which feature levels it has")
+
+
+def planned(plan: Callable[[ConfigT], PlanT]) -> Callable[[ConfigT], PlanT]:
+    """A config's method `plan` that works once for each config: the last plans are kept.
+
+    Checking a config, its feature levels, the parts that loading adapts and the model all read its
+    plan.
+    """
+    # By value, not on the config: that is frozen, and `build` gets a validated copy, equal to it.
+    return lru_cache(maxsize=64)(plan)
 
 
 def unpooled_classifier(config: ModelConfig, global_pool: str) -> Iterator[Conflict]:
@@ -199,19 +236,42 @@ def norm_group_conflicts(
         return
 
 
+def _config_error(config: type[Config], problems: tuple[Problem, ...]) -> ConfigError:
+    return ConfigError(f"{problem_count(len(problems))} in {config.__name__}", problems)
+
+
+_PLAIN = (str, int, bool, type(None))
+
+
 def _frozen(value: object, outside: tuple[int, ...]) -> object:
-    """Lists as tuples, so that configs can be shared, and one zero only.
+    """The value as plain Python: lists as tuples, so that configs can be shared; one zero only; and
+    another library's scalars as numbers.
 
     `outside` are the ids of what the value stands in; one that stands in itself stays as it is.
     """
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is float:
+        return value or 0.0  # minus zero is zero
     if isinstance(value, list | tuple | Mapping):
         if id(value) in outside:
             return value
         outside = (*outside, id(value))
     if isinstance(value, list | tuple):
-        return tuple(_frozen(item, outside) for item in value)
+        return tuple([_frozen(item, outside) for item in value])
     if isinstance(value, Mapping):
         return {key: _frozen(item, outside) for key, item in value.items()}
-    if isinstance(value, float) and value == 0.0:
-        return 0.0
+    return _scalar(value)
+
+
+def _scalar(value: object) -> object:
+    """A scalar of another library as Python's; anything else as it is."""
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) or 0.0
+    numpy = sys.modules.get("numpy")  # there is no value of NumPy before it is imported
+    if numpy is not None and isinstance(value, numpy.bool_):
+        return bool(value)
     return value

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from numbers import Integral
+
+from typedvision.errors import UsageError, shown
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that are checked on the skeleton of a model, before any memory is taken."""
+    """Bounds that a model keeps, or is refused before any memory is taken.
+
+    By default every published model passes, the largest with 6.7 billion parameters, and nothing
+    ten times as large.
+
+    Raises:
+        UsageError: a bound is not an integer, or is negative.
+    """
 
     params: int = 10_000_000_000
     """Most parameters that a model may have."""
+    bytes: int = 80_000_000_000
+    """Most bytes of its parameters and buffers together, as they are in PyTorch's default type."""
+    modules: int = 5_000
+    """Most modules that a model may have, which bounds the time that building it takes. They are
+    counted while they are made, with those that a backbone leaves out. The deepest published model
+    has 2,541."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            bound: object = getattr(self, field.name)
+            if isinstance(bound, bool) or not isinstance(bound, Integral) or bound < 0:
+                raise UsageError(
+                    f"limits are integers that are not negative: Limits({field.name}="
+                    f"{field.default:_}); got {shown(bound)}"
+                )
 
 
 DEFAULT_LIMITS = Limits()
-"""Ten billion parameters: above every published model."""
+"""Above every published model."""

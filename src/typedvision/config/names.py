@@ -86,8 +86,8 @@ without."""
 
 WeightInitName = Literal["", "jax", "jax_nlhb", "moco", "reset", "skip"]
 WeightInit = Annotated[WeightInitName, AfterValidator(_one_name)]
-"""How a transformer's linear layers begin; `""` is a normal distribution; `skip` is stored as
-`reset`."""
+"""Initial weights of a transformer's linear layers; `""` is a normal distribution; `skip` is stored
+as `reset`."""
 
 AntiAlias = Literal["avg", "blur", "blurpc"]
 """A low-pass filter before a map is subsampled: an average, or a binomial blur

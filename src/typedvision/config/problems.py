@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Set, Sized
 from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -15,47 +16,89 @@ Path = tuple[str | int, ...]
 
 
 class Conflict(NamedTuple):
-    """Fields that are valid one by one and cannot go together."""
+    """Fields that are valid one by one and cannot go together.
+
+    A word in single quotes that is a field of the config ('embed_dim') is one of these fields. The
+    conflict is reported at those that the caller wrote. Where the caller wrote none of them it is
+    reported at the only option that the caller did write, or else at `field`.
+    """
 
     message: str
-    """What cannot go together and what instead; names every field."""
+    """What cannot go together and what instead; quotes every field, and is true at each."""
     field: str
     """The field to change first."""
     allowed: tuple[object, ...] = ()
-    """Every value that the field could have instead, where these can be listed."""
+    """Every value that `field` could have instead, where these can be listed."""
+
+    def fields(self, known: Container[str]) -> tuple[str, ...]:
+        """The fields in question, the one to change first before the others; `known` are all."""
+        quoted = [name for name in _QUOTED.findall(self.message) if name in known]
+        return tuple(dict.fromkeys([self.field, *quoted]))
 
 
-def refuse(conflicts: Iterable[Conflict]) -> None:
-    """Raise all conflicts, if there are any, as one finding of a validator."""
-    found = tuple(conflicts)
+_QUOTED = re.compile(r"(?<!\w)'(\w+)'")
+
+
+def refuse(conflicts: Iterable[Conflict], known: Container[str]) -> None:
+    """Raise all conflicts, if there are any, as one finding of a validator.
+
+    Args:
+        conflicts: what cannot go together.
+        known: the names of the config's fields.
+    """
+    found = [(one.message, one.fields(known), one.allowed) for one in conflicts]
     if found:
         raise PydanticCustomError("conflicts", "conflicting fields", {"conflicts": found})
 
 
 def problems_of(
-    error: ValidationError, given: Mapping[str, object], config: type[BaseModel]
+    error: ValidationError,
+    options: Mapping[str, object],
+    config: type[BaseModel],
+    given: Collection[str] | None = None,
 ) -> tuple[Problem, ...]:
-    """What Pydantic found in `given`: one problem for each place, in the order of `given`."""
-    problems: dict[Path, Problem] = {}
+    """What Pydantic found in `options`: one problem for each place, in the order of `options`.
+
+    Of more than ten thousand findings the last problem says how many are left out.
+
+    Args:
+        error: Pydantic's findings.
+        options: what was validated.
+        config: as what it was validated.
+        given: the options that the caller wrote, where the others are of a published config; by
+            default all of them.
+    """
+    given = options if given is None else given
+    problems: dict[tuple[Path, str], Problem] = {}
     details = error.errors(include_url=False)
-    suggest = len(details) <= _SUGGESTED
-    for detail in details:
-        for problem in _problems(detail, _path(detail["loc"], given), given, config, suggest):
-            earlier = problems.get(problem.path)
+    suggest = len(details) <= SUGGESTED
+    for detail in details[:_MOST]:
+        path = _path(detail["loc"], options)
+        if detail["type"] == "conflicts":
+            for problem in _conflicts(detail, path, options, given if not path else None):
+                problems[problem.path, problem.message] = problem
+        else:
+            problem = _problem(detail, path, config, suggest)
+            earlier = problems.get((path, ""))
             # Several findings at one place are the branches of a union.
-            problems[problem.path] = _either(earlier, problem) if earlier else problem
+            problems[path, ""] = _either(earlier, problem) if earlier else problem
     # A branch that got as far as an item is what the caller was aiming at.
-    inside = {path[:depth] for path in problems for depth in range(len(path))}
+    inside = {path[:depth] for path, _ in problems for depth in range(len(path))}
     aimed = [
         problem
-        for path, problem in problems.items()
-        if path not in inside or problem.kind not in ("type", "choice", "length")
+        for problem in problems.values()
+        if problem.path not in inside or problem.kind not in ("type", "choice", "length")
     ]
-    order: dict[Path, int] = {(key,): place for place, key in enumerate(given)}
-    return tuple(sorted(aimed, key=lambda one: order.get(one.path[:1], len(order))))
+    order: dict[Path, int] = {(key,): place for place, key in enumerate(options)}
+    aimed.sort(key=lambda one: order.get(one.path[:1], len(order)))
+    if len(details) > _MOST:
+        aimed.append(Problem((), "length", f"has {len(details) - _MOST:,} more problems"))
+    return tuple(aimed)
 
 
-_SUGGESTED = 256  # problems; a document with more of them was not misspelt
+_MOST = 10_000  # problems in one error
+SUGGESTED = 256
+"""Most problems that come with near names: who made more of them misspelt nothing."""
 _TYPES = {
     "int_type": "an integer",
     "float_type": "a number",
@@ -68,23 +111,27 @@ _TYPES = {
 }
 
 
-def _problems(
-    detail: ErrorDetails, path: Path, given: object, config: type[BaseModel], suggest: bool
+def _conflicts(
+    detail: ErrorDetails, path: Path, options: object, given: Collection[str] | None
 ) -> Iterator[Problem]:
-    if detail["type"] != "conflicts":
-        yield _problem(detail, path, config, suggest)
-        return
-    for message, field, allowed in detail.get("ctx", {})["conflicts"]:
-        place = (*path, field)
-        yield Problem(place, "conflict", message, _at(place, given), allowed)
+    """The conflicts of the config at `path`, each at the fields that are `given` there."""
+    if given is None:
+        nested = _at(path, options)
+        given = nested.model_fields_set if isinstance(nested, BaseModel) else ()
+        given = nested if isinstance(nested, Mapping) else given
+    for message, fields, allowed in detail.get("ctx", {})["conflicts"]:
+        written = [name for name in fields if name in given]
+        for field in written or (given if len(given) == 1 else fields[:1]):
+            place = (*path, field)
+            choices = allowed if field == fields[0] else ()
+            yield Problem(place, "conflict", message, _at(place, options), choices)
 
 
 def _problem(detail: ErrorDetails, path: Path, config: type[BaseModel], suggest: bool) -> Problem:
     value, context = detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            fields = _field_names(config, path[:-1]) if suggest else ()
-            near = did_you_mean(str(path[-1]), [name for name in fields if name != path[-1]])
+            near = _near_fields(path, config) if suggest else ()
             return Problem(path, "unknown", f"no such option{_hint(near)}", value, (), near)
         case "missing":
             return Problem(path, "missing", "is required")
@@ -112,10 +159,23 @@ def _problem(detail: ErrorDetails, path: Path, config: type[BaseModel], suggest:
         case "literal_error":
             return _choice(path, _literals(context["expected"]), value)
         case kind if kind in _TYPES:
-            return Problem(path, "type", f"must be {_TYPES[kind]}; got {shown(value)}", value)
+            got = f"{shown(value)}{_remedy(value, kind)}"
+            return Problem(path, "type", f"must be {_TYPES[kind]}; got {got}", value)
+        case "value_error":
+            return Problem(path, "value", f"{context['error']}", value)
         case kind:
             fallback: ProblemKind = "type" if kind.endswith("_type") else "value"
             return Problem(path, fallback, detail["msg"], value)
+
+
+def _remedy(value: object, kind: str) -> str:
+    """What to write where a list was meant, and something was given that is like one."""
+    if isinstance(value, Sized) and hasattr(type(value), "tolist"):  # an array, a tensor
+        return ": write .tolist() after it"
+    like_list = isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping)
+    if kind == "tuple_type" and like_list:
+        return f": write {'sorted' if isinstance(value, Set) else 'list'}(...) around it"
+    return ""
 
 
 def _range(path: Path, bound: str, value: object) -> Problem:
@@ -143,34 +203,49 @@ def _either(first: Problem, second: Problem) -> Problem:
         types = head.removeprefix(start).split(" or ")
         if wanted.removeprefix(start) in types:
             return first
+        got = max(got, second.message.partition("; got ")[2], key=len)  # the one with a remedy
         message = f"{head} or {wanted.removeprefix(start)}; got {got}"
         return Problem(first.path, "type", message, first.value)
     # A branch that got as far as a bound or a choice is what the caller was aiming at.
     return first if first.kind != "type" else second
 
 
-def _path(location: Path, given: object) -> Path:
+def _path(location: Path, options: object) -> Path:
     """Pydantic's location without the labels that it adds for the branches of a union."""
     path: list[str | int] = []
-    here = given
     for part in location:
-        if isinstance(here, list | tuple) and isinstance(part, int):
-            here = here[part] if part < len(here) else None
-        elif isinstance(here, Mapping) and isinstance(part, str):
-            here = here.get(part)
-        elif isinstance(here, BaseModel) and isinstance(part, str):
-            here = getattr(here, part, None)
-        else:
-            continue
-        path.append(part)
+        if _holds(options, part):
+            path.append(part)
+            options = _item(options, part)
     return tuple(path)
 
 
-def _at(path: Path, given: object) -> object:
-    """What stands at `path` inside of `given`; None where nothing was given."""
+def _at(path: Path, options: object) -> object:
+    """What stands at `path` inside of `options`; None where nothing was given."""
     for part in path:
-        given = given.get(part) if isinstance(given, Mapping) else getattr(given, str(part), None)
-    return given
+        options = _item(options, part)
+    return options
+
+
+def _holds(value: object, part: str | int) -> bool:
+    """Whether a value is one that can have such a part."""
+    if isinstance(part, int):
+        return isinstance(value, list | tuple)
+    return isinstance(value, Mapping | BaseModel)
+
+
+def _item(value: object, part: str | int) -> object:
+    if isinstance(value, list | tuple):
+        return value[part] if isinstance(part, int) and part < len(value) else None
+    if isinstance(value, Mapping):
+        return value.get(part)
+    return getattr(value, str(part), None)
+
+
+def _near_fields(path: Path, config: type[BaseModel]) -> tuple[str, ...]:
+    """Names that may have been meant by the unknown one at the end of `path`."""
+    fields = _field_names(config, path[:-1])
+    return did_you_mean(str(path[-1]), [name for name in fields if name != path[-1]])
 
 
 def _field_names(config: type[BaseModel], path: Path) -> tuple[str, ...]:
@@ -193,7 +268,12 @@ def _types(annotation: object) -> list[type]:
 
 def _literals(expected: str) -> tuple[object, ...]:
     """The values in Pydantic's sentence `'a', 'b' or 'c'`."""
-    return tuple(ast.literal_eval(part) for part in expected.replace(" or ", ", ").split(", "))
+    head, _, last = expected.rpartition(" or ")
+    parts = [*head.split(", "), last] if head else [last]
+    try:
+        return tuple(ast.literal_eval(part) for part in parts)
+    except (SyntaxError, ValueError):  # a value with a comma inside
+        return (expected,)
 
 
 def _hint(near: tuple[str, ...]) -> str:

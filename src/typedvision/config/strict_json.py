@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
+from itertools import chain
 from typing import NoReturn
 
-from typedvision.errors import Problem, ProblemKind, SpecError, shown
+from typedvision.errors import Problem, ProblemKind, SpecError, UsageError, shown
 
 MAX_BYTES = 1_048_576
 """Largest document that is read where nothing else is said."""
@@ -23,7 +25,10 @@ def parse_json(text: str | bytes, *, max_bytes: int = MAX_BYTES) -> object:
 
     Raises:
         SpecError: not JSON, too large or too deep, a key twice in one object, NaN or an infinity.
+        UsageError: it is no text.
     """
+    if not isinstance(text, str | bytes):
+        raise UsageError(f"a JSON document is a str or bytes; got {shown(text)}")
     raw = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     if len(raw) > max_bytes:
         _refuse("length", f"must be at most {max_bytes} bytes; got {len(raw)}")
@@ -45,21 +50,30 @@ def parse_json(text: str | bytes, *, max_bytes: int = MAX_BYTES) -> object:
 
 def nests_within(value: object, levels: int) -> bool:
     """Whether a value has at most `levels` objects and lists inside of each other."""
-    if not isinstance(value, dict | list | tuple):
-        return True
-    children = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(nests_within(child, levels - 1) for child in children)
+    inside: Iterable[object] = [value]
+    for _ in range(levels + 1):
+        # By identity: what stands in a thousand places, or in itself, is looked into once.
+        holders = {id(each): each for each in inside if isinstance(each, _HOLDERS)}
+        if not holders:
+            return True
+        inside = chain.from_iterable(
+            each.values() if isinstance(each, dict) else each for each in holders.values()
+        )
+    return False
+
+
+_HOLDERS = (dict, list, tuple)
 
 
 _TOO_DEEP = f"must nest at most {MAX_NESTING} levels"
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        _refuse("syntax", f"has the key {shown(twice)} twice in one object")
+    document: dict[str, object] = {}
+    for key, value in pairs:
+        if key in document:
+            _refuse("syntax", f"has the key {shown(key)} twice in one object")
+        document[key] = value
     return document
 
 

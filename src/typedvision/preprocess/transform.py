@@ -1,68 +1,63 @@
-"""From pictures to a model's input: `make_transform`, and the transform that it gives."""
+"""From images to the input of a model: `make_transform` and the evaluation transform."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, overload
+from functools import partial
+from typing import Literal, overload
 
-import torch
 from torch import Tensor
 
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.image import ImageSpec
-from typedvision.errors import ImageError, UsageError, shown
-from typedvision.preprocess.decode import MAX_PIXELS, Picture, decode, name_of, to_tensor
+from typedvision.errors import UsageError
+from typedvision.preprocess.batch import check_fields, each, normalize
+from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, to_tensor
 from typedvision.preprocess.resize import fit, resized
+from typedvision.preprocess.training import TrainingTransform
 from typedvision.registry.spec import ModelSpec, spec_for
-
-if TYPE_CHECKING:
-    from typedvision.preprocess.training import TrainingTransform
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationTransform:
-    """Pictures as a model expects them when it is used.
+    """Transform images into the input of a model that is evaluated.
 
-    They are resampled by Pillow, from 8-bit values to 8-bit values, and get the same numbers as a
-    file, as Pillow's pictures and as tensors. What EXIF says of their orientation is done; a
-    transparent part shows the colour that it has; of 16 bits the upper 8 count.
+    Pillow resamples 8-bit values to 8-bit values, whether an image is a file, a Pillow image or a
+    tensor, so all three give equal numbers. The orientation that EXIF names is applied, transparent
+    pixels keep their colour, and 16-bit values are reduced to their upper 8 bits.
     """
 
-    image: ImageSpec
+    image_spec: ImageSpec
     """What the model expects."""
     max_pixels: int = MAX_PIXELS
-    """Refuse a larger picture; nor will one be resized to more."""
+    """Refuse an image that has more pixels, or would have more once it is resized."""
 
     def __post_init__(self) -> None:
-        check_fields(self.image, self.max_pixels)
+        check_fields(self.image_spec, self.max_pixels)
 
-    def __call__(self, pictures: Picture | Sequence[Picture]) -> Tensor:
-        """One picture as (C, H, W), or several as (N, C, H, W), float32, on the CPU.
+    def __call__(self, images: ImageInput | Sequence[ImageInput]) -> Tensor:
+        """Transform one image to (C, H, W), or several to (N, C, H, W): float32, on the CPU.
 
         Args:
-            pictures: a path, a picture of Pillow, a tensor (C, H, W) of uint8; or a sequence of
-                them, or a tensor (N, C, H, W).
+            images: a path, a Pillow image or a tensor (C, H, W) of uint8; or a sequence of these,
+                or a tensor (N, C, H, W) of uint8.
 
         Raises:
-            ImageError: naming the picture that cannot be read, and the reason.
-            UsageError: something is no picture.
+            ImageError: an image cannot be read; the message names it and the reason.
+            UsageError: an argument is not an image.
         """
-        return each(self._one, pictures, self.image)
+        return each(self._one, images, self.image_spec)
 
-    def _one(self, picture: Picture) -> Tensor:
-        images = decode(picture, self.image.channels, self.max_pixels)
-        size = resized(self.image, images[0].height, images[0].width)
-        if size[0] * size[1] > self.max_pixels:
-            raise ImageError(
-                f"{name_of(picture)} is too long and thin: {images[0].width} x {images[0].height} "
-                f"would become {size[1]} x {size[0]}, more than {self.max_pixels:,} pixels"
-            )
-        fills = _fills(self.image, len(images))
+    def _one(self, image: ImageInput) -> Tensor:
+        becomes = partial(resized, self.image_spec)
+        parts = decode(image, self.image_spec.channels, self.max_pixels, becomes)
+        size = becomes(parts[0].height, parts[0].width)
+        fills = _fills(self.image_spec, len(parts))
         fitted = [
-            fit(image, size, self.image, fill) for image, fill in zip(images, fills, strict=True)
+            fit(part, size, self.image_spec, fill) for part, fill in zip(parts, fills, strict=True)
         ]
-        return normalize(to_tensor(fitted).float() / 255, self.image)
+        return normalize(to_tensor(fitted).float() / 255, self.image_spec)
 
 
 @overload
@@ -101,69 +96,29 @@ def make_transform(
     seed: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> EvaluationTransform | TrainingTransform:
-    """What turns pictures into the input of a model.
+    """Make the transform from images to the input of a model.
 
     Args:
-        model: a model, the spec of a model or of its pictures, or a name (`"resnet50"`,
+        model: a model, a `ModelSpec`, an `ImageSpec`, or a name (`"resnet50"`,
             `"resnet50.a1_in1k"`).
-        training: with random crops and flips.
-        seed: of a training transform: the same seed gives the same crops; by default PyTorch's.
-        max_pixels: refuse a larger picture.
+        training: whether the transform draws random crops and flips.
+        seed: seed of the crops and flips of a training transform; by default PyTorch's generator
+            draws them.
+        max_pixels: refuse an image with more pixels.
 
     Returns:
-        A transform that says what it does when it is printed, and can be pickled.
+        A transform, which can be pickled, and whose `repr` has all of its settings.
 
     Raises:
-        UnknownNameError: nobody publishes the name.
+        UnknownNameError: no family publishes the name.
         UsageError: `model` is something else, or an evaluation transform is given a seed.
     """
-    from typedvision.preprocess.training import TrainingTransform
-
-    image = _image_spec(model)
+    image_spec = _image_spec(model)
     if training:
-        return TrainingTransform(image, seed=seed, max_pixels=max_pixels)
+        return TrainingTransform(image_spec, seed=seed, max_pixels=max_pixels)
     if seed is not None:
         raise UsageError("nothing is random in an evaluation transform: seed needs training=True")
-    return EvaluationTransform(image, max_pixels)
-
-
-def each(
-    one: Callable[[Picture], Tensor], pictures: Picture | Sequence[Picture], image: ImageSpec
-) -> Tensor:
-    """What a transform of one picture gives for one, or for each of several, stacked."""
-    if isinstance(pictures, Tensor):
-        if pictures.ndim != 4:
-            return one(pictures)
-        pictures = list(pictures)
-    if isinstance(pictures, str) or not isinstance(pictures, Sequence):
-        return one(pictures)
-    results = []
-    for place, picture in enumerate(pictures):
-        try:
-            results.append(one(picture))
-        except ImageError as error:
-            raise ImageError(f"{error.summary} (picture {place} of the batch)") from error
-    return torch.stack(results) if results else torch.empty(0, image.channels, *image.size)
-
-
-def check_fields(image: object, max_pixels: object) -> None:
-    """Refuse what cannot be a field of a transform.
-
-    Raises:
-        UsageError: naming it.
-    """
-    if not isinstance(image, ImageSpec):
-        raise UsageError(
-            f"image must be an ImageSpec, such as the `image` of a model's spec; got {shown(image)}"
-        )
-    if type(max_pixels) is not int or max_pixels < 1:
-        raise UsageError(f"max_pixels must be an integer of at least 1; got {shown(max_pixels)}")
-
-
-def normalize(values: Tensor, image: ImageSpec) -> Tensor:
-    """Values (C, H, W) in [0, 1] with a spec's mean and deviation."""
-    mean, std = (torch.tensor(value).view(-1, 1, 1) for value in (image.mean, image.std))
-    return (values - mean) / std
+    return EvaluationTransform(image_spec, max_pixels)
 
 
 def _image_spec(model: object) -> ImageSpec:
@@ -181,9 +136,9 @@ def _image_spec(model: object) -> ImageSpec:
     )
 
 
-def _fills(image: ImageSpec, parts: int) -> list[tuple[int, ...]]:
-    """For each image of a picture, its colour where the model's crop is larger than it."""
-    mean = image.mean if len(image.mean) > 1 else image.mean * image.channels
-    padded = image.crop_mode == "border"
+def _fills(image_spec: ImageSpec, parts: int) -> list[tuple[int, ...]]:
+    """The padding colour of each of the Pillow images that together have the channels."""
+    mean = image_spec.mean if len(image_spec.mean) > 1 else image_spec.mean * image_spec.channels
+    padded = image_spec.crop_mode == "border"
     colour = tuple(min(255, max(0, round(255 * value))) if padded else 0 for value in mean)
     return [colour] if parts == 1 else [(value,) for value in colour]

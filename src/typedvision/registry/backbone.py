@@ -95,11 +95,11 @@ class BackboneSpec(Document, FeatureLevels):
         unknown = [index for index in indices if index not in range(len(known))]
         twice = [index for place, index in enumerate(indices) if index in indices[:place]]
         if unknown:
-            which = f"{_joined(unknown)}, which 'model' does not have: {_choices(known)}"
+            which = f"{_joined(unknown)}, which the model does not have: {_choices(known)}"
             choices = tuple(range(len(known)))
             yield Conflict(f"'out_indices' has {which}", "out_indices", choices)
         elif twice:
-            which = f"{_joined(twice)} more than once: name each level of 'model' once"
+            which = f"{_joined(twice)} more than once: name each level once"
             yield Conflict(f"'out_indices' has {which}", "out_indices")
 
 

@@ -6,15 +6,15 @@ import json
 import re
 import sys
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, NoReturn, TypeVar, cast, get_args
+from typing import ClassVar, Generic, Literal, NamedTuple, NoReturn, TypeVar, cast, get_args
 
 from typedvision.config.base import ModelConfig
 from typedvision.config.names import Resampling
-from typedvision.config.weights import PublishedWeights, VariantWeights
+from typedvision.config.weights import PublishedWeights
 from typedvision.errors import (
     ConfigError,
     DeclarationError,
@@ -162,8 +162,8 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
     def build(cls, cfg: ConfigT) -> ModelT_co:
         """The modules of the model, whose tensors nothing has initialised.
 
-        The metaclass validates `cfg` once more before this runs. `create_model` calls it on the
-        meta device, counts, and initialises what it gives.
+        The metaclass sees to it that `cfg` is valid before this runs. `create_model` calls it on
+        the meta device, counts, and initialises what it gives.
         """
 
     @classmethod
@@ -188,12 +188,12 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         row = cls.variants.get(name)
         if row is None:
             raise UnknownNameError.of("variant", name, cls.variants, owner=cls.key)
-        return cls.validate({**dict(row), **options}, subject=f"'{name}'")
+        return cls.validate({**dict(row), **options}, given=options, subject=f"'{name}'")
 
     @classmethod
     def tags(cls, variant: str) -> tuple[str, ...]:
         """The tags of a variant's published weights, the default first."""
-        row = cls._published(variant)
+        row = _published(cls.__module__, variant)
         return tuple(sorted(row.tags, key=lambda tag: (tag != row.default, tag)))
 
     @classmethod
@@ -203,10 +203,10 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         Raises:
             UnknownNameError: the variant has no such weights.
         """
-        row = cls._published(variant)
+        row = _published(cls.__module__, variant)
         wanted = row.default if tag is None else tag
-        if wanted in row.tags:
-            return row.tags[wanted]
+        if wanted is not None and wanted in row.tags:
+            return _weights(cls.__module__, variant, wanted)
         if tag is None:
             raise UnknownNameError(f"no weights are published for '{variant}'")
         raise UnknownNameError.of("weights", tag, row.tags, owner=variant)
@@ -217,20 +217,23 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         return {
             old: f"{variant}.{tag}" if tag else variant
             for variant in cls.variants
-            for old, tag in cls._published(variant).aliases.items()
+            for old, tag in _published(cls.__module__, variant).aliases.items()
         }
 
     @classmethod
-    def _published(cls, variant: str) -> VariantWeights:
-        row = _weights_file(cls.__module__).get(variant, {"default": None, "tags": {}})
-        return VariantWeights.model_validate(row)
-
-    @classmethod
-    def validate(cls, options: Mapping[str, object], *, subject: str | None = None) -> ConfigT:
+    def validate(
+        cls,
+        options: Mapping[str, object],
+        *,
+        given: Collection[str] | None = None,
+        subject: str | None = None,
+    ) -> ConfigT:
         """A config of this family from options, all of them.
 
         Args:
             options: field names of the config, with their values.
+            given: those of the options that the caller wrote, at which conflicts are reported; by
+                default all.
             subject: what the options are for, as an error names it.
 
         Raises:
@@ -238,7 +241,7 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         """
         config = cls.config_type()
         try:
-            return config.from_options(options)
+            return config.from_options(options, given)
         except ConfigError as error:
             count = problem_count(len(error.problems))
             summary = f"{count} in {subject or cls.key} ({config.__name__})"
@@ -249,15 +252,35 @@ AnyFamily = type[ModelFamily[ModelConfig, object]]
 """A family whose config and model are not known to the type checker."""
 
 
+class _Published(NamedTuple):
+    """A row of `weights.json`; its weights are validated when they are asked for."""
+
+    default: str | None = None
+    tags: Mapping[str, Mapping[str, object]] = {}
+    aliases: Mapping[str, str | None] = {}
+
+
+def _published(module: str, variant: str) -> _Published:
+    return _weights_file(module).get(variant, _Published())
+
+
 @cache
-def _weights_file(module: str) -> Mapping[str, object]:
+def _weights(module: str, variant: str, tag: str) -> PublishedWeights:
+    return PublishedWeights.from_options(_published(module, variant).tags[tag])
+
+
+@cache
+def _weights_file(module: str) -> Mapping[str, _Published]:
     """The `weights.json` that stands beside a family's module; empty where there is none."""
     source = getattr(sys.modules.get(module), "__file__", None)
     path = Path(source).with_name("weights.json") if source else None
     if path is None or not path.is_file():
         return {}
-    published: dict[str, object] = json.loads(path.read_text("utf-8"))
-    return published
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        return {variant: _Published(**row) for variant, row in document.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DeclarationError(f"'{path}' cannot be read: {error}") from error
 
 
 def _config_type(cls: type) -> type:
@@ -283,7 +306,7 @@ def _seal(cls: FamilyMeta) -> None:
             message = f"must be a {config.__name__}; got {type(cfg).__name__}"
             problem = Problem((), "type", message, cfg)
             raise ConfigError(f"{family.__name__}.build takes a {config.__name__}", [problem])
-        return build(family, config.from_options(dict(cfg)))  # model_construct skips validation
+        return build(family, cfg.checked())
 
     sealed.__doc__ = build.__doc__
     sealed.__name__ = "build"

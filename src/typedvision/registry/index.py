@@ -1,4 +1,4 @@
-"""Finds families: ours by a generated index, third parties' by their entry points.
+"""Finds families: ours by a generated index, those of plug-ins by their entry points.
 
 The index says which module to import for a name. It is never an authority: the family that it
 leads to confirms the name.
@@ -11,7 +11,7 @@ import importlib.util
 import json
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 from typedvision.errors import (
     DeclarationError,
+    Problem,
     UnknownNameError,
     UsageError,
     deprecated,
+    listed,
     shown,
 )
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from typedvision.registry.family import AnyFamily
 
 ENTRY_POINT_GROUP = "typedvision.families"
-"""Where a third-party package names its families: `mykey = "mypackage.mykey.family:MyFamily"`."""
+"""Where a plug-in, a third party's package, names its families:
+`mykey = "mypackage.mykey.family:MyFamily"`."""
 
 
 class VariantRow(TypedDict):
@@ -59,6 +62,12 @@ def rows() -> Mapping[str, FamilyRow]:
 
 
 @cache
+def _own_variants() -> Mapping[str, str]:
+    """Every variant of our own families, with its family's key."""
+    return {name: key for key, row in rows().items() for name in row["variants"]}
+
+
+@cache
 def _plugins() -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
 
@@ -68,7 +77,7 @@ def family(key: str) -> AnyFamily:
 
     Raises:
         UnknownNameError: there is no such family.
-        DeclarationError: a third party's family cannot be loaded.
+        DeclarationError: a plug-in's family cannot be loaded, or takes a name of ours.
     """
     from typedvision.registry.family import registered
 
@@ -77,21 +86,43 @@ def family(key: str) -> AnyFamily:
             importlib.import_module(f"typedvision.families.{key}.family")
         elif key in _plugins():
             _load(_plugins()[key])
-    if key in registered:
-        return registered[key]
-    raise UnknownNameError.of("family", key, family_keys())
+    if key not in registered:
+        raise UnknownNameError.of("family", key, family_keys())
+    if key not in rows():
+        _check_names(registered[key])
+    return registered[key]
 
 
 def _load(plugin: EntryPoint) -> None:
+    """Run a plug-in's module, which declares its families."""
     from typedvision.registry.family import registered
 
     where = f"the entry point '{plugin.name} = {plugin.value}'"
+    before = registered.keys() & rows().keys()
     try:
         plugin.load()
-    except Exception as error:  # it is others' code: whatever it raises, say whose it is
-        raise DeclarationError(f"{where} cannot be loaded: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever others' code does, say whose it is
+        why = f"it exits with {error}" if isinstance(error, SystemExit) else error
+        raise DeclarationError(f"{where} cannot be loaded: {why}") from error
+    finally:
+        for key in (registered.keys() & rows().keys()) - before:
+            if not registered[key].__module__.startswith("typedvision.families."):
+                del registered[key]
     if plugin.name not in registered:
         raise DeclarationError(f"{where} loads no family of that key: name it by the family's key")
+
+
+def _check_names(plugin: AnyFamily) -> None:
+    """Refuse a name of a plug-in that is one of our variants: one of the two would be hidden."""
+    own = _own_variants()
+    taken = [
+        Problem((name,), "value", f"is a variant of our family '{own[name]}': give it another name")
+        for name in (*plugin.variants, *plugin.aliases())
+        if name in own
+    ]
+    if taken:
+        where = f"{plugin.__module__}.{plugin.__qualname__}"
+        raise DeclarationError(f"the plug-in '{plugin.key}' ({where}) takes names of ours", taken)
 
 
 def family_keys() -> tuple[str, ...]:
@@ -101,8 +132,8 @@ def family_keys() -> tuple[str, ...]:
     return tuple(sorted({*rows(), *_plugins(), *registered}))
 
 
-def _guests() -> tuple[AnyFamily, ...]:
-    """Families that the index does not know: third parties', and those of the running program.
+def plugin_families() -> tuple[AnyFamily, ...]:
+    """Families that the index does not know: plug-ins', and those of the running program.
 
     One that cannot be loaded is left out with a warning, so that it harms nobody else.
     """
@@ -116,6 +147,12 @@ def _guests() -> tuple[AnyFamily, ...]:
     return tuple(found)
 
 
+def families() -> dict[str, AnyFamily]:
+    """Every family by its key, ours and those of plug-ins that can be loaded; imports them all."""
+    found = {key: family(key) for key in rows()} | {one.key: one for one in plugin_families()}
+    return dict(sorted(found.items()))
+
+
 def variants(key: str | None = None) -> tuple[str, ...]:
     """The names of every variant, or of one family's, sorted.
 
@@ -124,22 +161,20 @@ def variants(key: str | None = None) -> tuple[str, ...]:
     """
     if key is not None:
         return tuple(sorted(rows()[key]["variants"] if key in rows() else family(key).variants))
-    own = {name for row in rows().values() for name in row["variants"]}
-    return tuple(sorted(own.union(*(guest.variants for guest in _guests()))))
+    return tuple(sorted({*_own_variants()}.union(*(one.variants for one in plugin_families()))))
 
 
 def family_key(variant: str) -> str | None:
     """The key of the family that publishes a variant; imports none of our own families."""
-    for key, row in rows().items():
-        if variant in row["variants"]:
-            return key
-    return next((guest.key for guest in _guests() if variant in guest.variants), None)
+    if variant in _own_variants():
+        return _own_variants()[variant]
+    return next((one.key for one in plugin_families() if variant in one.variants), None)
 
 
 def aliases() -> Mapping[str, str]:
     """Old names, each with the name, and perhaps the tag, that took its place."""
     own = {old: name for row in rows().values() for old, name in row["aliases"].items()}
-    return own | {old: name for guest in _guests() for old, name in guest.aliases().items()}
+    return {old: name for one in plugin_families() for old, name in one.aliases().items()} | own
 
 
 def present_name(name: str) -> tuple[str, str | None]:
@@ -158,7 +193,7 @@ def present_name(name: str) -> tuple[str, str | None]:
             "ModelSpec.from_json a spec"
         )
     variant, dot, tag = name.partition(".")
-    known = family_key(variant) is not None  # asked first: it loads no guest for a name of ours
+    known = family_key(variant) is not None  # asked first: it loads no plug-in for a name of ours
     present = None if known else aliases().get(variant)
     if present is None:
         return variant, tag if dot else None
@@ -174,9 +209,8 @@ def tags(variant: str) -> tuple[str, ...]:
 
 def licenses(variant: str) -> Mapping[str, str | None]:
     """The licence of each tag of a variant, the default tag first; None where it is not known."""
-    for row in rows().values():
-        if variant in row["variants"]:
-            return row["variants"][variant]["tags"]
+    if variant in _own_variants():
+        return rows()[_own_variants()[variant]]["variants"][variant]["tags"]
     family = family_of(variant)
     return {tag: family.weights(variant, tag).license for tag in family.tags(variant)}
 
@@ -197,7 +231,31 @@ def family_of(variant: str) -> AnyFamily:
     key = family_key(variant)
     if key is not None and variant in family(key).variants:
         return family(key)
-    raise UnknownNameError.of("model", variant, variants())
+    raise unknown("model", variant, variants())
+
+
+def unknown(what: str, name: str, names: Sequence[str]) -> UnknownNameError:
+    """The error that there is no model of this name, with those that start with it, or near ones.
+
+    Args:
+        what: what was looked for: `model`.
+        name: the name that was given.
+        names: every name that there is.
+    """
+    start = name.casefold().replace("-", "_")
+    longer = [known for known in names if start and known.startswith(start)]
+    if not longer:
+        return UnknownNameError.of(what, name, names)
+    usual = tuple(sorted(longer, key=_how_usual)[:3])
+    summary = f"no {what} {shown(name)}; did you mean {listed(usual)}?"
+    return UnknownNameError(summary, [Problem((), "unknown", summary, name, (), usual)])
+
+
+def _how_usual(name: str) -> tuple[int, int, str]:
+    """A sort key: first the names with the most published weights, then the short ones."""
+    key = _own_variants().get(name)
+    count = len(rows()[key]["variants"][name]["tags"]) if key else 0
+    return -count, len(name), name
 
 
 def family_of_config(config: type[ModelConfig]) -> AnyFamily:
@@ -227,11 +285,11 @@ def _exists(module: str) -> bool:
 def options() -> tuple[str, ...]:
     """Every option that some family has, sorted."""
     own = {option for row in rows().values() for option in row["options"]}
-    return tuple(sorted(own.union(*(guest.config_type().model_fields for guest in _guests()))))
+    return tuple(sorted(own.union(*(one.config_type().model_fields for one in plugin_families()))))
 
 
 def owners(option: str) -> tuple[str, ...]:
     """The keys of the families whose config has an option, sorted."""
     own = [key for key, row in rows().items() if option in row["options"]]
-    guests = [guest.key for guest in _guests() if option in guest.config_type().model_fields]
-    return tuple(sorted([*own, *guests]))
+    others = [one.key for one in plugin_families() if option in one.config_type().model_fields]
+    return tuple(sorted([*own, *others]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Self
 
 from pydantic import (
@@ -16,6 +16,8 @@ from pydantic import (
     SerializeAsAny,
     StringConstraints,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -23,13 +25,20 @@ from pydantic.json_schema import models_json_schema
 
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.config.image import ImageSpec
-from typedvision.config.problems import Conflict
+from typedvision.config.problems import SUGGESTED, Conflict
 from typedvision.config.strict_json import MAX_NESTING, nests_within
 from typedvision.config.weights import WeightsLock
-from typedvision.errors import ConfigError, Problem, UnknownNameError, UsageError
+from typedvision.errors import (
+    ConfigError,
+    Problem,
+    UnknownNameError,
+    UsageError,
+    did_you_mean,
+    listed,
+)
 from typedvision.registry import index
 from typedvision.registry.document import Document, open_document, spec_error
-from typedvision.registry.family import AnyFamily
+from typedvision.registry.family import RESERVED_OPTIONS, AnyFamily
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=128)]
 _Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", max_length=128)]
@@ -60,6 +69,16 @@ def _plain_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return metadata
 
 
+def _of_any_family(config: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """A config stays of the class that it is; one that nothing validated is validated now."""
+    if not isinstance(config, ModelConfig):
+        return validate(config)
+    try:
+        return config.checked()
+    except ConfigError:
+        return type(config).model_validate(dict(config))  # it raises what Pydantic can place
+
+
 class ModelSpec(Document):
     """Everything that rebuilds a model: the family, the full config, and what images it expects.
 
@@ -72,7 +91,7 @@ class ModelSpec(Document):
 
     family: _Name
     """Key of the family that builds the model."""
-    config: SerializeAsAny[ModelConfig]
+    config: Annotated[SerializeAsAny[ModelConfig], WrapValidator(_of_any_family)]
     """The full config; its schema is the family's."""
     variant: _Name | None = None
     """The published variant that the config started from."""
@@ -103,11 +122,13 @@ class ModelSpec(Document):
 
         Raises:
             UnknownNameError: no family has this class of config, or the variant no such tag.
+            ConfigError: the config is not valid.
         """
         family = index.family_of_config(type(config))
+        config = config.checked()
         image = ImageSpec()
-        if variant is not None:
-            image = family.weights(variant, tag).image if family.tags(variant) else image
+        if variant is not None and (tag is not None or family.tags(variant)):
+            image = family.weights(variant, tag).image
         image = image.for_channels(config.in_chans)
         size = config.input_size()
         if size is not None:
@@ -178,6 +199,7 @@ class ModelSpec(Document):
             index.family(self.family),
             {**dict(self.config), **options},
             subject=f"'{self.subject}'",
+            given=options,
         )
         image = self.image.for_channels(config.in_chans)
         if config.input_size() != self.config.input_size() and (size := config.input_size()):
@@ -202,12 +224,16 @@ class ModelSpec(Document):
     def conflicts(self) -> Iterator[Conflict]:
         """What does not agree with the rest of the document."""
         try:
-            wanted = index.family(self.family).config_type()
+            family = index.family(self.family)
         except UnknownNameError as error:
             yield Conflict(error.summary, "family")
         else:
+            wanted = family.config_type()
             if type(self.config) is not wanted:
-                yield Conflict(f"'config' must be a {wanted.__name__}, as 'family' says", "config")
+                yield Conflict(
+                    f"'config' must be a {wanted.__name__}, as the family says", "config"
+                )
+            yield from self._unpublished(family)
         if self.tag is not None and self.variant is None:
             yield Conflict("'tag' needs a 'variant' whose weights it names", "tag")
         if self.lock is not None and self.tag is None:
@@ -226,6 +252,19 @@ class ModelSpec(Document):
                 f"{self.config.num_classes}: give one for each class, or none",
                 "class_names",
             )
+
+    def _unpublished(self, family: AnyFamily) -> Iterator[Conflict]:
+        """A variant, or a tag of it, that the family does not publish."""
+        if self.variant is None:
+            return
+        if self.variant not in family.variants:
+            unknown = UnknownNameError.of(
+                "variant", self.variant, family.variants, owner=family.key
+            )
+            yield Conflict(unknown.summary, "variant")
+        elif self.tag is not None and self.tag not in (tags := family.tags(self.variant)):
+            unknown = UnknownNameError.of("weights", self.tag, tags, owner=self.variant)
+            yield Conflict(unknown.summary, "tag", tags)
 
 
 def config_for(name: str, options: Mapping[str, object]) -> ModelConfig:
@@ -252,9 +291,13 @@ def spec_for(model: object, options: Mapping[str, object]) -> ModelSpec:
         UsageError: `model` is something else.
     """
     if isinstance(model, ModelSpec):
-        return model.with_options(**options)
+        return model.checked().with_options(**options)
     if isinstance(model, ModelConfig):
-        return ModelSpec.from_config(model).with_options(**options)
+        if options:
+            family = index.family_of_config(type(model))
+            changed = {**dict(model), **options}
+            model = configure_family(family, changed, f"'{family.key}'", given=options)
+        return ModelSpec.from_config(model)
     if isinstance(model, str):
         variant, tag = index.present_name(model)
         return ModelSpec.from_config(_configured(variant, tag, options), variant=variant, tag=tag)
@@ -266,24 +309,49 @@ def _configured(variant: str, tag: str | None, options: Mapping[str, object]) ->
     row: dict[str, object] = dict(family.variants[variant])
     if tag is not None:
         row["num_classes"] = family.weights(variant, tag).num_classes
-    return configure_family(family, {**row, **options}, f"'{variant}'")
+    return configure_family(family, {**row, **options}, f"'{variant}'", given=options)
 
 
-def configure_family(family: AnyFamily, options: Mapping[str, object], subject: str) -> ModelConfig:
+def configure_family(
+    family: AnyFamily,
+    options: Mapping[str, object],
+    subject: str,
+    given: Collection[str] | None = None,
+) -> ModelConfig:
     """A family's config; an error says which families accept the unknown options.
+
+    Args:
+        family: whose config.
+        options: field names of the config, with their values.
+        subject: what the options are for, as an error names it.
+        given: those of the options that the caller wrote, at which conflicts are reported; by
+            default all.
 
     Raises:
         ConfigError: naming every option that is wrong.
     """
     try:
-        return family.validate(options, subject=subject)
+        return family.validate(options, given=given, subject=subject)
     except ConfigError as error:
-        problems = [_with_owners(problem) for problem in error.problems]
-        raise ConfigError(error.summary, problems) from None
+        raise explained(error) from None
+
+
+def explained(error: ConfigError, keywords: Iterable[str] = ()) -> ConfigError:
+    """The error, with where else its unknown options belong.
+
+    Args:
+        error: what is wrong with the options of a config.
+        keywords: what the call takes beside the options; one of them may have been meant.
+    """
+    if len(error.problems) > SUGGESTED:
+        return error
+    names = tuple(keywords)
+    return ConfigError(error.summary, [_explained(problem, names) for problem in error.problems])
 
 
 _EXPORTS = "every model exports as it is (export_model)"
 _ELSEWHERE = {
+    **dict.fromkeys(RESERVED_OPTIONS, "create_model takes it"),
     "features_only": "feature levels come from create_backbone",
     "out_indices": "create_backbone takes it",
     "output_fmt": "create_backbone takes it",
@@ -293,19 +361,19 @@ _ELSEWHERE = {
     "exportable": _EXPORTS,
     "no_jit": _EXPORTS,
 }
-"""What callers of timm's `create_model` write as an option, and who does it here."""
+"""What is no option of any config, although callers write it, and who does it here."""
 
 
-def _with_owners(problem: Problem) -> Problem:
+def _explained(problem: Problem, keywords: tuple[str, ...]) -> Problem:
     if problem.kind != "unknown" or len(problem.path) != 1:
         return problem
     option = str(problem.path[0])
-    owners, elsewhere = index.owners(option), _ELSEWHERE.get(option)
-    if not owners and not elsewhere:
-        return problem
-    what, _, hint = problem.message.partition("; ")
-    words = filter(None, [what, elsewhere or f"accepted by {', '.join(owners)}", hint])
-    return dataclasses.replace(problem, message="; ".join(words))
+    near = did_you_mean(option, [*problem.suggestions, *keywords])
+    owners = index.owners(option)
+    elsewhere = f"accepted by {', '.join(owners)}" if owners else _ELSEWHERE.get(option)
+    hint = f"did you mean {listed(near)}?" if near else None
+    message = "; ".join(filter(None, ["no such option", elsewhere, hint]))
+    return dataclasses.replace(problem, message=message, suggestions=near)
 
 
 def _read_config(fields: Mapping[str, object]) -> tuple[ModelConfig | None, list[Problem]]:
@@ -335,7 +403,7 @@ def spec_schema() -> dict[str, object]:
     `family` decides by which schema `config` is checked. What depends on two fields no schema says:
     a document may fit and still be refused.
     """
-    families = {key: index.family(key) for key in index.family_keys()}
+    families = index.families()
     models: list[type[BaseModel]] = [ModelSpec, *(one.config_type() for one in families.values())]
     references, document = models_json_schema([(model, "validation") for model in models])
     definitions = document["$defs"]

@@ -68,7 +68,7 @@ def _classes(families: Sequence[AnyFamily]) -> list[str]:
 
 
 def _family_classes(family: AnyFamily) -> list[str]:
-    """The class of a family's variants, and a protocol for each config that theirs nests."""
+    """The class of a family's variants, and a protocol for each config that their config nests."""
     names = _nested_names(family)
     protocols = [_protocol(config, names) for config in nested_configs(family.config_type())]
     return [*protocols, _variant_class(family, names)]
@@ -84,8 +84,8 @@ def _protocol(config: type[Config], names: Names) -> str:
     """The source text of a protocol that a config class alone satisfies.
 
     It stands for the class where a call takes one, because pyright works through Pydantic's base
-    class anew after each edit, a tenth of a second, as soon as a signature that it looks at names a
-    class of that kind.
+    class again after each edit, a tenth of a second, as soon as a signature that it looks at
+    names a class of that kind.
     """
     doc = f"A `{type_source(config)}`."
     lines = ["@type_check_only", f"class {names[config]}(Protocol):", f"    {_docstring(doc)}"]
@@ -130,9 +130,9 @@ def factory_stub(families: Sequence[AnyFamily], head: str, *, classes: str) -> s
 
 
 _SPECS = (ModelSpec, BackboneSpec)
-"""What the factory takes instead of a name."""
+"""The classes that the factory takes instead of a name."""
 _SPEC_NAMES: Names = {spec: f"_{spec.__name__}" for spec in _SPECS}
-"""The names of the protocols for them."""
+"""The names of the protocols for the classes that the factory takes."""
 
 
 def model_source(family: AnyFamily) -> str:
@@ -162,7 +162,7 @@ def attribute_names(family: AnyFamily) -> list[str]:
 
 
 def _variant_class(family: AnyFamily, names: Names) -> str:
-    """The class of a family's variants, generic in the tags of the one."""
+    """The class of a family's variants, generic in the tags of a variant."""
     fields = options(family.config_type(), family.variants.values(), names)
     create = [
         replace(each, type="Literal[False] | _TagT") if each.name == "pretrained" else each
@@ -252,7 +252,7 @@ def _function(name: str, first: str, keywords: Sequence[Keyword], returns: str, 
 def _document(
     function: Callable[..., object], known: Sequence[Keyword], before: str | None = None
 ) -> str:
-    """A function's docstring with the text of these keywords; `before` replaces its beginning.
+    """A function's docstring with the text of these keywords; `before` replaces its first part.
 
     Each keyword has one line, however long: pyright shows only the first line of each.
     """

@@ -1,4 +1,4 @@
-"""Keywords as they stand in a stub: the type, the default and the text that an editor shows."""
+"""The keywords of a stub: their types, their defaults and the text that an editor shows."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Keyword:
 
     name: str
     type: str
-    """Source text of the type; a name of another module has that module before it."""
+    """Source text of the type; a name of another module is qualified by that module."""
     default: str
     """Source text of the default, `...` where it depends on the variant."""
     doc: str
-    """One line for the editor."""
+    """Text of one line that an editor shows."""
 
 
 Names = Mapping[object, str]
@@ -64,7 +64,7 @@ def options(
 
 
 def nested_configs(config: type[Config]) -> list[type[Config]]:
-    """The classes of the configs inside of a config, at any depth, each once."""
+    """The classes of the configs inside a config, at any depth, each once."""
     found: dict[type[Config], None] = {}
     for field in config.model_fields.values():
         for each in _classes_in(field.annotation):
@@ -96,14 +96,14 @@ def keywords(function: Callable[..., object]) -> list[Keyword]:
 
 @dataclass(frozen=True, slots=True)
 class Doc:
-    """A Google docstring in its parts."""
+    """The parts of a Google docstring."""
 
     before: str
-    """What stands above `Args:`."""
+    """The text above `Args:`."""
     arguments: dict[str, str]
     """Each argument with its text, as one line."""
     after: str
-    """What stands below the arguments."""
+    """The text below the arguments."""
 
 
 def split_doc(function: Callable[..., object]) -> Doc:

@@ -38,8 +38,8 @@ def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
 def convert_input_channels(weight: Tensor, count: int) -> Tensor:
     """The weight of a first convolution for another number of input channels.
 
-    One channel sees the sum, so that a grey image gives what it gave as a colour one. More are
-    the old ones in turn, scaled so that the response keeps its size.
+    One channel sees the sum, so that a grey image gives what it gave as a colour one. More
+    channels repeat the old ones, scaled so that the response keeps its size.
 
     Args:
         weight: (out, in, height, width).
@@ -52,6 +52,6 @@ def convert_input_channels(weight: Tensor, count: int) -> Tensor:
     channels = weight.shape[1]
     if count == 1:
         return wide.sum(dim=1, keepdim=True).to(weight.dtype)
-    turns = -(-count // channels)
-    repeated = wide.repeat(1, turns, 1, 1)[:, :count]
+    repeats = -(-count // channels)
+    repeated = wide.repeat(1, repeats, 1, 1)[:, :count]
     return (repeated * (channels / count)).to(weight.dtype)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from typedvision.errors import Problem, UsageError, WeightsError
 
 HUB_SCHEME = "hf-hub:"
-"""How a model's name begins where it is a hub repository."""
+"""Prefix of the name of a model that is a hub repository."""
 
 
 class HubFile(NamedTuple):

@@ -8,13 +8,17 @@ maps the file finds every tensor where the header says.
 from __future__ import annotations
 
 import math
-import mmap
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BufferedReader
+from mmap import ACCESS_COPY
+from mmap import mmap as Memory
 from pathlib import Path
 
 from typedvision.config.strict_json import parse_json
 from typedvision.errors import Problem, SpecError, WeightsError, problem_count
+from typedvision.weights.files import open_file
 
 MAX_HEADER = 16 * 2**20
 """Longest header that is read, in bytes: about 100,000 tensors."""
@@ -42,8 +46,8 @@ _BITS = {
 """Bits of one element, by the format's name for its type."""
 
 _OTHER_FORMATS = {
-    b"PK\x03\x04": "a PyTorch pickle: turn it into safetensors by `typedvision convert`",
-    b"\x80": "a pickle: turn it into safetensors by `typedvision convert`",
+    b"PK\x03\x04": "a PyTorch pickle: convert it to safetensors by `typedvision convert`",
+    b"\x80": "a pickle: convert it to safetensors by `typedvision convert`",
     b"version ": "a Git LFS pointer: fetch the file that it stands for",
     b"<": "a web page: the download was answered by something else",
 }
@@ -61,9 +65,9 @@ class TensorInfo:
     size: int
     """Bytes."""
     start: int
-    """Where its bytes begin in the file."""
-    file: mmap.mmap = field(repr=False, compare=False)
-    """The file, mapped into memory; what is written there stays in this process."""
+    """Offset of its first byte in the file."""
+    file: Memory = field(repr=False, compare=False)
+    """The file, mapped or read into memory; what is written there stays in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +82,30 @@ class Header:
     """Bytes of the file."""
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, *, mmap: bool = True) -> Header:
     """Read and check the header of a safetensors file.
 
+    Args:
+        path: the file.
+        mmap: map the tensors' bytes; otherwise all of them are read into memory of this process.
+
     Raises:
-        WeightsError: the file is not there, is of another kind, or is damaged.
+        WeightsError: the file is not there, is no ordinary file, is of another kind, or is damaged.
     """
-    try:
-        with path.open("rb") as file:
-            # Tensors are read through this map: another file may come in the place of this one.
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except OSError as error:
-        raise WeightsError(f"'{path}' cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise WeightsError(f"'{path}' is empty") from error
-    size, start = len(data), data[:_LENGTH_BYTES]
-    length = int.from_bytes(start, "little")
-    if size < _LENGTH_BYTES or not 0 < length <= min(MAX_HEADER, size - _LENGTH_BYTES):
-        raise WeightsError(f"'{path}' {_not_safetensors(start, length, size)}")
-    text = data[_LENGTH_BYTES : _LENGTH_BYTES + length]
+    with open_file(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            start = file.read(_LENGTH_BYTES)
+            length = int.from_bytes(start, "little")
+            if size == 0:
+                raise WeightsError(f"'{path}' is empty")
+            if size < _LENGTH_BYTES or not 0 < length <= min(MAX_HEADER, size - _LENGTH_BYTES):
+                raise WeightsError(f"'{path}' {_not_safetensors(start, length, size)}")
+            text = file.read(length)
+            # Tensors are read through this: another file may come in the place of the open one.
+            data = _mapped(file) if mmap else _read(file, size)
+        except OSError as error:
+            raise WeightsError(f"'{path}' cannot be read: {error.strerror or error}") from error
     try:
         document = parse_json(text, max_bytes=MAX_HEADER)
     except SpecError as error:
@@ -113,17 +122,20 @@ def read_header(path: Path) -> Header:
     return Header(tensors, metadata, size)
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """What a small file holds: all of it, or one byte more than `most`.
-
-    Raises:
-        WeightsError: it cannot be read.
-    """
+def _mapped(file: BufferedReader) -> Memory:
     try:
-        with path.open("rb") as file:
-            return file.read(most + 1)
-    except OSError as error:
-        raise WeightsError(f"'{path}' cannot be read: {error.strerror}") from error
+        return Memory(file.fileno(), 0, access=ACCESS_COPY)
+    except ValueError as error:  # it has become empty
+        raise OSError(str(error)) from error
+
+
+def _read(file: BufferedReader, size: int) -> Memory:
+    """The whole file in memory of this process, which begins at a page as a map does."""
+    data = Memory(-1, size, access=ACCESS_COPY)  # private, as a map is
+    file.seek(0)
+    if file.readinto(data) != size:
+        raise OSError("it became shorter while it was read")
+    return data
 
 
 def _not_safetensors(start: bytes, length: int, size: int) -> str:
@@ -147,7 +159,7 @@ def _metadata_problems(metadata: object) -> list[Problem]:
 
 
 def _read_tensors(
-    document: Mapping[str, object], file: mmap.mmap, data_start: int
+    document: Mapping[str, object], file: Memory, data_start: int
 ) -> tuple[dict[str, TensorInfo], list[Problem]]:
     tensors: dict[str, TensorInfo] = {}
     spans: list[tuple[int, int, str]] = []
@@ -157,14 +169,14 @@ def _read_tensors(
         if isinstance(found, str):
             problems.append(Problem((name,), "value", found, row))
             continue
-        dtype, shape, begin, end = found
-        tensors[name] = TensorInfo(dtype, shape, end - begin, data_start + begin, file)
-        spans.append((begin, end, name))
+        dtype, shape, start, end = found
+        tensors[name] = TensorInfo(dtype, shape, end - start, data_start + start, file)
+        spans.append((start, end, name))
     position = 0
-    for begin, end, name in sorted(spans):
-        if begin != position:
-            what = "overlaps another" if begin < position else "leaves a gap"
-            problems.append(Problem((name, "data_offsets"), "value", f"{what} at byte {begin}"))
+    for start, end, name in sorted(spans):
+        if start != position:
+            what = "overlaps another" if start < position else "leaves a gap"
+            problems.append(Problem((name, "data_offsets"), "value", f"{what} at byte {start}"))
         position = end
     data_size = len(file) - data_start
     if not problems and position != data_size:
@@ -175,7 +187,7 @@ def _read_tensors(
 
 
 def _read_row(row: object) -> tuple[str, tuple[int, ...], int, int] | str:
-    """Type, shape, begin and end of one tensor, or what is wrong with it."""
+    """Type, shape, start and end of one tensor, or what is wrong with it."""
     if not isinstance(row, dict) or set(row) != {"dtype", "shape", "data_offsets"}:
         return "must have 'dtype', 'shape' and 'data_offsets', and nothing else"
     dtype, shape, offsets = row["dtype"], row["shape"], row["data_offsets"]
@@ -185,11 +197,11 @@ def _read_row(row: object) -> tuple[str, tuple[int, ...], int, int] | str:
         return f"must have a 'shape' of at most {_MAX_RANK} sizes"
     if not _is_sizes(offsets) or len(offsets) != 2:
         return "must have two 'data_offsets'"
-    begin, end = offsets
+    start, end = offsets
     size = math.prod(shape) * _BITS[dtype] // 8
-    if end - begin != size:
-        return f"takes {size} bytes by its shape and {end - begin} by its offsets"
-    return dtype, tuple(shape), begin, end
+    if end - start != size:
+        return f"takes {size} bytes by its shape and {end - start} by its offsets"
+    return dtype, tuple(shape), start, end
 
 
 def _is_sizes(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Gives a skeleton its weights: the file is mapped into memory, and its tensors are assigned."""
+"""Load weights into a meta-device model: the file is mapped, and its tensors are assigned."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from typedvision.registry.family import Parts
 from typedvision.registry.spec import ModelSpec
 from typedvision.weights.adapt import adapt
 from typedvision.weights.header import TensorInfo
-from typedvision.weights.inspect import Checkpoint, inspect
+from typedvision.weights.inspect import Checkpoint, open_checkpoint
 from typedvision.weights.plan import LoadReport, Plan, TensorKind, make_plan
 from typedvision.weights.save import ALIGNMENT, DTYPES, digest
 
@@ -39,11 +39,13 @@ def load_model(
     dtype: torch.dtype | None = None,
     limits: Limits = DEFAULT_LIMITS,
     verify: bool = False,
+    mmap: bool = True,
 ) -> ImageModel:
     """The model that `save_model` wrote.
 
     The tensors are views of the file, read when they are used; memory that is written to is the
-    model's own. Replacing the file (as `save_model` does) is safe, changing it in place is not.
+    model's own. Replacing the file (as `save_model` does) is safe, changing it in place is not:
+    where others may do that, write `mmap=False`.
 
     Args:
         path: the file.
@@ -51,6 +53,7 @@ def load_model(
         dtype: type of the weights; by default as they were saved.
         limits: refuse a larger model.
         verify: read everything, and compare it with the digests in the header.
+        mmap: map the file; otherwise all of it is read into memory of this process.
 
     Returns:
         The model in training mode; `model.load_report` says what was loaded.
@@ -60,9 +63,9 @@ def load_model(
             `save_model`, or holds other tensors than its spec says.
         SpecError: the spec in its header is not valid.
         LimitError: the model is larger than `limits`.
-        UsageError: there is no such device, or no such type of weights.
+        UsageError: `path` is no path, or there is no such device, or no such type of weights.
     """
-    checkpoint = inspect(path)
+    checkpoint = open_checkpoint(path, mmap=mmap)
     if isinstance(checkpoint.spec, BackboneSpec):
         raise WeightsError(f"'{path}' holds a backbone: write load_backbone({str(path)!r})")
     if checkpoint.spec is None:
@@ -84,8 +87,12 @@ def load_backbone(
     dtype: torch.dtype | None = None,
     limits: Limits = DEFAULT_LIMITS,
     verify: bool = False,
+    mmap: bool = True,
 ) -> Backbone[ImageModel]:
-    """The backbone that `save_model` wrote: `load_model`, with its keywords, for a backbone.
+    """Load the backbone that `save_model` wrote.
+
+    The tensors are views of the file, read when they are used; memory that is written to is the
+    backbone's own. Replacing the file (as `save_model` does) is safe, changing it in place is not.
 
     Args:
         path: the file.
@@ -93,17 +100,19 @@ def load_backbone(
         dtype: type of the weights; by default as they were saved.
         limits: refuse a larger backbone.
         verify: read everything, and compare it with the digests in the header.
+        mmap: map the file; otherwise all of it is read into memory of this process.
 
     Returns:
         The backbone in training mode; `backbone.load_report` says what was loaded.
 
     Raises:
-        WeightsError: as `load_model`; or the file holds no backbone.
+        WeightsError: the file is not there, is of another kind, is damaged, holds no backbone, or
+            holds other tensors than its spec says.
         SpecError: the spec in its header is not valid.
         LimitError: the backbone is larger than `limits`.
-        UsageError: there is no such device, or no such type of weights.
+        UsageError: `path` is no path, or there is no such device, or no such type of weights.
     """
-    checkpoint = inspect(path)
+    checkpoint = open_checkpoint(path, mmap=mmap)
     if not isinstance(checkpoint.spec, BackboneSpec):
         raise WeightsError(
             f"'{path}' holds no backbone: "
@@ -123,25 +132,30 @@ def load_weights(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     seed: int | None = None,
+    mmap: bool = True,
 ) -> None:
-    """Give a skeleton the weights of a checkpoint, adapted to its options.
+    """Load the weights of a checkpoint into a meta-device model, adapted to its options.
 
-    Of a skeleton that FSDP2's `fully_shard` split among processes, each process calls this, and
+    Where FSDP2's `fully_shard` has split the model among processes, each process calls this and
     reads its own part of the file.
 
     Args:
-        model: what `create_model(..., device="meta")` or `create_backbone` made; it stays a
-            skeleton where this fails. Its `load_report` says what was loaded, and what was adapted.
+        model: what `create_model(..., device="meta")` or `create_backbone` made; it stays
+            on the meta device where this fails. Its `load_report` says what was loaded, and what
+            was adapted.
         path: a safetensors file, the index of several, or their folder.
         device: where the weights shall live; by default that of the mesh where the model is
             split, and PyTorch's default device where it is not.
-        dtype: type of the weights; by default the skeleton's, or where it has several, as they
-            were saved.
-        seed: seed of what begins anew, the same in each process; by default PyTorch's.
+        dtype: type of the weights; by default that of the model, or those of the file where the
+            model has several.
+        seed: seed of the reinitialised tensors, equal in each process; by default PyTorch's
+            generator draws it.
+        mmap: map the file; otherwise all of it is read into memory of this process.
 
     Raises:
-        UsageError: the model is no skeleton of ours, or is split in another way than FSDP2's on a
-            mesh of one dimension; or there is no such device, or no such type of weights.
+        UsageError: the model is not a meta-device model that the factory made, or is split in
+            another way than by FSDP2 on a mesh of one dimension; or the device or the type of
+            weights is not valid.
         WeightsError: the file is not there, is of another kind, is damaged, or does not fit.
         SpecError: the spec in its header is not valid.
     """
@@ -149,11 +163,12 @@ def load_weights(
     body = model.model if isinstance(model, Backbone) else model
     if not isinstance(body, ImageModel):
         raise UsageError(
-            f"load_weights takes a skeleton that create_model or create_backbone made; got {kind}"
+            f"load_weights takes what create_model or create_backbone made; got {kind}"
         )
     if not all(parameter.is_meta for parameter in body.parameters()):
         raise UsageError(
-            f"this {kind} has weights: load_weights takes a skeleton, create_model(device='meta')"
+            f"this {kind} has weights: load_weights takes a meta-device model, "
+            "create_model(device='meta')"
         )
     check_dtype(dtype)
     parts = [part for tensor in body.parameters() if (part := sharded(tensor)) is not None]
@@ -161,7 +176,7 @@ def load_weights(
         device = parts[0].device_mesh.device_type
     fill(
         body,
-        inspect(path),
+        open_checkpoint(path, mmap=mmap),
         index.family(body.spec.family).parts(body.spec.config),
         device=resolve_device(device),
         dtype=dtype or _common_dtype(body.state_dict()),
@@ -180,16 +195,16 @@ def fill(
     verify: bool = False,
     source: str | None = None,
 ) -> None:
-    """Give a skeleton the weights of a checkpoint, and the names of its classes.
+    """Load the weights of a checkpoint, and the names of its classes, into a meta-device model.
 
     Args:
-        model: the skeleton; it stays one where `device` is meta, or where this fails.
+        model: the meta-device model; it stays one where `device` is meta, or where this fails.
         checkpoint: what `inspect` said of the file.
         parts: what may be adapted; None where the checkpoint must fit as it is. Otherwise it may
             have the layers that a backbone leaves out.
         device: where the weights shall live.
         dtype: type of the weights; None keeps that of the checkpoint.
-        seed: seed of what begins anew; by default PyTorch's.
+        seed: seed of the reinitialised tensors; by default PyTorch's generator draws it.
         verify: compare what is read with the digests of the checkpoint.
         source: where the weights are from, in words; by default the checkpoint's path.
 
@@ -223,7 +238,7 @@ def fill(
     _take_names(model, checkpoint.spec)
 
 
-_FLOATING = ("F", "BF")  # how the format's names of floating-point types begin
+_FLOATING = ("F", "BF")  # first letters of the format's names of floating-point types
 _SMALL = 65_536
 
 
@@ -299,7 +314,7 @@ def _unset(
 
 
 def _assign(model: ImageModel, tensors: Mapping[str, Tensor]) -> None:
-    """Put tensors into a skeleton, in the place of its own."""
+    """Put tensors into a meta-device model, in the place of its own."""
     for path, module in model.named_modules():
         own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
         for name, old in own:

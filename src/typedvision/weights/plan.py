@@ -50,7 +50,7 @@ class Plan:
     adapted: Mapping[str, Adaptation]
     """Those of them that are changed on the way."""
     initialised: tuple[str, ...]
-    """Keys of the model that begin anew."""
+    """Keys of the model that are reinitialised."""
     dropped: Mapping[str, str]
     """Tensors of the checkpoint that are left, and why."""
 
@@ -66,7 +66,7 @@ class LoadReport:
     adapted: Mapping[str, str]
     """Keys that were changed on the way, and how: `input channels 3 -> 1`."""
     initialised: tuple[str, ...]
-    """Keys that the checkpoint did not have for this model, and that began anew."""
+    """Keys that the checkpoint did not have for this model, and that were reinitialised."""
     dropped: Mapping[str, str]
     """Tensors of the checkpoint that the model did not take, and why: `another classifier`."""
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import hashlib
 import json
-import os
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
@@ -19,8 +16,9 @@ from torch import Tensor
 from typedvision._version import __version__
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import ImageModel, check_whole
-from typedvision.errors import UsageError, WeightsError
+from typedvision.errors import UsageError
 from typedvision.registry.document import Document
+from typedvision.weights.files import replace_file, to_path
 from typedvision.weights.inspect import (
     DIGESTS_KEY,
     FORMAT,
@@ -75,7 +73,7 @@ def save_model(
             that the model's spec has.
 
     Raises:
-        UsageError: the model is none of ours, a skeleton without weights, or that of a backbone.
+        UsageError: the model is none of ours, is on the meta device, or is that of a backbone.
         ConfigError: there are more or fewer names than classes, or one is not as it should be.
         WeightsError: the file cannot be written; what was at `path` is as it was.
     """
@@ -94,7 +92,7 @@ def save_model(
         **spec_notes(spec),
         DIGESTS_KEY: json.dumps(_digests(tensors), sort_keys=True),
     }
-    replace_file(Path(path), lambda draft: write_file(draft, tensors, metadata))
+    replace_file(to_path(path), lambda draft: write_file(draft, tensors, metadata))
 
 
 def spec_notes(spec: Document) -> dict[str, str]:
@@ -108,37 +106,13 @@ def spec_notes(spec: Document) -> dict[str, str]:
     }
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Put a file at `path`, whole or not at all.
-
-    Args:
-        path: the file; one that is there is replaced.
-        write: writes a file at the path that it is given, in the same folder.
-
-    Raises:
-        WeightsError: the file cannot be written; what was at `path` is as it was.
-    """
-    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
-    try:
-        write(draft)
-        _flush(draft)
-        draft.replace(path)
-    except OSError as error:
-        raise WeightsError(f"'{path}' cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):  # mostly there is none any more
-            draft.unlink()
-    with contextlib.suppress(OSError):  # the renaming itself; not every system can
-        _flush(path.parent)
-
-
 def digest(tensor: Tensor) -> str:
     """SHA-256 of the bytes of a contiguous tensor on the CPU, in hexadecimal."""
     return hashlib.sha256(_memory(tensor)).hexdigest()
 
 
 def write_file(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file, in which nearly every tensor begins at a multiple of `ALIGNMENT`.
+    """Write a safetensors file, in which nearly every tensor starts at a multiple of `ALIGNMENT`.
 
     A matrix product depends in its last bit on where its operands lie. As the format allows no
     gaps, the tensors of odd sizes, which are few and small, come last.
@@ -180,14 +154,5 @@ def _digests(tensors: Mapping[str, Tensor]) -> dict[str, str]:
 
 def _on_cpu(tensor: Tensor) -> Tensor:
     if tensor.is_meta:
-        raise UsageError("a skeleton on the meta device has no weights to save")
+        raise UsageError("a model on the meta device has no weights to save")
     return tensor.detach().cpu().contiguous()
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or a folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

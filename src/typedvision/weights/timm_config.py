@@ -39,16 +39,17 @@ def read_timm_config(document: object, source: str) -> ModelSpec:
     except UnknownNameError as error:
         problem = replace(error.problems[0], path=("architecture",), message=error.summary)
         raise _spec_error(source, [problem]) from None
-    options = {**dict(family.variants[variant]), **_facts(fields, pretrained), **arguments}
+    given = {**_facts(fields, pretrained), **arguments}
+    options = {**dict(family.variants[variant]), **given}
     try:
-        config = configure_family(family, options, f"'{variant}'")
+        config = configure_family(family, options, f"'{variant}'", given=given)
     except ConfigError as error:
         raise _spec_error(source, [_of_document(p, arguments) for p in error.problems]) from None
     try:
         image = ImageSpec.from_options(_image(pretrained))
     except ConfigError as error:
-        placed = [replace(p, path=("pretrained_cfg", *p.path)) for p in error.problems]
-        raise _spec_error(source, placed) from None
+        located = [replace(p, path=("pretrained_cfg", *p.path)) for p in error.problems]
+        raise _spec_error(source, located) from None
     spec = ModelSpec.from_config(config, variant=variant)
     spec = spec.replace(image=image.for_channels(config.in_chans))
     names = fields.get("label_names")
@@ -57,8 +58,8 @@ def read_timm_config(document: object, source: str) -> ModelSpec:
     try:
         return spec.replace(class_names=names)
     except ConfigError as error:
-        placed = [replace(p, path=("label_names", *p.path[1:])) for p in error.problems]
-        raise _spec_error(source, placed) from None
+        located = [replace(p, path=("label_names", *p.path[1:])) for p in error.problems]
+        raise _spec_error(source, located) from None
 
 
 def _mapping(

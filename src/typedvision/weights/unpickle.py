@@ -1,4 +1,4 @@
-"""Turns a pickle or an `.npz` into safetensors; runs in a process of its own, under limits.
+"""Converts a pickle or an `.npz` to safetensors; runs in a process of its own, under limits.
 
     python -m typedvision.weights.unpickle SOURCE TARGET [--ema]
 

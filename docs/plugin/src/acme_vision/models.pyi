@@ -43,7 +43,7 @@ class PebbleVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.

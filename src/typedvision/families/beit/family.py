@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from typedvision.families.beit.model import Beit
 
 
+_BEIT_LARGE_PATCH16_224 = BeitConfig(
+    embed_dim=1024,
+    depth=24,
+    num_heads=16,
+    init_values=1e-5,
+    use_abs_pos_emb=False,
+    use_rel_pos_bias=True,
+)
+
+
 class BeitFamily(ModelFamily[BeitConfig, "Beit"]):
     """Vision Transformers that learned to predict masked patches: BEiT and BEiT v2."""
 
@@ -61,41 +71,11 @@ class BeitFamily(ModelFamily[BeitConfig, "Beit"]):
         "beit_base_patch16_384": BeitConfig(
             img_size=384, init_values=0.1, use_abs_pos_emb=False, use_rel_pos_bias=True
         ),
-        "beit_large_patch16_224": BeitConfig(
-            embed_dim=1024,
-            depth=24,
-            num_heads=16,
-            init_values=1e-5,
-            use_abs_pos_emb=False,
-            use_rel_pos_bias=True,
-        ),
-        "beit_large_patch16_384": BeitConfig(
-            img_size=384,
-            embed_dim=1024,
-            depth=24,
-            num_heads=16,
-            init_values=1e-5,
-            use_abs_pos_emb=False,
-            use_rel_pos_bias=True,
-        ),
-        "beit_large_patch16_512": BeitConfig(
-            img_size=512,
-            embed_dim=1024,
-            depth=24,
-            num_heads=16,
-            init_values=1e-5,
-            use_abs_pos_emb=False,
-            use_rel_pos_bias=True,
-        ),
+        "beit_large_patch16_224": _BEIT_LARGE_PATCH16_224,
+        "beit_large_patch16_384": _BEIT_LARGE_PATCH16_224.replace(img_size=384),
+        "beit_large_patch16_512": _BEIT_LARGE_PATCH16_224.replace(img_size=512),
         "beitv2_base_patch16_224": BeitConfig(
             init_values=1e-5, use_abs_pos_emb=False, use_rel_pos_bias=True
         ),
-        "beitv2_large_patch16_224": BeitConfig(
-            embed_dim=1024,
-            depth=24,
-            num_heads=16,
-            init_values=1e-5,
-            use_abs_pos_emb=False,
-            use_rel_pos_bias=True,
-        ),
+        "beitv2_large_patch16_224": _BEIT_LARGE_PATCH16_224,
     }

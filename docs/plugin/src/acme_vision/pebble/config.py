@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PebbleConfig(ModelConfig, Builds["Pebble"]):
-    """Patches, then blocks that mix space and channels by turns."""
+    """Patches, then blocks that alternately mix space and channels."""
 
     width: Channels = 64
     """Channels of every block."""

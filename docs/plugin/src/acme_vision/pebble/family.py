@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PebbleFamily(ModelFamily[PebbleConfig, "Pebble"]):
-    """Patches, then blocks that mix space and channels by turns."""
+    """Patches, then blocks that alternately mix space and channels."""
 
     key = "pebble"
     title = "Pebble"
@@ -22,7 +22,7 @@ class PebbleFamily(ModelFamily[PebbleConfig, "Pebble"]):
 
     @classmethod
     def build(cls, cfg: PebbleConfig) -> Pebble:
-        """The model, not initialised."""
+        """Build the model without initial weights."""
         from acme_vision.pebble.model import Pebble
 
         return Pebble(cfg)

@@ -64,7 +64,7 @@ class Block(nn.Module):
         self.act: nn.Module = nn.GELU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, D, H, W) to the same."""
+        """(N, D, H, W) to (N, D, H, W)."""
         x = x + self.act(self.space(x))
         x = x + self.act(self.channels(x))
         return x

@@ -1,4 +1,6 @@
-"""Draws the levels of a model as SVG: boxes as high as their maps, as wide as their channels."""
+"""Draw the chart of a model as SVG: a box for each level, whose height grows with the size of its
+map and whose width grows with its channels.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,15 @@ from dataclasses import dataclass
 
 from typedvision.architecture.summary import LevelSummary, ModelSummary
 
-_HEIGHT = 140.0  # of the input's box; the others follow by the roots of their sides
+_HEIGHT = 140.0  # of the box of the input; the others follow by the roots of their sides
 _CHANNEL = 1.2  # width of a box of one channel; the others follow by the roots of their channels
-_SLANT = (0.3, 0.18)  # how far a box goes to the right and up, in heights
-_SLABS, _GAP = 12, 5.0  # at most so many boxes for equal levels, and what is between them
+_SLANT = (0.3, 0.18)  # depth of a box to the right and up, as shares of its height
+_SLABS, _GAP = 12, 5.0  # largest number of boxes for equal levels, and the gap between them
 _SPACE = 28.0  # between columns
 _WORDS, _LETTER = 76.0, 7.6  # least width of a column, and of a letter of its name
-_PAD, _MARGIN = 8.0, 108.0  # where the names of the rows begin, and what comes after them
-_MIDDLE = 126.0  # where the arrows are
-_BELOW = 236.0  # where the words begin
+_PAD, _MARGIN = 8.0, 108.0  # left of the names of the rows, and the width of that column
+_MIDDLE = 126.0  # height of the arrows
+_BELOW = 236.0  # top of the words
 _BAR = 64.0  # a bar for the whole
 
 _STYLE = """<style>
@@ -40,7 +42,7 @@ text { fill: #e6edf3 }
 
 @dataclass(frozen=True, slots=True)
 class _Boxes:
-    """The boxes of a level: how many, how large the front of each, how far they go back."""
+    """The boxes of a level: their number, the size of their fronts, and their depth."""
 
     count: int
     width: float
@@ -50,22 +52,22 @@ class _Boxes:
 
     @property
     def whole_width(self) -> float:
-        """Width of all of them together."""
+        """Width of all the boxes together."""
         return self.count * (self.width + _GAP) - _GAP + self.right
 
 
 def draw(summary: ModelSummary) -> str:
-    """A picture of a model, for light and dark pages."""
+    """Draw the chart of a model, as the text of an SVG for light and dark pages."""
     spec = summary.spec
     name = spec.variant or spec.family
-    picture = LevelSummary("input", spec.image.size, spec.config.in_chans, 0, 0)
+    image = LevelSummary("input", spec.image.size, spec.config.in_chans, 0, 0)
     elements = [_text(_PAD, 20.0, name, "row name"), *_row_names(summary)]
     x, end = _PAD + _MARGIN, 0.0
-    for level in (picture, *summary.folded()):
+    for level in (image, *summary.folded()):
         boxes = _boxes(level, max(spec.image.size))
         column = max(boxes.whole_width, _WORDS, _LETTER * len(level.name))
         start = x + (column - boxes.whole_width) / 2
-        if level is not picture:
+        if level is not image:
             elements.append(_arrow(end + 3, start - 3))
         elements += _drawn(boxes, start)
         elements += _words(level, summary, x + column / 2)
@@ -79,7 +81,7 @@ def draw(summary: ModelSummary) -> str:
 
 
 def short(number: int) -> str:
-    """Three digits of a number: `25.6 M`."""
+    """Write a number with three digits and a suffix: `25.6 M`."""
     if number < 1_000:
         return str(number)
     digits, power = f"{number:.2e}".split("e")
@@ -97,7 +99,7 @@ def _boxes(level: LevelSummary, pixels: int) -> _Boxes:
 
 
 def _drawn(boxes: _Boxes, x: float) -> Iterator[str]:
-    """The boxes, the last first, so that each stands before the next."""
+    """Draw the boxes from the last to the first, so that each covers part of the next."""
     top = _MIDDLE - (boxes.height - boxes.up) / 2
     bottom = top + boxes.height
     high, low = top - boxes.up, bottom - boxes.up

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 import typedvision as tv
+from tools.chart import draw, short
 from tools.family_page import typical_variant
-from tools.picture import draw, short
 
 
 @pytest.mark.parametrize(
@@ -27,17 +27,17 @@ def test_three_digits(number: int, words: str) -> None:
     assert short(number) == words
 
 
-def boxes(picture: str) -> list[tuple[float, float]]:
+def boxes(chart: str) -> list[tuple[float, float]]:
     """Width and height of the front of each box."""
-    fronts = re.findall(r'class="front" points="([^"]+)"', picture)
+    fronts = re.findall(r'class="front" points="([^"]+)"', chart)
     corners = [[tuple(map(float, point.split(","))) for point in f.split()] for f in fronts]
     return [(c[2][0] - c[0][0], c[2][1] - c[0][1]) for c in corners]
 
 
 def test_boxes_are_as_high_as_the_maps_and_as_wide_as_the_channels() -> None:
-    picture = draw(tv.summarize("resnet50"))
-    ElementTree.fromstring(picture)  # is well-formed
-    given, *levels, _head = boxes(picture)
+    chart = draw(tv.summarize("resnet50"))
+    ElementTree.fromstring(chart)  # is well-formed
+    given, *levels, _head = boxes(chart)
     for (width, height), level in zip(levels, tv.summarize("resnet50").levels, strict=False):
         assert level.size is not None
         assert (height / given[1]) ** 2 == pytest.approx(level.size[0] / 224, rel=0.02)
@@ -45,11 +45,11 @@ def test_boxes_are_as_high_as_the_maps_and_as_wide_as_the_channels() -> None:
 
 
 def test_words_and_bars_say_what_the_levels_cost() -> None:
-    picture = draw(tv.summarize("resnet50"))
-    words = [element.text for element in ElementTree.fromstring(picture).iter() if element.text]
+    chart = draw(tv.summarize("resnet50"))
+    words = [element.text for element in ElementTree.fromstring(chart).iter() if element.text]
     for wanted in ("resnet50", "layer4", "7 \u00d7 7 \u00d7 2048", "15.0 M", "809 M", "4.09 G"):
         assert wanted in words
-    bars = re.findall(r'class="parameters" .*width="([\d.]+)"', picture)
+    bars = re.findall(r'class="parameters" .*width="([\d.]+)"', chart)
     assert sum(map(float, bars)) == pytest.approx(64, abs=4)
 
 

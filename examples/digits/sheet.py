@@ -1,4 +1,4 @@
-"""Draws digits with what the models say of them."""
+"""Draw digits with the predictions of the models."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PADDING = 10
 INK, RIGHT, WRONG, PAPER = "#1f2430", "#2f855a", "#c53030", "#ffffff"
 
 
-def draw(path: Path, pictures: Tensor, labels: Tensor, logits: dict[str, Tensor]) -> Path:
+def draw(path: Path, images: Tensor, labels: Tensor, logits: dict[str, Tensor]) -> Path:
     """Write a PNG of the digits that the models are least sure of, and some others.
 
     Args:
         path: the file.
-        pictures: (N, 1, 8, 8), values in [0, 1].
+        images: (N, 1, 8, 8), values in [0, 1].
         labels: (N,).
         logits: of each model, (N, 10).
     """
@@ -29,7 +29,7 @@ def draw(path: Path, pictures: Tensor, labels: Tensor, logits: dict[str, Tensor]
     for place, index in enumerate(chosen):
         corner = place % COLUMNS * cell[0] + PADDING, place // COLUMNS * cell[1] + PADDING
         votes = {name: model[index].softmax(0) for name, model in logits.items()}
-        draw_digit(sheet, corner, pictures[index, 0], int(labels[index]), votes)
+        draw_digit(sheet, corner, images[index, 0], int(labels[index]), votes)
     sheet.save(path)
     return path
 

@@ -1,4 +1,4 @@
-"""Pictures made by a rule, and what is left of them in a file."""
+"""Sample images, made by a rule, and their encoded files."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def colours(width: int = 500, height: int = 375) -> Tensor:
     return torch.stack([red, green, blue]).byte()
 
 
-def image(width: int = 500, height: int = 375) -> Image.Image:
-    """The same for Pillow."""
+def sample_image(width: int = 500, height: int = 375) -> Image.Image:
+    """`colours` as a Pillow image."""
     pixels = colours(width, height).permute(1, 2, 0)
     return Image.frombytes("RGB", (width, height), bytes(pixels.flatten().tolist()))
 
 
-def pixels(picture: Image.Image) -> Tensor:
-    """What Pillow holds, (C, H, W)."""
-    return to_tensor([picture])
+def pixels(image: Image.Image) -> Tensor:
+    """The pixels of a Pillow image, (C, H, W)."""
+    return to_tensor([image])
 
 
-def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
-    """The bytes of a file."""
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The bytes of an image file of this kind."""
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    image.save(file, kind, **options)
     return file.getvalue()

@@ -14,9 +14,9 @@ from typedvision.config.base import Builds
 
 
 @pytest.fixture
-def guest(registry: None) -> None:
-    class GuestConfig(tv.ModelConfig, Builds["object"]):
-        """A guest."""
+def plugin(registry: None) -> None:
+    class PluginConfig(tv.ModelConfig, Builds["object"]):
+        """A plug-in."""
 
         sides: int = Field(3, ge=1, le=8)
         """Number of sides."""
@@ -24,39 +24,39 @@ def guest(registry: None) -> None:
         def features(self) -> tuple[tv.FeatureSpec, ...]:
             return ()
 
-    class GuestFamily(tv.ModelFamily[GuestConfig, "object"]):
-        key = "guest"
-        title = "Guest"
-        paper = "https://example.com/guest"
+    class PluginFamily(tv.ModelFamily[PluginConfig, "object"]):
+        key = "plugin"
+        title = "Plug-in"
+        paper = "https://example.com/plugin"
         capabilities = tv.Capabilities()
-        variants: ClassVar = {"guest_3": GuestConfig()}
+        variants: ClassVar = {"plugin_3": PluginConfig()}
 
         @classmethod
-        def build(cls, cfg: GuestConfig) -> object:
+        def build(cls, cfg: PluginConfig) -> object:
             raise AssertionError("nobody builds it here")
 
         @classmethod
-        def parts(cls, cfg: GuestConfig) -> tv.Parts:
+        def parts(cls, cfg: PluginConfig) -> tv.Parts:
             return tv.Parts(first_conv=(), classifier=())
 
 
-@pytest.mark.usefixtures("guest")
-def test_a_guest_is_shown_without_what_only_the_index_counts() -> None:
-    assert json.loads(run("list", "guest*", "--json").stdout) == [
+@pytest.mark.usefixtures("plugin")
+def test_a_plugin_is_shown_without_what_only_the_index_counts() -> None:
+    assert json.loads(run("list", "plugin*", "--json").stdout) == [
         {
-            "name": "guest_3",
-            "family": "guest",
+            "name": "plugin_3",
+            "family": "plugin",
             "parameters": None,
             "default_tag": None,
             "license": None,
         }
     ]
-    for name in ("guest", "guest_3"):
+    for name in ("plugin", "plugin_3"):
         text = run("show", name, "--no-plan").stdout
         assert "Number of sides." in text
         assert "integer in [1, 8]" in text
-    spec = run("spec", "guest_3", "--set", "sides=8").stdout
+    spec = run("spec", "plugin_3", "--set", "sides=8").stdout
     assert run("check", "-", stdin=spec).exit_code == 0
     schema = json.loads(run("schema").stdout)
-    assert "guest" in schema["properties"]["family"]["enum"]
-    assert schema["$defs"]["GuestConfig"]["properties"]["sides"]["maximum"] == 8
+    assert "plugin" in schema["properties"]["family"]["enum"]
+    assert schema["$defs"]["PluginConfig"]["properties"]["sides"]["maximum"] == 8

@@ -1,0 +1,94 @@
+"""A model is counted before any memory is taken, and stopped while it is made."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+import typedvision as tv
+from tests.toys import Toy, ToyConfig, declare
+from typedvision.architecture import build
+from typedvision.errors import LimitError, UsageError
+
+
+def problem(name: str, limits: tv.Limits, **options: object) -> tv.Problem:
+    spec = tv.specify(name, **options)
+    with pytest.raises(LimitError) as caught:
+        tv.create_model(spec, limits=limits, device="meta")
+    (only,) = caught.value.problems
+    return only
+
+
+def test_each_limit_is_exact() -> None:
+    model = tv.create_model("test_resnet", device="meta")
+    tensors = [*model.parameters(), *model.buffers()]
+    counts = {
+        "params": sum(parameter.numel() for parameter in model.parameters()),
+        "bytes": sum(tensor.numel() * tensor.element_size() for tensor in tensors),
+        "modules": sum(1 for _ in model.modules()),
+    }
+    for name, count in counts.items():
+        tv.create_model("test_resnet", limits=tv.Limits(**{name: count}), device="meta")
+        found = problem("test_resnet", tv.Limits(**{name: count - 1}))
+        assert (found.path, found.kind) == ((name,), "range")
+        assert f"at most {count - 1:,}; 'test_resnet' has" in found.message
+
+
+def test_all_limits_are_named_at_once() -> None:
+    with pytest.raises(LimitError) as caught:
+        tv.create_model("test_resnet", limits=tv.Limits(params=1, bytes=1), device="meta")
+    assert [one.path for one in caught.value.problems] == [("params",), ("bytes",)]
+
+
+def test_a_deep_model_is_stopped_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+    init = nn.Module.__init__
+
+    def counting(self: nn.Module, *args: object, **kwargs: object) -> None:
+        nonlocal made
+        made += 1
+        init(self, *args, **kwargs)
+
+    monkeypatch.setattr(nn.Module, "__init__", counting)
+    found = problem("resnet50", tv.Limits(modules=500), layers=[1024] * 4)
+    assert found.message == "must be at most 500; 'resnet50' has more"
+    assert made < 700  # of 61,460
+
+
+def test_what_no_number_of_bytes_can_hold_is_too_large() -> None:
+    def fails(cls: type, cfg: ToyConfig) -> Toy:
+        torch.empty(2**62, 2**10)
+        return Toy(cfg)
+
+    family = declare(build=classmethod(fails))
+    assert family is not None
+    found = problem("toy_small", tv.Limits())
+    assert found.path == ("bytes",)
+
+
+def test_another_error_of_a_build_stays_what_it_is() -> None:
+    def fails(cls: type, cfg: ToyConfig) -> Toy:
+        raise RuntimeError("a defect")
+
+    declare(build=classmethod(fails))
+    with pytest.raises(RuntimeError, match="a defect"):
+        tv.create_model("toy_small", device="meta")
+
+
+def test_modules_of_others_are_not_counted() -> None:
+    with build._counted("one", tv.Limits(modules=2)):
+        other = threading.Thread(target=lambda: nn.Sequential(*(nn.Identity() for _ in range(9))))
+        other.start()
+        other.join()
+        nn.Sequential(nn.Identity())
+    nn.Sequential(*(nn.Identity() for _ in range(9)))
+
+
+@pytest.mark.parametrize("limits", [3, None, SimpleNamespace(params=1)])
+def test_limits_are_limits(limits: object) -> None:
+    with pytest.raises(UsageError, match=r"written Limits\(params="):
+        tv.create_model("test_resnet", limits=limits, device="meta")  # type: ignore[call-overload]

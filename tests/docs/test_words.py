@@ -1,0 +1,127 @@
+"""The project has one word for one thing: no file uses a word that the glossary replaces."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+FOLDERS = ("src", "tests", "docs", "tools", "benchmarks", "examples")
+GENERATED = ROOT / "docs" / "families"  # from what the sources say
+SUFFIXES = {".py", ".pyi", ".md", ".toml", ".json", ".jsonl", ".svg"}
+
+WORDS = {
+    r"pictures?": "image, input",
+    r"perceptrons?": "MLP",
+    r"skeletons?": "meta-device model, on the meta device",
+    r"begins?|began|begun|anew|inits": "initialise, initial weights, reinitialised",
+    r"mend(s|ed|ing)?": "fix",
+    r"learnt": "learned, learnable",
+    r"guests?": "plug-in",
+    r"turn(s|ed|ing)?|angles": "rope, rotary embedding",
+    r"say what is on": "classify images",
+}
+"""What is not written, as regular expressions of whole words, with what is written instead."""
+
+NAMES = {"placed": "resolve_device", "_counting": "natural_sort_key", "_Order": "LoadOptions"}
+"""Names that are not written, with what is written instead."""
+
+ALLOWED = (
+    "<picture",  # of HTML
+    '["begin"]',  # a key of a type checker's report
+)
+"""Phrases in which such a word stays."""
+
+LEANING = re.compile(
+    r"\A(the same(?! factor)|likewise|ditto)\b|\bas above\b|\blikewise\b", re.IGNORECASE
+)
+"""A docstring that cannot be read without its neighbour."""
+
+
+def files() -> Iterator[Path]:
+    """The sources, tests and pages of the project, without this file and generated pages."""
+    yield from (ROOT / "Makefile", *ROOT.glob("*.md"), *ROOT.glob("*.toml"))
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            own = path != Path(__file__) and GENERATED not in path.parents
+            if own and path.suffix in SUFFIXES and "out" not in path.parts:
+                yield path
+
+
+def forbidden(text: str) -> Iterator[str]:
+    """What a text says that the glossary replaces, a line each.
+
+    A name is taken apart at its underscores and its capitals, so `read_picture` and `PictureInput`
+    are found; `return` and `returned` are other words.
+    """
+    for phrase in ALLOWED:
+        text = text.replace(phrase, "")
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", line)
+        for pattern, instead in WORDS.items():
+            if found := re.search(rf"(?i:(?<![a-z])(?:{pattern})(?![a-z]))", words):
+                yield f"{number}: '{found[0]}': write {instead}"
+        for name, instead in NAMES.items():
+            if re.search(rf"\b{name}\b", line):
+                yield f"{number}: '{name}': write {instead}"
+
+
+def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The docstrings of a module, those of its attributes included, with their lines."""
+    for node in ast.walk(tree):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+                text = child.value.value
+                if isinstance(text, str):
+                    yield child.lineno, text
+
+
+@pytest.mark.parametrize("path", list(files()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_uses_the_words_of_the_glossary(path: Path) -> None:
+    found = list(forbidden(path.read_text("utf-8")))
+    assert not found, "\n".join([f"{path.relative_to(ROOT)}", *found])
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "src").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_docstring_stands_alone(path: Path) -> None:
+    found = [
+        f"{line}: {text.splitlines()[0]}"
+        for line, text in docstrings(ast.parse(path.read_text("utf-8")))
+        if LEANING.search(text)
+    ]
+    assert not found, "\n".join([f"{path.relative_to(ROOT)}", *found])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a Picture",
+        "def read_picture(): ...",
+        "class PictureInput: ...",
+        "NO_PICTURES = {}",
+        "it begins anew",
+        "def inits(self): ...",
+        "class Inits: ...",
+        "OwnsInits",
+        "turned by angles",
+        "from x import _Order",
+        "say what is on images",
+    ],
+)
+def test_a_replaced_word_is_found(text: str) -> None:
+    assert list(forbidden(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<picture>", "return returned", "__init__", "recommend", "replaced", "amend", "rectangles"],
+)
+def test_another_word_is_not(text: str) -> None:
+    assert not list(forbidden(text))
