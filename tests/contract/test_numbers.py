@@ -150,7 +150,7 @@ def test_a_fresh_model_learns(small: ModelConfig) -> None:
     x, classes = images(small, count=4).float(), torch.arange(4)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     losses = []
-    for _ in range(20):
+    for _ in range(12):
         loss = nn.functional.cross_entropy(model(x), classes)
         optimizer.zero_grad()
         loss.backward()
@@ -285,16 +285,9 @@ def test_stopping_early_computes_less(small: ModelConfig) -> None:
     assert counts[0] < counts[1]
 
 
-def test_it_exports(small: ModelConfig) -> None:
-    model, x = filled(small), images(small)
-    program = torch.export.export(model, (x,))
-    same(program.module()(x), model(x))
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None:
+def test_training_compiles_without_a_break(small: ModelConfig) -> None:
     torch.compiler.reset()
-    model, x = filled(small).train(training), images(small)
+    model, x = filled(small).train(), images(small)
     compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
     torch.manual_seed(0)  # the same branches are dropped
     wanted = model(x)
