@@ -388,8 +388,9 @@ def test_deeper_outputs_are_initialised_smaller() -> None:
 PEER_ORDER = {
     "deit_tiny_distilled_patch16_224": ("cls_token", "pos_embed", "dist_token"),
     "vit_dlittle_patch16_reg1_gap_256": (
-        "blocks.0.attn.k_norm.weight",
-        "blocks.0.attn.k_norm.bias",
+        "blocks.0.attn.lambda_k2",
+        "blocks.0.attn.qkv.weight",
+        "blocks.0.attn.qkv.bias",
         "blocks.0.attn.proj.weight",
         "blocks.0.attn.proj.bias",
         "blocks.0.attn.sub_norm.weight",
