@@ -2,10 +2,13 @@
 
     python -m tools.golden --timm PYTHON CONTRACTS [FAMILY ...]
 
-writes `tests/golden/FAMILY.jsonl`, one line for each variant, the smallest first. CONTRACTS is a
-folder of JSON-lines files that timm's side of the parity check wrote; PYTHON is an interpreter
-that has timm. A few small variants carry numbers; the smallest its initial spread, its
-feature levels, and the learning rates and weight decays of its parameters.
+writes `tests/golden/FAMILY.jsonl`: the cases, then one line for each variant, the smallest first.
+CONTRACTS is a folder of JSON-lines files that timm's side of the parity check wrote; PYTHON is an
+interpreter that has timm.
+
+A case is a variant with options that make it small, and the numbers that it computes. Together
+the cases of a family make every choice that its variants make. The first one tells more: its
+initial spread, its feature levels' outputs, and the rates of its parameters.
 """
 
 from __future__ import annotations
@@ -14,65 +17,56 @@ import argparse
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import typedvision as tv
+from tests.contract.filling import state_digest
+from tools.choices import cover
+from tools.shrink import Options, shrunk
+from typedvision.config.base import to_pair
 from typedvision.registry import index
 
-GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"
 STRUCTURE = ("name", "params", "state", "num_features", "head_hidden_size")
-NUMBERS = ("input", "features", "logits")
-WITH_NUMBERS = 6  # variants of a family: enough to see different paths, few enough to be quick
-SEEDS = 8  # draws of each initial tensor, so that small ones have a spread too
+DRAWN = 20_000_000
+"""Initial numbers to draw, all seeds together."""
+SIZES = ((64, 96), (128, 192), (224, 224), (256, 256))
+"""Height and width of images for models that take any: the first that timm computes."""
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
-# These run in timm's environment. Its import needs two operators that a CPU build does not have.
-_TIMM = """
-import json, sys, warnings
-import torch
-library = torch.library.Library("torchvision", "DEF")
-for name in ("nms", "qnms"):
-    library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-warnings.filterwarnings("ignore")
-import timm
-"""
-_SPREAD = """
-torch.set_default_dtype(torch.float64)  # in float32, one truncated normal in 2**24 is at its bound
-draws = {}
-for seed in range(int(sys.argv[2])):
-    torch.manual_seed(seed)
-    for key, tensor in timm.create_model(sys.argv[1]).state_dict().items():
-        if tensor.is_floating_point():
-            draws.setdefault(key, []).append(tensor.double().flatten())
-all_of = {key: torch.cat(tensors) for key, tensors in draws.items()}
-print(json.dumps({key: [t.mean().item(), t.std(correction=0).item()] for key, t in all_of.items()}))
-"""
-_RATES = """
-from timm.optim import param_groups_layer_decay
-model = timm.create_model(sys.argv[1])
-keys = {id(parameter): key for key, parameter in model.named_parameters()}
-skip = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
-groups = param_groups_layer_decay(model, 1.0, skip, layer_decay=0.5)
-rates = {id(p): [g["lr_scale"], g["weight_decay"]] for g in groups for p in g["params"]}
-print(json.dumps({keys[parameter]: rate for parameter, rate in rates.items()}))
-"""
-_PYRAMID = """
-from tests.contract.filling import fill, fingerprint, image
-torch.set_default_dtype(torch.float64)
-def plain(key):  # the peer renames what it wraps
-    return key.removeprefix("model.").replace("_", ".")
-model = timm.create_model(sys.argv[1])
-levels = tuple(range(len(model.feature_info)))
-fill(model)
-tensors = {plain(key): tensor for key, tensor in model.state_dict().items()}
-pyramid = timm.create_model(sys.argv[1], features_only=True, out_indices=levels).eval()
-with torch.inference_mode():
-    for key, tensor in pyramid.state_dict().items():
-        tensor.copy_(tensors[plain(key)])
-    outputs = pyramid(image(json.loads(sys.argv[2])))
-if getattr(pyramid, "output_fmt", "NCHW") == "NHWC":
-    outputs = [output.permute(0, 3, 1, 2) for output in outputs]
-print(json.dumps([fingerprint(output) for output in outputs]))
-"""
+
+class Peer:
+    """timm, in an interpreter of its own."""
+
+    def __init__(self, python: str) -> None:
+        self._process = subprocess.Popen(
+            [python, "-m", "tools.peer"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+
+    def ask(self, what: str, name: str, options: Options, **more: object) -> Any:
+        """What timm answers, or `{"error": ...}`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        question = {"ask": what, "name": name, "options": options, **more}
+        print(json.dumps(question), file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+    def tell(self, what: str, name: str, options: Options, **more: object) -> Any:
+        """What timm answers; it must.
+
+        Raises:
+            SystemExit: timm does not.
+        """
+        answer = self.ask(what, name, options, **more)
+        if "error" in answer:
+            raise SystemExit(f"{name} {options}: {answer['error']}")
+        return answer
 
 
 def contracts(folder: Path) -> dict[str, Row]:
@@ -82,35 +76,67 @@ def contracts(folder: Path) -> dict[str, Row]:
     return {str(row["name"]): row for row in rows}
 
 
-def facts(variants: list[str], rows: dict[str, Row], timm: str) -> list[Row]:
-    """What the tests need to know of the variants of one family."""
-    known = sorted((rows[name] for name in variants if name in rows), key=_params)
-    numbered = [row for row in known if "logits" in row][:WITH_NUMBERS]
-    found = []
-    for row in known:
-        levels = row["feature_info"]
-        assert isinstance(levels, list)
-        fact = {key: row[key] for key in STRUCTURE}
-        fact["levels"] = [
-            [level["num_chs"], level["reduction"], level["module"]] for level in levels
-        ]
-        if row in numbered:
-            fact |= {key: row[key] for key in NUMBERS}
-        if row in numbered[:1]:
-            name, size = str(row["name"]), json.dumps(row["input"])
-            fact["spread"] = asked(timm, _SPREAD, name, str(SEEDS))
-            fact["rates"] = asked(timm, _RATES, name)
-            if fact["levels"]:
-                fact["pyramid"] = asked(timm, _PYRAMID, name, size)
-        found.append(fact)
-    return found
+def facts(key: str, rows: dict[str, Row], peer: Peer) -> list[Row]:
+    """What the tests need to know of one family: its cases, then its variants."""
+    family = index.family(key)
+    known = {name: family.variants[name] for name in family.variants if name in rows}
+    costs = {name: int(rows[name]["params"]) for name in known}
+    cases = [case(name, rows[name], peer) for name in cover(known, costs)]
+    first, levels = cases[0], rows[cases[0]["case"]]["feature_info"]
+    name, options = first["case"], first["options"]
+    first["spread"] = peer.tell("spread", name, options, seeds=draws(first["params"]))
+    first["rates"] = peer.tell("rates", name, options)
+    if levels:
+        size, gain = first["input"], first["gain"]
+        first["pyramid"] = peer.tell("pyramid", name, options, size=size, gain=gain)
+    return cases + [variant(rows[name], peer) for name in sorted(known, key=costs.__getitem__)]
 
 
-def asked(timm: str, script: str, *arguments: str) -> object:
-    """What a script prints in timm's environment."""
-    command = [timm, "-c", _TIMM + script, *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=GOLDEN.parents[1])
-    return json.loads(done.stdout)
+def draws(params: int) -> int:
+    """How often initial weights are drawn: often where there are few of them."""
+    return max(2, min(32, DRAWN // params))
+
+
+def variant(row: Row, peer: Peer) -> Row:
+    """The structure of a variant."""
+    fact = {key: row[key] for key in STRUCTURE}
+    fact["order"] = peer.tell("structure", row["name"], {})["order"]
+    levels = row["feature_info"]
+    fact["levels"] = [[level["num_chs"], level["reduction"], level["module"]] for level in levels]
+    return fact
+
+
+def case(name: str, row: Row, peer: Peer) -> Row:
+    """A variant made small, and what it computes."""
+
+    def agrees(options: Options) -> bool:
+        try:
+            model = tv.create_model(name, device="meta", **options)
+        except (RuntimeError, ValueError) as error:
+            print(f"  {name} {options}: accepted, but not built: {error}", flush=True)
+            return False
+        return bool(peer.ask("structure", name, options).get("state") == state_digest(model))
+
+    options, config = shrunk(name, agrees)
+    fixed = config.input_size()
+    sizes = (
+        [to_pair(fixed)] if fixed else [*SIZES, tuple(row["input"][1:] if "input" in row else ())]
+    )
+    numbers: Row = {}
+    for size in filter(None, sizes):
+        numbers = peer.ask("numbers", name, options, size=[config.in_chans, *size])
+        if "error" not in numbers:
+            break
+    else:
+        raise SystemExit(f"{name} {options}: {numbers['error']}")
+    sensitivity = numbers.pop("sensitivity")
+    params = peer.tell("structure", name, options)["params"]
+    print(
+        f"  {name}: {params} parameters at {numbers['input']}, gain {numbers['gain']}, "
+        f"sensitivity {sensitivity:.3f}",
+        flush=True,
+    )
+    return {"case": name, "options": options, "params": params, **numbers}
 
 
 def rounded(value: object) -> object:
@@ -122,10 +148,6 @@ def rounded(value: object) -> object:
     return [rounded(item) for item in value] if isinstance(value, list) else value
 
 
-def _params(row: Row) -> int:
-    return int(str(row["params"]))
-
-
 def main() -> None:
     """Write the facts of the families that are named, or of all."""
     parser = argparse.ArgumentParser(prog="python -m tools.golden", description=__doc__)
@@ -134,13 +156,16 @@ def main() -> None:
     parser.add_argument("families", nargs="*", metavar="FAMILY")
     parser.add_argument("--timm", required=True, metavar="PYTHON")
     arguments = parser.parse_intermixed_args()
-    rows = contracts(arguments.contracts)
+    rows, peer = contracts(arguments.contracts), Peer(arguments.timm)
     for key in arguments.families or index.family_keys():
-        found = facts(sorted(index.family(key).variants), rows, arguments.timm)
+        found = facts(key, rows, peer)
         path = GOLDEN / f"{key}.jsonl"
         path.write_text("".join(f"{json.dumps(rounded(fact))}\n" for fact in found), "utf-8")
+        count = sum("name" in fact for fact in found)
         print(
-            f"{path.relative_to(Path.cwd())}: {len(found)} of {len(index.variants(key))} variants"
+            f"tests/golden/{path.name}: {count} of {len(index.variants(key))} variants, "
+            f"{len(found) - count} cases",
+            flush=True,
         )
 
 

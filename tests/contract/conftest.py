@@ -6,19 +6,11 @@ import pytest
 
 import typedvision as tv
 from tests.contract.facts import FAMILIES, SMALL
+from tools.shrink import CLASSES
 from typedvision.config.base import ModelConfig, to_pair
-from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 
 SIDE = 64  # pixels: five halvings leave a map of two by two
-LARGE = 5_000_000  # parameters: each filling takes seconds
-SMALLER = {
-    "block_config": (2, 2, 2, 2),
-    "depths": (2, 2, 2, 2),
-    "embed_dim": 24,
-    "mlp_ratio": 1 / 16,
-}
-"""What makes a large family's smallest variant small, where it has such an option."""
 
 
 @pytest.fixture(params=FAMILIES, ids=lambda family: family.key)
@@ -30,13 +22,11 @@ def family(request: pytest.FixtureRequest) -> AnyFamily:
 
 @pytest.fixture
 def small(family: AnyFamily) -> ModelConfig:
-    """The family's smallest variant, for small images and a few classes."""
-    name = SMALL[family.key]
-    wanted: dict[str, object] = {"img_size": SIDE, "drop_path_rate": 0.0}
-    if index.rows()[family.key]["variants"][name]["params"] > LARGE:
-        wanted |= SMALLER
-    options = {option: value for option, value in wanted.items() if tv.accepts(name, option)}
-    return tv.configure(name, num_classes=7, **options)
+    """A small model of the family that drops nothing, for a few classes."""
+    name, options = SMALL[family.key]
+    if tv.accepts(name, "drop_path_rate"):
+        options = {**options, "drop_path_rate": 0.0}
+    return tv.configure(name, **{**options, "num_classes": CLASSES})
 
 
 def image_size(cfg: ModelConfig) -> tuple[int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
-import typedvision as tv
 from tests.contract.filling import Fingerprint
+from tools.shrink import shrunk
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 
@@ -15,18 +15,31 @@ FOLDER = Path(__file__).parents[1] / "golden"
 
 
 class Facts(TypedDict):
-    """One line of a golden file."""
+    """What the peer says of a variant."""
 
     name: str
     params: int
     state: str
     num_features: int
     head_hidden_size: int
+    order: str
+    """Digest of the parameters' names, in their order."""
     levels: list[tuple[int, int, str]]
     """Channels, stride and module of each feature level; empty where the peer names none."""
-    input: NotRequired[list[int]]
-    features: NotRequired[Fingerprint]
-    logits: NotRequired[Fingerprint]
+
+
+class Case(TypedDict):
+    """A variant made small, and what the peer computes with it."""
+
+    case: str
+    """The variant."""
+    options: dict[str, Any]
+    params: int
+    input: list[int]
+    gain: float
+    """Of the filling."""
+    features: Fingerprint
+    logits: Fingerprint
     spread: NotRequired[dict[str, tuple[float, float]]]
     """Mean and standard deviation of each initial tensor."""
     rates: NotRequired[dict[str, tuple[float, float]]]
@@ -35,29 +48,28 @@ class Facts(TypedDict):
     """The output of each feature level."""
 
 
-def read(path: Path) -> list[Facts]:
-    return [cast("Facts", json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-FACTS = {facts["name"]: facts for path in sorted(FOLDER.glob("*.jsonl")) for facts in read(path)}
 FAMILIES = tuple(index.family(key) for key in index.family_keys())
 VARIANTS = index.variants()
+ROWS = {path.stem: read(path) for path in sorted(FOLDER.glob("*.jsonl"))}
+FACTS = {row["name"]: cast("Facts", row) for rows in ROWS.values() for row in rows if "name" in row}
+CASES = {key: [cast("Case", row) for row in rows if "case" in row] for key, rows in ROWS.items()}
+"""The cases of each family."""
+CASE = [case for cases in CASES.values() for case in cases]
+"""Every case."""
 
 
-def smallest(family: AnyFamily) -> str:
-    """The variant of a family with the fewest parameters."""
-    known = [name for name in FACTS if name in family.variants]
-    return (
-        min(known, key=lambda name: FACTS[name]["params"])
-        if known
-        else min(
-            family.variants,
-            key=lambda name: sum(
-                p.numel() for p in tv.create_model(name, device="meta").parameters()
-            ),
-        )
-    )
+def small(family: AnyFamily) -> tuple[str, dict[str, Any]]:
+    """A variant of a family, and options that make it small: its first case, if it has any."""
+    for case in CASES.get(family.key, ()):
+        return case["case"], case["options"]
+    params = index.rows()[family.key]["variants"]
+    name = min(family.variants, key=lambda name: params[name]["params"])
+    return name, shrunk(name)[0]
 
 
-SMALL = {family.key: smallest(family) for family in FAMILIES}
-"""One cheap variant of each family, for what needs numbers."""
+SMALL = {family.key: small(family) for family in FAMILIES}
+"""One cheap model of each family, for what needs numbers."""

@@ -31,11 +31,18 @@ def randn(shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def fill(model: nn.Module) -> None:
-    """Overwrite every floating-point entry of the state dict."""
+def fill(model: nn.Module, gain: float = 1.0) -> None:
+    """Overwrite every floating-point entry of the state dict.
+
+    Args:
+        model: the model, changed in place.
+        gain: factor of the tensors of two or more axes. At 1, the image fades in deep gated
+            networks: their output hardly depends on it.
+    """
     for key, tensor in model.state_dict().items():
         if tensor.is_floating_point():
-            tensor.copy_(_filling(key, tensor.shape))
+            filling = _filling(key, tensor.shape)
+            tensor.copy_(filling * gain if filling.ndim >= 2 else filling)
 
 
 def _filling(key: str, shape: torch.Size) -> Tensor:

@@ -10,11 +10,14 @@ import torch
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import FACTS, VARIANTS
+from tests.contract.facts import CASE, FAMILIES, SMALL, Case
 from tests.contract.filling import fill, fingerprint, image
 from tests.contract.test_numbers import agree, filled, images, same
 from typedvision.architecture.image_model import ImageModel
-from typedvision.config.base import ModelConfig, to_pair
+from typedvision.config.base import ModelConfig
+
+PYRAMIDS = [case for case in CASE if "pyramid" in case]
+RESIZABLE = [family for family in FAMILIES if tv.accepts(SMALL[family.key][0], "img_size")]
 
 
 def backbone_of(cfg: ModelConfig, *indices: int, **options: object) -> tv.Backbone[ImageModel]:
@@ -33,26 +36,28 @@ def level(request: pytest.FixtureRequest, small: ModelConfig) -> int:
     return {"first": 0, "middle": count // 2, "last": count - 1}[request.param]
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_its_config_says_what_comes_out(name: str) -> None:
-    cfg = tv.configure(name)
-    middle = len(cfg.features()) // 2
-    spec = tv.BackboneSpec(model=tv.specify(name), out_indices=(middle, 0))
+@pytest.mark.parametrize("case", CASE, ids=lambda case: case["case"])
+def test_its_config_says_what_comes_out(case: Case) -> None:
+    model = tv.specify(case["case"], **case["options"])
+    levels = model.config.features()
+    middle = len(levels) // 2
+    spec = tv.BackboneSpec(model=model, out_indices=(middle, 0))
     backbone = tv.create_backbone(tv.BackboneSpec.from_json(spec.to_json()), device="meta")
     assert backbone.spec == spec
-    assert backbone.levels == (cfg.features()[middle], cfg.features()[0])
-    height, width = to_pair(cfg.input_size() or 224)
-    outputs = backbone(torch.empty(2, cfg.in_chans, height, width, device="meta"))
+    assert backbone.levels == (levels[middle], levels[0])
+    channels, height, width = case["input"]
+    outputs = backbone(torch.empty(2, channels, height, width, device="meta"))
     for output, channels, stride in zip(outputs, spec.channels, spec.strides, strict=True):
         assert output.shape == (2, channels, height // stride, width // stride)
 
 
-@pytest.mark.parametrize("name", [name for name, facts in FACTS.items() if "pyramid" in facts])
+@pytest.mark.parametrize("case", PYRAMIDS, ids=lambda case: case["case"])
 @torch.inference_mode()
-def test_its_levels_are_the_peers(name: str) -> None:
-    wanted = FACTS[name]["pyramid"]
-    backbone = backbone_of(tv.configure(name), *range(len(wanted)))
-    found = backbone(image(tuple(FACTS[name]["input"])))
+def test_its_levels_are_the_peers(case: Case) -> None:
+    wanted = case["pyramid"]
+    backbone = backbone_of(tv.configure(case["case"], **case["options"]), *range(len(wanted)))
+    fill(backbone.model, case["gain"])
+    found = backbone(image(tuple(case["input"])))
     for one, other in zip(found, wanted, strict=True):
         assert agree(fingerprint(one), other)
 
@@ -147,13 +152,11 @@ def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None
         same(one, other)
 
 
+@pytest.mark.parametrize("family", RESIZABLE, ids=lambda family: family.key)
 def test_another_input_size_is_in_the_spec(small: ModelConfig) -> None:
     backbone = backbone_of(small, -1)
-    resize = getattr(backbone.model, "set_input_size", None)
-    if resize is None:
-        return
     size = (image_size(small)[0] * 2, image_size(small)[1])
-    resize(size)
+    backbone.model.set_input_size(size)
     assert backbone.spec.model.config.model_dump()["img_size"] == size
     stride = backbone.strides[0]
     (output,) = backbone(torch.zeros(1, small.in_chans, *size, dtype=torch.float64))

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import FACTS, FAMILIES
+from tests.contract.facts import CASE, CASES, FAMILIES, Case
 from tests.contract.filling import Fingerprint, fill, fingerprint, image, randn
 from tests.contract.groups import outside_of_groups
+from tools.choices import choices
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
-from typedvision.registry.family import AnyFamily
+from typedvision.registry import index
 
 TOLERANCE = 1e-6  # of the root mean square, in float64
 
@@ -43,16 +44,24 @@ def agree(found: Fingerprint, wanted: Fingerprint) -> bool:
     return found["shape"] == wanted["shape"] and worst <= TOLERANCE * wanted["rms"]
 
 
-@pytest.mark.parametrize("name", [name for name, facts in FACTS.items() if "logits" in facts])
+@pytest.mark.parametrize("case", CASE, ids=lambda case: case["case"])
 @torch.inference_mode()
-def test_outputs_are_the_peers(name: str) -> None:
-    facts = FACTS[name]
-    model = filled(tv.configure(name))
-    x = image(tuple(facts["input"]))
+def test_outputs_are_the_peers(case: Case) -> None:
+    model = tv.create_model(case["case"], dtype=torch.float64, seed=0, **case["options"]).eval()
+    fill(model, case["gain"])
+    x = image(tuple(case["input"]))
     features = model.forward_features(x)
-    assert agree(fingerprint(features), facts["features"])
-    assert agree(fingerprint(model.forward_head(features)), facts["logits"])
-    assert agree(fingerprint(model(x)), facts["logits"])
+    assert agree(fingerprint(features), case["features"])
+    assert agree(fingerprint(model.forward_head(features)), case["logits"])
+    assert agree(fingerprint(model(x)), case["logits"])
+
+
+@pytest.mark.parametrize("key", CASES)
+def test_every_choice_of_a_published_model_is_compared(key: str) -> None:
+    made = frozenset().union(*map(choices, index.family(key).variants.values()))
+    cases = [tv.configure(case["case"], **case["options"]) for case in CASES[key]]
+    missed = sorted(made.difference(*map(choices, cases)))
+    assert missed == [], f"run `python -m tools.golden`, which finds cases of {key}"
 
 
 def test_a_small_difference_is_seen() -> None:
@@ -84,6 +93,7 @@ def test_any_number_of_channels_goes_in(small: ModelConfig, channels: int) -> No
     assert filled(cfg)(images(cfg)).shape == (2, small.num_classes)
 
 
+CHECKPOINTING = [family for family in FAMILIES if family.capabilities.grad_checkpointing]
 POOLINGS = [(family, kind) for family in FAMILIES for kind in family.capabilities.global_pool]
 
 
@@ -94,10 +104,18 @@ def test_every_declared_pooling_works(small: ModelConfig, kind: str) -> None:
     bare = filled(small, global_pool=kind, num_classes=0)
     out = bare(images(small))
     assert out.isfinite().all()
-    if kind:
-        assert out.ndim == 2
-        logits = filled(small, global_pool=kind)(images(small))
-        assert logits.shape == (2, small.num_classes)
+    assert out.ndim == 2 or not kind
+
+
+KINDS = [(family, kind) for family, kind in POOLINGS if kind]
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"), KINDS, ids=[f"{family.key}-{kind}" for family, kind in KINDS]
+)
+def test_every_vector_can_be_classified(small: ModelConfig, kind: str) -> None:
+    logits = filled(small, global_pool=kind)(images(small))
+    assert logits.shape == (2, small.num_classes)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -153,9 +171,8 @@ def test_only_the_head_stands_outside_of_the_groups(small: ModelConfig) -> None:
     assert set(outside_of_groups(model)) <= head
 
 
-def test_checkpointing_gives_the_same_gradients(small: ModelConfig, family: AnyFamily) -> None:
-    if not family.capabilities.grad_checkpointing:
-        return
+@pytest.mark.parametrize("family", CHECKPOINTING, ids=lambda family: family.key)
+def test_checkpointing_gives_the_same_gradients(small: ModelConfig) -> None:
     gradients = []
     for enable in (False, True):
         model = filled(small).train()

@@ -20,13 +20,13 @@ def model(small: ModelConfig) -> tv.ImageModel:
 
 
 def test_its_levels_make_the_whole(small: ModelConfig) -> None:
-    unloaded = tv.create_model(tv.specify(small), device="meta").eval().requires_grad_(False)
+    bare = tv.create_model(tv.specify(small), device="meta").eval().requires_grad_(False)
     height, width = image_size(small)
     with FlopCounterMode(display=False) as counter:
-        unloaded(torch.empty(1, small.in_chans, height, width, device="meta"))
+        bare(torch.empty(1, small.in_chans, height, width, device="meta"))
     summary = tv.summarize(small, (height, width))
     assert summary.multiply_adds == counter.get_total_flops() / 2
-    assert summary.parameters == sum(parameter.numel() for parameter in unloaded.parameters())
+    assert summary.parameters == sum(parameter.numel() for parameter in bare.parameters())
     features = small.features()
     *before, last = summary.levels
     assert len(before) - len(features) in (0, 1)  # a stem, where the levels come after one

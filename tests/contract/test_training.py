@@ -8,10 +8,12 @@ import pytest
 import torch
 
 import typedvision as tv
-from tests.contract.facts import FACTS
+from tests.contract.facts import CASE, Case
 from tests.contract.test_numbers import filled, images
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
+
+RATES = [case for case in CASE if "rates" in case]
 
 
 def frozen(cfg: ModelConfig) -> tuple[ImageModel, set[str]]:
@@ -54,7 +56,7 @@ def test_unfreezing_undoes_it(small: ModelConfig) -> None:
     assert all(module.training for module in model.modules())
 
 
-def test_freezing_again_replaces_the_first_freeze(small: ModelConfig) -> None:
+def test_freezing_again_replaces_what_was_frozen(small: ModelConfig) -> None:
     model, keys = frozen(small)
     model.freeze(len(small.features()))
     assert not all(p.requires_grad for key, p in model.named_parameters() if key not in keys)
@@ -85,13 +87,13 @@ def test_a_backbone_is_frozen_too(small: ModelConfig) -> None:
     assert all(parameter.requires_grad for parameter in backbone.parameters())
 
 
-@pytest.mark.parametrize("name", [name for name, facts in FACTS.items() if "rates" in facts])
-def test_rates_are_the_peers(name: str) -> None:
-    model = tv.create_model(name, device="meta")
+@pytest.mark.parametrize("case", RATES, ids=lambda case: case["case"])
+def test_rates_are_the_peers(case: Case) -> None:
+    model = tv.create_model(case["case"], device="meta", **case["options"])
     keys = {id(parameter): key for key, parameter in model.named_parameters()}
     groups = tv.parameter_groups(model, lr=1.0, weight_decay=1.0, layer_decay=0.5)
     found = {keys[id(p)]: [g["lr"], g["weight_decay"]] for g in groups for p in g["params"]}
-    wanted = FACTS[name]["rates"]
+    wanted = case["rates"]
     assert found.keys() == wanted.keys()
     for key, rates in found.items():
         assert rates == pytest.approx(wanted[key], rel=1e-6), key

@@ -1,4 +1,4 @@
-"""The initial weights of a model: the peer's spread, from one seed, whatever happened before."""
+"""What a model is initialised with: the peer's spread, from one seed, whatever happened before."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import FACTS
+from tests.contract.facts import CASE, Case
 from tests.contract.filling import randn
-from tools.golden import SEEDS
+from tools.golden import draws
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
 from typedvision.registry.family import AnyFamily
@@ -92,26 +92,24 @@ def test_weights_are_finite_and_of_the_default_precision(small: ModelConfig) -> 
 
 
 Spread = dict[str, tuple[float, float]]
-WITH_SPREAD = [name for name, facts in FACTS.items() if "spread" in facts]
-
-
+WITH_SPREAD = [case for case in CASE if "spread" in case]
 Draws = dict[str, list[Tensor]]
 
 
-def drawn(model: ImageModel, keys: Iterable[str]) -> Draws:
-    """Initial tensors, each drawn `SEEDS` times, as the peer's were."""
-    draws: Draws = {key: [] for key in keys}
-    for seed in range(SEEDS):
+def drawn(model: ImageModel, keys: Iterable[str], seeds: int) -> Draws:
+    """Initial tensors, each drawn as often as the peer's were."""
+    found: Draws = {key: [] for key in keys}
+    for seed in range(seeds):
         model.init_weights(seed)
         state = model.state_dict()
-        for key, kept in draws.items():
+        for key, kept in found.items():
             kept.append(state[key].flatten().clone())
-    return draws
+    return found
 
 
-def unlike(draws: Draws, wanted: Spread) -> list[str]:
+def unlike(found: Draws, wanted: Spread) -> list[str]:
     """The tensors whose mean or deviation is further from the peer's than chance takes it."""
-    return [key for key, kept in draws.items() if _differs(torch.cat(kept).double(), *wanted[key])]
+    return [key for key, kept in found.items() if _differs(torch.cat(kept).double(), *wanted[key])]
 
 
 def _differs(drawn: Tensor, mean: float, std: float) -> bool:
@@ -122,32 +120,28 @@ def _differs(drawn: Tensor, mean: float, std: float) -> bool:
     return abs(found / std - 1.0) > chance or abs(drawn.mean().item() - mean) > 1.5 * chance * std
 
 
-@pytest.mark.parametrize("name", WITH_SPREAD)
-def test_the_initial_spread_is_the_peers(name: str) -> None:
-    spread = FACTS[name]["spread"]
-    model = tv.create_model(name, seed=0)
+@pytest.mark.parametrize("case", WITH_SPREAD, ids=lambda case: case["case"])
+def test_the_initial_spread_is_the_peers(case: Case) -> None:
+    spread, seeds = case["spread"], draws(case["params"])
+    model = tv.create_model(case["case"], **case["options"])
     floats = {key for key, tensor in model.state_dict().items() if tensor.is_floating_point()}
     assert spread.keys() == floats
-    assert unlike(drawn(model, spread), spread) == []
+    found = drawn(model, spread, seeds)
+    assert unlike(found, spread) == []
 
-
-@pytest.mark.parametrize("name", WITH_SPREAD)
-def test_another_spread_is_seen(name: str) -> None:
-    spread = FACTS[name]["spread"]
-    model = tv.create_model(name, seed=0)
-    draws = drawn(model, spread)
+    # Another spread is seen, in each tensor that has enough numbers.
     random_ones = {
         key
         for key, tensor in model.state_dict().items()
-        if tensor.numel() * SEEDS > 10_000 and spread[key][1] > 1e-9
+        if tensor.numel() * seeds > 10_000 and spread[key][1] > 1e-9
     }
     assert random_ones
     wider = {key: (mean, 1.1 * std) for key, (mean, std) in spread.items()}
-    assert random_ones <= set(unlike(draws, wider))
+    assert random_ones <= set(unlike(found, wider))
     shifted = {key: (mean + 0.15 * std, std) for key, (mean, std) in spread.items()}
-    assert random_ones <= set(unlike(draws, shifted))
+    assert random_ones <= set(unlike(found, shifted))
     constant = {key: (mean, 0.0) for key, (mean, std) in spread.items()}
-    assert random_ones <= set(unlike(draws, constant))
+    assert random_ones <= set(unlike(found, constant))
 
 
 def test_a_new_classifier_is_that_of_a_new_model(small: ModelConfig) -> None:
@@ -183,9 +177,9 @@ def test_a_new_classifier_is_where_the_model_is(small: ModelConfig) -> None:
     model.reset_classifier(4)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
     assert not any(module.training for module in model.modules())
-    unloaded = tv.create_model(small, device="meta")
-    unloaded.reset_classifier(4)
-    assert all(parameter.is_meta for parameter in unloaded.parameters())
+    bare = tv.create_model(small, device="meta")
+    bare.reset_classifier(4)
+    assert all(parameter.is_meta for parameter in bare.parameters())
 
 
 def test_a_classifier_is_taken_away_and_put_back(small: ModelConfig) -> None:

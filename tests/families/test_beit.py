@@ -13,7 +13,11 @@ import typedvision as tv
 from typedvision.families.beit.config import BeitConfig
 from typedvision.families.beit.model import Attention, Beit
 from typedvision.layers.mlp import Mlp, SwiGLU
-from typedvision.layers.position import relative_position_index, resample_relative_table
+from typedvision.layers.position import (
+    relative_position_index,
+    relative_position_rows,
+    resample_relative_table,
+)
 
 TINY = BeitConfig(
     img_size=16,
@@ -37,7 +41,7 @@ def beit(**options: object) -> Beit:
     model = tv.create_model(TINY.replace(**options), dtype=torch.float64, seed=0)
     assert isinstance(model, Beit)
     with torch.no_grad():
-        for parameter in model.parameters():  # what begins as zero would hide mistakes
+        for parameter in model.parameters():  # what is initialised to zero would hide mistakes
             parameter.add_(torch.randn_like(parameter) * 0.1)
     return model.eval()
 
@@ -69,9 +73,10 @@ def test_options_that_exclude_each_other(options: dict[str, object], other: str)
     assert f"'{other}'" in problem.message
 
 
-def test_the_plan_counts_tokens_and_relations() -> None:
+def test_the_plan_counts_tokens_and_distances() -> None:
     plan = TINY.replace(img_size=(8, 13), depth=3, drop_path_rate=0.2).plan()
-    assert (plan.grid, plan.tokens, plan.relations) == ((2, 3), 7, 3 * 5 + 3)
+    assert (plan.grid, plan.positions) == ((2, 3), 7)
+    assert relative_position_rows(plan.grid, class_token=True) == 3 * 5 + 3
     assert [block.drop_path_rate for block in plan.blocks] == [0.0, 0.1, 0.2]
     assert [block.output_scale for block in plan.blocks] == pytest.approx(
         [1 / math.sqrt(2), 1 / 2, 1 / math.sqrt(6)]
@@ -180,7 +185,7 @@ def test_another_pooling_takes_the_normalisation_along() -> None:
     torch.testing.assert_close(rebuilt(x), model(x))
 
 
-def test_perceptrons_are_gated_and_normalised() -> None:
+def test_mlps_are_gated_and_normalised() -> None:
     plain, gated = beit().blocks[0].mlp, beit(swiglu_mlp=True, scale_mlp=True).blocks[0].mlp
     assert isinstance(plain, Mlp)
     assert isinstance(gated, SwiGLU)
@@ -196,7 +201,7 @@ def test_without_biases_and_scales_there_are_no_such_tensors() -> None:
     assert beit(qkv_bias=False, init_values=None)(images()).isfinite().all()
 
 
-def test_the_classifier_begins_small() -> None:
+def test_the_classifier_is_initialised_small() -> None:
     options = {"embed_dim": 64, "num_classes": 100}
     small = tv.create_model(TINY, seed=0, **options).state_dict()["head.weight"]
     usual = tv.create_model(TINY, seed=0, head_init_scale=1.0, **options).state_dict()[

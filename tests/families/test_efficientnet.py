@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 
 import typedvision as tv
-from typedvision.architecture.mobile_model import CondConv2d, MixedConv2d
-from typedvision.config.mobile_blocks import Blocks, PrunedBlock
+from typedvision.config.mobile.rows import Blocks, PrunedBlock
 from typedvision.families.efficientnet.config import EfficientNetConfig
 from typedvision.families.efficientnet.model import EfficientNet
+from typedvision.layers.cond_conv import CondConv2d
 from typedvision.layers.conv import conv2d
+from typedvision.layers.mixed_conv import MixedConv2d
 from typedvision.layers.norm_act import norm_act
 
 SMALL = EfficientNetConfig(
@@ -172,7 +173,7 @@ def test_levels_are_the_last_maps_of_their_resolution() -> None:
     folded = (Blocks(block="separable", out_chs=8, s2d=True), *SMALL.block_args[1:])
     levels = SMALL.replace(block_args=folded).features()
     assert [(level.channels, level.stride, level.name) for level in levels] == [
-        (8, 2, "bn1"), (32, 4, "blocks.0"), (16, 8, "blocks.1"), (24, 16, "blocks.2"),
+        (8, 2, "act1"), (32, 4, "blocks.0"), (16, 8, "blocks.1"), (24, 16, "blocks.2"),
     ]  # fmt: skip
 
 
@@ -216,7 +217,7 @@ def test_mixed_kernels_share_the_channels() -> None:
 
 
 def test_evonorm_divides_by_the_deviation_of_the_group() -> None:
-    norm = norm_act("evonorms0", 8, "silu", group_size=4)
+    norm, _ = norm_act("evonorms0", 8, "silu", group_size=4)
     norm.load_state_dict({"weight": torch.ones(8), "bias": torch.zeros(8), "v": torch.ones(8)})
     x = torch.randn(2, 8, 5, 5)
     deviation = x[0, 4:].std(correction=0)

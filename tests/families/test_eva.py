@@ -29,7 +29,7 @@ def eva(**options: object) -> Eva:
     model = tv.create_model(TINY.replace(**options), dtype=torch.float64, seed=0)
     assert isinstance(model, Eva)
     with torch.no_grad():
-        for parameter in model.parameters():  # what begins as zero would hide mistakes
+        for parameter in model.parameters():  # what is initialised to zero would hide mistakes
             parameter.add_(torch.randn_like(parameter) * 0.1)
     return model.eval()
 
@@ -127,7 +127,7 @@ def test_the_last_normalisation(options: dict[str, object], norms: tuple[bool, b
         ({"swiglu_mlp": True, "swiglu_align_to": 8}, SwiGLU, 88),
     ],
 )
-def test_kinds_of_perceptron(options: dict[str, object], kind: type, hidden: int) -> None:
+def test_kinds_of_mlp(options: dict[str, object], kind: type, hidden: int) -> None:
     mlp = eva(mlp_ratio=2.7, **options).blocks[0].mlp
     assert type(mlp) is kind
     assert mlp.fc2.in_features == hidden
@@ -162,12 +162,12 @@ def test_groups_of_heads_share_keys_and_values() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_turned_heads_see_where_patches_are(kind: dict[str, object]) -> None:
+def test_rotary_embeddings_say_where_patches_are(kind: dict[str, object]) -> None:
     x = images()
     swapped = torch.cat((x[..., 4:], x[..., :4]), dim=-1)
-    plain, turned = eva(use_abs_pos_emb=False), eva(**ROPE, **kind)
+    plain, rotary = eva(use_abs_pos_emb=False), eva(**ROPE, **kind)
     torch.testing.assert_close(plain(x), plain(swapped))  # a set of patches
-    assert (turned(x) - turned(swapped)).abs().max() > 1e-6
+    assert (rotary(x) - rotary(swapped)).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -235,7 +235,7 @@ def test_post_norm_blocks_normalise_what_is_added() -> None:
     torch.testing.assert_close(block(x), y + block.norm2(block.mlp(y)))
 
 
-def test_output_projections_and_the_classifier_begin_small() -> None:
+def test_output_projections_and_the_classifier_are_initialised_small() -> None:
     model = tv.create_model(TINY.replace(embed_dim=256, head_init_scale=0.5), seed=0)
     assert isinstance(model, Eva)
     for index, block in enumerate(model.blocks):
@@ -247,12 +247,12 @@ def test_output_projections_and_the_classifier_begin_small() -> None:
     assert unscaled.get_classifier().weight.std().item() == pytest.approx(0.02, rel=0.1)
 
 
-def test_learnt_angles_have_no_weight_decay() -> None:
+def test_learned_frequencies_have_no_weight_decay() -> None:
     assert eva(**ROPE, rope_type="mixed").no_weight_decay() == {"cls_token", "rope.freqs"}
     assert eva(**ROPE).no_weight_decay() == {"cls_token"}
 
 
-def test_learnt_angles_learn_as_fast_as_the_head() -> None:
+def test_learned_frequencies_learn_as_fast_as_the_head() -> None:
     model = eva(**ROPE, rope_type="mixed")
     last = tv.parameter_groups(model, lr=1.0, weight_decay=0.05, layer_decay=0.5)
     rates = {id(p): group["lr"] for group in last for p in group["params"]}

@@ -7,15 +7,11 @@ import torch
 from torch import Tensor, nn
 
 import typedvision as tv
-from typedvision.architecture.mobile_model import Attention2d, MultiQueryAttention2d
-from typedvision.config.mobile_blocks import (
-    AttentionBlocks,
-    Blocks,
-    SqueezeExcite,
-    UniversalBlocks,
-)
+from typedvision.config.mobile.rows import AttentionBlocks, Blocks, UniversalBlocks
+from typedvision.config.mobile.squeeze_excite import SqueezeExcite
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.families.mobilenetv3.model import MobileNetV3
+from typedvision.layers.mobile_attention import Attention2d, MultiQueryAttention2d
 
 SMALL = MobileNetV3Config(
     block_args=(

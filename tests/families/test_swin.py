@@ -30,7 +30,7 @@ def swin(**options: object) -> SwinTransformer:
     model = tv.create_model(TINY.replace(**options), dtype=torch.float64, seed=0)
     assert isinstance(model, SwinTransformer)
     with torch.no_grad():
-        for parameter in model.parameters():  # what begins as zero would hide mistakes
+        for parameter in model.parameters():  # what is initialised to zero would hide mistakes
             parameter.add_(torch.randn_like(parameter) * 0.1)
     return model.eval()
 

@@ -27,7 +27,7 @@ def vit(**options: object) -> VisionTransformer:
     model = tv.create_model(TINY.replace(**options), dtype=torch.float64, seed=0)
     assert isinstance(model, VisionTransformer)
     with torch.no_grad():
-        for parameter in model.parameters():  # what begins as zero would hide mistakes
+        for parameter in model.parameters():  # what is initialised to zero would hide mistakes
             parameter.add_(torch.randn_like(parameter) * 0.1)
     return model.eval()
 
@@ -160,6 +160,26 @@ def test_any_size_is_the_same_as_a_changed_size() -> None:
         fixed.set_input_size(1)
 
 
+def test_patches_of_another_size_are_resampled() -> None:
+    model, x = vit(), torch.randn(2, 1, 8, 12, dtype=torch.float64)
+    kernel = resample_patch_kernel(model.patch_embed.proj.weight.detach(), (4, 4))
+    model.set_input_size((8, 12), patch_size=4)
+    torch.testing.assert_close(model.patch_embed.proj.weight.detach(), kernel)
+    assert (model.grid, model.feature_info[0].stride) == ((2, 3), 4)
+    rebuilt = tv.create_model(model.spec, dtype=torch.float64).eval()
+    rebuilt.load_state_dict(model.state_dict())
+    torch.testing.assert_close(rebuilt(x), model(x))
+
+
+def test_it_says_what_its_tokens_are() -> None:
+    model = vit(reg_tokens=2, no_embed_class=True)
+    assert (model.embed_dim, model.num_prefix_tokens, model.num_reg_tokens) == (32, 3, 2)
+    assert (model.has_class_token, model.no_embed_class, model.global_pool) == (True, True, "token")
+    model.reset_classifier(2, "avg")
+    assert model.global_pool == "avg"
+    assert vit(distilled=True).num_prefix_tokens == 2
+
+
 def test_any_size_wants_whole_patches_or_padding() -> None:
     x = torch.randn(1, 1, 7, 10, dtype=torch.float64)
     with pytest.raises(tv.UsageError, match="multiples of 2 x 2 pixels"):
@@ -173,7 +193,7 @@ def test_what_is_stopped_early_is_normalised_all_the_same() -> None:
     x = torch.randn(1, 1, 8, 8, dtype=torch.float64)
     model = vit(dynamic_img_size=True)
     final, (level,) = model.forward_intermediates(x, indices=[0], norm=True, stop_early=True)
-    torch.testing.assert_close(final[:, model.prefix :].mT.reshape(level.shape), level)
+    torch.testing.assert_close(final[:, model.num_prefix_tokens :].mT.reshape(level.shape), level)
 
 
 def test_attention_is_the_formula() -> None:
@@ -265,6 +285,21 @@ def test_two_tokens_have_a_classifier_each() -> None:
         vit().forward_distilled(x)
 
 
+def test_distilled_training_returns_what_has_a_loss_each() -> None:
+    model, x = vit(distilled=True), torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    model.set_distilled_training()
+    assert isinstance(model(x), torch.Tensor)  # in evaluation mode the mean
+    pair = model.train()(x)
+    assert isinstance(pair, tuple)
+    for found, wanted in zip(pair, model.forward_distilled(x), strict=True):
+        torch.testing.assert_close(found, wanted)
+    assert model.forward_head(model.forward_features(x), pre_logits=True).shape == (3, 32)
+    model.set_distilled_training(False)
+    assert isinstance(model(x), torch.Tensor)
+    with pytest.raises(tv.UsageError, match="distilled=True"):
+        vit().set_distilled_training()
+
+
 def test_the_distillation_token_is_second() -> None:
     model = vit(distilled=True)
     tokens = model._tokens(torch.zeros(1, 4, 4, 32, dtype=torch.float64)) - model.pos_embed
@@ -290,7 +325,7 @@ def test_training_never_leaves_out_the_distillation_token() -> None:
 
 
 @pytest.mark.parametrize("block_fn", ["parallel_scaling", "diff_parallel_scaling"])
-def test_a_common_projection_without_bias_leaves_one_to_the_perceptron(block_fn: str) -> None:
+def test_a_common_projection_without_bias_leaves_one_to_the_mlp(block_fn: str) -> None:
     model = vit(block_fn=block_fn, qkv_bias=False)
     block, twin = model.blocks[0], vit(block_fn=block_fn).blocks[0]
     state = block.state_dict()
@@ -311,7 +346,7 @@ def test_parts_of_one_projection_are_not_overwritten(options: dict[str, object])
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-def test_the_classifiers_begin_as_the_paper_does() -> None:
+def test_the_classifiers_are_initialised_as_the_paper_does() -> None:
     model = tv.create_model(TINY, weight_init="jax_nlhb", distilled=True, seed=0)
     for logits in model.forward_distilled(torch.randn(2, 1, 8, 8)):
         torch.testing.assert_close(logits, torch.full((2, 10), -math.log(10)))
@@ -330,7 +365,7 @@ XAVIER_MLP, XAVIER = math.sqrt(2 / (128 + 512)), math.sqrt(2 / (128 + 128))
         ("skip", 1 / math.sqrt(3 * 128), 1 / math.sqrt(3 * 128), 1 / math.sqrt(3 * 128)),
     ],
 )
-def test_linear_layers_begin_by_the_scheme(
+def test_linear_layers_are_initialised_by_the_scheme(
     weight_init: str, fc1: float, qkv: float, bias: float
 ) -> None:
     model = tv.create_model(TINY, weight_init=weight_init, embed_dim=128, seed=0)
@@ -340,7 +375,7 @@ def test_linear_layers_begin_by_the_scheme(
         assert tensor.std().item() == pytest.approx(deviation, rel=0.1)
 
 
-def test_a_gate_begins_open() -> None:
+def test_a_gate_is_open_at_first() -> None:
     model = tv.create_model(TINY, mlp_layer="swiglu_packed", seed=0)
     fc1 = model.get_submodule("blocks.0.mlp.fc1")
     first, second = fc1.weight.chunk(2)
@@ -348,8 +383,31 @@ def test_a_gate_begins_open() -> None:
     assert fc1.bias.tolist() == [0.0] * 64 + [1.0] * 64
 
 
-def test_deeper_outputs_begin_smaller() -> None:
+def test_deeper_outputs_are_initialised_smaller() -> None:
     model = tv.create_model(TINY, fix_init=True, depth=8, embed_dim=128, seed=0)
     deviations = [block.mlp.fc2.weight.std().item() for block in model.blocks]
     wanted = [0.02 / math.sqrt(2 * index) for index in range(1, 9)]
     assert deviations == pytest.approx(wanted, rel=0.05)
+
+
+PEER_ORDER = {
+    "deit_tiny_distilled_patch16_224": ("cls_token", "pos_embed", "dist_token"),
+    "vit_dlittle_patch16_reg1_gap_256": (
+        "blocks.0.attn.k_norm.weight",
+        "blocks.0.attn.k_norm.bias",
+        "blocks.0.attn.proj.weight",
+        "blocks.0.attn.proj.bias",
+        "blocks.0.attn.sub_norm.weight",
+        "blocks.0.ls1.gamma",
+    ),
+    "vit_dpwee_patch16_reg1_gap_256": ("blocks.0.out_proj.bias", "blocks.0.ls.gamma"),
+    "vit_pwee_patch16_reg1_gap_256": ("blocks.0.mlp_out_proj.bias", "blocks.0.ls.gamma"),
+}
+
+
+@pytest.mark.parametrize("name", PEER_ORDER)
+def test_parameters_stand_in_the_order_of_the_peer(name: str) -> None:
+    wanted = PEER_ORDER[name]
+    keys = [key for key, _ in tv.create_model(name, device="meta").named_parameters()]
+    first = keys.index(wanted[0])
+    assert tuple(keys[first : first + len(wanted)]) == wanted

@@ -1,4 +1,4 @@
-"""Rotary positions: the angles by their formulas, and what turning does to products."""
+"""Rotary embeddings: their phases by the formulas, and what they do to products."""
 
 from __future__ import annotations
 
@@ -16,126 +16,128 @@ from typedvision.layers.rotary import (
     InterleavedRotaryEmbedding,
     MixedRotaryEmbedding,
     RotaryEmbedding,
+    apply_rope,
     choose_patches,
-    rotate,
-    rotation,
 )
 
 GRID = (2, 3)
+CELLS = [(y, x) for y in range(2) for x in range(3)]
 LIKE = torch.zeros(1, dtype=torch.float64)
-SPEEDS = [1.0, 0.1]
+FREQUENCIES = [1.0, 0.1]
 """Of a head of eight features at a temperature of 100: two pairs for each axis."""
 
 
-def angles_of(embedding: RotaryEmbedding, grid: tuple[int, int] = GRID) -> Tensor:
-    angles: Tensor = fresh(embedding)(grid, LIKE)
-    return angles.detach()
+def rope_of(embedding: RotaryEmbedding, grid: tuple[int, int] = GRID) -> Tensor:
+    rope: Tensor = fresh(embedding)(grid, LIKE)
+    return rope.detach()
+
+
+def rope_by(phases: Tensor) -> Tensor:
+    return torch.stack((phases.double().cos(), phases.double().sin()))
 
 
 def by_hand(positions: list[tuple[float, float]]) -> Tensor:
-    rows = [[axis * speed for axis in position for speed in SPEEDS] for position in positions]
+    rows = [[axis * speed for axis in position for speed in FREQUENCIES] for position in positions]
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def test_half_of_the_pairs_turn_with_each_axis() -> None:
-    cells = [(y, x) for y in range(2) for x in range(3)]
+def test_half_of_the_pairs_are_for_each_axis() -> None:
     torch.testing.assert_close(
-        angles_of(AxialRotaryEmbedding(8, 100.0)), by_hand([(y, x) for y, x in cells])
+        rope_of(AxialRotaryEmbedding(8, 100.0)), rope_by(by_hand([(y, x) for y, x in CELLS]))
     )
     torch.testing.assert_close(
-        angles_of(AxialRotaryEmbedding(8, 100.0, columns_first=True)),
-        by_hand([(x, y) for y, x in cells]),
+        rope_of(AxialRotaryEmbedding(8, 100.0, columns_first=True)),
+        rope_by(by_hand([(x, y) for y, x in CELLS])),
     )
     torch.testing.assert_close(
-        angles_of(AxialRotaryEmbedding(8, 100.0, reference=(4, 6), offset=1.0)),
-        by_hand([(2.0 * (y + 1), 2.0 * (x + 1)) for y, x in cells]),
+        rope_of(AxialRotaryEmbedding(8, 100.0, reference=(4, 6), offset=1.0)),
+        rope_by(by_hand([(2.0 * (y + 1), 2.0 * (x + 1)) for y, x in CELLS])),
     )
 
 
-def test_another_size_spans_the_same_angles() -> None:
+def test_another_size_spans_the_same_phases() -> None:
     embedding = AxialRotaryEmbedding(8, 100.0, reference=(4, 4))
-    small, large = (angles_of(embedding, (side, side)) for side in (4, 8))
-    torch.testing.assert_close(small[5], large[2 * 8 + 2])
+    small, large = (rope_of(embedding, (side, side)) for side in (4, 8))
+    torch.testing.assert_close(small[:, 5], large[:, 2 * 8 + 2])
 
 
 def test_a_centered_image_reaches_from_edge_to_edge() -> None:
     cells = [(y, x) for y in (-0.5, 0.5) for x in (-2 / 3, 0.0, 2 / 3)]
     torch.testing.assert_close(
-        angles_of(CenteredRotaryEmbedding(8, 100.0)), 2 * math.pi * by_hand(cells)
+        rope_of(CenteredRotaryEmbedding(8, 100.0)), rope_by(2 * math.pi * by_hand(cells))
     )
-    moved = angles_of(CenteredRotaryEmbedding(8, 100.0, offset=0.5))
-    torch.testing.assert_close(moved[0], 2 * math.pi * by_hand([(0.0, -1 / 3)])[0])
+    moved = rope_of(CenteredRotaryEmbedding(8, 100.0, offset=0.5))
+    first = rope_by(2 * math.pi * by_hand([(0.0, -1 / 3)]))
+    torch.testing.assert_close(moved[:, :1], first)
 
 
 def test_interleaved_pairs_take_turns() -> None:
     embedding = InterleavedRotaryEmbedding(16, 100.0)
     assert embedding.axes == [0, 1, 2, 0, 1, 2, 0, 1]
-    last = angles_of(embedding)[-1]
     speeds = [100.0 ** (-i / 8) for i in range(8)]
-    expected = [(0, 1, 2)[axis] * speed for axis, speed in zip(embedding.axes, speeds, strict=True)]
-    torch.testing.assert_close(last, torch.tensor(expected, dtype=torch.float64))
+    phases = [(0, 1, 2)[axis] * speed for axis, speed in zip(embedding.axes, speeds, strict=True)]
+    torch.testing.assert_close(rope_of(embedding)[:, -1], rope_by(torch.tensor(phases).double()))
 
 
 def test_a_section_limits_the_pairs_of_an_axis() -> None:
     assert InterleavedRotaryEmbedding(16, 100.0, section=(9, 1, 2)).axes == [0, 1, 2, 0, 0, 2, 0, 0]
 
 
-def test_each_head_learns_its_own_directions() -> None:
+def test_each_head_learns_its_own_frequencies() -> None:
     embedding = fresh(MixedRotaryEmbedding(8, 100.0, depth=2, num_heads=3))
-    angles = embedding(GRID, LIKE)
-    assert angles.shape == (2, 3, 6, 4)
-    torch.testing.assert_close(
-        angles[1, 2, 5], embedding.freqs[:, 1, 2].T @ torch.tensor([1.0, 2.0]).double()
-    )
+    rope = embedding(GRID, LIKE)
+    assert rope.shape == (2, 2, 3, 6, 4)
+    phases = embedding.freqs[:, 1, 2].T @ torch.tensor([1.0, 2.0]).double()
+    torch.testing.assert_close(rope[:, 1, 2, 5], rope_by(phases))
     along, across = embedding.freqs.detach().chunk(2, dim=-1)
-    speed = torch.tensor(SPEEDS, dtype=torch.float64).expand(2, 3, 2)
-    torch.testing.assert_close(along.norm(dim=0), speed, rtol=1e-6, atol=0.0)
-    torch.testing.assert_close(across.norm(dim=0), speed, rtol=1e-6, atol=0.0)
+    length = torch.tensor(FREQUENCIES, dtype=torch.float64).expand(2, 3, 2)
+    torch.testing.assert_close(along.norm(dim=0), length, rtol=1e-6, atol=0.0)
+    torch.testing.assert_close(across.norm(dim=0), length, rtol=1e-6, atol=0.0)
     assert (along * across).sum(0).abs().max() < 1e-6
     assert along[0, :, :, 0].std() > 0.1  # each head has a direction of its own
 
 
 @pytest.mark.parametrize("halves", [False, True])
-def test_pairs_turn_like_complex_numbers(halves: bool) -> None:
-    x, angles = randn(2, 3, 7, 8), randn(6, 4, seed=1)
-    turned = rotate(x, rotation(angles, x.dtype), halves=halves)
-    torch.testing.assert_close(turned[:, :, :1], x[:, :, :1])  # it has no position
+def test_pairs_are_multiplied_as_complex_numbers(halves: bool) -> None:
+    x, phases = randn(2, 3, 7, 8), randn(6, 4, seed=1)
+    found = apply_rope(x, rope_by(phases), halves=halves)
+    torch.testing.assert_close(found[:, :, :1], x[:, :, :1])  # it has no position
 
     def as_complex(t: Tensor) -> Tensor:
         pairs = t[:, :, 1:]
         one, other = pairs.chunk(2, dim=-1) if halves else (pairs[..., 0::2], pairs[..., 1::2])
         return torch.complex(one, other)
 
-    torch.testing.assert_close(as_complex(turned), as_complex(x) * torch.exp(1j * angles))
+    torch.testing.assert_close(as_complex(found), as_complex(x) * torch.exp(1j * phases))
 
 
 def test_products_depend_on_distances_only() -> None:
     q, k = randn(1, 1, 1, 8), randn(1, 1, 1, 8, seed=1)
-    grid = (4, 5)
-    turn = rotation(angles_of(AxialRotaryEmbedding(8, 100.0), grid), q.dtype)
-    q, k = (rotate(x.expand(1, 1, 20, 8), turn, halves=False) for x in (q, k))
+    rope = rope_of(AxialRotaryEmbedding(8, 100.0), (4, 5))
+    q, k = (apply_rope(x.expand(1, 1, 20, 8), rope, halves=False) for x in (q, k))
     products = (q @ k.transpose(-1, -2)).reshape(4, 5, 4, 5)
     torch.testing.assert_close(products[0, 0, 1, 2], products[2, 1, 3, 3])
 
 
-def test_half_precision_does_not_blur_the_angles() -> None:
+def test_half_precision_does_not_blur_far_positions() -> None:
     embedding = AxialRotaryEmbedding(8, 100.0)
-    angles = embedding((1, 1_000), torch.zeros(1, dtype=torch.bfloat16))
-    assert angles.dtype == torch.float32
-    assert angles[-1, 2] == 999.0
+    rope = embedding((1, 1_000), torch.zeros(1, dtype=torch.bfloat16))
+    exact = rope_by(torch.arange(1_000.0)).bfloat16()
+    assert rope.dtype == torch.bfloat16
+    torch.testing.assert_close(rope[:, :, 2], exact)
 
 
 @pytest.mark.parametrize("per_head", [False, True])
-def test_patches_keep_their_angles_where_others_are_left_out(per_head: bool) -> None:
-    angles = randn(2, 3, 6, 4) if per_head else randn(6, 4)
+def test_patches_keep_their_embedding_where_others_are_left_out(per_head: bool) -> None:
+    rope = randn(2, 2, 3, 6, 4) if per_head else randn(2, 6, 4)
     chosen = torch.tensor([[4, 0], [1, 5]])
-    picked = choose_patches(angles, chosen)
+    picked = choose_patches(rope, chosen)
     if per_head:
-        assert picked.shape == (2, 2, 3, 2, 4)
-        torch.testing.assert_close(picked[1, 0, :, 0], angles[1, :, 4])
+        assert picked.shape == (2, 2, 2, 3, 2, 4)
+        torch.testing.assert_close(picked[:, 1, 0, :, 0], rope[:, 1, :, 4])
     else:
-        assert picked.shape == (2, 1, 2, 4)
-        torch.testing.assert_close(picked[1, 0, 1], angles[5])
+        assert picked.shape == (2, 2, 1, 2, 4)
+        torch.testing.assert_close(picked[:, 1, 0, 1], rope[:, 5])
 
 
 def test_noise_is_for_training() -> None:

@@ -10,11 +10,8 @@ from typing import Any
 from torch import nn
 
 from typedvision.architecture.backbone import Backbone
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.errors import UsageError, shown
-
-_LIKE_PREVIOUS = 99_999
-"""Ends the order of parameters that belong to the layer before them: the last normalisation."""
 
 _SortKey = tuple[float, ...]
 
@@ -99,7 +96,7 @@ def layer_numbers(keys: Iterable[str], matcher: Mapping[str, object]) -> dict[st
     numbers: dict[_SortKey, int] = {}
     layer = -1
     for order in sorted(set(orders.values())):
-        if layer < 0 or order[-1] != _LIKE_PREVIOUS:
+        if layer < 0 or order[-1:] != LAST_GROUP:
             layer += 1
         numbers[order] = layer
     return {key: numbers[order] for key, order in orders.items()}

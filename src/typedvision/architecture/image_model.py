@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,10 @@ from typedvision.registry.spec import ModelSpec
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
     from typedvision.weights.plan import LoadReport
+
+LAST_GROUP: Final = (99_999,)
+"""Beside an expression of `group_matcher`: what it matches belongs to the group before it, as the
+last normalisation belongs to the last block."""
 
 
 class ImageModel(nn.Module, ABC):

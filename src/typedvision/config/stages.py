@@ -37,7 +37,15 @@ def staged(strides: Iterable[int], *, reduction: int, output_stride: int) -> Ite
         yield Step(stride, first_dilation, dilation, reduction)
 
 
-def drop_path_rates(rate: float, depth: int) -> tuple[float, ...]:
-    """The rate of stochastic depth of each of `depth` blocks: linear from 0 to `rate`
-    (https://arxiv.org/abs/1603.09382, equation 4)."""
-    return tuple(rate * index / max(depth - 1, 1) for index in range(depth))
+def drop_path_rates(rate: float, depth: int, *, reached: bool = True) -> tuple[float, ...]:
+    """The rate of stochastic depth of each of `depth` blocks: linear from 0 towards `rate`
+    (https://arxiv.org/abs/1603.09382, equation 4).
+
+    Args:
+        rate: a probability.
+        depth: number of blocks.
+        reached: whether the last block has the rate; else it is one step short of it, as in
+            EfficientNet.
+    """
+    steps = max(depth - 1, 1) if reached else depth
+    return tuple(rate * index / steps for index in range(depth))

@@ -56,8 +56,11 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
-        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
-        x = attend(self.q_norm(q), self.k_norm(k), v, self.attn_drop if self.training else 0.0)
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q = self.q_norm(split_heads(q, self.num_heads))
+        k = self.k_norm(split_heads(k, self.num_heads))
+        v = split_heads(v, self.num_heads)
+        x = attend(q, k, v, self.attn_drop if self.training else 0.0)
         return self.proj_drop(self.proj(self.norm(merge_heads(x))))
 
 
@@ -70,7 +73,7 @@ class DifferentialAttention(nn.Module):
     Args:
         features: D.
         num_heads: h.
-        lambda_init: weight of the second map to begin with.
+        lambda_init: initial weight of the second map.
         qkv_bias: whether queries, keys and values have a bias.
         proj_bias: whether the output projection has one.
         head_norm: makes the normalisation of each half of queries and keys; None for none.
@@ -102,10 +105,10 @@ class DifferentialAttention(nn.Module):
         self.k_norm: nn.Module = head_norm(half) if head_norm else nn.Identity()
         for name in LAMBDAS:
             self.register_parameter(name, nn.Parameter(torch.empty(half)))
-        self.sub_norm: nn.RMSNorm = nn.RMSNorm(2 * half, eps=1e-5)
         self.norm: nn.Module = out_norm(features) if out_norm else nn.Identity()
         self.proj: nn.Linear = nn.Linear(features, features, bias=proj_bias)
         self.proj_drop: nn.Dropout = nn.Dropout(proj_drop)
+        self.sub_norm: nn.RMSNorm = nn.RMSNorm(2 * half, eps=1e-5)
 
     def inits(self) -> Inits:
         """The vectors that the second map's weight is made of."""
@@ -125,12 +128,12 @@ class DifferentialAttention(nn.Module):
 
 
 LAMBDAS: Inits = dict.fromkeys(("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2"), normal(0.1))
-"""The vectors that a differential attention's weight is made of, and how they begin."""
+"""The vectors that a differential attention's weight is made of, with their initial values."""
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
     """(N, T, D) to (N, h, T, d)."""
-    return x.reshape(*x.shape[:2], num_heads, -1).transpose(1, 2)
+    return x.reshape(x.shape[0], x.shape[1], num_heads, -1).transpose(1, 2)
 
 
 def merge_heads(x: Tensor) -> Tensor:
@@ -158,7 +161,7 @@ def attend_differentially(
 
     Args:
         q: queries, (N, 2h, T, d / 2): two to a head.
-        k: keys, likewise.
+        k: keys, (N, 2h, T, d / 2).
         v: values, (N, h, T, d).
         weight: a scalar.
         drop: dropout probability of the attention weights.
@@ -169,5 +172,13 @@ def attend_differentially(
 
 def differential_weight(module: nn.Module, lambda_init: float) -> Tensor:
     """The weight of the second map, out of the four vectors that `module` owns."""
-    q1, k1, q2, k2 = (module.get_parameter(name) for name in LAMBDAS)
+    q1, k1, q2, k2 = (getattr(module, name) for name in LAMBDAS)
     return (q1 * k1).sum().exp() - (q2 * k2).sum().exp() + lambda_init
+
+
+def keyless_bias(q_bias: Tensor | None, v_bias: Tensor | None) -> Tensor | None:
+    """The bias (3 D) of one layer for queries, keys and values, of which keys have none: one would
+    change no attention. None where queries and values have none either."""
+    if q_bias is None or v_bias is None:
+        return None
+    return torch.cat((q_bias, torch.zeros_like(q_bias), v_bias))

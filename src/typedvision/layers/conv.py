@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -50,6 +51,7 @@ class Conv2dSame(nn.Conv2d):
         return super().forward(padded)
 
 
+@torch.fx.wrap  # what it pads depends on the size: a traced graph calls it as a whole
 def pad_same(
     x: Tensor, kernel_size: int, stride: int = 1, dilation: int = 1, value: float = 0.0
 ) -> Tensor:

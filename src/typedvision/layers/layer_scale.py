@@ -9,7 +9,7 @@ from typedvision.layers.init import Inits, constant
 
 
 class LayerScale(nn.Module):
-    """Multiplies each feature by a learned factor, which begins at `value`."""
+    """Multiplies each feature of tokens by a learned factor, which is initialised to `value`."""
 
     def __init__(self, features: int, value: float) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class LayerScale(nn.Module):
         self.gamma: nn.Parameter = nn.Parameter(torch.empty(features))
 
     def inits(self) -> Inits:
-        """The same factor for every feature."""
+        """One value for every factor."""
         return {"gamma": constant(self.value)}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ class LayerScale(nn.Module):
 
 
 class LayerScale2d(LayerScale):
-    """The same for a feature map: a factor for each channel."""
+    """Multiplies each channel of a feature map by a learned factor, initialised to `value`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W) to the same shape."""

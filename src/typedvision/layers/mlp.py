@@ -1,8 +1,6 @@
-"""Two-layer MLPs over tokens, plain and gated: (N, T, D) to the same shape.
+"""Two-layer MLPs, plain and gated.
 
-Every one takes the features D, the hidden features, the activation (which must not overwrite its
-input), whether its layers have a bias, a dropout probability, and what makes the normalisation
-before its last layer.
+Shapes: N images, T tokens, D features.
 """
 
 from __future__ import annotations
@@ -16,7 +14,17 @@ from typedvision.layers.norm import GlobalResponseNorm
 
 
 class Mlp(nn.Module):
-    """fc2(act(fc1(x))); with `use_conv` of a map, (N, D, H, W), by 1x1 convolutions."""
+    """fc2(act(fc1(x))).
+
+    Args:
+        features: D.
+        hidden: hidden features.
+        act: the activation, which must not overwrite its input.
+        bias: whether both layers have a bias.
+        drop: dropout probability after each layer.
+        norm: makes the normalisation before the last layer; None for none.
+        use_conv: of a map (N, D, H, W), by 1x1 convolutions.
+    """
 
     def __init__(
         self,
@@ -44,8 +52,15 @@ class Mlp(nn.Module):
 
 
 class GlobalResponseNormMlp(nn.Module):
-    """The same of a map, (N, H, W, D) or with `use_conv` (N, D, H, W), whose hidden channels
-    compete (https://arxiv.org/abs/2301.00808, figure 5)."""
+    """An MLP over a map, (N, H, W, D) or with `use_conv` (N, D, H, W), whose hidden channels
+    compete (https://arxiv.org/abs/2301.00808, figure 5).
+
+    Args:
+        features: D.
+        hidden: hidden channels.
+        act: the activation.
+        use_conv: whether its layers are 1x1 convolutions.
+    """
 
     def __init__(
         self, features: int, hidden: int, act: nn.Module, *, use_conv: bool = False
@@ -109,7 +124,17 @@ class GluMlp(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """The same with a layer each for the gate and the gated (equation 6): act(x W) * (x V)."""
+    """A gated MLP with a layer each for the gate and the gated
+    (https://arxiv.org/abs/2002.05202, equation 6): fc2(act(x W) * (x V)).
+
+    Args:
+        features: D.
+        hidden: features of the gate, and of the gated.
+        act: activation of the gate.
+        bias: whether all layers have a bias.
+        drop: dropout probability.
+        norm: makes the normalisation before the last layer; None for none.
+    """
 
     def __init__(
         self,
@@ -137,11 +162,11 @@ class SwiGLU(nn.Module):
 
 
 GATE: Inits = {"weight": normal(1e-6), "bias": ones}
-"""How a gate's layer begins: the same for every token."""
+"""Initial weights of a gate's layer: about 1 for every token."""
 
 
 def half_gate(inits: Inits) -> Inits:
-    """The same, with the second half of the outputs begun as a gate."""
+    """These initial weights, with those of a gate (`GATE`) for the second half of the outputs."""
 
     def halved(whole: Init, gate: Init) -> Init:
         def fill(tensor: Tensor, generator: Generator) -> None:

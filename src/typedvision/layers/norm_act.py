@@ -122,6 +122,6 @@ class EvoNorm2dS0(nn.Module):
         return x * self.weight[:, None, None] + self.bias[:, None, None]
 
     def _deviation(self, x: Tensor) -> Tensor:
-        grouped = x.reshape(x.shape[0], self.groups, -1, *x.shape[2:])
+        grouped = x.reshape(x.shape[0], self.groups, -1, x.shape[2], x.shape[3])
         variance = grouped.var((2, 3, 4), correction=0, keepdim=True)
         return (variance + self.eps).sqrt().expand_as(grouped).reshape(x.shape)

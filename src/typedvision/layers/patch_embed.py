@@ -59,16 +59,7 @@ class PatchEmbed(nn.Module):
         Raises:
             UsageError: they have another size.
         """
-        (height, width), (tall, wide) = x.shape[-2:], self.patch_size
-        if img_size is not None and (height, width) != img_size:
-            wanted = f"of {img_size[0]} x {img_size[1]} pixels"
-            instead = f"call model.set_input_size(({height}, {width}))"
-        elif img_size is None and not self.pad and (height % tall or width % wide):
-            wanted, instead = f"in multiples of {tall} x {wide} pixels", "resize them"
-        else:
-            return
-        ways = f"{instead}, or {otherwise}" if otherwise else instead
-        raise UsageError(f"this model takes images {wanted}; got {height} x {width}: {ways}")
+        _check_size(x, self.patch_size, self.pad, img_size, otherwise)
 
     def set_patch_size(self, size: tuple[int, int]) -> None:
         """Split into patches of another size; the projection is resampled."""
@@ -81,9 +72,33 @@ class PatchEmbed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to a grid of tokens, (N, h, w, D)."""
         if self.pad:
-            (height, width), (tall, wide) = x.shape[-2:], self.patch_size
+            height, width = x.shape[-2:]
+            tall, wide = self.patch_size
             x = F.pad(x, (0, -width % wide, 0, -height % tall))
         return self.norm(self.proj(x).permute(0, 2, 3, 1))
+
+
+def _check_size(
+    x: Tensor,
+    patch_size: tuple[int, int],
+    pad: bool,
+    img_size: tuple[int, int] | None,
+    otherwise: str,
+) -> None:
+    """`PatchEmbed.check_size`."""
+    (height, width), (tall, wide) = x.shape[-2:], patch_size
+    if img_size is not None and (height, width) != img_size:
+        wanted = f"of {img_size[0]} x {img_size[1]} pixels"
+        instead = f"call model.set_input_size(({height}, {width}))"
+    elif img_size is None and not pad and (height % tall or width % wide):
+        wanted, instead = f"in multiples of {tall} x {wide} pixels", "resize them"
+    else:
+        return
+    ways = f"{instead}, or {otherwise}" if otherwise else instead
+    raise UsageError(f"this model takes images {wanted}; got {height} x {width}: {ways}")
+
+
+torch.fx.wrap("_check_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class PatchDropout(nn.Module):

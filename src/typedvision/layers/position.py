@@ -57,11 +57,18 @@ def relative_position_index(window: tuple[int, int], class_token: bool = False) 
     index = down * (2 * columns - 1) + right
     if not class_token:
         return index
-    distances = (2 * rows - 1) * (2 * columns - 1)
+    distances = relative_position_rows(window)
     index = F.pad(index, (1, 0, 1, 0), value=distances)
     index[1:, 0] = distances + 1
     index[0, 0] = distances + 2
     return index
+
+
+def relative_position_rows(window: tuple[int, int], class_token: bool = False) -> int:
+    """Rows of a table of relative positions in a window of (h, w) tokens: one for each distance of
+    two, (2h - 1) (2w - 1); with a class token three more."""
+    rows, columns = window
+    return (2 * rows - 1) * (2 * columns - 1) + (3 if class_token else 0)
 
 
 def resample_relative_table(

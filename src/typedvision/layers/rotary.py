@@ -1,7 +1,8 @@
-"""Rotary positions (https://arxiv.org/abs/2104.09864): each head's queries and keys are turned by
-angles that grow with the position, so that their products depend on distances only.
+"""Rotary embeddings of positions (https://arxiv.org/abs/2104.09864), which make the products of
+queries and keys depend on distances only.
 
-The features of a head are pairs, each turned by an angle of its own.
+The features of a head are pairs. Each pair is a complex number, multiplied by one of modulus 1,
+whose phase is the position times the pair's frequency.
 
 Shapes: N images, h heads, T tokens, of which the last L are patches, d features of each head.
 """
@@ -56,11 +57,11 @@ class CoordinateNoise(nn.Module):
 
 
 class RotaryEmbedding(nn.Module, ABC):
-    """The angle of each pair of features at each patch.
+    """The rotary embedding of each patch.
 
     Args:
         width: d.
-        temperature: the slowest pairs turn about this many times slower than the fastest.
+        temperature: about the ratio of the highest frequency to the lowest.
         columns_first: whether the first half of the pairs is for the columns.
         noise: what moves the positions while training; None for nothing.
     """
@@ -79,37 +80,48 @@ class RotaryEmbedding(nn.Module, ABC):
         self.columns_first = columns_first
         self.noise: nn.Module = noise or nn.Identity()
 
-    @abstractmethod
     def forward(self, grid: Grid, like: Tensor) -> Tensor:
-        """The angles, (L, d / 2), for a grid of patches, on the device of `like`."""
+        """The cosine and the sine of each pair's phase, (2, L, d / 2); (2, B, h, L, d / 2) where
+        each head of each block has its own.
+
+        Args:
+            grid: rows and columns of patches.
+            like: a tensor of the dtype and on the device that the result shall have.
+        """
+        phases = self._phases(grid, like)
+        return torch.stack((phases.cos(), phases.sin())).to(like.dtype)
+
+    @abstractmethod
+    def _phases(self, grid: Grid, like: Tensor) -> Tensor:
+        """The phase of each pair in radians, in full precision."""
 
     def _positions(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Every two coordinates of the axes, (L, 2)."""
-        y, x = (axis.flatten() for axis in torch.meshgrid(rows, columns, indexing="ij"))
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
+        y, x = y.flatten(), x.flatten()
         moved: Tensor = self.noise(torch.stack((x, y) if self.columns_first else (y, x), dim=-1))
         return moved
 
-    def _speeds(self, count: int, like: Tensor) -> Tensor:
-        """The angle per unit of distance of so many pairs, from 1 almost to 1 / temperature."""
-        share = torch.arange(count, device=like.device, dtype=_precise(like)) / count
-        return self.temperature**-share
+    def _frequencies(self, count: int, like: Tensor) -> Tensor:
+        """Radians per unit of distance of so many pairs, from 1 almost to 1 / temperature."""
+        return self.temperature ** -(_steps(count, like) / count)
 
     def extra_repr(self) -> str:
-        """Features and temperature."""
+        """Features, temperature, and whether columns come first."""
         return f"{self.width}, temperature={self.temperature:g}, xy={self.columns_first}"
 
 
 class AxialRotaryEmbedding(RotaryEmbedding):
-    """Half of the pairs turn with the row, half with the column.
+    """Half of the pairs are for the row, half for the column.
 
     Args:
         width: d, a multiple of 4.
-        temperature: as above.
+        temperature: about the ratio of the highest frequency to the lowest.
         reference: the grid whose patches are one apart; others are stretched to its size. None
             for none: patches are always one apart.
         offset: position of the first row and column.
-        columns_first: as above.
-        noise: as above.
+        columns_first: whether the first half of the pairs is for the columns.
+        noise: what moves the positions while training; None for nothing.
     """
 
     def __init__(
@@ -126,26 +138,26 @@ class AxialRotaryEmbedding(RotaryEmbedding):
         self.reference = reference
         self.offset = offset
 
-    def forward(self, grid: Grid, like: Tensor) -> Tensor:
-        """The angles, (L, d / 2), for a grid of patches, on the device of `like`."""
+    def _phases(self, grid: Grid, like: Tensor) -> Tensor:
+        """(L, d / 2)."""
         steps = [_steps(count, like) + self.offset for count in grid]
         if self.reference is not None:
             sides = zip(steps, grid, self.reference, strict=True)
             steps = [step / count * wanted for step, count, wanted in sides]
         positions = self._positions(*steps)
-        return (positions[:, :, None] * self._speeds(self.width // 4, like)).flatten(1)
+        return (positions[:, :, None] * self._frequencies(self.width // 4, like)).flatten(1)
 
 
 class CenteredRotaryEmbedding(RotaryEmbedding):
-    """The same with an image that reaches from -1 to 1 on each axis, and angles in whole turns
-    (DINOv3, https://arxiv.org/abs/2508.10104).
+    """Half of the pairs are for the row, half for the column, of an image that reaches from -1 to 1
+    on each axis; frequencies are times 2 pi (DINOv3, https://arxiv.org/abs/2508.10104).
 
     Args:
         width: d, a multiple of 4.
-        temperature: as above.
+        temperature: about the ratio of the highest frequency to the lowest.
         offset: number of patches that the image is moved by.
-        columns_first: as above.
-        noise: as above.
+        columns_first: whether the first half of the pairs is for the columns.
+        noise: what moves the positions while training; None for nothing.
     """
 
     def __init__(
@@ -160,23 +172,24 @@ class CenteredRotaryEmbedding(RotaryEmbedding):
         super().__init__(width, temperature, columns_first=columns_first, noise=noise)
         self.offset = offset
 
-    def forward(self, grid: Grid, like: Tensor) -> Tensor:
-        """The angles, (L, d / 2), for a grid of patches, on the device of `like`."""
+    def _phases(self, grid: Grid, like: Tensor) -> Tensor:
+        """(L, d / 2)."""
         centers = (2 * (_steps(count, like) + 0.5 + self.offset) / count - 1 for count in grid)
-        turns = self._positions(*centers)[:, :, None] * self._speeds(self.width // 4, like)
-        return 2 * math.pi * turns.flatten(1)
+        positions = self._positions(*centers)
+        cycles = positions[:, :, None] * self._frequencies(self.width // 4, like)
+        return 2 * math.pi * cycles.flatten(1)
 
 
 class InterleavedRotaryEmbedding(RotaryEmbedding):
-    """Pairs take turns: time, row, column, time, ... (https://arxiv.org/abs/2511.21631); images
-    have no time, so that a third of the pairs stands still.
+    """Pairs are for time, row, column, time, ... by turns (https://arxiv.org/abs/2511.21631); the
+    time of an image is 0, so that a third of the pairs stays as it is.
 
     Args:
         width: d, an even number.
-        temperature: as above.
+        temperature: about the ratio of the highest frequency to the lowest.
         section: how many pairs each of the three has at most, those past it being time's; None
             for no limit. The first number is not looked at.
-        noise: as above.
+        noise: what moves the positions while training; None for nothing.
     """
 
     def __init__(
@@ -192,25 +205,26 @@ class InterleavedRotaryEmbedding(RotaryEmbedding):
         pairs = range(width // 2)
         self.axes: list[int] = [i % 3 if i < 3 * limits[i % 3] else 0 for i in pairs]
 
-    def forward(self, grid: Grid, like: Tensor) -> Tensor:
-        """The angles, (L, d / 2), for a grid of patches, on the device of `like`."""
+    def _phases(self, grid: Grid, like: Tensor) -> Tensor:
+        """(L, d / 2)."""
         positions = self._positions(*(_steps(count, like) for count in grid))
-        still = torch.zeros_like(positions[:, :1])
+        time = torch.zeros_like(positions[:, :1])
         axes = torch.tensor(self.axes, device=like.device)
-        return torch.cat((still, positions), dim=1)[:, axes] * self._speeds(self.width // 2, like)
+        coordinates = torch.cat((time, positions), dim=1)[:, axes]
+        return coordinates * self._frequencies(self.width // 2, like)
 
 
 class MixedRotaryEmbedding(RotaryEmbedding):
-    """Each head of each block learns its own directions and speeds
+    """Each head of each block learns the frequencies of its pairs on both axes
     (https://arxiv.org/abs/2403.13298, section 3.2).
 
     Args:
         width: d, a multiple of 4.
-        temperature: as above, to begin with.
+        temperature: about the ratio of the highest initial frequency to the lowest.
         depth: B, the number of blocks.
         num_heads: h.
-        columns_first: as above.
-        noise: as above.
+        columns_first: whether the first frequency of a pair is that of the columns.
+        noise: what moves the positions while training; None for nothing.
     """
 
     def __init__(
@@ -227,66 +241,63 @@ class MixedRotaryEmbedding(RotaryEmbedding):
         self.freqs: nn.Parameter = nn.Parameter(torch.empty(2, depth, num_heads, width // 2))
 
     def inits(self) -> Inits:
-        """For each head two directions at right angles, one of them at random; usual speeds."""
+        """For each head two perpendicular directions, one of them random; in each, frequencies from
+        1 almost to 1 / temperature."""
 
         def fill(freqs: Tensor, generator: Generator) -> None:
             depth, heads, count = freqs.shape[1:]
-            angle = torch.rand(depth, heads, 1, generator=generator) * 2 * math.pi
-            speeds = self._speeds(count // 2, freqs)
-            for axis, begin in enumerate((0.0, -math.pi / 2)):  # cos, and sin by cos
-                along, across = angle + begin, angle + begin + math.pi / 2
-                freqs[axis] = torch.cat((speeds * along.cos(), speeds * across.cos()), dim=-1)
+            direction = torch.rand(depth, heads, 1, generator=generator) * 2 * math.pi
+            length = self._frequencies(count // 2, freqs)
+            for axis, shift in enumerate((0.0, -math.pi / 2)):  # cos, and sin by cos
+                along, across = direction + shift, direction + shift + math.pi / 2
+                freqs[axis] = torch.cat((length * along.cos(), length * across.cos()), dim=-1)
 
         return {"freqs": fill}
 
-    def forward(self, grid: Grid, like: Tensor) -> Tensor:
-        """The angles of every block and head, (B, h, L, d / 2)."""
+    def _phases(self, grid: Grid, like: Tensor) -> Tensor:
+        """(B, h, L, d / 2)."""
         positions = self._positions(*(_steps(count, like) for count in grid))
         return torch.einsum("la, abhp -> bhlp", positions, self.freqs.to(positions.dtype))
 
 
-def choose_patches(angles: Tensor, chosen: Tensor) -> Tensor:
-    """The angles of some patches of each image.
+def choose_patches(rope: Tensor, chosen: Tensor) -> Tensor:
+    """The rotary embedding of some patches of each image.
 
     Args:
-        angles: (..., L, d / 2).
+        rope: the embedding of all patches, (2, L, d / 2) or (2, B, h, L, d / 2).
         chosen: which patches, (N, M).
 
     Returns:
-        The angles, (N, 1, M, d / 2); where `angles` are those of every block and head,
-        (B, N, h, M, d / 2).
+        The embedding, (2, N, 1, M, d / 2); where `rope` is that of every block and head,
+        (2, B, N, h, M, d / 2).
     """
-    picked = angles[..., chosen, :]
-    return picked.unsqueeze(1) if angles.ndim == 2 else picked.transpose(1, 2)
+    picked = rope[..., chosen, :]
+    return picked.unsqueeze(2) if rope.ndim == 3 else picked.transpose(2, 3)
 
 
-def rotation(angles: Tensor, dtype: torch.dtype) -> Tensor:
-    """What `rotate` turns by: the cosines and the sines of the angles, (2, ..., L, d / 2)."""
-    return torch.stack((angles.cos(), angles.sin())).to(dtype)
-
-
-def rotate(x: Tensor, turn: Tensor, *, halves: bool) -> Tensor:
-    """Turn the features of the last L tokens; those in front have no position.
+def apply_rope(x: Tensor, rope: Tensor, *, halves: bool) -> Tensor:
+    """Multiply the pairs of features of the last L tokens; those in front have no position.
 
     Args:
         x: queries or keys, (N, h, T, d).
-        turn: cosine and sine for each pair, (2, L, d / 2), (2, h, L, d / 2) or
+        rope: cosine and sine for each pair, (2, L, d / 2), (2, h, L, d / 2) or
             (2, N, h or 1, L, d / 2).
         halves: whether a pair is one feature of each half, and not two neighbours.
     """
-    cos, sin = turn.to(x.dtype)
-    front, width = x.shape[-2] - turn.shape[-2], turn.shape[-1]
-    pairs = x[:, :, front:].reshape(*x.shape[:2], -1, *((2, width) if halves else (width, 2)))
+    cos, sin = rope.to(x.dtype)
+    (images, heads, tokens, _), count = x.shape, rope.shape[-2]
+    front = tokens - count
+    pairs = x[:, :, front:].reshape(images, heads, count, *((2, -1) if halves else (-1, 2)))
     axis = -2 if halves else -1
     first, second = pairs.unbind(axis)
-    turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=axis)
-    return torch.cat((x[:, :, :front], turned.flatten(-2)), dim=-2)
-
-
-def _precise(like: Tensor) -> torch.dtype:
-    """The type to compute angles in: half precision would blur far positions."""
-    return torch.float64 if like.dtype == torch.float64 else torch.float32
+    product = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=axis)
+    return torch.cat((x[:, :, :front], product.flatten(-2)), dim=-2)
 
 
 def _steps(count: int, like: Tensor) -> Tensor:
-    return torch.arange(count, device=like.device, dtype=_precise(like))
+    """0, 1, ..., count - 1, on the device of `like`; half precision would blur far positions."""
+    dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
+    return torch.arange(count, device=like.device, dtype=dtype)
+
+
+torch.fx.wrap("_steps")  # looks at a dtype, which a symbolic trace cannot

@@ -14,7 +14,7 @@ from typedvision.layers.init import Inits, trunc_normal
 
 
 class GlobalTokenPool(nn.Module):
-    """The first token, or the mean, maximum or both of all; `` leaves the tokens as they are."""
+    """The first token, or the mean, maximum or both of all; `""` leaves the tokens as they are."""
 
     kind: TokenPool
 
@@ -69,7 +69,8 @@ class AttentionPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to (N, D)."""
         q = self.q(self.latent.expand(x.shape[0], -1, -1))
-        q, k, v = (split_heads(part, self.num_heads) for part in (q, *self.kv(x).chunk(2, dim=-1)))
+        k, v = self.kv(x).chunk(2, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         x = self.proj(merge_heads(attend(q, k, v)))
         return (x + self.mlp(self.norm(x))).squeeze(1)
 

@@ -1,4 +1,4 @@
-"""How transformers begin: the schemes of initial weights that published code made known."""
+"""Initial weights of transformers: the schemes that published code made known."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from typedvision.layers.init import (
 
 
 def transformer_inits(scheme: WeightInit, path: str, module: nn.Module) -> Inits:
-    """How the tensors begin that the module at `path` itself owns.
+    """The initial weights of the tensors that the module at `path` itself owns.
 
     Args:
-        scheme: normal of deviation 0.02 (``); as the JAX code of the Vision Transformer does
+        scheme: normal of deviation 0.02 (`""`); as the JAX code of the Vision Transformer does
             (`jax`, or `jax_nlhb` with the classifiers' biases at -log(classes)); as that of
             MoCo v3 does (`moco`); as PyTorch does (`reset`).
-        path: where the module is: classifiers begin with `head`, and what an MLP holds has
+        path: where the module is: those of classifiers start with `head`, and what an MLP holds has
             `mlp` in it.
         module: the module; only linear layers, and the convolutions of `jax`, follow the scheme.
     """

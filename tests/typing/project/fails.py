@@ -4,7 +4,7 @@ A mark that names a mistake (`# error: option qkv_bias`) asks for its one-line m
 """
 
 from typedvision import configure, create_backbone, create_model, models, parameter_groups
-from typedvision.config.mobile_blocks import SqueezeExcite
+from typedvision.config.mobile.squeeze_excite import SqueezeExcite
 from typedvision.families.resnet.config import BlockArgs, ResNetConfig
 
 # The precise door.

@@ -28,7 +28,7 @@ from typedvision import (
     specify,
     summarize,
 )
-from typedvision.config.mobile_blocks import SqueezeExcite
+from typedvision.config.mobile.squeeze_excite import SqueezeExcite
 from typedvision.families.beit.model import Beit
 from typedvision.families.convnext.config import ConvNeXtConfig
 from typedvision.families.convnext.model import ConvNeXt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -24,6 +25,7 @@ from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, ConvPool, TokenNorm
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
+from typedvision.config.stages import drop_path_rates, staged
 
 if TYPE_CHECKING:
     from typedvision.families.convnext.model import ConvNeXt
@@ -52,7 +54,7 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector; `""` for logits of each position."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
-    """Input pixels for each step of the last feature map; later stages dilate instead."""
+    """Input pixels for each position from which stages dilate instead of subsampling."""
     stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = "patch"
     """One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of
     half as many channels (`overlap_tiered`) or with an activation between them
@@ -134,43 +136,37 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The four stages."""
         return tuple(
-            FeatureSpec(stage.channels, stage.stride, f"stages.{index}")
+            FeatureSpec(stage.channels, stage.reduction, f"stages.{index}")
             for index, stage in enumerate(self.plan().stages)
         )
 
     @planned
     def plan(self) -> ConvNeXtPlan:
         """Every stage with its numbers."""
-        count, number = sum(self.depths), 0
-        in_channels, dilation = self.dims[0], 1
-        stride = self.patch_size if self.stem_type == "patch" else 4
-        stages: list[StagePlan] = []
-        for channels, depth, kernel_size in zip(
-            self.dims, self.depths, self._kernel_sizes(), strict=True
+        reduction = self.patch_size if self.stem_type == "patch" else 4
+        strides = (2 if reduction == 2 else 1, 2, 2, 2)
+        # A stage dilates once `output_stride` is reached, and patches may be of any size.
+        steps = staged(strides, reduction=reduction, output_stride=2 * self.output_stride - 1)
+        rates = iter(drop_path_rates(self.drop_path_rate, sum(self.depths)))
+        in_channels, stages = self.dims[0], []
+        for channels, depth, kernel_size, stride, step in zip(
+            self.dims, self.depths, self._kernel_sizes(), strides, steps, strict=True
         ):
-            step = 2 if stages or stride == 2 else 1
-            subsamples, previous_dilation = step == 2, dilation
-            if subsamples and stride >= self.output_stride:
-                step, dilation = 1, dilation * step
-            stride *= step
-            numbers = range(number, number + depth)
             stages.append(
                 StagePlan(
                     in_channels=in_channels,
                     channels=channels,
                     hidden=MLP_RATIO * channels,
                     kernel_size=kernel_size,
-                    subsamples=subsamples,
-                    step=step,
-                    first_dilation=min(previous_dilation, 2),
-                    dilation=dilation,
-                    stride=stride,
-                    drop_path_rates=tuple(
-                        self.drop_path_rate * block / max(count - 1, 1) for block in numbers
-                    ),
+                    subsamples=stride > 1,
+                    stride=step.stride,
+                    first_dilation=min(step.first_dilation, 2),
+                    dilation=step.dilation,
+                    reduction=step.reduction,
+                    drop_path_rates=tuple(islice(rates, depth)),
                 )
             )
-            in_channels, number = channels, numbers.stop
+            in_channels = channels
         tiered = self.stem_type == "overlap_tiered"
         stem_channels = round_channels(self.dims[0] // 2) if tiered else self.dims[0]
         return ConvNeXtPlan(stem_channels, tuple(stages))
@@ -182,7 +178,7 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage, with every number decided."""
+    """One stage of blocks."""
 
     in_channels: int
     channels: int
@@ -191,21 +187,21 @@ class StagePlan:
     kernel_size: int
     subsamples: bool
     """Whether a convolution stands before the blocks."""
-    step: int
-    """Its stride; 1 where the blocks dilate instead."""
+    stride: int
+    """Stride of that convolution; 1 where the blocks dilate instead."""
     first_dilation: int
-    """Its dilation: that of the stage before, and at most 2."""
+    """Dilation of that convolution: that of the stage before, and at most 2."""
     dilation: int
     """Dilation of the depthwise convolutions."""
-    stride: int
-    """Input pixels for each step of the stage's map."""
+    reduction: int
+    """Input pixels for each position of the stage's output."""
     drop_path_rates: tuple[float, ...]
-    """One for each block."""
+    """The rate of stochastic depth of each block."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConvNeXtPlan:
-    """The whole network."""
+    """The whole network, with every number decided."""
 
     stem_channels: int
     """Channels between the two convolutions of an overlapping stem."""

@@ -1,6 +1,6 @@
 """ConvNeXt (https://arxiv.org/abs/2201.03545) and ConvNeXt V2 (https://arxiv.org/abs/2301.00808).
 
-Shapes: N images, C channels, H x W positions, D features, K classes.
+Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.convnext.config import ConvNeXtConfig, ConvNeXtPlan, StagePlan
 from typedvision.layers.activation import activation
@@ -47,6 +47,10 @@ class ConvNeXt(ImageModel):
         )
         self.head_hidden_size: int = self.head.features
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+        return self.norm_pre(self.stages(self.stem(x)))
+
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
         x = self.stem(x)
@@ -59,30 +63,26 @@ class ConvNeXt(ImageModel):
         return self.norm_pre(x)
 
     def _normalized(self, x: Tensor, level: int) -> Tensor:
-        """The last level by that normalisation; no other has one."""
+        """The last level by the normalisation before the pooling; no other level has one."""
         return self.norm_pre(x) if level == len(self.stages) - 1 else x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
         return self.head(x, pre_logits)
 
-    def get_classifier(self) -> nn.Module:
-        """The linear layer."""
-        return self.head.fc
-
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.head.reset(num_classes, global_pool)
         self.head_hidden_size = self.head.features
 
     def inits(self, path: str, module: nn.Module) -> Inits:
-        """Normal of deviation 0.02 (appendix A.1), less in the head; no bias."""
+        """Weights by a deviation of 0.02 (appendix A.1), less in the head; biases by 0."""
         if isinstance(module, nn.Linear | nn.Conv2d):
             scale = self.head_init_scale if path.startswith("head.") else 1.0
             return {"weight": normal(0.02 * scale), "bias": zeros}
         return default_inits(module)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage, then the normalisation."""
+        """The stem, then each block, or each stage; the normalisation belongs to the last block."""
         if coarse:
             return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
         return {
@@ -90,7 +90,7 @@ class ConvNeXt(ImageModel):
             "blocks": [
                 (r"^stages\.(\d+)\.downsample", (0,)),
                 (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-                (r"^norm_pre", (99999,)),
+                (r"^norm_pre", LAST_GROUP),
             ],
         }
 
@@ -163,10 +163,10 @@ def _downsample(cfg: ConvNeXtConfig, plan: StagePlan) -> nn.Module:
         plan.in_channels,
         plan.channels,
         2,
-        stride=plan.step,
+        stride=plan.stride,
         dilation=plan.first_dilation,
         bias=cfg.conv_bias,
-        pad_type="valid" if plan.step == 2 else "same",
+        pad_type="valid" if plan.stride == 2 else "same",
     )
     return nn.Sequential(_norm(cfg, plan.in_channels), conv)
 

@@ -32,8 +32,8 @@ class DenseNetConfig(ModelConfig, Builds["DenseNet"]):
 
     growth_rate: Channels
     """Channels that each layer adds (the paper's k)."""
-    block_config: Annotated[tuple[Depth, ...], Field(min_length=1, max_length=8)]
-    """Number of layers of each dense block."""
+    block_config: Annotated[tuple[Depth, ...], Field(min_length=1, max_length=6)]
+    """Number of layers of each dense block. Six blocks bring 224 pixels to one position."""
     bn_size: Annotated[int, Field(ge=1, le=64)] = 4
     """Channels between the two convolutions of a layer, for each channel that it adds."""
     stem_type: Literal["", "deep", "deep_tiered"] = ""
@@ -73,24 +73,25 @@ class DenseNetConfig(ModelConfig, Builds["DenseNet"]):
         plan = self.plan()
         *inner, last = plan.blocks
         return (
-            FeatureSpec(plan.stem[-1], 2, f"features.norm{len(plan.stem) - 1}"),
+            FeatureSpec(plan.stem[-1], 2, f"features.act{len(plan.stem) - 1}"),
             *(
-                FeatureSpec(block.out_channels, block.stride, f"features.denseblock{number}")
+                FeatureSpec(block.out_channels, block.reduction, f"features.denseblock{number}")
                 for number, block in enumerate(inner, start=1)
             ),
-            FeatureSpec(last.out_channels, last.stride, "features.norm5"),
+            FeatureSpec(last.out_channels, last.reduction, "features.act5"),
         )
 
     @planned
     def plan(self) -> DenseNetPlan:
         """Every block with its numbers."""
         stem = self._stem()
-        channels, stride, blocks = stem[-1], 4, []
+        channels, reduction, blocks = stem[-1], 4, []
         for depth in self.block_config:
             out_channels = channels + depth * self.growth_rate
             layers = tuple(range(channels, out_channels, self.growth_rate))
-            blocks.append(BlockPlan(layers, self.bn_size * self.growth_rate, out_channels, stride))
-            channels, stride = out_channels // 2, 2 * stride  # section 3, compression
+            width = self.bn_size * self.growth_rate
+            blocks.append(BlockPlan(layers, width, out_channels, reduction))
+            channels, reduction = out_channels // 2, 2 * reduction  # section 3, compression
         return DenseNetPlan(stem, tuple(blocks))
 
     def _normalized(self) -> Iterator[int]:
@@ -113,18 +114,21 @@ class DenseNetConfig(ModelConfig, Builds["DenseNet"]):
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """One dense block: input channels of each layer, channels between a layer's convolutions, what
-    comes out, and input pixels for each of its steps."""
+    """One dense block."""
 
     layers: tuple[int, ...]
+    """Input channels of each layer."""
     width: int
+    """Channels between the two convolutions of a layer."""
     out_channels: int
-    stride: int
+    reduction: int
+    """Input pixels for each position of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class DenseNetPlan:
-    """The whole network: output channels of the stem's convolutions, and the dense blocks."""
+    """The whole network, with every number decided."""
 
     stem: tuple[int, ...]
+    """Output channels of each convolution of the stem."""
     blocks: tuple[BlockPlan, ...]

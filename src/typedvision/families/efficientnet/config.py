@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from typedvision.config.base import Builds
-from typedvision.config.mobile import MobileConfig
+from typedvision.config.mobile.base import MobileConfig
 
 if TYPE_CHECKING:
     from typedvision.families.efficientnet.model import EfficientNet

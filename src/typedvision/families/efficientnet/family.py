@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from typedvision.config.base import ModelConfig
-from typedvision.config.mobile_blocks import Blocks, PrunedBlock
+from typedvision.config.mobile.rows import Blocks, PrunedBlock
 from typedvision.families.efficientnet.config import EfficientNetConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from typedvision.config.base import Builds, Channels, Rate
-from typedvision.config.mobile import MobileConfig
-from typedvision.config.mobile_blocks import AttentionBlocks, Network, UniversalBlocks
+from typedvision.config.mobile.base import MobileConfig
+from typedvision.config.mobile.plans import Network
+from typedvision.config.mobile.rows import AttentionBlocks, UniversalBlocks
 from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class MobileNetV3Config(MobileConfig, Builds["MobileNetV3"]):
     se_from_exp: bool = True
     """A block's `se_ratio` counts from its expanded channels, instead of from its input's."""
     layer_scale_init_value: Rate | None = None
-    """What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors."""
+    """Initial value of the factors on the branch of `uib`, `mqa` and `mha`; None for no factors."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -53,7 +54,7 @@ class MobileNetV3Config(MobileConfig, Builds["MobileNetV3"]):
             )
 
     def network(self) -> Network:
-        """What holds for all blocks."""
+        """What holds for the numbers of all blocks."""
         return dataclasses.replace(
             super().network(),
             se_from_exp=self.se_from_exp,

@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from typedvision.config.base import ModelConfig
-from typedvision.config.mobile_blocks import (
-    AttentionBlocks,
-    Blocks,
-    SqueezeExcite,
-    UniversalBlocks,
-)
+from typedvision.config.mobile.rows import AttentionBlocks, Blocks, UniversalBlocks
+from typedvision.config.mobile.squeeze_excite import SqueezeExcite
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 

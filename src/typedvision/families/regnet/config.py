@@ -27,6 +27,7 @@ from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
+from typedvision.config.stages import drop_path_rates, staged
 
 if TYPE_CHECKING:
     from typedvision.families.regnet.model import RegNet
@@ -58,13 +59,13 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
     bottle_ratio: Ratio = 1.0
     """Channels of the 3x3 convolution, for each output channel of its block."""
     se_ratio: Annotated[float, Field(ge=0.0, le=16.0)] = 0.0
-    """Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for
-    none."""
+    """Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for no
+    squeeze-and-excitation."""
     stem_width: Channels = 32
     """Output channels of the stem."""
     downsample: Literal["conv1x1", "avg"] | None = "conv1x1"
-    """Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after
-    an average; None for no shortcut there."""
+    """Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or one
+    after an average; None for no shortcut there."""
     linear_out: bool = False
     """End blocks in the sum, and not in an activation; there is one before the pooling."""
     preact: bool = False
@@ -78,14 +79,14 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
     norm_group_size: Channels | None = None
     """Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
-    """Input pixels for each step of the last feature map; later stages dilate instead."""
+    """Most input pixels for each position of a feature map; later stages dilate instead."""
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector."""
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last block's residual branch; grows linearly from 0."""
     zero_init_last: bool = True
-    """Start the last normalisation of each residual branch at 0, so that blocks begin as the
-    identity; without effect where normalisation comes first."""
+    """Initialise the last normalisation of each residual branch to 0, so that blocks are the
+    identity at first; without effect where normalisation comes first."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -97,6 +98,7 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
             )
         if self.w0 % QUANTUM:
             yield Conflict(f"'w0' must be a multiple of {QUANTUM}; got {self.w0}", "w0")
+            return
         stages = len(self._widths())
         if stages != STAGES:
             yield Conflict(
@@ -130,29 +132,25 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The stem, and the four stages."""
         return FeatureSpec(self.stem_width, 2, "stem"), *(
-            FeatureSpec(stage.channels, stage.stride, f"s{number}")
+            FeatureSpec(stage.channels, stage.reduction, f"s{number}")
             for number, stage in enumerate(self.plan().stages, start=1)
         )
 
     @planned
     def plan(self) -> RegNetPlan:
         """Every block with its numbers."""
-        number, in_channels, stride, dilation = 0, self.stem_width, 2, 1
-        stages = []
-        for width, depth in self._widths():
+        steps = staged((2,) * STAGES, reduction=2, output_stride=self.output_stride)
+        rates = iter(drop_path_rates(self.drop_path_rate, self.depth))
+        in_channels, stages = self.stem_width, []
+        for (width, depth), step in zip(self._widths(), steps, strict=True):
             inside = int(width * self.bottle_ratio)
             group_size = min(self.group_size, inside)
             out_channels = int(self._grouped(inside, group_size) / self.bottle_ratio)
             inside = round(out_channels * self.bottle_ratio)
-            step, previous_dilation = 2, dilation
-            if stride * step > self.output_stride:
-                step, dilation = 1, dilation * step
-            stride *= step
+            dilates = step.dilation != step.first_dilation
             blocks = []
             for first in (True, *(False,) * (depth - 1)):
-                changes = first and (
-                    step != 1 or in_channels != out_channels or dilation != previous_dilation
-                )
+                changes = first and (step.stride != 1 or in_channels != out_channels or dilates)
                 blocks.append(
                     BlockPlan(
                         in_channels=in_channels,
@@ -160,14 +158,14 @@ class RegNetConfig(ModelConfig, Builds["RegNet"]):
                         groups=inside // group_size,
                         reduced=round(in_channels * self.se_ratio),
                         out_channels=out_channels,
-                        stride=step if first else 1,
-                        dilation=previous_dilation if first else dilation,
+                        stride=step.stride if first else 1,
+                        dilation=step.first_dilation if first else step.dilation,
                         shortcut=self.downsample if changes else "identity",
-                        drop_path_rate=self.drop_path_rate * number / max(self.depth - 1, 1),
+                        drop_path_rate=next(rates),
                     )
                 )
-                in_channels, number = out_channels, number + 1
-            stages.append(StagePlan(tuple(blocks), out_channels, stride))
+                in_channels = out_channels
+            stages.append(StagePlan(tuple(blocks), out_channels, step.reduction))
         return RegNetPlan(tuple(stages), self.num_features or in_channels)
 
     def _widths(self) -> list[tuple[int, int]]:
@@ -202,14 +200,16 @@ class BlockPlan:
     width: int
     """Channels of the 3x3 convolution."""
     groups: int
-    """Its groups."""
+    """Groups of the 3x3 convolution."""
     reduced: int
     """Channels inside of squeeze-and-excitation; 0 for none."""
     out_channels: int
     stride: int
+    """Stride of the 3x3 convolution."""
     dilation: int
+    """Dilation of the 3x3 convolution."""
     shortcut: Shortcut | None
-    """None where the branch alone goes on."""
+    """What stands on the shortcut; None where the branch alone goes on."""
     drop_path_rate: float
 
     @property
@@ -220,16 +220,19 @@ class BlockPlan:
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage: its blocks, its output channels, and input pixels for each of its steps."""
+    """One stage of blocks."""
 
     blocks: tuple[BlockPlan, ...]
     channels: int
-    stride: int
+    """Output channels."""
+    reduction: int
+    """Input pixels for each position of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegNetPlan:
-    """The whole network: its stages, and the channels of what is pooled."""
+    """The whole network, with every number decided."""
 
     stages: tuple[StagePlan, ...]
     features: int
+    """Channels of what is pooled."""

@@ -28,10 +28,10 @@ from typedvision.layers.pool import shortcut_average
 class RegNet(ImageModel):
     """A stem, four stages of bottlenecks, what stands before the pooling, and a linear head."""
 
-    s1: nn.Sequential
-    s2: nn.Sequential
-    s3: nn.Sequential
-    s4: nn.Sequential
+    s1: Blocks
+    s2: Blocks
+    s3: Blocks
+    s4: Blocks
 
     def __init__(self, cfg: RegNetConfig) -> None:
         super().__init__(cfg)
@@ -63,17 +63,13 @@ class RegNet(ImageModel):
         """(N, D, H, W) to (N, K)."""
         return self.head(x, pre_logits)
 
-    def get_classifier(self) -> nn.Module:
-        """The linear layer."""
-        return self.head.fc
-
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.head.reset(num_classes, global_pool)
         self.head_hidden_size = self.head.features
 
     def inits(self, path: str, module: nn.Module) -> Inits:
-        """Convolutions by the fan-out of each group, the classifier by a deviation of 0.01, no
-        bias; the last normalisation of a branch by 0."""
+        """Convolutions by the fan-out of each group, the classifier by a deviation of 0.01, biases
+        and the last normalisation of a branch by 0."""
         if isinstance(module, nn.Conv2d):
             fan_out = module.weight[:, 0].numel() // module.groups
             return {"weight": normal(math.sqrt(2.0 / fan_out)), "bias": zeros}
@@ -88,7 +84,7 @@ class RegNet(ImageModel):
         """The stem, then each block, or each stage."""
         return {"stem": r"^stem", "blocks": r"^s(\d+)" if coarse else r"^s(\d+)\.b(\d+)"}
 
-    def _stages(self) -> Iterator[nn.Sequential]:
+    def _stages(self) -> Iterator[Blocks]:
         yield self.s1
         yield self.s2
         yield self.s3
@@ -127,27 +123,36 @@ class Bottleneck(nn.Module):
 
 
 class PreBottleneck(nn.Module):
-    """The same with a normalisation before each convolution, which the shortcut shares."""
+    """1x1, 3x3 and 1x1 convolutions, each after a normalisation, the first of which the shortcut
+    shares; the grouped 3x3 one subsamples."""
+
+    norm1: nn.Module
+    act1: nn.Module
+    norm2: nn.Module
+    act2: nn.Module
+    norm3: nn.Module
+    act3: nn.Module
 
     def __init__(self, cfg: RegNetConfig, plan: BlockPlan) -> None:
         super().__init__()
         width = plan.width
-        self.norm1: nn.Module = _norm_act(cfg, plan.in_channels)
+        self.norm1, self.act1 = _norm_act(cfg, plan.in_channels)
         self.conv1: nn.Conv2d = conv2d(plan.in_channels, width, 1)
-        self.norm2: nn.Module = _norm_act(cfg, width)
+        self.norm2, self.act2 = _norm_act(cfg, width)
         self.conv2: nn.Conv2d = conv2d(
             width, width, 3, stride=plan.stride, dilation=plan.dilation, groups=plan.groups
         )
         self.se: nn.Module = _squeeze_excite(cfg, plan)
-        self.norm3: nn.Module = _norm_act(cfg, width)
+        self.norm3, self.act3 = _norm_act(cfg, width)
         self.conv3: nn.Conv2d = conv2d(width, plan.out_channels, 1)
         self.downsample: nn.Module | None = _shortcut(cfg, plan)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        x = self.norm1(x)
-        branch = self.norm3(self.se(self.conv2(self.norm2(self.conv1(x)))))
+        x = self.act1(self.norm1(x))
+        branch = self.act2(self.norm2(self.conv1(x)))
+        branch = self.act3(self.norm3(self.se(self.conv2(branch))))
         branch = self.conv3(branch)
         if self.downsample is not None:
             branch = self.drop_path(branch) + self.downsample(x)
@@ -161,7 +166,7 @@ def _stem(cfg: RegNetConfig) -> nn.Module:
     return _conv_norm_act(cfg, cfg.in_chans, cfg.stem_width, cfg.act_layer, kernel_size=3, stride=2)
 
 
-def _stage(cfg: RegNetConfig, plan: StagePlan) -> nn.Sequential:
+def _stage(cfg: RegNetConfig, plan: StagePlan) -> Blocks:
     kind = PreBottleneck if cfg.preact else Bottleneck
     blocks = {f"b{number}": kind(cfg, block) for number, block in enumerate(plan.blocks, start=1)}
     return Blocks(OrderedDict(blocks))
@@ -224,5 +229,5 @@ def _conv_norm_act(
     )
 
 
-def _norm_act(cfg: RegNetConfig, channels: int) -> nn.Module:
+def _norm_act(cfg: RegNetConfig, channels: int) -> tuple[nn.Module, nn.Module]:
     return norm_act(cfg.norm_layer, channels, cfg.act_layer, group_size=cfg.norm_group_size)

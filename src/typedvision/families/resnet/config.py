@@ -25,6 +25,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, ConvPool, MapAttention
 from typedvision.config.problems import Conflict
+from typedvision.config.stages import drop_path_rates, staged
 
 if TYPE_CHECKING:
     from typedvision.families.resnet.model import ResNet
@@ -33,11 +34,11 @@ Block = Literal["basic", "bottleneck"]
 EXPANSION: dict[Block, int] = {"basic": 1, "bottleneck": 4}
 """Output channels of a block for each of its planes."""
 DROP_BLOCKS = (None, None, (5, 0.25), (3, 1.0))
-"""DropBlock of each stage: side of a block, and factor of the rate."""
-
+"""DropBlock of each stage: side of a block, and factor of the rate; None for no DropBlock."""
 
 _DIVISORS: dict[MapAttention, int] = {"sk": 2, "splat": 2, "lambda": 4, "halo": 8}
 """What must divide the channels that an attention is for."""
+
 _NOTHING_INSIDE: tuple[MapAttention, ...] = ("ese", "eca", "ceca", "lambda", "halo")
 """Attentions that have no channels inside to reduce."""
 
@@ -84,7 +85,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
-    """Input pixels for each step of the last feature map; later stages dilate instead."""
+    """Most input pixels for each position of a feature map; later stages dilate instead."""
     cardinality: Channels = 1
     """Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431)."""
     base_width: Channels = 64
@@ -98,7 +99,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     block_reduce_first: Annotated[Literal[1, 2, 4], Whole] = 1
     """Divides the width of a block's first convolution."""
     down_kernel_size: KernelSize = 1
-    """Kernel of the convolution on the shortcut where the map is subsampled."""
+    """Kernel of the convolution on the shortcut where the map is subsampled; odd."""
     avg_down: bool = False
     """Subsample the shortcut by average pooling before its convolution (ResNet-D)."""
     act_layer: Activation = "relu"
@@ -112,8 +113,8 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     drop_block_rate: Rate = 0.0
     """Share of the feature maps that DropBlock drops in the last two stages."""
     zero_init_last: bool = True
-    """Start the last normalisation of each residual branch at 0, so that blocks begin as
-    the identity."""
+    """Initialise the last normalisation of each residual branch to 0, so that blocks are the
+    identity at first."""
     block_args: BlockArgs = BlockArgs()
     """Choices that apply to every residual block."""
     pruned: tuple[PrunedStage, PrunedStage, PrunedStage, PrunedStage] | None = None
@@ -135,11 +136,38 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
                 f"got {self.stem_width}",
                 "stem_width",
             )
-        yield from self._attention_conflicts()
+        if self.down_kernel_size % 2 == 0:
+            yield Conflict(
+                f"'down_kernel_size' must be odd, so that the shortcut has the size of the branch; "
+                f"got {self.down_kernel_size}",
+                "down_kernel_size",
+            )
         if self.pruned is not None:
             yield from self._pruning_conflicts(self.pruned)
+        else:
+            yield from self._width_conflicts()
+        yield from self._attention_conflicts()
         yield from undivided_channels(self.norm_layer, self._normalized())
         yield from unpooled_classifier(self, self.global_pool)
+
+    def _width_conflicts(self) -> Iterator[Conflict]:
+        fields = "'channels', 'base_width', 'cardinality' and 'block_reduce_first'"
+        for stage in self.plan().stages:
+            width = stage.blocks[0].first_width
+            if width == 0:
+                yield Conflict(
+                    f"{fields} leave no channel to the first convolution of a block: raise "
+                    "'channels' or 'base_width'",
+                    "channels",
+                )
+                return
+            if width % self.cardinality:
+                yield Conflict(
+                    f"{fields} make {width} channels, which {self.cardinality} groups cannot "
+                    "divide: choose another 'block_reduce_first'",
+                    "block_reduce_first",
+                )
+                return
 
     def _attention_conflicts(self) -> Iterator[Conflict]:
         name = self.block_args.attn_layer
@@ -175,7 +203,8 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
             )
         if self.zero_init_last:
             yield Conflict(
-                "'pruned' networks begin as PyTorch's layers do: set 'zero_init_last' to false",
+                "'zero_init_last' must be false where there is 'pruned': such networks are "
+                "initialised as PyTorch's layers are",
                 "zero_init_last",
             )
         if self.block_args.attn_layer not in (None, "eca", "ceca"):
@@ -196,49 +225,44 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
         plan = self.plan()
         stem = FeatureSpec(plan.stem.channels[-1], 2, "act1")
         return stem, *(
-            FeatureSpec(stage.channels, stage.stride, f"layer{number}")
+            FeatureSpec(stage.channels, stage.reduction, f"layer{number}")
             for number, stage in enumerate(plan.stages, start=1)
         )
 
     @planned
     def plan(self) -> ResNetPlan:
         """Every block with its numbers."""
-        count, number = sum(self.layers), 0
-        in_channels, stride, dilation = self._stem().channels[-1], 4, 1
-        stages = []
-        for index, (block, planes) in enumerate(
-            zip(self.stage_blocks(), self.channels, strict=True)
-        ):
-            step = 1 if index == 0 else 2
-            previous_dilation = dilation
-            if stride * step > self.output_stride:
-                step, dilation = 1, dilation * step
-            stride *= step
-            out_channels = attn_channels = planes * EXPANSION[block]
+        stem, kinds = self._stem(), self.stage_blocks()
+        widths = [self._widths(index, kind) for index, kind in enumerate(kinds)]
+        rates = iter(drop_path_rates(self.drop_path_rate, sum(map(len, widths))))
+        steps = staged((1, 2, 2, 2), reduction=4, output_stride=self.output_stride)
+        in_channels, stages = stem.channels[-1], []
+        for index, (kind, step) in enumerate(zip(kinds, steps, strict=True)):
+            out_channels = attn_channels = self.channels[index] * EXPANSION[kind]
             if self.pruned is not None:
                 out_channels = self.pruned[index].out_channels
             blocks = []
-            for position, (first_width, width) in enumerate(self._widths(index, block)):
+            for position, (first_width, width) in enumerate(widths[index]):
                 first = position == 0
                 blocks.append(
                     BlockPlan(
-                        kind=block,
+                        kind=kind,
                         in_channels=in_channels,
                         first_width=first_width,
                         width=width,
                         out_channels=out_channels,
                         attn_channels=attn_channels,
-                        stride=step if first else 1,
-                        first_dilation=previous_dilation if first else dilation,
-                        dilation=dilation,
-                        project=first and (step != 1 or in_channels != out_channels),
-                        drop_path_rate=self.drop_path_rate * number / max(count - 1, 1),
+                        stride=step.stride if first else 1,
+                        first_dilation=step.first_dilation if first else step.dilation,
+                        dilation=step.dilation,
+                        project=first and (step.stride != 1 or in_channels != out_channels),
+                        drop_path_rate=next(rates),
                         drop_block=DROP_BLOCKS[index] if self.drop_block_rate else None,
                     )
                 )
-                in_channels, number = out_channels, number + 1
-            stages.append(StagePlan(tuple(blocks), out_channels, stride))
-        return ResNetPlan(self._stem(), tuple(stages))
+                in_channels = out_channels
+            stages.append(StagePlan(tuple(blocks), out_channels, step.reduction))
+        return ResNetPlan(stem, tuple(stages))
 
     def _widths(self, stage: int, block: Block) -> tuple[tuple[int, int], ...]:
         """Output channels of the first and of the second convolution of each block of a stage."""
@@ -269,44 +293,52 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
 
 @dataclass(frozen=True, slots=True)
 class StemPlan:
-    """The stem: output channels of each of its convolutions."""
+    """The stem of a network."""
 
     channels: tuple[int, ...]
+    """Output channels of each of its convolutions."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockPlan:
-    """One residual block, with every number decided.
-
-    The attention is the one for `attn_channels`, of which pruning may leave fewer.
-    """
+    """One residual block, with every number decided."""
 
     kind: Block
     in_channels: int
     first_width: int
+    """Output channels of its first convolution."""
     width: int
+    """Output channels of its second convolution."""
     out_channels: int
     attn_channels: int
+    """Channels that decide the attention's kernel, of which pruning may leave fewer."""
     stride: int
+    """Stride of the convolution that subsamples."""
     first_dilation: int
+    """Dilation of the convolution that subsamples."""
     dilation: int
+    """Dilation of the next block's 3x3 convolutions."""
     project: bool
+    """Whether the shortcut has a convolution."""
     drop_path_rate: float
     drop_block: tuple[int, float] | None
+    """Side of a dropped block, and factor of the rate; None for no DropBlock."""
 
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage: its blocks, its output channels, and input pixels for each of its steps."""
+    """One stage of residual blocks."""
 
     blocks: tuple[BlockPlan, ...]
     channels: int
-    stride: int
+    """Output channels."""
+    reduction: int
+    """Input pixels for each position of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResNetPlan:
-    """The whole network."""
+    """The whole network, with every number decided."""
 
     stem: StemPlan
     stages: tuple[StagePlan, ...]

@@ -1,6 +1,6 @@
 """ResNet (https://arxiv.org/abs/1512.03385) and its descendants.
 
-Shapes: N images, C channels, H x W positions, D features, K classes.
+Shapes: N images, C channels in, D channels out, H x W positions, s stride, K classes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
-from typedvision.families.resnet.config import BlockPlan, ResNetConfig, StagePlan
+from typedvision.families.resnet.config import BlockPlan, ResNetConfig, StagePlan, StemPlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d
+from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropBlock2d, DropPath
+from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, zeros
 from typedvision.layers.map_attention import map_attention
 from typedvision.layers.norm import conv_norm
@@ -26,10 +28,10 @@ from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_averag
 class ResNet(ImageModel):
     """A stem, four stages of residual blocks, pooling and a linear classifier."""
 
-    layer1: nn.Sequential
-    layer2: nn.Sequential
-    layer3: nn.Sequential
-    layer4: nn.Sequential
+    layer1: Blocks
+    layer2: Blocks
+    layer3: Blocks
+    layer4: Blocks
 
     def __init__(self, cfg: ResNetConfig) -> None:
         super().__init__(cfg)
@@ -39,7 +41,7 @@ class ResNet(ImageModel):
         self.zero_init_last: bool = cfg.zero_init_last
         self.pruned: bool = cfg.pruned is not None
 
-        self.conv1: nn.Module = _stem(cfg)
+        self.conv1: nn.Module = _stem(cfg, plan.stem)
         self.bn1: nn.Module = conv_norm(cfg.norm_layer, plan.stem.channels[-1])
         self.act1: nn.Module = activation(cfg.act_layer)
         self.maxpool: nn.Module = _stem_pool(cfg, plan.stem.channels[-1])
@@ -62,21 +64,15 @@ class ResNet(ImageModel):
         x = self.drop(self.global_pool(x))
         return x if pre_logits else self.fc(x)
 
-    def get_classifier(self) -> nn.Module:
-        """The linear layer."""
-        return self.fc
-
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.global_pool: GlobalPool = GlobalPool(global_pool)
         self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
         self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.fc: nn.Linear | nn.Identity = (
-            nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
-        )
+        self.fc: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
 
     def inits(self, path: str, module: nn.Module) -> Inits:
         """Convolutions by their fan-out; the last normalisation of a branch by 0. A pruned network
-        is there to take weights, and begins as PyTorch's layers do."""
+        is there to take weights, and is initialised as PyTorch's layers are."""
         inits = default_inits(module)
         if self.pruned:
             return inits
@@ -94,7 +90,7 @@ class ResNet(ImageModel):
             "blocks": r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)",
         }
 
-    def _stages(self) -> Iterator[nn.Sequential]:
+    def _stages(self) -> Iterator[Blocks]:
         yield self.layer1
         yield self.layer2
         yield self.layer3
@@ -115,7 +111,7 @@ class BasicBlock(nn.Module):
         self.bn1: nn.Module = conv_norm(cfg.norm_layer, width)
         self.drop_block: nn.Module = _drop_block(cfg, plan)
         self.act1: nn.Module = activation(cfg.act_layer)
-        self.conv2: nn.Conv2d = _conv3x3(width, plan.out_channels, dilation=plan.dilation)
+        self.conv2: nn.Conv2d = conv2d(width, plan.out_channels, 3, dilation=plan.dilation)
         self.bn2: nn.Module = conv_norm(cfg.norm_layer, plan.out_channels)
         self.se: nn.Module = _attention(cfg, plan)
         self.act2: nn.Module = activation(cfg.act_layer)
@@ -123,7 +119,7 @@ class BasicBlock(nn.Module):
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / stride, W / stride)."""
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
         branch = self.aa(self.act1(self.drop_block(self.bn1(self.conv1(x)))))
         branch = self.se(self.bn2(self.conv2(branch)))
         return self.act2(self.drop_path(branch) + self.downsample(x))
@@ -139,14 +135,14 @@ class Bottleneck(nn.Module):
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
         first = plan.first_width
-        self.conv1: nn.Conv2d = nn.Conv2d(plan.in_channels, first, 1, bias=False)
+        self.conv1: nn.Conv2d = conv2d(plan.in_channels, first, 1)
         self.bn1: nn.Module = conv_norm(cfg.norm_layer, first)
         self.act1: nn.Module = activation(cfg.act_layer)
         self.conv2, self.aa = _subsampling_conv(cfg, plan, first, plan.width)
         self.bn2: nn.Module = conv_norm(cfg.norm_layer, plan.width)
         self.drop_block: nn.Module = _drop_block(cfg, plan)
         self.act2: nn.Module = activation(cfg.act_layer)
-        self.conv3: nn.Conv2d = nn.Conv2d(plan.width, plan.out_channels, 1, bias=False)
+        self.conv3: nn.Conv2d = conv2d(plan.width, plan.out_channels, 1)
         self.bn3: nn.Module = conv_norm(cfg.norm_layer, plan.out_channels)
         self.se: nn.Module = _attention(cfg, plan)
         self.act3: nn.Module = activation(cfg.act_layer)
@@ -154,7 +150,7 @@ class Bottleneck(nn.Module):
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / stride, W / stride)."""
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
         branch = self.act1(self.bn1(self.conv1(x)))
         branch = self.aa(self.act2(self.drop_block(self.bn2(self.conv2(branch)))))
         branch = self.se(self.bn3(self.conv3(branch)))
@@ -164,19 +160,19 @@ class Bottleneck(nn.Module):
 _BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
-def _stage(cfg: ResNetConfig, plan: StagePlan) -> nn.Sequential:
+def _stage(cfg: ResNetConfig, plan: StagePlan) -> Blocks:
     return Blocks(*(_BLOCKS[block.kind](cfg, block) for block in plan.blocks))
 
 
-def _stem(cfg: ResNetConfig) -> nn.Module:
+def _stem(cfg: ResNetConfig, plan: StemPlan) -> nn.Module:
     """One 7x7 convolution, or three 3x3 ones with what stands between them."""
-    channels = cfg.plan().stem.channels
-    if len(channels) == 1:
-        return nn.Conv2d(cfg.in_chans, channels[0], 7, stride=2, padding=3, bias=False)
-    layers: list[nn.Module] = [_conv3x3(cfg.in_chans, channels[0], stride=2)]
-    for before, after in pairwise(channels):
+    first, *others = plan.channels
+    if not others:
+        return conv2d(cfg.in_chans, first, 7, stride=2)
+    layers: list[nn.Module] = [conv2d(cfg.in_chans, first, 3, stride=2)]
+    for before, after in pairwise(plan.channels):
         norm = conv_norm(cfg.norm_layer, before)
-        layers += [norm, activation(cfg.act_layer), _conv3x3(before, after)]
+        layers += [norm, activation(cfg.act_layer), conv2d(before, after, 3)]
     return nn.Sequential(*layers)
 
 
@@ -185,7 +181,7 @@ def _stem_pool(cfg: ResNetConfig, channels: int) -> nn.Module:
     if cfg.replace_stem_pool:
         stride = 1 if cfg.aa_layer else 2
         layers = [
-            _conv3x3(channels, channels, stride=stride),
+            conv2d(channels, channels, 3, stride=stride),
             *([_anti_alias(cfg, channels, 2)] if cfg.aa_layer else []),
             conv_norm(cfg.norm_layer, channels),
             activation(cfg.act_layer),
@@ -202,29 +198,15 @@ def _stem_pool(cfg: ResNetConfig, channels: int) -> nn.Module:
             )
 
 
-def _conv3x3(
-    in_channels: int, out_channels: int, *, stride: int = 1, dilation: int = 1, groups: int = 1
-) -> nn.Conv2d:
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        3,
-        stride=stride,
-        padding=dilation,
-        dilation=dilation,
-        groups=groups,
-        bias=False,
-    )
-
-
 def _subsampling_conv(
     cfg: ResNetConfig, plan: BlockPlan, in_channels: int, out_channels: int
 ) -> tuple[nn.Module, nn.Module]:
     """The block's 3x3 convolution and the low-pass filter after it, which then subsamples."""
     filtered = cfg.aa_layer and (plan.stride == 2 or plan.first_dilation != plan.dilation)
-    conv = _conv3x3(
+    conv = conv2d(
         in_channels,
         out_channels,
+        3,
         stride=1 if filtered else plan.stride,
         dilation=plan.first_dilation,
         groups=cfg.cardinality,
@@ -242,18 +224,15 @@ def _shortcut(cfg: ResNetConfig, plan: BlockPlan) -> nn.Module:
         return nn.Identity()
     norm = conv_norm(cfg.norm_layer, plan.out_channels)
     if cfg.avg_down:  # ResNet-D: figure 2c of https://arxiv.org/abs/1812.01187
-        conv = nn.Conv2d(plan.in_channels, plan.out_channels, 1, bias=False)
+        conv = conv2d(plan.in_channels, plan.out_channels, 1)
         return nn.Sequential(shortcut_average(plan.stride, plan.dilation), conv, norm)
     size = cfg.down_kernel_size if plan.stride != 1 or plan.dilation != 1 else 1
-    dilation = plan.first_dilation if size > 1 else 1
-    conv = nn.Conv2d(
+    conv = conv2d(
         plan.in_channels,
         plan.out_channels,
         size,
         stride=plan.stride,
-        padding=(plan.stride - 1 + dilation * (size - 1)) // 2,
-        dilation=dilation,
-        bias=False,
+        dilation=plan.first_dilation if size > 1 else 1,
     )
     return nn.Sequential(conv, norm)
 

@@ -22,6 +22,7 @@ from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
+from typedvision.config.stages import drop_path_rates, staged
 
 if TYPE_CHECKING:
     from typedvision.families.resnetv2.model import ResNetV2
@@ -66,14 +67,14 @@ class ResNetV2Config(ModelConfig, Builds["ResNetV2"]):
     conv_eps: Eps | None = None
     """Added to the variance of standardised weights; None for 1e-6."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
-    """Input pixels for each step of the last feature map; later stages dilate instead."""
+    """Most input pixels for each position of a feature map; later stages dilate instead."""
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector; `""` for logits of each position."""
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last block's residual branch; grows linearly from 0."""
     zero_init_last: bool = False
-    """Start the last convolution of each residual branch at 0, or its normalisation where that
-    comes last, so that blocks begin as the identity."""
+    """Initialise the last convolution of each residual branch to 0, or its normalisation where that
+    comes last, so that blocks are the identity at first."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -93,42 +94,40 @@ class ResNetV2Config(ModelConfig, Builds["ResNetV2"]):
         """The stem before its pooling, and the four stages."""
         plan = self.plan()
         number = "" if len(plan.stem) == 1 else str(len(plan.stem))
-        last = f"stem.conv{number}" if self.preact else f"stem.norm{number}"
+        last = f"stem.conv{number}" if self.preact else f"stem.act{number}"
         return FeatureSpec(plan.stem[-1], 2, last), *(
-            FeatureSpec(stage.channels, stage.stride, f"stages.{index}")
+            FeatureSpec(stage.channels, stage.reduction, f"stages.{index}")
             for index, stage in enumerate(plan.stages)
         )
 
     @planned
     def plan(self) -> ResNetV2Plan:
         """Every block with its numbers."""
-        stem, count, number = self._stem(), sum(self.layers), 0
-        in_channels, stride, dilation = stem[-1], 4, 1
-        stages = []
-        for index, (channels, depth) in enumerate(zip(self.channels, self.layers, strict=True)):
+        stem = self._stem()
+        steps = staged((1, 2, 2, 2), reduction=4, output_stride=self.output_stride)
+        rates = iter(drop_path_rates(self.drop_path_rate, sum(self.layers)))
+        in_channels, stages = stem[-1], []
+        for channels, depth, step in zip(self.channels, self.layers, steps, strict=True):
             out_channels = round_channels(channels * self.width_factor)
-            step, previous_dilation = 1 if index == 0 else 2, dilation
-            if stride * step > self.output_stride:
-                step, dilation = 1, dilation * step
-            stride *= step
             blocks = []
             for first in (True, *(False,) * (depth - 1)):
-                first_dilation = previous_dilation if first else dilation
-                changes = in_channels != out_channels or first_dilation != dilation
+                stride = step.stride if first else 1
+                first_dilation = step.first_dilation if first else step.dilation
+                changes = in_channels != out_channels or first_dilation != step.dilation
                 blocks.append(
                     BlockPlan(
                         in_channels=in_channels,
                         width=round_channels(out_channels * self.bottle_ratio),
                         out_channels=out_channels,
-                        stride=step if first else 1,
+                        stride=stride,
                         first_dilation=first_dilation,
-                        dilation=dilation,
-                        project=changes or (first and step != 1),
-                        drop_path_rate=self.drop_path_rate * number / max(count - 1, 1),
+                        dilation=step.dilation,
+                        project=changes or stride != 1,
+                        drop_path_rate=next(rates),
                     )
                 )
-                in_channels, number = out_channels, number + 1
-            stages.append(StagePlan(tuple(blocks), out_channels, stride))
+                in_channels = out_channels
+            stages.append(StagePlan(tuple(blocks), out_channels, step.reduction))
         return ResNetV2Plan(stem, tuple(stages))
 
     def _stem(self) -> tuple[int, ...]:
@@ -158,13 +157,14 @@ class BlockPlan:
 
     in_channels: int
     width: int
-    """Channels inside."""
+    """Channels inside of the block."""
     out_channels: int
     stride: int
+    """Stride of the 3x3 convolution that subsamples."""
     first_dilation: int
     """Dilation of the 3x3 convolution that subsamples."""
     dilation: int
-    """That of the others, and of the average on the shortcut."""
+    """Dilation of the other 3x3 convolutions, and of the average on the shortcut."""
     project: bool
     """Whether the shortcut has a convolution."""
     drop_path_rate: float
@@ -172,16 +172,19 @@ class BlockPlan:
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage: its blocks, its output channels, and input pixels for each of its steps."""
+    """One stage of residual blocks."""
 
     blocks: tuple[BlockPlan, ...]
     channels: int
-    stride: int
+    """Output channels."""
+    reduction: int
+    """Input pixels for each position of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResNetV2Plan:
-    """The whole network: output channels of the stem's convolutions, and the stages."""
+    """The whole network, with every number decided."""
 
     stem: tuple[int, ...]
+    """Output channels of each convolution of the stem."""
     stages: tuple[StagePlan, ...]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.names import Activation, ConvPool
 from typedvision.families.resnetv2.config import BlockPlan, ResNetV2Config, StagePlan
 from typedvision.layers.activation import activation
@@ -35,6 +35,9 @@ from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_averag
 class ResNetV2(ImageModel):
     """A stem, four stages of residual blocks, a normalisation, and a convolutional classifier."""
 
+    norm: nn.Module
+    act: nn.Module
+
     def __init__(self, cfg: ResNetV2Config) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
@@ -45,10 +48,16 @@ class ResNetV2(ImageModel):
 
         self.stem: nn.Sequential = nn.Sequential(OrderedDict(_stem(cfg, plan.stem)))
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
-        self.norm: nn.Module = (
-            _norm(cfg, self.num_features, cfg.act_layer) if cfg.preact else nn.Identity()
+        self.norm, self.act = (
+            _norm_act(cfg, self.num_features, cfg.act_layer)
+            if cfg.preact
+            else (nn.Identity(), nn.Identity())
         )
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+        return self._finish(self.stages(self.stem(x)))
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
@@ -61,20 +70,16 @@ class ResNetV2(ImageModel):
             yield x
 
     def _finish(self, x: Tensor) -> Tensor:
-        """The last normalisation."""
-        return self.norm(x)
+        """The last normalisation and its activation."""
+        return self.act(self.norm(x))
 
     def _normalized(self, x: Tensor, level: int) -> Tensor:
-        """The last level, by the last normalisation; no other has one."""
-        return self.norm(x) if level == len(self.stages) else x
+        """The last level by the last normalisation; no other level has one."""
+        return self._finish(x) if level == len(self.stages) else x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
         return self.head(x, pre_logits)
-
-    def get_classifier(self) -> nn.Module:
-        """The 1x1 convolution."""
-        return self.head.fc
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
@@ -96,12 +101,12 @@ class ResNetV2(ImageModel):
         return inits
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage, then the normalisation."""
+        """The stem, then each block, or each stage; the normalisation belongs to the last block."""
         if coarse:
             return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
         return {
             "stem": r"^stem",
-            "blocks": [(r"^stages\.(\d+)\.blocks\.(\d+)", None), (r"^norm", (99999,))],
+            "blocks": [(r"^stages\.(\d+)\.blocks\.(\d+)", None), (r"^(?:norm|act)\.", LAST_GROUP)],
         }
 
 
@@ -109,21 +114,26 @@ class PreActBasic(nn.Module):
     """Two 3x3 convolutions, each after a normalisation (figure 4e)."""
 
     last = "conv2"
+    norm1: nn.Module
+    act1: nn.Module
+    norm2: nn.Module
+    act2: nn.Module
 
     def __init__(self, cfg: ResNetV2Config, plan: BlockPlan) -> None:
         super().__init__()
         self.downsample: Shortcut | None = Shortcut(cfg, plan) if plan.project else None
-        self.norm1: nn.Module = _norm(cfg, plan.in_channels, cfg.act_layer)
+        self.norm1, self.act1 = _norm_act(cfg, plan.in_channels, cfg.act_layer)
         self.conv1: nn.Conv2d = _subsampling_conv(cfg, plan, plan.in_channels)
-        self.norm2: nn.Module = _norm(cfg, plan.width, cfg.act_layer)
+        self.norm2, self.act2 = _norm_act(cfg, plan.width, cfg.act_layer)
         self.conv2: nn.Conv2d = _conv(cfg, plan.width, plan.out_channels, 3, dilation=plan.dilation)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        branch = self.norm1(x)
+        branch = self.act1(self.norm1(x))
         shortcut = x if self.downsample is None else self.downsample(branch)
-        branch = self.conv2(self.norm2(self.conv1(branch)))
+        branch = self.act2(self.norm2(self.conv1(branch)))
+        branch = self.conv2(branch)
         return self.drop_path(branch) + shortcut
 
 
@@ -131,24 +141,31 @@ class PreActBottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions, each after a normalisation; the 3x3 one subsamples."""
 
     last = "conv3"
+    norm1: nn.Module
+    act1: nn.Module
+    norm2: nn.Module
+    act2: nn.Module
+    norm3: nn.Module
+    act3: nn.Module
 
     def __init__(self, cfg: ResNetV2Config, plan: BlockPlan) -> None:
         super().__init__()
         self.downsample: Shortcut | None = Shortcut(cfg, plan) if plan.project else None
-        self.norm1: nn.Module = _norm(cfg, plan.in_channels, cfg.act_layer)
+        self.norm1, self.act1 = _norm_act(cfg, plan.in_channels, cfg.act_layer)
         self.conv1: nn.Conv2d = _conv(cfg, plan.in_channels, plan.width, 1)
-        self.norm2: nn.Module = _norm(cfg, plan.width, cfg.act_layer)
+        self.norm2, self.act2 = _norm_act(cfg, plan.width, cfg.act_layer)
         self.conv2: nn.Conv2d = _subsampling_conv(cfg, plan, plan.width)
-        self.norm3: nn.Module = _norm(cfg, plan.width, cfg.act_layer)
+        self.norm3, self.act3 = _norm_act(cfg, plan.width, cfg.act_layer)
         self.conv3: nn.Conv2d = _conv(cfg, plan.width, plan.out_channels, 1)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        branch = self.norm1(x)
+        branch = self.act1(self.norm1(x))
         shortcut = x if self.downsample is None else self.downsample(branch)
-        branch = self.conv2(self.norm2(self.conv1(branch)))
-        branch = self.conv3(self.norm3(branch))
+        branch = self.act2(self.norm2(self.conv1(branch)))
+        branch = self.act3(self.norm3(self.conv2(branch)))
+        branch = self.conv3(branch)
         return self.drop_path(branch) + shortcut
 
 
@@ -156,29 +173,37 @@ class Bottleneck(nn.Module):
     """The block of the first ResNet: a normalisation after each convolution (figure 4a)."""
 
     last = "norm3"
+    norm1: nn.Module
+    act1: nn.Module
+    norm2: nn.Module
+    act2: nn.Module
+    norm3: nn.Module
 
     def __init__(self, cfg: ResNetV2Config, plan: BlockPlan) -> None:
         super().__init__()
         self.downsample: Shortcut | None = Shortcut(cfg, plan) if plan.project else None
         self.conv1: nn.Conv2d = _conv(cfg, plan.in_channels, plan.width, 1)
-        self.norm1: nn.Module = _norm(cfg, plan.width, cfg.act_layer)
+        self.norm1, self.act1 = _norm_act(cfg, plan.width, cfg.act_layer)
         self.conv2: nn.Conv2d = _subsampling_conv(cfg, plan, plan.width)
-        self.norm2: nn.Module = _norm(cfg, plan.width, cfg.act_layer)
+        self.norm2, self.act2 = _norm_act(cfg, plan.width, cfg.act_layer)
         self.conv3: nn.Conv2d = _conv(cfg, plan.width, plan.out_channels, 1)
-        self.norm3: nn.Module = _norm(cfg, plan.out_channels, None)
+        self.norm3, _ = _norm_act(cfg, plan.out_channels, None)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
         self.act3: nn.Module = activation(cfg.act_layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
         shortcut = x if self.downsample is None else self.downsample(x)
-        branch = self.norm2(self.conv2(self.norm1(self.conv1(x))))
+        branch = self.act1(self.norm1(self.conv1(x)))
+        branch = self.act2(self.norm2(self.conv2(branch)))
         branch = self.norm3(self.conv3(branch))
         return self.act3(self.drop_path(branch) + shortcut)
 
 
 class Shortcut(nn.Module):
     """A 1x1 convolution that brings a block's input to the shape of its output."""
+
+    norm: nn.Module
 
     def __init__(self, cfg: ResNetV2Config, plan: BlockPlan) -> None:
         super().__init__()
@@ -187,7 +212,7 @@ class Shortcut(nn.Module):
             shortcut_average(plan.stride, plan.dilation) if cfg.avg_down else nn.Identity()
         )
         self.conv: nn.Conv2d = _conv(cfg, plan.in_channels, plan.out_channels, 1, stride=stride)
-        self.norm: nn.Module = nn.Identity() if cfg.preact else _norm(cfg, plan.out_channels, None)
+        self.norm = nn.Identity() if cfg.preact else _norm_act(cfg, plan.out_channels, None)[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -201,9 +226,7 @@ class ConvHead(nn.Module):
         super().__init__()
         self.global_pool: GlobalPool = GlobalPool(pool)
         self.drop: nn.Dropout = nn.Dropout(drop)
-        self.fc: nn.Conv2d | nn.Identity = (
-            nn.Conv2d(features, num_classes, 1) if num_classes else nn.Identity()
-        )
+        self.fc: nn.Module = nn.Conv2d(features, num_classes, 1) if num_classes else nn.Identity()
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
@@ -258,7 +281,7 @@ class FilterResponseNormTlu2d(nn.Module):
         self.tau: nn.Parameter | None = nn.Parameter(torch.empty(channels)) if nonlinear else None
 
     def inits(self) -> Inits:
-        """A normalisation alone, cut at 0."""
+        """A normalisation without scale and shift, cut at 0."""
         return {"weight": ones, "bias": zeros, "tau": zeros}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -297,7 +320,9 @@ def _stem(cfg: ResNetV2Config, channels: tuple[int, ...]) -> Iterator[tuple[str,
         stride = 2 if number == 1 else 1
         yield f"conv{suffix}", _conv(cfg, before, after, 3 if deep else 7, stride=stride)
         if number < len(channels) or not cfg.preact:
-            yield f"norm{suffix}", _norm(cfg, after, cfg.act_layer)
+            norm, act = _norm_act(cfg, after, cfg.act_layer)
+            yield f"norm{suffix}", norm
+            yield f"act{suffix}", act
     if "fixed" in cfg.stem_type:
         yield "pad", nn.ConstantPad2d(1, 0.0)
     yield "pool", _stem_pool(cfg)
@@ -335,7 +360,9 @@ def _conv(
     )
 
 
-def _norm(cfg: ResNetV2Config, channels: int, act: Activation | None) -> nn.Module:
+def _norm_act(
+    cfg: ResNetV2Config, channels: int, act: Activation | None
+) -> tuple[nn.Module, nn.Module]:
     if cfg.norm_layer == "frntlu":
-        return FilterResponseNormTlu2d(channels, nonlinear=act is not None)
+        return FilterResponseNormTlu2d(channels, nonlinear=act is not None), nn.Identity()
     return norm_act(cfg.norm_layer, channels, act)

@@ -25,6 +25,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool, TokenNorm, WeightInit
 from typedvision.config.problems import Conflict
+from typedvision.config.stages import drop_path_rates
 
 if TYPE_CHECKING:
     from typedvision.families.swin.model import SwinTransformer
@@ -81,9 +82,9 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
     norm_eps: Eps = 1e-5
     """Added to the variance in each normalisation."""
     weight_init: WeightInit = ""
-    """How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`,
-    or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as
-    PyTorch does (`reset`, or `skip`, which is stored as `reset`)."""
+    """How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does
+    (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or
+    as PyTorch does (`reset`, or `skip`, which is stored as `reset`)."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -168,7 +169,10 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
         window = self._windows()[index]
         if not self.always_partition:
             window = min(window[0], rows), min(window[1], columns)
-        first, last = sum(self.depths[:index]), max(sum(self.depths) - 1, 1)
+        first, rates = (
+            sum(self.depths[:index]),
+            drop_path_rates(self.drop_path_rate, sum(self.depths)),
+        )
         features, heads = self.embed_dim * 2**index, self.num_heads[index]
         blocks = tuple(
             BlockPlan(
@@ -178,7 +182,7 @@ class SwinConfig(ModelConfig, Builds["SwinTransformer"]):
                 window=window,
                 shift=self._shift((rows, columns), window) if number % 2 else (0, 0),
                 hidden=int(features * self.mlp_ratio),
-                drop_path_rate=self.drop_path_rate * (first + number) / last,
+                drop_path_rate=rates[first + number],
             )
             for number in range(self.depths[index])
         )

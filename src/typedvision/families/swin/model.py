@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel, describe
-from typedvision.config.features import FeatureSpec
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
 from typedvision.config.names import ConvPool
 from typedvision.families.swin.config import (
     BlockPlan,
@@ -27,12 +26,17 @@ from typedvision.layers.activation import activation
 from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
+from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Inits, trunc_normal, values
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchEmbed
 from typedvision.layers.pool import GlobalPool, pooled_features
-from typedvision.layers.position import relative_position_index, resample_relative_table
+from typedvision.layers.position import (
+    relative_position_index,
+    relative_position_rows,
+    resample_relative_table,
+)
 from typedvision.layers.transformer_init import transformer_inits
 
 
@@ -40,13 +44,21 @@ class SwinTransformer(ImageModel):
     """Patches as tokens, stages of attention in windows, pooling and a linear classifier
     (figure 3)."""
 
+    embed_dim: int
+    """Number of features of each token of the first stage."""
+    global_pool: ConvPool
+    """How the last map becomes a vector; `reset_classifier` changes it."""
+    img_size: tuple[int, int]
+    """Height and width in pixels that windows are made for; `set_input_size` changes it."""
+
     def __init__(self, cfg: SwinConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
-        self.num_features: int = plan.stages[-1].features
-        self.img_size: tuple[int, int] = plan.img_size
-        self.any_size: bool = cfg.input_size() is None
-        self._cfg = cfg
+        self.embed_dim = cfg.embed_dim
+        self.num_features = plan.stages[-1].features
+        self.img_size = plan.img_size
+        self._any_size: bool = cfg.input_size() is None
+        self._cfg: SwinConfig = cfg
 
         self.patch_embed: PatchEmbed = PatchEmbed(
             cfg.in_chans, cfg.embed_dim, plan.patch_size, norm=_norm(cfg, cfg.embed_dim)
@@ -55,17 +67,24 @@ class SwinTransformer(ImageModel):
         self.norm: nn.Module = _norm(cfg, self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, H / 32, W / 32, 8 D)."""
+        return self._finish(self.layers(self._patches(x)))
+
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, H / 4, W / 4, D), ..., (N, H / 32, W / 32, 8 D)."""
-        if self.any_size:
+        x = self._patches(x)
+        for stage in self.layers:
+            x = stage(x)
+            yield x
+
+    def _patches(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, H / 4, W / 4, D)."""
+        if self._any_size:
             self.patch_embed.check_size(x, None)
         else:
             self.patch_embed.check_size(x, self.img_size, "build it with strict_img_size=False")
-        x = self.patch_embed(x)
-        for stage in self.layers:
-            merge, blocks = stage.children()
-            x = blocks(merge(x))
-            yield x
+        return self.patch_embed(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, h, w, D) to (N, K)."""
@@ -76,7 +95,7 @@ class SwinTransformer(ImageModel):
         return self.norm(x)
 
     def _normalized(self, x: Tensor, level: int) -> Tensor:
-        """The last level, by the last normalisation."""
+        """The last level as the last normalisation leaves it; the others as they are."""
         return self.norm(x) if level == len(self.layers) - 1 else x
 
     def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
@@ -95,11 +114,11 @@ class SwinTransformer(ImageModel):
 
         Args:
             img_size: height and width in pixels; one number for a square; None keeps it.
-            patch_size: height and width of a patch, likewise.
+            patch_size: height and width of a patch; one number for a square; None keeps it.
             window_size: as the config takes it; by default the windows grow with their map.
 
         Raises:
-            ConfigError: the sizes do not go together.
+            ConfigError: the sizes do not go together; the model is as it was.
         """
         cfg = self._cfg.resized(img_size, patch_size, window_size)
         plan = cfg.plan()
@@ -110,16 +129,13 @@ class SwinTransformer(ImageModel):
         for block, block_plan in zip(blocks, plans, strict=True):
             block.set_window(block_plan.window, block_plan.shift)
         self.img_size, self._cfg = plan.img_size, cfg
-        self.feature_info: tuple[FeatureSpec, ...] = cfg.features()
+        self.feature_info = cfg.features()
         sizes = {"img_size", "patch_size", "window_size"}
         describe(self, self.spec.with_options(**cfg.model_dump(include=sizes)))
 
-    def get_classifier(self) -> nn.Module:
-        """The linear layer."""
-        return self.head.fc
-
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
+        self.global_pool = global_pool
+        self.head_hidden_size = pooled_features(global_pool, self.num_features)
         self.head: Head = Head(global_pool, self.head_hidden_size, num_classes, self._cfg.drop_rate)
 
     def inits(self, path: str, module: nn.Module) -> Inits:
@@ -143,13 +159,18 @@ class SwinTransformer(ImageModel):
             "blocks": [
                 (r"^layers\.(\d+)\.downsample", (0,)),
                 (r"^layers\.(\d+)\.\w+\.(\d+)", None),
-                (r"^norm", (99999,)),
+                (r"^norm", LAST_GROUP),
             ],
         }
 
 
 class PatchMerging(nn.Module):
-    """Each 2 x 2 tokens become one of twice the features (section 3.1)."""
+    """Each 2 x 2 tokens become one of twice the features (section 3.1).
+
+    Args:
+        cfg: the model's config.
+        features: D, of the tokens that are merged.
+    """
 
     def __init__(self, cfg: SwinConfig, features: int) -> None:
         super().__init__()
@@ -215,9 +236,8 @@ class WindowAttention(nn.Module):
         self.num_heads: int = plan.num_heads
         self.attn_drop: float = cfg.attn_drop_rate
         rows, columns = plan.window
-        distances = (2 * rows - 1) * (2 * columns - 1)
         self.relative_position_bias_table: nn.Parameter = nn.Parameter(
-            torch.empty(distances, plan.num_heads)
+            torch.empty(relative_position_rows(plan.window), plan.num_heads)
         )
         index = torch.empty(rows * columns, rows * columns, dtype=torch.int64)
         self.register_buffer("relative_position_index", index, persistent=False)
@@ -247,7 +267,8 @@ class WindowAttention(nn.Module):
             x: the tokens of each window.
             mask: what is added to the attention in each window of one image, (windows, A, A).
         """
-        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         bias = self.relative_position_bias_table[self.relative_position_index]
         bias = bias.permute(2, 0, 1)[None]
         if mask is not None:
@@ -263,9 +284,7 @@ class Head(nn.Module):
         super().__init__()
         self.global_pool: GlobalPool = GlobalPool(pool, channels_last=True)
         self.drop: nn.Dropout = nn.Dropout(drop)
-        self.fc: nn.Linear | nn.Identity = (
-            nn.Linear(features, num_classes) if num_classes else nn.Identity()
-        )
+        self.fc: nn.Linear | nn.Identity = linear_classifier(features, num_classes)
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, h, w, D) to (N, K)."""
@@ -318,3 +337,7 @@ def _shift_mask(
     region = _split_windows((2 * below[:, None] + right)[None, ..., None], window).squeeze(-1)
     apart = region[:, :, None] != region[:, None, :]
     return like.new_zeros(apart.shape).masked_fill(apart, APART)
+
+
+for _function in ("_pad_to_windows", "_split_windows", "_join_windows", "_shift_mask"):
+    torch.fx.wrap(_function)  # they look at sizes, which a symbolic trace cannot

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 HIDDEN = 4096
 """Outputs of the second fully connected layer."""
+POOLINGS = 7
+"""Most poolings, which bring 224 pixels to one position."""
 Layers = tuple[Channels | Literal["M"], ...]
 """Output channels of each convolution, and `M` for each max pooling."""
 
@@ -49,6 +51,12 @@ class VGGConfig(ModelConfig, Builds["VGG"]):
         """What cannot go together."""
         if self.cfg[0] == "M":
             yield Conflict("'cfg' must begin with a convolution, not with 'M'", "cfg")
+        if self.cfg.count("M") > POOLINGS:
+            yield Conflict(
+                f"'cfg' must have at most {POOLINGS} 'M', which bring 224 pixels to one position; "
+                f"got {self.cfg.count('M')}",
+                "cfg",
+            )
         channels = (layer for layer in self.cfg if layer != "M")
         yield from undivided_channels(self.norm_layer, channels)
         yield from unpooled_classifier(self, self.global_pool)
@@ -56,7 +64,7 @@ class VGGConfig(ModelConfig, Builds["VGG"]):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The last map before each pooling, and the last of all."""
         return tuple(
-            FeatureSpec(stage.channels, stage.stride, f"features.{stage.stop - 1}")
+            FeatureSpec(stage.channels, stage.reduction, f"features.{stage.stop - 1}")
             for stage in self.plan()
         )
 
@@ -77,9 +85,11 @@ class VGGConfig(ModelConfig, Builds["VGG"]):
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage: its output channels, input pixels for each of its steps, and where in `features`
-    the next one begins."""
+    """One stage: the convolutions between two poolings, and the pooling before them."""
 
     channels: int
-    stride: int
+    """Output channels."""
+    reduction: int
+    """Input pixels for each position of its output."""
     stop: int
+    """Number of layers of `features` up to its end."""

@@ -5,7 +5,7 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.vgg.config import HIDDEN, VGGConfig
 from typedvision.layers.activation import activation
+from typedvision.layers.blocks import Blocks
 from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, normal, zeros
 from typedvision.layers.norm import conv_norm
@@ -23,31 +24,29 @@ from typedvision.layers.norm import conv_norm
 class VGG(ImageModel):
     """3x3 convolutions with max pooling between them, then three fully connected layers."""
 
+    features: Layers
+
     def __init__(self, cfg: VGGConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
         self.num_features: int = plan[-1].channels
         self.drop_rate: float = cfg.drop_rate
-        self.stops: tuple[int, ...] = tuple(stage.stop for stage in plan)
 
-        self.features: nn.Sequential = nn.Sequential(*_features(cfg))
+        self.features = Layers(_layers(cfg), [stage.stop for stage in plan])
         self.pre_logits: ConvMlp = ConvMlp(cfg, self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+        return self.features(x)
+
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H, W), (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
-        for start, stop in pairwise((0, *self.stops)):
-            # Recomputed as a whole: its activations overwrite what they are given.
-            x = self.features[start:stop](x)
-            yield x
+        return self.features.outputs(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
         return self.head(self.pre_logits(x), pre_logits)
-
-    def get_classifier(self) -> nn.Module:
-        """The last fully connected layer."""
-        return self.head.fc
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.head: ClassifierHead = ClassifierHead(
@@ -56,7 +55,7 @@ class VGG(ImageModel):
         self.head_hidden_size: int = self.head.features
 
     def inits(self, path: str, module: nn.Module) -> Inits:
-        """Convolutions by their fan-out, the classifier by a narrow normal; no bias."""
+        """Convolutions by their fan-out, the classifier by a deviation of 0.01; biases by 0."""
         if isinstance(module, nn.Conv2d):
             return {"weight": kaiming_normal_fan_out(), "bias": zeros}
         if isinstance(module, nn.Linear):
@@ -66,6 +65,34 @@ class VGG(ImageModel):
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The first convolution, then each layer."""
         return {"stem": r"^features\.0", "blocks": r"^features\.(\d+)"}
+
+
+class Layers(Blocks):
+    """Convolutions, normalisations, activations and poolings, one after the other.
+
+    `grad_checkpointing` recomputes stages and not single layers: an activation overwrites what it
+    is given, which its convolution is recomputed to.
+
+    Args:
+        layers: the layers.
+        stops: for each stage, the number of layers up to its end.
+    """
+
+    def __init__(self, layers: Iterable[nn.Module], stops: Sequence[int]) -> None:
+        super().__init__(*layers)
+        self.stops = stops
+
+    def forward(self, input: Tensor, *others: Tensor | None) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+        for output in self.outputs(input):
+            input = output
+        return input
+
+    def outputs(self, input: Tensor, *others: Tensor | None) -> Iterator[Tensor]:
+        """The output of each stage, (N, D, H, W), ..., (N, D, H / 32, W / 32)."""
+        for start, stop in pairwise((0, *self.stops)):
+            input = self._run(nn.Sequential(*list(self)[start:stop]), input)
+            yield input
 
 
 class ConvMlp(nn.Module):
@@ -90,7 +117,7 @@ class ConvMlp(nn.Module):
         return self.act2(self.fc2(x))
 
 
-def _features(cfg: VGGConfig) -> Iterator[nn.Module]:
+def _layers(cfg: VGGConfig) -> Iterator[nn.Module]:
     """The layers, one after the other, as the configuration writes them."""
     channels = cfg.in_chans
     for layer in cfg.cfg:

@@ -1,24 +1,28 @@
-"""The blocks of mobile networks as data, and every number that follows from one.
+"""The rows that a mobile network is written in, each one block or equal blocks in a row.
 
-A network is written in rows, each of one of the kinds below. A row plans itself: `row.plan(place)`
-decides the numbers of the block that stands there.
+A row plans its blocks: `row.plan(place)` decides the numbers of the block that stands there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 
 from typedvision.config.base import Channels, Config, Count, Heads, Rate
-from typedvision.config.names import Activation, ChannelAttention
+from typedvision.config.mobile.plans import (
+    AttentionKind,
+    AttentionPlan,
+    BlockKind,
+    Place,
+    ResidualPlan,
+    UniversalPlan,
+)
+from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
 
-BlockKind = Literal["conv", "separable", "mbconv", "fused_mbconv"]
-AttentionKind = Literal["mqa", "mha"]
 Kernel = Annotated[int, Field(ge=1, le=31)]
 NoKernel = Annotated[int, Field(ge=0, le=31)]
 Repeats = Annotated[int, Field(ge=1, le=256)]
@@ -116,6 +120,11 @@ class Blocks(Config):
             )
 
     @property
+    def reduction(self) -> int:
+        """What the first block divides the resolution by."""
+        return 2 if self.s2d else self.stride
+
+    @property
     def kernels(self) -> tuple[int, ...]:
         """The kernels of the spatial convolution."""
         return self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,)
@@ -142,7 +151,7 @@ class Blocks(Config):
             case "mbconv" | "fused_mbconv":
                 forced = self.force_in_chs and network.scaled(self.force_in_chs)
                 mid_channels = round_channels((forced or place.in_channels) * self.exp_ratio)
-        groups = 1 if self.block in ("conv", "fused_mbconv") else mid_channels
+        usual_size = 0 if self.block in ("conv", "fused_mbconv") else 1
         squeezed = network.squeezed(
             mid_channels, self.exp_ratio * (4 if folds else 1), self.se_ratio
         )
@@ -153,17 +162,16 @@ class Blocks(Config):
             out_channels=out_channels,
             kernels=(2,) if folds else self.kernels,
             folds=folds,
-            stride=place.stride,
+            stride=1 if folds else place.stride,
             dilation=place.dilation,
-            group_size=self.group_size,
-            groups=max(mid_channels // self.group_size, 1) if self.group_size else groups,
+            group_size=self.group_size or usual_size,
             se_channels=squeezed,
             act_layer=self.act_layer or network.act_layer,
             pw_act=self.pw_act,
             exp_splits=self.exp_splits,
             pw_splits=self.pw_splits,
             num_experts=self.num_experts,
-            skip=self.skip and not folds and place.keeps_shape(out_channels),
+            skip=self.skip and place.keeps_shape(out_channels),
             drop_path_rate=place.drop_path_rate,
         )
 
@@ -199,6 +207,11 @@ class PrunedBlock(Config):
         yield from _even(self, "kernel_size")
 
     @property
+    def reduction(self) -> int:
+        """What the first block divides the resolution by."""
+        return self.stride
+
+    @property
     def divides(self) -> bool:
         """Whether the channels have to be divisible."""
         return False
@@ -213,7 +226,6 @@ class PrunedBlock(Config):
             kernels=(self.kernel_size,),
             stride=place.stride,
             dilation=place.dilation,
-            groups=self.mid_chs,
             se_channels=self.se_chs,
             act_layer=self.act_layer or place.network.act_layer,
             skip=self.skip and place.keeps_shape(self.out_chs),
@@ -268,6 +280,11 @@ class UniversalBlocks(Config):
             )
 
     @property
+    def reduction(self) -> int:
+        """What the first block divides the resolution by."""
+        return self.stride
+
+    @property
     def divides(self) -> bool:
         """Whether the channels have to be divisible."""
         return self.group_size is not None
@@ -319,8 +336,8 @@ class AttentionBlocks(Config):
     """Add the input to the output where their shapes agree."""
 
     @property
-    def stride(self) -> int:
-        """Queries stand at every position."""
+    def reduction(self) -> int:
+        """One: queries stand at every position."""
         return 1
 
     def conflicts(self) -> Iterator[Conflict]:
@@ -359,7 +376,6 @@ class AttentionBlocks(Config):
             value_dim=self.value_dim,
             kv_stride=self.kv_stride,
             kernel_size=self.kernel_size,
-            stride=place.stride,
             dilation=place.dilation,
             layer_scale=network.layer_scale,
             skip=self.skip and place.keeps_shape(out_channels),
@@ -405,7 +421,9 @@ def _by_kind(row: object, union: ValidatorFunctionWrapHandler) -> object:
     return (known or _AnyKind).model_validate(row)
 
 
-Row = Annotated[Blocks | UniversalBlocks | AttentionBlocks | PrunedBlock, WrapValidator(_by_kind)]
+AnyBlocks = Blocks | UniversalBlocks | AttentionBlocks | PrunedBlock
+
+Row = Annotated[AnyBlocks, WrapValidator(_by_kind)]
 """One block, or equal ones in a row."""
 
 
@@ -422,213 +440,3 @@ Stage = Annotated[
     WrapValidator(_one_row),
 ]
 """A stage: one row, or several."""
-
-
-class SqueezeExcite(Config):
-    """Squeeze-and-excitation (https://arxiv.org/abs/1709.01507), where it is not the usual one."""
-
-    gate_layer: Activation = "sigmoid"
-    """What makes a gate of the last layer's output."""
-    force_act_layer: Activation | None = None
-    """Activation inside; None for the block's."""
-    rd_divisor: Annotated[int, Field(ge=1, le=256)] = 1
-    """The channels inside are rounded to a multiple of this number."""
-    rd_round_limit: Rate = 0.9
-    """Rounding never leaves less than this share of them."""
-
-
-def _squeeze_excite(attention: object, union: ValidatorFunctionWrapHandler) -> object:
-    """What is written as data is a `SqueezeExcite`, and its errors are those of one."""
-    if isinstance(attention, Mapping):
-        return SqueezeExcite.model_validate(attention)
-    return union(attention)
-
-
-BlockAttention = Annotated[
-    ChannelAttention | SqueezeExcite | None,
-    WrapValidator(_squeeze_excite),
-]
-"""An attention over channels inside of a block."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """What a network decides about all of its blocks."""
-
-    act_layer: Activation
-    channel_multiplier: float
-    channel_divisor: int
-    round_limit: float
-    squeeze_excite: SqueezeExcite
-    se_from_exp: bool = False
-    layer_scale: float | None = None
-
-    def scaled(self, channels: int) -> int:
-        """That many channels by the multiplier, rounded."""
-        scaled = channels * self.channel_multiplier
-        return round_channels(scaled, self.channel_divisor, self.round_limit)
-
-    def squeezed(self, channels: int, exp_ratio: float, se_ratio: float) -> int:
-        """The channels inside of squeeze-and-excitation; 0 for none.
-
-        Args:
-            channels: the expanded channels.
-            exp_ratio: by how much they were expanded.
-            se_ratio: the share that remains, of the one or the other.
-        """
-        if not se_ratio:
-            return 0
-        share = channels * se_ratio / (1.0 if self.se_from_exp else exp_ratio)
-        se = self.squeeze_excite
-        if se.rd_divisor == 1:
-            return max(round(share), 1)
-        return round_channels(share, se.rd_divisor, se.rd_round_limit)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a block stands: in which network, behind what, and how far."""
-
-    network: Network
-    in_channels: int
-    first: bool
-    stride: int
-    dilation: int
-    drop_path_rate: float
-
-    def keeps_shape(self, out_channels: int) -> bool:
-        """Whether a block with so many output channels can be added to its input."""
-        return self.stride == 1 and self.in_channels == out_channels
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResidualPlan:
-    """A block of convolutions, with every number decided."""
-
-    kind: BlockKind
-    in_channels: int
-    mid_channels: int
-    out_channels: int
-    kernels: tuple[int, ...]
-    folds: bool = False
-    stride: int
-    dilation: int
-    group_size: int | None = None
-    groups: int
-    se_channels: int
-    act_layer: Activation
-    pw_act: bool = False
-    exp_splits: int = 1
-    pw_splits: int = 1
-    num_experts: int = 0
-    skip: bool
-    drop_path_rate: float
-
-    @property
-    def reduction(self) -> int:
-        """Input positions for each output position, on a side."""
-        return 2 * self.stride if self.folds else self.stride
-
-    def normalized(self) -> tuple[int, ...]:
-        """The number of channels of each normalisation."""
-        return self.mid_channels, self.out_channels
-
-    def conflicts(self) -> Iterator[str]:
-        """Groups and splits that do not divide the channels that they are given."""
-        size, inside = self.group_size, self.mid_channels
-        inputs = self.in_channels if self.kind == "fused_mbconv" else inside
-        if size and (inside % size or inputs % self.groups):
-            yield (
-                f"'group_size' = {size} in 'block_args' must divide {inside} channels into "
-                f"as many groups as divide {inputs}: choose another, or another "
-                "'channel_multiplier'"
-            )
-        narrowest = min(self.in_channels, inside, self.out_channels)
-        parts = max(len(self.kernels), self.exp_splits, self.pw_splits)
-        if parts > narrowest:
-            yield (
-                f"'block_args' split {narrowest} channels into {parts} parts: ask for fewer, "
-                "or for a larger 'channel_multiplier'"
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UniversalPlan:
-    """A universal inverted bottleneck, with every number decided."""
-
-    in_channels: int
-    mid_channels: int
-    out_channels: int
-    kernel_start: int
-    kernel_mid: int
-    kernel_end: int
-    stride: int
-    dilation: int
-    group_size: int
-    se_channels: int
-    act_layer: Activation
-    layer_scale: float | None
-    skip: bool
-    drop_path_rate: float
-
-    @property
-    def reduction(self) -> int:
-        """Input positions for each output position, on a side."""
-        return self.stride
-
-    def normalized(self) -> tuple[int, ...]:
-        """The number of channels of each normalisation."""
-        start = (self.in_channels,) if self.kernel_start else ()
-        return *start, self.mid_channels, self.out_channels
-
-    def conflicts(self) -> Iterator[str]:
-        """Groups that do not divide the channels that they are given."""
-        for channels, kernel in (
-            (self.in_channels, self.kernel_start),
-            (self.mid_channels, self.kernel_mid),
-            (self.out_channels, self.kernel_end),
-        ):
-            if kernel and channels % self.group_size:
-                yield (
-                    f"'group_size' = {self.group_size} in 'block_args' must divide {channels} "
-                    "channels: choose another, or another 'channel_multiplier'"
-                )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionPlan:
-    """An attention over positions, with every number decided."""
-
-    kind: AttentionKind
-    in_channels: int
-    out_channels: int
-    num_heads: int
-    key_dim: int
-    value_dim: int
-    kv_stride: int
-    kernel_size: int
-    stride: int
-    dilation: int
-    layer_scale: float | None
-    skip: bool
-    drop_path_rate: float
-
-    @property
-    def reduction(self) -> int:
-        """Input positions for each output position, on a side."""
-        return 1
-
-    def normalized(self) -> tuple[int, ...]:
-        """The number of channels of each normalisation."""
-        return (self.in_channels,)
-
-    def conflicts(self) -> Iterator[str]:
-        """Heads that do not divide the channels that they are given."""
-        if self.kind == "mha" and self.in_channels % self.num_heads:
-            yield (
-                f"'num_heads' = {self.num_heads} in 'block_args' must divide {self.in_channels} "
-                "channels: choose another, or another 'channel_multiplier'"
-            )
-
-
-BlockPlan = ResidualPlan | UniversalPlan | AttentionPlan

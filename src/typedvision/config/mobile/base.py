@@ -1,10 +1,11 @@
-"""Mobile networks as data: what any of them can vary, and every number that follows from it."""
+"""Mobile networks as data: what any of them can vary."""
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from itertools import accumulate
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -21,26 +22,26 @@ from typedvision.config.base import (
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
-from typedvision.config.mobile_blocks import (
+from typedvision.config.mobile.plans import BlockStyle, MobilePlan, Network, Place, StagePlan
+from typedvision.config.mobile.rows import (
+    AnyBlocks,
     AttentionBlocks,
-    BlockAttention,
-    BlockPlan,
     Blocks,
     Kernel,
-    Network,
-    Place,
     PrunedBlock,
-    SqueezeExcite,
     Stage,
-    UniversalBlocks,
+)
+from typedvision.config.mobile.squeeze_excite import (
+    USUAL_SQUEEZE_EXCITE,
+    BlockAttention,
+    SqueezeExcite,
 )
 from typedvision.config.names import Activation, AntiAlias, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
+from typedvision.config.stages import drop_path_rates, staged
 
 MAX_BLOCKS = 1024
 """Blocks that a model may have."""
-
-AnyBlocks = Blocks | UniversalBlocks | AttentionBlocks | PrunedBlock
 
 
 class MobileConfig(ModelConfig):
@@ -105,6 +106,15 @@ class MobileConfig(ModelConfig):
                 "'aa_layer' does not go with 'num_experts' in 'block_args': leave one of them out",
                 "aa_layer",
             )
+        reductions = accumulate((row.reduction for row in rows), operator.mul, initial=2)
+        before = zip(rows, reductions, strict=False)  # one more: what comes after the last row
+        folded = [at for row, at in before if isinstance(row, Blocks) and row.s2d]
+        if any(2 * at > self.output_stride for at in folded):
+            yield Conflict(
+                "'output_stride' cannot replace the fold of 's2d' in 'block_args' by dilation: "
+                f"it must be at least {2 * max(folded)}",
+                "output_stride",
+            )
         subsampled = any(isinstance(row, AttentionBlocks) and row.kv_stride > 1 for row in rows)
         if self.norm_layer == "evonorms0" and subsampled:
             yield Conflict(
@@ -145,7 +155,7 @@ class MobileConfig(ModelConfig):
         """The last map of each resolution."""
         plan = self.plan()
         maps = [
-            FeatureSpec(plan.stem_channels, 2, "bn1"),
+            FeatureSpec(plan.stem_channels, 2, "act1"),
             *(
                 FeatureSpec(stage.channels, stage.stride, f"blocks.{number}")
                 for number, stage in enumerate(plan.stages)
@@ -153,49 +163,61 @@ class MobileConfig(ModelConfig):
         ]
         return tuple(maps[level] for level in plan.levels)
 
+    def style(self) -> BlockStyle:
+        """What the layers of all blocks have in common."""
+        return BlockStyle(
+            pad_type=self.pad_type,
+            norm_layer=self.norm_layer,
+            norm_group_size=self.norm_group_size,
+            norm_eps=self.bn_eps,
+            norm_momentum=self.bn_momentum,
+            aa_layer=self.aa_layer,
+            se_layer=self.se_layer or USUAL_SQUEEZE_EXCITE,
+        )
+
     def network(self) -> Network:
-        """What holds for all blocks; a family with further options adds them."""
+        """What holds for the numbers of all blocks; a family with further options adds them."""
         given = self.se_layer
         return Network(
             act_layer=self.act_layer,
             channel_multiplier=self.channel_multiplier,
             channel_divisor=self.channel_divisor,
             round_limit=self.round_limit,
-            squeeze_excite=given if isinstance(given, SqueezeExcite) else SqueezeExcite(),
+            squeeze_excite=given if isinstance(given, SqueezeExcite) else USUAL_SQUEEZE_EXCITE,
         )
 
     @planned
     def plan(self) -> MobilePlan:
         """Every block with its numbers."""
-        network, rows = self.network(), self._stages()
-        stem = self.stem_size if self.fix_stem else network.scaled(self.stem_size)
-        in_channels, stride, dilation, number = stem, 2, 1, 0
-        count = sum(repeats for stage in rows for _, repeats in stage)
-        stages = []
-        for stage in rows:
-            blocks = []
-            for row, first in _unrolled(stage):
-                step = row.stride if first else 1
-                dilates = step > 1 and stride * step > self.output_stride
+        network = self.network()
+        stages = [list(_unrolled(stage)) for stage in self._stages()]
+        blocks = [block for stage in stages for block in stage]
+        rates = drop_path_rates(self.drop_path_rate, len(blocks), reached=False)
+        strides = [row.reduction if first else 1 for row, first in blocks]
+        steps = staged(strides, reduction=2, output_stride=self.output_stride)
+        numbers = zip(steps, rates, strict=True)
+        stem = channels = self.stem_size if self.fix_stem else network.scaled(self.stem_size)
+        plans = []
+        for stage in stages:
+            planned = []
+            for row, first in stage:
+                step, rate = next(numbers)
                 place = Place(
                     network=network,
-                    in_channels=in_channels,
+                    in_channels=channels,
                     first=first,
-                    stride=1 if dilates else step,
-                    dilation=dilation,
-                    drop_path_rate=self.drop_path_rate * number / count,
+                    stride=step.stride,
+                    dilation=step.first_dilation,
+                    drop_path_rate=rate,
                 )
-                block = row.plan(place)
-                blocks.append(block)
-                in_channels, number = block.out_channels, number + 1
-                stride *= block.reduction
-                dilation *= step // place.stride
-            stages.append(StagePlan(tuple(blocks), in_channels, stride))
-        subsampling = [any(_subsamples(row) for row, _ in stage) for stage in rows]
+                planned.append(row.plan(place))
+                channels = planned[-1].out_channels
+            plans.append(StagePlan(tuple(planned), channels, step.reduction))
+        subsampling = [any(row.reduction > 1 for row, _ in stage) for stage in stages]
         levels = tuple(level for level, ends in enumerate([*subsampling, True]) if ends)
-        return MobilePlan(stem, tuple(stages), levels)
+        return MobilePlan(stem, tuple(plans), levels)
 
-    def _stages(self) -> tuple[tuple[tuple[AnyBlocks, int], ...], ...]:
+    def _stages(self) -> list[tuple[tuple[AnyBlocks, int], ...]]:
         """The rows of each stage, each with the number of its blocks."""
         stages = []
         for number, stage in enumerate(self.block_args):
@@ -205,7 +227,7 @@ class MobileConfig(ModelConfig):
             scaled = self._depth(depth + last.repeats, at_end)
             rows = [(row, row.repeats) for row in first]
             stages.append((*rows, (last, max(scaled - depth, 1))))  # the last row grows
-        return tuple(stages)
+        return stages
 
     def _depth(self, blocks: int, at_end: bool) -> int:
         if self.fix_first_last and at_end:
@@ -219,34 +241,3 @@ def _unrolled(rows: Iterable[tuple[AnyBlocks, int]]) -> Iterator[tuple[AnyBlocks
     for row, repeats in rows:
         for position in range(repeats):
             yield row, position == 0
-
-
-def _subsamples(row: AnyBlocks) -> bool:
-    return row.stride > 1 or (isinstance(row, Blocks) and row.s2d)
-
-
-@dataclass(frozen=True, slots=True)
-class StagePlan:
-    """One stage: its blocks, its output channels, and input pixels for each of its steps."""
-
-    blocks: tuple[BlockPlan, ...]
-    channels: int
-    stride: int
-
-
-@dataclass(frozen=True, slots=True)
-class MobilePlan:
-    """Stem and stages; `levels` numbers the maps that are features, 0 being the stem's."""
-
-    stem_channels: int
-    stages: tuple[StagePlan, ...]
-    levels: tuple[int, ...]
-
-    @property
-    def channels(self) -> int:
-        """Channels of the last stage."""
-        return self.stages[-1].channels
-
-    def blocks(self) -> Iterator[BlockPlan]:
-        """Every block, from the input to the output."""
-        return (block for stage in self.stages for block in stage.blocks)

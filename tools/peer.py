@@ -1,0 +1,165 @@
+"""Answers questions about timm's models; it runs in an environment that has timm.
+
+    PYTHON -m tools.peer
+
+reads one question from each line, `{"ask": "numbers", "name": "resnet50", ...}`, and writes one
+line for each answer, `{"error": ...}` where timm refuses. Nothing of typedvision is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tests.contract.filling import fill, fingerprint, image, state_digest
+
+GAINS = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
+"""Tried in turn until the features depend on the image."""
+SENSITIVE = 0.01
+"""How much of their root mean square the features change when the image is negated."""
+
+# Importing timm needs two operators that torchvision declares and a build for CPUs lacks.
+_operators = torch.library.Library("torchvision", "DEF")
+for _name in ("nms", "qnms"):
+    _operators.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+warnings.filterwarnings("ignore")
+timm: Any = importlib.import_module("timm")  # it has no types
+
+Answer = dict[str, Any]
+Options = dict[str, Any]
+
+
+def structure(name: str, options: Options) -> Answer:
+    """Number of parameters, and digests of the state and of the order of the parameters."""
+    model = _on_meta(name, options)
+    keys = [key for key, _ in model.named_parameters()]
+    return {
+        "params": sum(parameter.numel() for parameter in model.parameters()),
+        "state": state_digest(model),
+        "order": hashlib.sha256("\n".join(keys).encode()).hexdigest(),
+    }
+
+
+@torch.inference_mode()
+def numbers(name: str, options: Options, size: list[int]) -> Answer:
+    """Features and logits of the image, at the first gain that lets them depend on it."""
+    model, x = _built(name, options), image(tuple(size))
+    found: dict[float, float] = {}
+    for gain in GAINS:
+        fill(model, gain)
+        features = _last(model.forward_features(x))
+        change = _last(model.forward_features(-x)) - features
+        sensitivity = (change.square().mean() / features.square().mean()).sqrt().item()
+        if sensitivity == sensitivity:  # not so where the numbers overflow
+            found[gain] = sensitivity
+        if sensitivity >= SENSITIVE:
+            break
+    gain = max(found, key=lambda gain: found[gain])
+    fill(model, gain)
+    return {
+        "input": size,
+        "gain": gain,
+        "sensitivity": found[gain],
+        "features": fingerprint(_last(model.forward_features(x))),
+        "logits": fingerprint(_last(model(x))),
+    }
+
+
+def spread(name: str, options: Options, seeds: int) -> Answer:
+    """Mean and standard deviation of each initial tensor over several draws."""
+    draws: dict[str, list[Tensor]] = {}
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        # In float32, one truncated normal in 2**24 is at its bound.
+        for key, tensor in _built(name, options).state_dict().items():
+            if tensor.is_floating_point():
+                draws.setdefault(key, []).append(tensor.flatten())
+    everything = {key: torch.cat(tensors) for key, tensors in draws.items()}
+    return {key: [t.mean().item(), t.std(correction=0).item()] for key, t in everything.items()}
+
+
+def rates(name: str, options: Options) -> Answer:
+    """Learning rate and weight decay of each parameter, for a layer decay of a half."""
+    optim: Any = importlib.import_module("timm.optim")
+    model = _on_meta(name, options)
+    keys = {id(parameter): key for key, parameter in model.named_parameters()}
+    skip = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
+    groups = optim.param_groups_layer_decay(model, 1.0, skip, layer_decay=0.5)
+    return {
+        keys[id(parameter)]: [group["lr_scale"], group["weight_decay"]]
+        for group in groups
+        for parameter in group["params"]
+    }
+
+
+@torch.inference_mode()
+def pyramid(name: str, options: Options, size: list[int], gain: float) -> list[object]:
+    """The output of each feature level."""
+    model = _built(name, options)
+    fill(model, gain)
+    tensors = {_plain(key): tensor for key, tensor in model.state_dict().items()}
+    levels = tuple(range(len(model.feature_info)))
+    backbone = _built(name, {**options, "features_only": True, "out_indices": levels})
+    for key, tensor in backbone.state_dict().items():
+        tensor.copy_(tensors[_plain(key)])
+    outputs = backbone(image(tuple(size)))
+    if getattr(backbone, "output_fmt", "NCHW") == "NHWC":
+        outputs = [output.permute(0, 3, 1, 2) for output in outputs]
+    return [fingerprint(output) for output in outputs]
+
+
+def _plain(key: str) -> str:
+    """A key without what timm renames where it wraps a model."""
+    return key.removeprefix("model.").replace("_", ".")
+
+
+def _built(name: str, options: Options) -> nn.Module:
+    torch.set_default_dtype(torch.float64)
+    model: nn.Module = timm.create_model(name, **options)
+    return model.eval()
+
+
+def _on_meta(name: str, options: Options) -> Any:
+    with torch.device("meta"):
+        return timm.create_model(name, **options)
+
+
+def _last(output: Any) -> Tensor:
+    """The output; the last tensor where there are several."""
+    while not isinstance(output, Tensor):
+        output = list(output.values() if isinstance(output, dict) else output)[-1]
+    return output
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, which is what timm's constructors are given."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+ASKS: dict[str, Callable[..., object]] = {
+    function.__name__: function for function in (structure, numbers, spread, rates, pyramid)
+}
+
+
+def main() -> None:
+    """Answer until the questions end."""
+    for line in sys.stdin:
+        question = json.loads(line)
+        options = {key: _frozen(value) for key, value in question.pop("options").items()}
+        try:
+            answer = ASKS[question.pop("ask")](options=options, **question)
+        except Exception as error:  # timm raises whatever it meets
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Published models made small: few blocks, narrow, small images, and the choices as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import typedvision as tv
+from tools.choices import choices
+from typedvision.config.base import ModelConfig
+
+Options = dict[str, object]
+
+DEPTHS = re.compile(r"depths?|\w+_depths?|layers|block_config|num_blocks\w*|stages|levels")
+"""Options that count blocks."""
+WIDTHS = re.compile(r"\w*(dim|channel|chs|width|hidden_size|growth_rate|init_features|widths)\w*")
+"""Options that count channels."""
+HEADS = re.compile(r"(\w+_)?(num_)?heads(_\w+)?")
+"""Options that count attention heads."""
+NOT_WIDTHS = {"in_chans", "head_dim", "head_hidden_size", "base_width", "channel_divisor"}
+
+FEW_BLOCKS = (2, 3, 4, 6, 8, 12)
+DIVISORS = (16, 8, 6, 4, 3, 2)
+NARROWEST = 16  # channels
+SIDES = (64, 56, 96, 112, 128)  # pixels; a multiple of the usual patches
+CLASSES = 7
+
+
+def shrunk(
+    name: str, accepts: Callable[[Options], bool] = lambda options: True
+) -> tuple[Options, ModelConfig]:
+    """Options that make a published model small, and its config with them.
+
+    Args:
+        name: the model.
+        accepts: whether options are possible, asked only where the config takes them.
+    """
+    row = config = tv.configure(name)
+    wanted = choices(row)
+    options: Options = {}
+    for step in _steps(row):
+        for more in step:
+            candidate = {**options, **more}
+            try:
+                smaller = tv.configure(name, **candidate)
+            except tv.ConfigError:
+                continue
+            if choices(smaller) == wanted and accepts(candidate):
+                options, config = candidate, smaller
+                break
+    return options, config
+
+
+def _steps(row: ModelConfig) -> Iterator[list[Options]]:
+    """What to try, one step after the other; of each step, the first that is possible."""
+    fields = {name: value for name, value in row if value}
+    for name, value in fields.items():
+        if DEPTHS.fullmatch(name):
+            yield list(_fewer_blocks(name, value, fields))
+    widths = [name for name in fields if WIDTHS.fullmatch(name) and name not in NOT_WIDTHS]
+    heads = [name for name in fields if HEADS.fullmatch(name)]
+    for together in (widths, *([name] for name in widths)):
+        yield list(_narrower(together, heads, fields))
+    for name in ("img_size",):
+        if isinstance(fields.get(name), int):
+            yield [{name: side} for side in SIDES if side < int(str(fields[name]))]
+    if row.num_classes:
+        yield [{"num_classes": CLASSES}]
+    if isinstance(fields.get("mlp_ratio"), float) and not {*widths} - {"num_features"}:
+        yield [{"mlp_ratio": fields["mlp_ratio"] / 64}]
+
+
+def _fewer_blocks(name: str, value: object, fields: Options) -> Iterator[Options]:
+    if isinstance(value, int):
+        for count in FEW_BLOCKS:
+            if count < value:
+                # One number for each block: evenly spaced ones.
+                each = {
+                    other: numbers[:: value // count][:count]
+                    for other, numbers in fields.items()
+                    if isinstance(numbers, tuple) and len(numbers) == value
+                }
+                yield {name: count, **each}
+    elif isinstance(value, tuple) and all(type(count) is int for count in value):
+        longest = value.index(max(value))
+        yield {
+            name: tuple(
+                min(count, 2 if index == longest else 1) for index, count in enumerate(value)
+            )
+        }
+        for most in FEW_BLOCKS:
+            yield {name: tuple(min(count, most) for count in value)}
+
+
+def _narrower(names: list[str], heads: list[str], fields: Options) -> Iterator[Options]:
+    """These widths divided by a number; then the heads, too."""
+    for divisor in DIVISORS:
+        narrow = {name: _divided(fields[name], divisor, NARROWEST) for name in names}
+        if narrow and None not in narrow.values():
+            yield narrow
+            fewer = {name: _divided(fields[name], divisor, 1) for name in heads}
+            if fewer and None not in fewer.values():
+                yield {**narrow, **fewer}
+
+
+def _divided(value: object, divisor: int, least: int) -> object:
+    """The number, or each, divided; None where it cannot be, or is too small then."""
+    if type(value) is int:
+        return value // divisor if value % divisor == 0 and value // divisor >= least else None
+    if isinstance(value, tuple):
+        parts = [_divided(item, divisor, least) for item in value]
+        return None if None in parts else tuple(parts)
+    return None
