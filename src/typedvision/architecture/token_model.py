@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
+from typedvision.config.features import FeatureSpec
 from typedvision.config.tokens import (
     BlockPlan,
     PrefixTokenConfig,
@@ -78,7 +79,9 @@ class TokenModel(ImageModel, Generic[ConfigT]):
     def __init__(self, cfg: ConfigT, plan: TokenPlan[BlockPlan]) -> None:
         super().__init__(cfg)
         features = cfg.embed_dim
-        self.embed_dim = self.num_features = self.head_hidden_size = features
+        self.embed_dim = features
+        self.num_features: int = features
+        self.head_hidden_size: int = features
         self.num_prefix_tokens = plan.prefix
         self.num_reg_tokens = plan.registers
         self.has_class_token = plan.class_token
@@ -224,7 +227,7 @@ class TokenModel(ImageModel, Generic[ConfigT]):
             table = resample_position_table(self.pos_embed.detach(), self.grid, plan.grid)
             self.pos_embed = nn.Parameter(table, self.pos_embed.requires_grad)
         self.img_size, self.grid = plan.img_size, plan.grid
-        self.feature_info = cfg.features()
+        self.feature_info: tuple[FeatureSpec, ...] = cfg.features()
         self._plan = plan
         describe(self, self.spec.with_options(**sizes))
 
