@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
+from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool
 from typedvision.families.swin.config import (
     BlockPlan,
@@ -55,7 +56,7 @@ class SwinTransformer(ImageModel):
         super().__init__(cfg)
         plan = cfg.plan()
         self.embed_dim = cfg.embed_dim
-        self.num_features = plan.stages[-1].features
+        self.num_features: int = plan.stages[-1].features
         self.img_size = plan.img_size
         self._any_size: bool = cfg.input_size() is None
         self._cfg: SwinConfig = cfg
@@ -129,13 +130,13 @@ class SwinTransformer(ImageModel):
         for block, block_plan in zip(blocks, plans, strict=True):
             block.set_window(block_plan.window, block_plan.shift)
         self.img_size, self._cfg = plan.img_size, cfg
-        self.feature_info = cfg.features()
+        self.feature_info: tuple[FeatureSpec, ...] = cfg.features()
         sizes = {"img_size", "patch_size", "window_size"}
         describe(self, self.spec.with_options(**cfg.model_dump(include=sizes)))
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.global_pool = global_pool
-        self.head_hidden_size = pooled_features(global_pool, self.num_features)
+        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
         self.head: Head = Head(global_pool, self.head_hidden_size, num_classes, self._cfg.drop_rate)
 
     def inits(self, path: str, module: nn.Module) -> Inits:
