@@ -30,6 +30,7 @@ CONFLICTS = [
     ({"stem_type": "overlap", "patch_size": 2}, "patch_size"),
     ({"norm_layer": "batchnorm2d", "norm_eps": 1e-3}, "norm_eps"),
     ({"norm_layer": "groupnorm"}, "norm_layer"),
+    ({"norm_layer": "simplenorm", "dims": (8, 1, 24, 32)}, "dims"),
     ({"head_norm_first": True, "head_hidden_size": 8}, "head_hidden_size"),
     ({"global_pool": "catavgmax"}, "global_pool"),
 ]
@@ -78,7 +79,7 @@ def test_normalisations_of_tokens_mean_those_of_maps(short: str, name: str) -> N
     assert torch.equal(one(image()), other(image()))
 
 
-def test_the_head_begins_with_a_factor() -> None:
+def test_the_heads_initial_weights_have_a_factor() -> None:
     whole, small = (convnext(head_hidden_size=8, head_init_scale=scale) for scale in (1.0, 0.1))
     for key, tensor in whole.state_dict().items():
         scale = 0.1 if key in ("head.pre_logits.fc.weight", "head.fc.weight") else 1.0

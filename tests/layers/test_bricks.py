@@ -90,7 +90,9 @@ def test_global_response_norm_is_over_the_map(channels_last: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", [Mlp, GlobalResponseNormMlp])
-def test_a_perceptron_of_convolutions_is_the_same(kind: type[Mlp | GlobalResponseNormMlp]) -> None:
+def test_an_mlp_of_convolutions_computes_what_one_of_linear_layers_does(
+    kind: type[Mlp | GlobalResponseNormMlp],
+) -> None:
     linear, conv = (fresh(kind(4, 8, nn.GELU(), use_conv=conv)) for conv in (False, True))
     for one, other in zip(conv.parameters(), linear.parameters(), strict=True):
         one.data = randn(*one.shape)

@@ -111,7 +111,7 @@ class EvoNorm2dS0(nn.Module):
         self.v: nn.Parameter | None = nn.Parameter(torch.empty(channels)) if nonlinear else None
 
     def inits(self) -> Inits:
-        """Swish over the deviation."""
+        """Ones, and no shift: swish over the deviation."""
         return {"weight": ones, "bias": zeros, "v": ones}
 
     def forward(self, x: Tensor) -> Tensor:

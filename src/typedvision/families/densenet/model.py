@@ -96,7 +96,7 @@ class DenseBlock(Blocks):
         super().__init__(OrderedDict(named))
 
     def forward(self, input: Tensor, *others: Tensor | None) -> Tensor:
-        """(N, C, H, W) to (N, D, H, W), which begins with the input."""
+        """(N, C, H, W) to (N, D, H, W), whose first C channels are the input."""
         maps = [input]
         for layer in self:
             maps.append(layer(*maps, recompute=self.grad_checkpointing and self.training))
