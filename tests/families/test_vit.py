@@ -201,7 +201,9 @@ def test_attention_is_the_formula() -> None:
 
 def test_differential_attention_is_the_formula() -> None:
     layer = DifferentialAttention(8, 2, lambda_init=0.3).double()
-    initialize(layer, 0, lambda _, module: layer.inits() if module is layer else {}, only=LAMBDAS)
+    initialize(
+        layer, 0, lambda _, module: layer.initializers() if module is layer else {}, only=LAMBDAS
+    )
     torch.nn.init.normal_(layer.sub_norm.weight)
     x = torch.randn(2, 5, 8, dtype=torch.float64)
     q, k, v = layer.qkv(x).chunk(3, dim=-1)

@@ -155,7 +155,7 @@ def test_paths_are_dropped_by_image(rate: float) -> None:
 @pytest.mark.parametrize(
     ("rate", "block", "scale", "size"), [(0.1, 3, 1.0, 9), (0.1, 5, 0.25, 14), (0.05, 7, 1.0, 20)]
 )
-def test_blocks_are_dropped_as_often_as_they_begin(
+def test_blocks_are_dropped_as_often_as_they_start(
     rate: float, block: int, scale: float, size: int
 ) -> None:
     torch.manual_seed(0)
@@ -164,7 +164,7 @@ def test_blocks_are_dropped_as_often_as_they_begin(
     out = layer.train()(x)
     dropped = out == 0
     assert torch.equal(dropped[:, 0], dropped[:, 1])
-    # A position stays where none of the blocks that reach it begins.
+    # A position stays where none of the blocks that reach it starts.
     gamma = scale * rate * size**2 / (block**2 * (size - block + 1) ** 2)
     reach = [min(i + block // 2, size - 1) - max(i - block // 2, 0) + 1 for i in range(size)]
     stays = torch.tensor([[(1 - gamma) ** (a * b) for a in reach] for b in reach])

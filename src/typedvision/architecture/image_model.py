@@ -21,7 +21,7 @@ from typedvision.errors import (
     shown,
 )
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.init import Inits, default_inits, initialize
+from typedvision.layers.init import Initializers, default_initializers, initialize
 from typedvision.registry import index
 from typedvision.registry.spec import ModelSpec
 
@@ -193,14 +193,14 @@ class ImageModel(nn.Module, ABC):
         if reference.device.type != "meta":
             keys = [key for key, _ in (*self.named_parameters(), *self.named_buffers())]
             new_keys = {key for key in keys if key.rpartition(".")[0] in fresh}
-            initialize(self, seed, self.inits, only=new_keys)
+            initialize(self, seed, self.initializers, only=new_keys)
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """How the tensors that the module at `path` itself owns are initialised.
 
         A family whose paper initialises differently overrides this.
         """
-        return default_inits(module)
+        return default_initializers(module)
 
     @torch.no_grad()
     def init_weights(self, seed: int | None = None) -> Self:
@@ -213,7 +213,7 @@ class ImageModel(nn.Module, ABC):
         Raises:
             UsageError: the seed is no integer.
         """
-        initialize(self, chosen_seed(seed), self.inits)
+        initialize(self, chosen_seed(seed), self.initializers)
         return self
 
     def no_weight_decay(self) -> set[str]:

@@ -27,13 +27,13 @@ from typedvision.layers.activation import activation
 from typedvision.layers.attention import NormMaker
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.init import Inits, scaled, trunc_normal
+from typedvision.layers.init import Initializers, scaled, trunc_normal
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchDropout, PatchEmbed
 from typedvision.layers.position import resample_position_table
 from typedvision.layers.token_pool import AttentionPool, GlobalTokenPool, RefinedTokenPool
-from typedvision.layers.transformer_init import transformer_inits
+from typedvision.layers.transformer_init import transformer_initializers
 
 Inputs = tuple[Tensor, *tuple[Tensor | None, ...]]
 """What blocks take: the tokens, (N, T, D), and what is the family's."""
@@ -244,21 +244,21 @@ class TokenModel(ImageModel, Generic[ConfigT]):
             self.attn_pool = self._attention_pool()
         self._add_classifier()
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Small random tokens and positions; what is linear by the plan's `weight_init`, times the
         plan's factors for output projections and the classifier."""
         if module is self:
             names = [name for name, _ in self.named_parameters(recurse=False)]
             return dict.fromkeys(names, trunc_normal(0.02))
-        inits = transformer_inits(self._plan.weight_init, path, module)
+        initializers = transformer_initializers(self._plan.weight_init, path, module)
         match path.split("."):
             case ["blocks", index, "attn", "proj"] | ["blocks", index, "mlp", "fc2"]:
                 factor = self._plan.blocks[int(index)].output_scale
             case ["head"]:
                 factor = self._plan.head_scale
             case _:
-                return inits
-        return {**inits, "weight": scaled(inits["weight"], factor)}
+                return initializers
+        return {**initializers, "weight": scaled(initializers["weight"], factor)}
 
     def no_weight_decay(self) -> set[str]:
         """The learned tokens and positions."""

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.config.names import ConvNorm, TokenNorm
-from typedvision.layers.init import Inits, ones, zeros
+from typedvision.layers.init import Initializers, ones, zeros
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -43,7 +43,7 @@ class SimpleNorm2d(nn.Module):
         self.eps = eps
         self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """A factor of 1."""
         return {"weight": ones}
 
@@ -74,7 +74,7 @@ class GlobalResponseNorm(nn.Module):
         self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
         self.bias: nn.Parameter = nn.Parameter(torch.empty(channels))
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """Zeros, which make the layer the identity at first."""
         return {"weight": zeros, "bias": zeros}
 

@@ -131,7 +131,7 @@ def _refuse_others(status: os.stat_result) -> None:
 
 
 def _stem(target: Path) -> str:
-    """How the names of all drafts for a file begin; a name has at most 255 bytes."""
+    """The start of the names of all drafts for a file; a name has at most 255 bytes."""
     return f".{target.name[:50]}"
 
 

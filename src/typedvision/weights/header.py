@@ -130,7 +130,7 @@ def _mapped(file: BufferedReader) -> Memory:
 
 
 def _read(file: BufferedReader, size: int) -> Memory:
-    """The whole file in memory of this process, which begins at a page as a map does."""
+    """The whole file in memory of this process, which starts at a page as a map does."""
     data = Memory(-1, size, access=ACCESS_COPY)  # private, as a map is
     file.seek(0)
     if file.readinto(data) != size:

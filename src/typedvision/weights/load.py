@@ -231,7 +231,7 @@ def fill(
         fresh = _unset(model, tensors, device, dtype or _common_dtype(tensors))
         _assign(model, tensors | fresh)
         if fresh:
-            initialize(model, seed, model.inits, only=fresh)
+            initialize(model, seed, model.initializers, only=fresh)
     elif dtype is not None:
         model.to(dtype)
     model.load_report = report

@@ -116,7 +116,7 @@ class MobileConfig(ModelConfig):
             yield Conflict(
                 f"'output_stride' = {self.output_stride} is passed where 's2d' in 'block_args' "
                 f"folds the map to a stride of {max(folded)}, for it cannot dilate instead: raise "
-                "it, or leave 's2d' out",
+                "'output_stride', or leave 's2d' out",
                 "output_stride",
             )
         subsampled = any(isinstance(row, AttentionBlocks) and row.kv_stride > 1 for row in rows)

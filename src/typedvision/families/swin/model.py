@@ -28,7 +28,7 @@ from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.init import Inits, trunc_normal, values
+from typedvision.layers.init import Initializers, trunc_normal, values
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchEmbed
@@ -38,7 +38,7 @@ from typedvision.layers.position import (
     relative_position_rows,
     resample_relative_table,
 )
-from typedvision.layers.transformer_init import transformer_inits
+from typedvision.layers.transformer_init import transformer_initializers
 
 
 class SwinTransformer(ImageModel):
@@ -139,9 +139,9 @@ class SwinTransformer(ImageModel):
         self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
         self.head: Head = Head(global_pool, self.head_hidden_size, num_classes, self._cfg.drop_rate)
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """By `weight_init` for what is linear."""
-        return transformer_inits(self._cfg.weight_init, path, module)
+        return transformer_initializers(self._cfg.weight_init, path, module)
 
     def no_weight_decay(self) -> set[str]:
         """The tables of relative positions."""
@@ -246,7 +246,7 @@ class WindowAttention(nn.Module):
         self.proj: nn.Linear = nn.Linear(inner, plan.features)
         self.proj_drop: nn.Dropout = nn.Dropout(cfg.proj_drop_rate)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """A small random bias for each distance."""
         return {
             "relative_position_bias_table": trunc_normal(0.02),
