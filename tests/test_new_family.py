@@ -18,7 +18,11 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".mypy_cache" / "scaffold"  # mypy reads torch once, not each time
 
 
-@pytest.fixture(scope="module", params=new_family.BASES)
+# A tree is made once: what asks for it runs in one process.
+TREES = [pytest.param(base, marks=pytest.mark.xdist_group(base)) for base in new_family.BASES]
+
+
+@pytest.fixture(scope="module", params=TREES)
 def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this project, whose only family is the scaffold of `my_net` on a base."""
     root = tmp_path_factory.mktemp("tree")

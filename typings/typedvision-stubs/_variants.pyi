@@ -315,7 +315,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             output_stride: Input pixels for each position from which stages dilate instead of subsampling. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with an activation between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
-            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change. Default: the variant's own, False where it says none.
             conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
             use_grn: Let the hidden channels of each MLP compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
             ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
@@ -376,7 +376,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             output_stride: Input pixels for each position from which stages dilate instead of subsampling. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with an activation between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
-            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change. Default: the variant's own, False where it says none.
             conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
             use_grn: Let the hidden channels of each MLP compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
             ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
@@ -430,7 +430,7 @@ class ConvNeXtVariant(Generic[_TagT]):
             output_stride: Input pixels for each position from which stages dilate instead of subsampling. One of 8, 16, 32; default: 32.
             stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with an activation between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
-            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change. Default: the variant's own, False where it says none.
             conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
             use_grn: Let the hidden channels of each MLP compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
             ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
@@ -1050,7 +1050,7 @@ class EvaVariant(Generic[_TagT]):
             num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             use_abs_pos_emb: Add a learned embedding of its position to each token. Default: the variant's own, True where it says none.
             use_rot_pos_emb: Give queries and keys a rotary embedding of the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
-            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns by turns, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
             rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
             rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
             rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
@@ -1173,7 +1173,7 @@ class EvaVariant(Generic[_TagT]):
             num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             use_abs_pos_emb: Add a learned embedding of its position to each token. Default: the variant's own, True where it says none.
             use_rot_pos_emb: Give queries and keys a rotary embedding of the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
-            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns by turns, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
             rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
             rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
             rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
@@ -1289,7 +1289,7 @@ class EvaVariant(Generic[_TagT]):
             num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             use_abs_pos_emb: Add a learned embedding of its position to each token. Default: the variant's own, True where it says none.
             use_rot_pos_emb: Give queries and keys a rotary embedding of the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
-            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns by turns, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
             rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
             rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
             rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.

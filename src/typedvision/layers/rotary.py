@@ -181,8 +181,9 @@ class CenteredRotaryEmbedding(RotaryEmbedding):
 
 
 class InterleavedRotaryEmbedding(RotaryEmbedding):
-    """Pairs are for time, row, column, time, ... alternately (https://arxiv.org/abs/2511.21631); the
-    time of an image is 0, so that a third of the pairs stays as it is.
+    """Pairs are for time, row, column, time, ... alternately (https://arxiv.org/abs/2511.21631).
+
+    The time of an image is 0, so that a third of the pairs stays as it is.
 
     Args:
         width: d, an even number.
