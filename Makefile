@@ -1,12 +1,14 @@
 # Needs Python 3.11 or newer and make; everything else goes into .venv.
 PYTHON ?= python3
 ARGS ?=
+QUICK := tests/config tests/registry tests/layers tests/test_errors.py tests/test_house_rules.py \
+	tests/docs/test_words.py tests/contract/test_hooks.py
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check lint types format generate clean
+.PHONY: help demo test quick fuzz check lint types format generate clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -15,7 +17,10 @@ demo: $(INSTALLED) ## train three small models on real handwritten digits
 	$(BIN)/python examples/digits/demo.py
 
 test: $(INSTALLED) ## run the tests; ARGS="-k resnet" goes on to pytest
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadscope $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(ARGS)
+
+quick: $(INSTALLED) ## run the tests for the loop while writing, in under a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(QUICK) $(ARGS)
 
 fuzz: $(INSTALLED) ## run the long fuzz tests of the loader, about five minutes
 	OMP_NUM_THREADS=1 FUZZ_CASES=10000 $(BIN)/python -m pytest -q -n auto tests/weights/test_fuzz.py

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -132,5 +134,24 @@ def test_arguments_that_make_no_sense(model: tv.ImageModel, tmp_path: Path) -> N
         tv.export_model(stranger, path, format="pt2")
     with pytest.raises(tv.ConfigError, match="size"):
         tv.export_model(model, path, format="pt2", img_size=0)
-    with pytest.raises(tv.WeightsError, match="cannot be written"):
+    with pytest.raises(tv.ExportError, match="cannot be written"):
         tv.export_model(model, tmp_path / "no" / "model.pt2", format="pt2", img_size=SIZE)
+
+
+@pytest.mark.parametrize("format", ["pt2", "onnx"])
+def test_a_full_disk_ends_the_export_and_not_the_process(tmp_path: Path, format: str) -> None:
+    """A limit on the size of files stands for the disk."""
+    code = (
+        "import resource, sys, typedvision as tv\n"
+        "model = tv.create_model('test_resnet', num_classes=5, seed=1)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "try: tv.export_model(model, sys.argv[1], format=sys.argv[2], img_size=64)\n"
+        "except tv.ExportError as error: print(error)\n"
+    )
+    path = tmp_path / f"model.{format}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, path, format], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "File too large" in done.stdout
+    assert list(tmp_path.iterdir()) == []

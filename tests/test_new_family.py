@@ -18,9 +18,13 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".mypy_cache" / "scaffold"  # mypy reads torch once, not each time
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this project, whose only family is the scaffold of `my_net`."""
+# A tree is made once: what asks for it runs in one process.
+TREES = [pytest.param(base, marks=pytest.mark.xdist_group(base)) for base in new_family.BASES]
+
+
+@pytest.fixture(scope="module", params=TREES)
+def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this project, whose only family is the scaffold of `my_net` on a base."""
     root = tmp_path_factory.mktemp("tree")
     for name in ("pyproject.toml", "tests/conftest.py"):
         (root / name).parent.mkdir(exist_ok=True)
@@ -29,7 +33,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ignored = shutil.ignore_patterns("__pycache__", *index.family_keys())
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
     (root / "tests/golden").mkdir()
-    run(root, "tools.new_family", "my_net")
+    run(root, "tools.new_family", "my_net", "--base", request.param)
     run(root, "tools.generate")
     return root
 

@@ -73,10 +73,10 @@ class Toy(ImageModel):
     def _replace_classifier(self, num_classes: int, global_pool: object) -> None:
         self.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
 
-    def inits(self, path: str, module: nn.Module):
+    def initializers(self, path: str, module: nn.Module):
         if module is self:
             return {"steps": lambda tensor, _: tensor.fill_(0)}
-        return super().inits(path, module)
+        return super().initializers(path, module)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         return {"stem": "^stem"}

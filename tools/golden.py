@@ -29,7 +29,7 @@ from typedvision.registry import index
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 STRUCTURE = ("name", "params", "state", "num_features", "head_hidden_size")
-DRAWN = 20_000_000
+DRAWN = 5_000_000
 """Initial numbers to draw, all seeds together."""
 SIZES = ((64, 96), (128, 192), (224, 224), (256, 256))
 """Height and width of images for models that take any: the first that timm computes."""
@@ -94,7 +94,7 @@ def facts(key: str, rows: dict[str, Row], peer: Peer) -> list[Row]:
 
 def draws(params: int) -> int:
     """How often initial weights are drawn: often where there are few of them."""
-    return max(2, min(32, DRAWN // params))
+    return max(2, min(16, DRAWN // params))
 
 
 def variant(row: Row, peer: Peer) -> Row:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tests.contract.filling import fill, fingerprint, image, state_digest
 
 GAINS = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
-"""Tried in turn until the features depend on the image."""
+"""Tried one after the other until the features depend on the image."""
 SENSITIVE = 0.01
 """How much of their root mean square the features change when the image is negated."""
 

@@ -13,11 +13,13 @@ Options = dict[str, object]
 
 DEPTHS = re.compile(r"depths?|\w+_depths?|layers|block_config|num_blocks\w*|stages|levels")
 """Options that count blocks."""
-WIDTHS = re.compile(r"\w*(dim|channel|chs|width|hidden_size|growth_rate|init_features|widths)\w*")
+WIDTHS = re.compile(r"\w*(dim|channel|chs|width|hidden_size|growth_rate|init_features)\w*|cfg")
 """Options that count channels."""
 HEADS = re.compile(r"(\w+_)?(num_)?heads(_\w+)?")
 """Options that count attention heads."""
 NOT_WIDTHS = {"in_chans", "head_dim", "head_hidden_size", "base_width", "channel_divisor"}
+
+MULTIPLIERS = ("channel_multiplier", "depth_multiplier")
 
 FEW_BLOCKS = (2, 3, 4, 6, 8, 12)
 DIVISORS = (16, 8, 6, 4, 3, 2)
@@ -61,12 +63,16 @@ def _steps(row: ModelConfig) -> Iterator[list[Options]]:
     heads = [name for name in fields if HEADS.fullmatch(name)]
     for together in (widths, *([name] for name in widths)):
         yield list(_narrower(together, heads, fields))
-    for name in ("img_size",):
-        if isinstance(fields.get(name), int):
-            yield [{name: side} for side in SIDES if side < int(str(fields[name]))]
+    for name in MULTIPLIERS:
+        multiplier = fields.get(name)
+        if isinstance(multiplier, float):
+            yield [{name: multiplier / 4}]
+    side = fields.get("img_size")
+    if isinstance(side, int):
+        yield [{"img_size": smaller} for smaller in SIDES if smaller < side]
     if row.num_classes:
         yield [{"num_classes": CLASSES}]
-    if isinstance(fields.get("mlp_ratio"), float) and not {*widths} - {"num_features"}:
+    if isinstance(fields.get("mlp_ratio"), float) and {*widths} <= {"num_features", "cfg"}:
         yield [{"mlp_ratio": fields["mlp_ratio"] / 64}]
 
 
@@ -105,6 +111,8 @@ def _narrower(names: list[str], heads: list[str], fields: Options) -> Iterator[O
 
 def _divided(value: object, divisor: int, least: int) -> object:
     """The number, or each, divided; None where it cannot be, or is too small then."""
+    if isinstance(value, str):
+        return value  # a word among the numbers
     if type(value) is int:
         return value // divisor if value % divisor == 0 and value // divisor >= least else None
     if isinstance(value, tuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,7 +20,11 @@ from torch.export import Dim, ExportedProgram
 from typedvision.architecture.image_model import ImageModel, check_whole
 from typedvision.config.base import to_pair
 from typedvision.errors import ExportError, Problem, TypedVisionError, UsageError, listed, shown
-from typedvision.weights.save import replace_file, spec_notes
+from typedvision.weights.files import replace_file, to_path
+from typedvision.weights.save import spec_notes
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 ExportFormat = Literal["pt2", "onnx"]
 """A program of `torch.export`, or one of ONNX."""
@@ -74,15 +79,14 @@ def export_model(
             differs from the model's by more than half of the digits of the weights' type.
 
     Raises:
-        ExportError: the model cannot be exported, the file is not the model, or a package is
-            missing.
-        WeightsError: the file cannot be written.
+        ExportError: the model cannot be exported, the file is not the model or cannot be written,
+            or a package is missing.
         ConfigError: `img_size` is not a valid size of images.
         UsageError: the format is unknown, the model is not one that `create_model` made or has no
             weights, or it does not take images of this size.
     """
     _check_arguments(model, format)
-    target, spec = Path(path), model.spec
+    target, spec = to_path(path), model.spec
     if img_size is not None:
         spec = spec.replace(image=spec.image.replace(size=to_pair(img_size)))
     save, load = _FORMATS[format]
@@ -100,7 +104,7 @@ def export_model(
             dynamic_shapes=({0: Dim("batch", min=1)},),
             strict=False,
         )
-        replace_file(target, write)
+        replace_file(target, write, ExportError)
     worst = max(differences, default=None)
     return ExportReport(target, format, spec.image.size, target.stat().st_size, worst)
 
@@ -186,9 +190,31 @@ def _differences(model: ImageModel, program: _Program, size: tuple[int, int]) ->
         yield difference
 
 
+class _PatientFile(io.FileIO):
+    """A file that keeps the first error of a write, which its owner raises in the end.
+
+    PyTorch's writer of archives writes once more while it cleans up after an error, and a second
+    error there ends the process.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Buffer) -> int:
+        rest = memoryview(data).cast("B")
+        size = rest.nbytes
+        try:
+            while rest and self.error is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return size
+
+
 def _save_pt2(program: ExportedProgram, path: Path, notes: Mapping[str, str]) -> None:
-    with path.open("xb") as file:
+    with _PatientFile(path, "xb") as file:
         torch.export.save(program, file, extra_files=dict(notes))
+        if file.error is not None:
+            raise file.error
 
 
 def _load_pt2(path: Path) -> _Program:

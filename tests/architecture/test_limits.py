@@ -16,8 +16,9 @@ from typedvision.errors import LimitError, UsageError
 
 
 def problem(name: str, limits: tv.Limits, **options: object) -> tv.Problem:
+    spec = tv.specify(name, **options)
     with pytest.raises(LimitError) as caught:
-        tv.create_model(name, limits=limits, device="meta", **options)
+        tv.create_model(spec, limits=limits, device="meta")
     (only,) = caught.value.problems
     return only
 
@@ -89,5 +90,5 @@ def test_modules_of_others_are_not_counted() -> None:
 
 @pytest.mark.parametrize("limits", [3, None, SimpleNamespace(params=1)])
 def test_limits_are_limits(limits: object) -> None:
-    with pytest.raises(UsageError, match=r"written Limits\(params="):
-        tv.create_model("test_resnet", limits=limits, device="meta")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"must be Limits\(params="):
+        tv.create_model("test_resnet", limits=limits, device="meta")  # type: ignore[call-overload]

@@ -140,15 +140,11 @@ def test_it_exports(small: ModelConfig) -> None:
         same(one, other)
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None:
+def test_it_compiles_without_a_break(small: ModelConfig) -> None:
     torch.compiler.reset()
-    backbone, x = backbone_of(small, -1, 0).train(training), images(small)
+    backbone, x = backbone_of(small, -1, 0), images(small)
     compiled = torch.compile(copy.deepcopy(backbone), fullgraph=True, backend="eager")
-    torch.manual_seed(0)  # the same branches are dropped
-    wanted = backbone(x)
-    torch.manual_seed(0)
-    for one, other in zip(compiled(x), wanted, strict=True):
+    for one, other in zip(compiled(x), backbone(x), strict=True):
         same(one, other)
 
 

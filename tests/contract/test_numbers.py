@@ -162,7 +162,7 @@ def test_a_fresh_model_learns(small: ModelConfig) -> None:
 def test_only_the_head_stands_outside_of_the_groups(small: ModelConfig) -> None:
     model = filled(small).train()
     model.forward_features(images(small)).square().mean().backward()
-    last_norm = f"{model.feature_info[-1].name}."
+    last_norm = model.feature_info[-1].name.replace(".act", ".norm") + "."
     head = {
         name
         for name, parameter in model.named_parameters()
@@ -221,9 +221,6 @@ def test_intermediates_are_the_levels(small: ModelConfig) -> None:
 
 
 def _keep_output(module: nn.Module, name: str, outputs: dict[str, Tensor]) -> None:
-    while isinstance(module, nn.Sequential):  # a stage that the model runs block by block
-        module = module[-1]
-
     def keep(_module: nn.Module, _args: tuple[Tensor, ...], output: Tensor) -> None:
         outputs[name] = output.clone()
 
@@ -288,16 +285,9 @@ def test_stopping_early_computes_less(small: ModelConfig) -> None:
     assert counts[0] < counts[1]
 
 
-def test_it_exports(small: ModelConfig) -> None:
-    model, x = filled(small), images(small)
-    program = torch.export.export(model, (x,))
-    same(program.module()(x), model(x))
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_it_compiles_without_a_break(small: ModelConfig, training: bool) -> None:
+def test_training_compiles_without_a_break(small: ModelConfig) -> None:
     torch.compiler.reset()
-    model, x = filled(small).train(training), images(small)
+    model, x = filled(small).train(), images(small)
     compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
     torch.manual_seed(0)  # the same branches are dropped
     wanted = model(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,17 +38,18 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
     assert model.num_features == facts["num_features"]
     assert model.head_hidden_size == facts["head_hidden_size"]
     levels = [[level.channels, level.stride, level.name] for level in model.feature_info]
-    assert levels == _own_modules(facts["levels"]) or not facts["levels"]
+    assert (
+        levels == [[*rest, _own_name(name)] for *rest, name in facts["levels"]]
+        or not facts["levels"]
+    )
     order = "\n".join(key for key, _ in model.named_parameters())
     assert hashlib.sha256(order.encode()).hexdigest() == facts["order"]
 
 
-def _own_modules(levels: list[tuple[int, int, str]]) -> list[list[object]]:
-    """The peer's levels by our modules: its `bn1` of a mobile stem holds the activation too, which
-    is a module of its own here, `act1`, and gives the map."""
-    return [
-        [channels, stride, "act1" if name == "bn1" else name] for channels, stride, name in levels
-    ]
+def _own_name(level: str) -> str:
+    """Our module that gives a level: the peer's normalisations `bn1` and `norm0` hold activations,
+    which are modules of their own here, `act1` and `act0`."""
+    return re.sub(r"(^|^features\.|^stem\.)(?:bn|norm)(?=\d*$)", r"\1act", level)
 
 
 @pytest.mark.parametrize("model", NAMES, indirect=True)

@@ -81,7 +81,7 @@ def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
                     yield child.lineno, text
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", list(files()), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_uses_the_words_of_the_glossary(path: Path) -> None:
     found = list(forbidden(path.read_text("utf-8")))
     assert not found, "\n".join([f"{path.relative_to(ROOT)}", *found])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 
 import typedvision as tv
+from tests.conflicts import conflict
 from typedvision.families.densenet.config import DenseNetConfig
 from typedvision.families.densenet.model import DenseBlock, DenseNet
 
@@ -28,22 +31,19 @@ def densenet(cfg: DenseNetConfig) -> DenseNet:
 
 @pytest.mark.parametrize(("options", "field"), CONFLICTS)
 def test_options_that_cannot_go_together(options: dict[str, object], field: str) -> None:
-    with pytest.raises(tv.ConfigError) as caught:
-        SMALL.replace(**options)
-    (problem,) = caught.value.problems
-    assert (problem.path, problem.kind) == ((field,), "conflict")
+    assert f"'{field}'" in conflict(SMALL, options)
 
 
 @pytest.mark.parametrize(
     ("block_config", "levels"),
     [
-        ((2,), [(16, 2, "features.norm0"), (32, 4, "features.norm5")]),
+        ((2,), [(16, 2, "features.act0"), (32, 4, "features.act5")]),
         (
             (2, 3),
             [
-                (16, 2, "features.norm0"),
+                (16, 2, "features.act0"),
                 (32, 4, "features.denseblock1"),
-                (40, 8, "features.norm5"),
+                (40, 8, "features.act5"),
             ],
         ),
     ],
@@ -83,16 +83,24 @@ def test_layers_drop_what_they_add_and_nothing_else() -> None:
     assert block.eval()(x)[:, 16:].any()
 
 
-def test_checkpointing_recomputes_each_layer() -> None:
-    model, calls = densenet(SMALL).train(), 0
-
-    def count(*_: object) -> None:
-        nonlocal calls
-        calls += 1
-
-    model.get_submodule("features.denseblock2.denselayer1.conv1").register_forward_hook(count)
-    for enable, expected in ((True, 2), (False, 1)):
-        calls = 0
+def test_checkpointing_recomputes_the_bottleneck_of_each_layer() -> None:
+    model, calls = densenet(SMALL).train(), Counter[str]()
+    layer = model.get_submodule("features.denseblock2.denselayer1")
+    for name, child in layer.named_children():
+        child.register_forward_pre_hook(lambda *_, name=name: calls.update([name]))
+    for enable in (True, False):
+        calls.clear()
         model.set_grad_checkpointing(enable)
         model(torch.randn(2, 3, 32, 32)).sum().backward()
-        assert calls == expected
+        recomputed = {name for name, count in calls.items() if count == 2}
+        assert recomputed == ({"norm1", "act1", "conv1"} if enable else set())
+        assert calls.keys() == {"norm1", "act1", "conv1", "norm2", "act2", "conv2", "drop"}
+
+
+def test_seven_blocks_leave_nothing_of_a_map() -> None:
+    with pytest.raises(tv.ConfigError) as caught:
+        SMALL.replace(block_config=(1,) * 7)
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.kind) == (("block_config",), "length")
+    deepest = densenet(SMALL.replace(block_config=(1,) * 6)).eval()
+    assert deepest.forward_features(torch.randn(1, 3, 224, 224)).shape[2:] == (1, 1)

@@ -7,14 +7,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.layers.init import default_inits, initialize
+from typedvision.layers.init import default_initializers, initialize
 
 LayerT = TypeVar("LayerT", bound=nn.Module)
 
 
 def fresh(layer: LayerT, seed: int = 0) -> LayerT:
     """The layer, initialised, in double precision, for evaluation."""
-    initialize(layer, seed, lambda _, module: default_inits(module))
+    initialize(layer, seed, lambda _, module: default_initializers(module))
     return layer.double().eval()
 
 

@@ -90,7 +90,9 @@ def test_global_response_norm_is_over_the_map(channels_last: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", [Mlp, GlobalResponseNormMlp])
-def test_a_perceptron_of_convolutions_is_the_same(kind: type[Mlp | GlobalResponseNormMlp]) -> None:
+def test_an_mlp_of_convolutions_computes_what_one_of_linear_layers_does(
+    kind: type[Mlp | GlobalResponseNormMlp],
+) -> None:
     linear, conv = (fresh(kind(4, 8, nn.GELU(), use_conv=conv)) for conv in (False, True))
     for one, other in zip(conv.parameters(), linear.parameters(), strict=True):
         one.data = randn(*one.shape)
@@ -153,7 +155,7 @@ def test_paths_are_dropped_by_image(rate: float) -> None:
 @pytest.mark.parametrize(
     ("rate", "block", "scale", "size"), [(0.1, 3, 1.0, 9), (0.1, 5, 0.25, 14), (0.05, 7, 1.0, 20)]
 )
-def test_blocks_are_dropped_as_often_as_they_begin(
+def test_blocks_are_dropped_as_often_as_they_start(
     rate: float, block: int, scale: float, size: int
 ) -> None:
     torch.manual_seed(0)
@@ -162,7 +164,7 @@ def test_blocks_are_dropped_as_often_as_they_begin(
     out = layer.train()(x)
     dropped = out == 0
     assert torch.equal(dropped[:, 0], dropped[:, 1])
-    # A position stays where none of the blocks that reach it begins.
+    # A position stays where none of the blocks that reach it starts.
     gamma = scale * rate * size**2 / (block**2 * (size - block + 1) ** 2)
     reach = [min(i + block // 2, size - 1) - max(i - block // 2, 0) + 1 for i in range(size)]
     stays = torch.tensor([[(1 - gamma) ** (a * b) for a in reach] for b in reach])

@@ -9,13 +9,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from typedvision.layers import init
-from typedvision.layers.init import Init, default_inits, initialize, stream
+from typedvision.layers.init import Initializer, default_initializers, initialize, stream
 
 SHAPE = (64, 32, 5, 5)
 FAN_IN, FAN_OUT = 32 * 25, 64 * 25
 
 
-def drawn(fill: Init, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> Tensor:
+def drawn(fill: Initializer, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> Tensor:
     tensor = torch.full(shape, math.nan)
     fill(tensor, Generator().manual_seed(seed))
     return tensor
@@ -34,7 +34,9 @@ def drawn(fill: Init, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> Tensor:
         (init.xavier_uniform(), 0.0, math.sqrt(2.0 / (FAN_IN + FAN_OUT)), 1.0),
     ],
 )
-def test_a_distribution_has_its_spread(fill: Init, mean: float, std: float, bound: float) -> None:
+def test_a_distribution_has_its_spread(
+    fill: Initializer, mean: float, std: float, bound: float
+) -> None:
     tensor = drawn(fill)
     chance = 5.0 / math.sqrt(tensor.numel())
     assert tensor.mean().item() == pytest.approx(mean, abs=chance * std)
@@ -65,13 +67,13 @@ def test_constants_are_constant() -> None:
         nn.PReLU,
     ],
 )
-def test_pytorchs_own_layers_begin_as_in_pytorch(make) -> None:
+def test_pytorchs_own_layers_are_initialised_as_in_pytorch(make) -> None:
     torch.manual_seed(0)
     theirs = make()
     ours = make()
     for tensor in ours.state_dict().values():
         tensor.fill_(77)
-    initialize(ours, 0, lambda _, module: default_inits(module))
+    initialize(ours, 0, lambda _, module: default_initializers(module))
     for key, tensor in ours.state_dict().items():
         other = theirs.state_dict()[key]
         if tensor.numel() < 200:
@@ -92,7 +94,7 @@ def test_a_stream_depends_on_the_seed_and_the_key_alone() -> None:
 def test_only_what_is_named_is_filled() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    initialize(model, 0, lambda _, module: default_inits(module), only={"1.weight"})
+    initialize(model, 0, lambda _, module: default_initializers(module), only={"1.weight"})
     changed = {k for k, tensor in model.state_dict().items() if not torch.equal(tensor, before[k])}
     assert changed == {"1.weight"}
 
@@ -104,8 +106,10 @@ def test_a_tensor_without_a_beginning_is_a_mistake() -> None:
             self.register_buffer("table", torch.empty(3), persistent=False)
 
     model = nn.Sequential(Forgetful())
-    with pytest.raises(LookupError, match=r"0\.table has no init.* say it in Forgetful\.inits"):
-        initialize(model, 0, lambda _, module: default_inits(module))
+    with pytest.raises(
+        LookupError, match=r"0\.table has no init.* say it in Forgetful\.initializers"
+    ):
+        initialize(model, 0, lambda _, module: default_initializers(module))
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -114,7 +118,7 @@ def test_the_number_of_threads_does_not_matter(threads: int) -> None:
     torch.set_num_threads(threads)
     try:
         model = nn.Sequential(*(nn.Linear(5, 5) for _ in range(20)))
-        initialize(model, 0, lambda _, module: default_inits(module))
+        initialize(model, 0, lambda _, module: default_initializers(module))
     finally:
         torch.set_num_threads(before)
     expected = torch.empty(5, 5).uniform_(

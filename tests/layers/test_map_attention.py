@@ -174,7 +174,7 @@ def test_a_map_of_another_size_is_refused(name: MapAttention, multiple: int) -> 
         ("halo", "pos_embed.height_rel", 1 / math.sqrt(8)),
     ],
 )
-def test_how_an_attention_begins(name: MapAttention, tensor: str, std: float) -> None:
+def test_how_an_attention_is_initialised(name: MapAttention, tensor: str, std: float) -> None:
     values = fresh(map_attention(name, 64)).get_parameter(tensor)
     assert values.std().item() == pytest.approx(std, rel=0.5 if values.numel() < 32 else 0.2)
 

@@ -16,7 +16,7 @@ from typedvision.config.mobile.plans import (
 )
 from typedvision.config.mobile.squeeze_excite import SqueezeExcite
 from typedvision.config.names import Activation
-from typedvision.layers.init import default_inits, initialize
+from typedvision.layers.init import default_initializers, initialize
 from typedvision.layers.mobile_blocks import mobile_block
 
 SILU: Activation = "silu"
@@ -58,7 +58,7 @@ STYLES = [
 
 def made(plan: BlockPlan, style: BlockStyle) -> nn.Module:
     block = mobile_block(plan, style)
-    initialize(block, 0, lambda _, module: default_inits(module))
+    initialize(block, 0, lambda _, module: default_initializers(module))
     return block
 
 

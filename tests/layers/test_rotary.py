@@ -71,7 +71,7 @@ def test_a_centered_image_reaches_from_edge_to_edge() -> None:
     torch.testing.assert_close(moved[:, :1], first)
 
 
-def test_interleaved_pairs_take_turns() -> None:
+def test_interleaved_pairs_alternate() -> None:
     embedding = InterleavedRotaryEmbedding(16, 100.0)
     assert embedding.axes == [0, 1, 2, 0, 1, 2, 0, 1]
     speeds = [100.0 ** (-i / 8) for i in range(8)]

@@ -19,7 +19,11 @@ from typedvision.preprocess.decode import FORMATS, MAX_PIXELS, decode, suffixes,
 
 
 def read(image: object, channels: int = 3) -> Tensor:
-    return to_tensor(decode(image, channels, MAX_PIXELS))  # type: ignore[arg-type]
+    return to_tensor(decode(image, channels, MAX_PIXELS, itself))  # type: ignore[arg-type]
+
+
+def itself(height: int, width: int) -> tuple[int, int]:
+    return height, width
 
 
 def refusal(image: object, channels: int = 3) -> str:
@@ -131,13 +135,27 @@ def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int], tmp_path:
     assert "bomb.png" in refusal(path)
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("size", [(1, 80_000_000), (80_000_000, 1), (3, 29_000_000)])
+def test_a_long_and_thin_one_is_refused_before_it_is_decoded(
+    size: tuple[int, int], training: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows alone would take a GiB."""
+    path = tmp_path / "thin.png"
+    path.write_bytes(png(*size))
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
+    transform = tv.make_transform("test_resnet", training=training)
+    with pytest.raises(tv.ImageError, match=r"thin\.png' is too long and thin: .* would become"):
+        transform(path)
+
+
 def test_the_limit_is_the_callers(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     path.write_bytes(encoded(sample_image(40, 30), "PNG"))
-    assert decode(path, 3, 1_200)[0].size == (40, 30)
+    assert decode(path, 3, 1_200, itself)[0].size == (40, 30)
     for image in (path, sample_image(40, 30)):
         with pytest.raises(tv.ImageError, match="has 40 x 30 pixels, more than 1,199"):
-            decode(image, 3, 1_199)
+            decode(image, 3, 1_199, itself)
 
 
 def test_what_is_no_image_says_so(tmp_path: Path) -> None:

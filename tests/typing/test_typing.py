@@ -63,6 +63,9 @@ ANSWERS = {
 MARK = re.compile(r"# error(?:: (?P<mistake>\w+) (?P<word>\w+))?$")
 
 
+pytestmark = pytest.mark.xdist_group("typing")  # the environment of a user is made once
+
+
 @pytest.fixture(scope="session")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh environment with the wheels of the library and of a plug-in."""

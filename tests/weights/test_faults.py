@@ -15,8 +15,8 @@ import torch
 
 import typedvision as tv
 from typedvision.errors import WeightsError
+from typedvision.weights.files import replace_file
 from typedvision.weights.inspect import inspect
-from typedvision.weights.save import replace_file
 
 SAVE = (
     "import sys, typedvision as tv\n"
@@ -43,7 +43,7 @@ def test_a_kill_in_the_middle_of_the_writing(tmp_path: Path, saved: Path) -> Non
     before = saved.read_bytes()
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from typedvision.weights.save import replace_file\n"
+        "from typedvision.weights.files import replace_file\n"
         "def write(draft):\n"
         "    draft.write_bytes(b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -118,7 +118,7 @@ def test_a_file_that_is_replaced_between_plan_and_reading(
 
     checkpoint = inspect(saved)
     tv.save_model(tv.create_model("test_vit", seed=1), saved)
-    monkeypatch.setattr(load, "inspect", lambda _: checkpoint)
+    monkeypatch.setattr(load, "open_checkpoint", lambda _, mmap: checkpoint)
     loaded = tv.load_model(saved, verify=True).state_dict()
     assert all(torch.equal(tensor, loaded[key]) for key, tensor in model.state_dict().items())
 

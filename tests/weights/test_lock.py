@@ -19,7 +19,7 @@ import typedvision as tv
 from tests.cli.running import run
 from tests.weights.hub import COMMIT, OLD_COMMIT, Hub, running
 from typedvision.config.weights import WeightsLock
-from typedvision.errors import ConfigError, UnknownNameError, WeightsError
+from typedvision.errors import ConfigError, WeightsError
 from typedvision.weights.lock import lock_weights
 
 NAME = "test_resnet.r160_in1k"
@@ -88,8 +88,8 @@ def test_a_spec_without_a_tag_gets_the_default(hub: Hub, weights: bytes) -> None
 def test_only_published_weights_can_be_locked() -> None:
     with pytest.raises(WeightsError, match="name a variant"):
         lock_weights(tv.ModelSpec.from_config(tv.configure("test_resnet")))
-    with pytest.raises(UnknownNameError, match="no weights 'x' of 'test_resnet'"):
-        lock_weights(tv.specify("test_resnet").replace(tag="x"))
+    with pytest.raises(ConfigError, match="no weights 'x' of 'test_resnet'"):
+        tv.specify("test_resnet").replace(tag="x")
 
 
 def test_a_locked_spec_is_verified_on_every_load(hub: Hub, weights: bytes, tmp_path: Path) -> None:
@@ -179,7 +179,6 @@ def test_other_options_keep_the_lock(weights: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"tag": None}, ("lock", "conflict")),
         ({"revision": "main"}, ("lock.revision", "value")),
         ({"size": 0}, ("lock.size", "range")),
         ({"size": True}, ("lock.size", "type")),
@@ -191,12 +190,17 @@ def test_a_wrong_lock_is_found_where_it_is(
     weights: bytes, change: dict[str, object], problem: tuple[str, str]
 ) -> None:
     lock = lock_of(weights)
-    document = locked(lock).to_dict()
-    if "tag" not in change:
-        change = {"lock": {**lock.model_dump(), **change}}
+    document = locked(lock).to_dict() | {"lock": {**lock.model_dump(), **change}}
     with pytest.raises(ConfigError) as caught:
-        tv.ModelSpec.from_dict({**document, **change})
+        tv.ModelSpec.from_dict(document)
     assert [(one.where(), one.kind) for one in caught.value.problems] == [problem]
+
+
+def test_a_lock_needs_a_tag(weights: bytes) -> None:
+    document = locked(lock_of(weights)).to_dict() | {"tag": None}
+    with pytest.raises(ConfigError, match="'lock' needs a 'tag' whose file it is") as caught:
+        tv.ModelSpec.from_dict(document)
+    assert [one.where() for one in caught.value.problems] == ["tag", "lock"]
 
 
 # The verb.

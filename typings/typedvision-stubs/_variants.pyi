@@ -58,20 +58,20 @@ class BeitVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = 16,
-        global_pool: Literal["", "token", "avg"] = "avg",
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
-        qkv_bias: bool = True,
         mlp_ratio: float = 4.0,
-        swiglu_mlp: bool = False,
-        scale_mlp: bool = False,
+        qkv_bias: bool = True,
         pos_drop_rate: float = 0.0,
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         norm_layer: typedvision.config.names.TokenNorm = "layernorm",
         norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg"] = "avg",
+        swiglu_mlp: bool = False,
+        scale_mlp: bool = False,
         init_values: float | None = ...,
         use_abs_pos_emb: bool = False,
         use_rel_pos_bias: bool = True,
@@ -84,7 +84,7 @@ class BeitVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -95,23 +95,23 @@ class BeitVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
-            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
-            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
-            scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
             pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+            swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+            scale_mlp: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
-            use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+            use_abs_pos_emb: Whether each position has a learned embedding. Default: False.
+            use_rel_pos_bias: Whether each block has a learned bias of the attention for each distance of two patches. Default: True.
             use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
             head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
             use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
@@ -135,20 +135,20 @@ class BeitVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = 16,
-        global_pool: Literal["", "token", "avg"] = "avg",
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
-        qkv_bias: bool = True,
         mlp_ratio: float = 4.0,
-        swiglu_mlp: bool = False,
-        scale_mlp: bool = False,
+        qkv_bias: bool = True,
         pos_drop_rate: float = 0.0,
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         norm_layer: typedvision.config.names.TokenNorm = "layernorm",
         norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg"] = "avg",
+        swiglu_mlp: bool = False,
+        scale_mlp: bool = False,
         init_values: float | None = ...,
         use_abs_pos_emb: bool = False,
         use_rel_pos_bias: bool = True,
@@ -164,23 +164,23 @@ class BeitVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
-            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
-            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
-            scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
             pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+            swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+            scale_mlp: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
-            use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+            use_abs_pos_emb: Whether each position has a learned embedding. Default: False.
+            use_rel_pos_bias: Whether each block has a learned bias of the attention for each distance of two patches. Default: True.
             use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
             head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
             use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
@@ -197,20 +197,20 @@ class BeitVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = 16,
-        global_pool: Literal["", "token", "avg"] = "avg",
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
-        qkv_bias: bool = True,
         mlp_ratio: float = 4.0,
-        swiglu_mlp: bool = False,
-        scale_mlp: bool = False,
+        qkv_bias: bool = True,
         pos_drop_rate: float = 0.0,
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         norm_layer: typedvision.config.names.TokenNorm = "layernorm",
         norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg"] = "avg",
+        swiglu_mlp: bool = False,
+        scale_mlp: bool = False,
         init_values: float | None = ...,
         use_abs_pos_emb: bool = False,
         use_rel_pos_bias: bool = True,
@@ -226,23 +226,23 @@ class BeitVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
-            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
-            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
-            scale_mlp: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: False.
             pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: 'avg'.
+            swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU. Default: False.
+            scale_mlp: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            use_abs_pos_emb: Whether each position has a learnt embedding. Default: False.
-            use_rel_pos_bias: Whether each block has a learnt bias of the attention for each distance of two patches. Default: True.
+            use_abs_pos_emb: Whether each position has a learned embedding. Default: False.
+            use_rel_pos_bias: Whether each block has a learned bias of the attention for each distance of two patches. Default: True.
             use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
             head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
             use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
@@ -299,7 +299,7 @@ class ConvNeXtVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -312,14 +312,14 @@ class ConvNeXtVariant(Generic[_TagT]):
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
             global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
-            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
+            output_stride: Input pixels for each position from which stages dilate instead of subsampling. One of 8, 16, 32; default: 32.
+            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with an activation between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
-            conv_mlp: Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change. Default: the variant's own, False where it says none.
             conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
-            use_grn: Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
+            use_grn: Let the hidden channels of each MLP compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
             ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
-            act_layer: Non-linearity of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            act_layer: Activation of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
             norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: the variant's own, 'layernorm2d' where it says none.
             norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: the variant's own, False where it says none.
@@ -373,14 +373,14 @@ class ConvNeXtVariant(Generic[_TagT]):
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
             global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
-            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
+            output_stride: Input pixels for each position from which stages dilate instead of subsampling. One of 8, 16, 32; default: 32.
+            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with an activation between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
-            conv_mlp: Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change. Default: the variant's own, False where it says none.
             conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
-            use_grn: Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
+            use_grn: Let the hidden channels of each MLP compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
             ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
-            act_layer: Non-linearity of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            act_layer: Activation of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
             norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: the variant's own, 'layernorm2d' where it says none.
             norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: the variant's own, False where it says none.
@@ -427,14 +427,14 @@ class ConvNeXtVariant(Generic[_TagT]):
             dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
             kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. At least 1, at most 127; default: the variant's own, 7 where it says none.
             global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
-            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with a non-linearity between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
+            output_stride: Input pixels for each position from which stages dilate instead of subsampling. One of 8, 16, 32; default: 32.
+            stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with an activation between them (`overlap_act`). One of 'patch', 'overlap', 'overlap_tiered', 'overlap_act'; default: the variant's own, 'patch' where it says none.
             patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. At least 1, at most 127; default: 4.
-            conv_mlp: Make the perceptrons of 1x1 convolutions, not of linear layers; the result is the same. Default: the variant's own, False where it says none.
+            conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change. Default: the variant's own, False where it says none.
             conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: True.
-            use_grn: Let the hidden channels of each perceptron compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
+            use_grn: Let the hidden channels of each MLP compete (ConvNeXt V2, section 4). Default: the variant's own, False where it says none.
             ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, 1e-06 where it says none.
-            act_layer: Non-linearity of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            act_layer: Activation of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
             norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: the variant's own, 'layernorm2d' where it says none.
             norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
             head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: the variant's own, False where it says none.
@@ -486,7 +486,7 @@ class DenseNetVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -496,10 +496,10 @@ class DenseNetVariant(Generic[_TagT]):
             in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             growth_rate: Channels that each layer adds (the paper's k). At least 1, at most 65536; default: the variant's own.
-            block_config: Number of layers of each dense block. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+            block_config: Number of layers of each dense block. Six blocks bring 224 pixels to one position. Of length at least 1, of length at most 6, at least 1, at most 1024; default: the variant's own.
             bn_size: Channels between the two convolutions of a layer, for each channel that it adds. At least 1, at most 64; default: 4.
             stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. One of '', 'deep', 'deep_tiered'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
             aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
             aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
@@ -541,10 +541,10 @@ class DenseNetVariant(Generic[_TagT]):
             in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             growth_rate: Channels that each layer adds (the paper's k). At least 1, at most 65536; default: the variant's own.
-            block_config: Number of layers of each dense block. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+            block_config: Number of layers of each dense block. Six blocks bring 224 pixels to one position. Of length at least 1, of length at most 6, at least 1, at most 1024; default: the variant's own.
             bn_size: Channels between the two convolutions of a layer, for each channel that it adds. At least 1, at most 64; default: 4.
             stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. One of '', 'deep', 'deep_tiered'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
             aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
             aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
@@ -579,10 +579,10 @@ class DenseNetVariant(Generic[_TagT]):
             in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             growth_rate: Channels that each layer adds (the paper's k). At least 1, at most 65536; default: the variant's own.
-            block_config: Number of layers of each dense block. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+            block_config: Number of layers of each dense block. Six blocks bring 224 pixels to one position. Of length at least 1, of length at most 6, at least 1, at most 1024; default: the variant's own.
             bn_size: Channels between the two convolutions of a layer, for each channel that it adds. At least 1, at most 64; default: 4.
             stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. One of '', 'deep', 'deep_tiered'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
             aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. One of 'blur', 'blurpc'; default: the variant's own, None where it says none.
             aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
@@ -596,7 +596,7 @@ class DenseNetVariant(Generic[_TagT]):
 
 @type_check_only
 class EfficientNetBlocks(Protocol):
-    """A `typedvision.config.mobile_blocks.Blocks`."""
+    """A `typedvision.config.mobile.rows.Blocks`."""
     @property
     def block(self) -> Literal["conv", "separable", "mbconv", "fused_mbconv"]: ...
     @property
@@ -632,7 +632,7 @@ class EfficientNetBlocks(Protocol):
 
 @type_check_only
 class EfficientNetUniversalBlocks(Protocol):
-    """A `typedvision.config.mobile_blocks.UniversalBlocks`."""
+    """A `typedvision.config.mobile.rows.UniversalBlocks`."""
     @property
     def block(self) -> Literal["uib"]: ...
     @property
@@ -660,7 +660,7 @@ class EfficientNetUniversalBlocks(Protocol):
 
 @type_check_only
 class EfficientNetAttentionBlocks(Protocol):
-    """A `typedvision.config.mobile_blocks.AttentionBlocks`."""
+    """A `typedvision.config.mobile.rows.AttentionBlocks`."""
     @property
     def block(self) -> Literal["mqa", "mha"]: ...
     @property
@@ -682,7 +682,7 @@ class EfficientNetAttentionBlocks(Protocol):
 
 @type_check_only
 class EfficientNetPrunedBlock(Protocol):
-    """A `typedvision.config.mobile_blocks.PrunedBlock`."""
+    """A `typedvision.config.mobile.rows.PrunedBlock`."""
     @property
     def block(self) -> Literal["pruned_mbconv"]: ...
     @property
@@ -702,7 +702,7 @@ class EfficientNetPrunedBlock(Protocol):
 
 @type_check_only
 class EfficientNetSqueezeExcite(Protocol):
-    """A `typedvision.config.mobile_blocks.SqueezeExcite`."""
+    """A `typedvision.config.mobile.squeeze_excite.SqueezeExcite`."""
     @property
     def gate_layer(self) -> typedvision.config.names.ActivationName: ...
     @property
@@ -763,7 +763,7 @@ class EfficientNetVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -785,7 +785,7 @@ class EfficientNetVariant(Generic[_TagT]):
             fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: the variant's own, False where it says none.
             output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
             pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
@@ -854,7 +854,7 @@ class EfficientNetVariant(Generic[_TagT]):
             fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: the variant's own, False where it says none.
             output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
             pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
@@ -916,7 +916,7 @@ class EfficientNetVariant(Generic[_TagT]):
             fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: the variant's own, False where it says none.
             output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
             pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
@@ -956,32 +956,34 @@ class EvaVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = ...,
-        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
-        num_kv_heads: int | tuple[int, ...] | None = ...,
-        qkv_bias: bool = ...,
-        qkv_fused: bool = ...,
-        qk_norm: bool = ...,
         mlp_ratio: float = ...,
-        swiglu_mlp: bool = ...,
-        swiglu_align_to: int = ...,
-        scale_mlp: bool = ...,
-        scale_attn_inner: bool = ...,
-        attn_type: Literal["eva", "rope"] = ...,
+        qkv_bias: bool = ...,
         pos_drop_rate: float = 0.0,
-        patch_drop_rate: float = 0.0,
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         norm_layer: typedvision.config.names.TokenNorm = ...,
         norm_eps: float = ...,
+        qk_norm: bool = ...,
         init_values: float | None = ...,
-        attn_only_layer_scale: bool = ...,
         class_token: bool = ...,
-        num_reg_tokens: int = ...,
         no_embed_class: bool = ...,
+        patch_drop_rate: float = 0.0,
+        dynamic_img_size: bool = ...,
+        dynamic_img_pad: bool = False,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+        num_kv_heads: int | tuple[int, ...] | None = ...,
+        qkv_fused: bool = ...,
+        swiglu_mlp: bool = ...,
+        swiglu_align_to: int = ...,
+        scale_mlp: bool = ...,
+        scale_attn_inner: bool = ...,
+        attn_type: Literal["eva", "rope"] = ...,
+        attn_only_layer_scale: bool = ...,
+        num_reg_tokens: int = ...,
         use_abs_pos_emb: bool = ...,
         use_rot_pos_emb: bool = ...,
         rope_type: Literal["cat", "mixed", "dinov3", "mrope"] = ...,
@@ -999,8 +1001,6 @@ class EvaVariant(Generic[_TagT]):
         use_fc_norm: bool | None = ...,
         attn_pool_num_heads: int | None = ...,
         attn_pool_mlp_ratio: float | None = ...,
-        dynamic_img_size: bool = ...,
-        dynamic_img_pad: bool = False,
         ref_feat_shape: int | tuple[int, int] | None = ...,
         head_init_scale: float = 0.001,
     ) -> typedvision.families.eva.model.Eva:
@@ -1009,7 +1009,7 @@ class EvaVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -1020,52 +1020,52 @@ class EvaVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-            num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
             qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
-            qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
-            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
-            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
-            swiglu_align_to: Round the hidden features of a gated perceptron up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
-            scale_mlp: Normalise before the perceptron's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
-            scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
             pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
-            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            attn_only_layer_scale: Scale the attention only, and not the perceptron. Default: the variant's own, False where it says none.
-            class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, True where it says none.
+            no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+            num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+            qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
+            swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
+            swiglu_align_to: Round the hidden features of a gated MLP up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
+            scale_mlp: Normalise before the MLP's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
+            scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
+            attn_only_layer_scale: Scale the attention only, and not the MLP. Default: the variant's own, False where it says none.
             num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
-            no_embed_class: Give learnt positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
-            use_abs_pos_emb: Add a learnt embedding of its position to each token. Default: the variant's own, True where it says none.
-            use_rot_pos_emb: Turn queries and keys by the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
-            rope_type: How the angles follow from rows and columns: half of the pairs for each, from patch to patch (`cat`) or from edge to edge (`dinov3`); learnt by each head (`mixed`, https://arxiv.org/abs/2403.13298); in turns with time, of which there is none (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+            use_abs_pos_emb: Add a learned embedding of its position to each token. Default: the variant's own, True where it says none.
+            use_rot_pos_emb: Give queries and keys a rotary embedding of the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
+            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
             rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
             rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
-            rope_temperature: How many times slower the slowest pairs turn than the fastest. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
+            rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
             rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does. Default: the variant's own, False where it says none.
             rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. At least 0.0, at most 1024.0; default: None.
             rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. At least 1.0, at most 1024.0; default: None.
             rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. At least 1.0, at most 1024.0; default: the variant's own, None where it says none.
-            rope_mrope_section: How many pairs turn with time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
-            use_post_norm: Normalise after attention and perceptron instead of before. Default: the variant's own, False where it says none.
+            rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
+            use_post_norm: Normalise after attention and MLP instead of before. Default: the variant's own, False where it says none.
             use_pre_transformer_norm: Normalise the tokens before the first block; the patches then have no bias. Default: the variant's own, False where it says none.
             use_post_transformer_norm: Normalise after the last block; None for yes unless `use_fc_norm` does after the pooling. Default: the variant's own, None where it says none.
             use_fc_norm: Normalise after the pooling; None for yes with `avg`. Default: the variant's own, None where it says none.
             attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
-            attn_pool_mlp_ratio: The same as `mlp_ratio` in the pooling `map`; None for that of the blocks. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
-            dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
-            ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
+            attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            ref_feat_shape: Rows and columns of patches that positions of `cat` are stretched to, whatever the image's size; None for no stretching. At least 1, at most 65536; default: the variant's own, None where it says none.
             head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
 
         Returns:
@@ -1087,32 +1087,34 @@ class EvaVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = ...,
-        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
-        num_kv_heads: int | tuple[int, ...] | None = ...,
-        qkv_bias: bool = ...,
-        qkv_fused: bool = ...,
-        qk_norm: bool = ...,
         mlp_ratio: float = ...,
-        swiglu_mlp: bool = ...,
-        swiglu_align_to: int = ...,
-        scale_mlp: bool = ...,
-        scale_attn_inner: bool = ...,
-        attn_type: Literal["eva", "rope"] = ...,
+        qkv_bias: bool = ...,
         pos_drop_rate: float = 0.0,
-        patch_drop_rate: float = 0.0,
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         norm_layer: typedvision.config.names.TokenNorm = ...,
         norm_eps: float = ...,
+        qk_norm: bool = ...,
         init_values: float | None = ...,
-        attn_only_layer_scale: bool = ...,
         class_token: bool = ...,
-        num_reg_tokens: int = ...,
         no_embed_class: bool = ...,
+        patch_drop_rate: float = 0.0,
+        dynamic_img_size: bool = ...,
+        dynamic_img_pad: bool = False,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+        num_kv_heads: int | tuple[int, ...] | None = ...,
+        qkv_fused: bool = ...,
+        swiglu_mlp: bool = ...,
+        swiglu_align_to: int = ...,
+        scale_mlp: bool = ...,
+        scale_attn_inner: bool = ...,
+        attn_type: Literal["eva", "rope"] = ...,
+        attn_only_layer_scale: bool = ...,
+        num_reg_tokens: int = ...,
         use_abs_pos_emb: bool = ...,
         use_rot_pos_emb: bool = ...,
         rope_type: Literal["cat", "mixed", "dinov3", "mrope"] = ...,
@@ -1130,8 +1132,6 @@ class EvaVariant(Generic[_TagT]):
         use_fc_norm: bool | None = ...,
         attn_pool_num_heads: int | None = ...,
         attn_pool_mlp_ratio: float | None = ...,
-        dynamic_img_size: bool = ...,
-        dynamic_img_pad: bool = False,
         ref_feat_shape: int | tuple[int, int] | None = ...,
         head_init_scale: float = 0.001,
     ) -> typedvision.families.eva.config.EvaConfig:
@@ -1143,52 +1143,52 @@ class EvaVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-            num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
             qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
-            qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
-            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
-            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
-            swiglu_align_to: Round the hidden features of a gated perceptron up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
-            scale_mlp: Normalise before the perceptron's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
-            scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
             pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
-            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            attn_only_layer_scale: Scale the attention only, and not the perceptron. Default: the variant's own, False where it says none.
-            class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, True where it says none.
+            no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+            num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+            qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
+            swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
+            swiglu_align_to: Round the hidden features of a gated MLP up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
+            scale_mlp: Normalise before the MLP's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
+            scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
+            attn_only_layer_scale: Scale the attention only, and not the MLP. Default: the variant's own, False where it says none.
             num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
-            no_embed_class: Give learnt positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
-            use_abs_pos_emb: Add a learnt embedding of its position to each token. Default: the variant's own, True where it says none.
-            use_rot_pos_emb: Turn queries and keys by the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
-            rope_type: How the angles follow from rows and columns: half of the pairs for each, from patch to patch (`cat`) or from edge to edge (`dinov3`); learnt by each head (`mixed`, https://arxiv.org/abs/2403.13298); in turns with time, of which there is none (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+            use_abs_pos_emb: Add a learned embedding of its position to each token. Default: the variant's own, True where it says none.
+            use_rot_pos_emb: Give queries and keys a rotary embedding of the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
+            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
             rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
             rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
-            rope_temperature: How many times slower the slowest pairs turn than the fastest. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
+            rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
             rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does. Default: the variant's own, False where it says none.
             rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. At least 0.0, at most 1024.0; default: None.
             rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. At least 1.0, at most 1024.0; default: None.
             rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. At least 1.0, at most 1024.0; default: the variant's own, None where it says none.
-            rope_mrope_section: How many pairs turn with time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
-            use_post_norm: Normalise after attention and perceptron instead of before. Default: the variant's own, False where it says none.
+            rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
+            use_post_norm: Normalise after attention and MLP instead of before. Default: the variant's own, False where it says none.
             use_pre_transformer_norm: Normalise the tokens before the first block; the patches then have no bias. Default: the variant's own, False where it says none.
             use_post_transformer_norm: Normalise after the last block; None for yes unless `use_fc_norm` does after the pooling. Default: the variant's own, None where it says none.
             use_fc_norm: Normalise after the pooling; None for yes with `avg`. Default: the variant's own, None where it says none.
             attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
-            attn_pool_mlp_ratio: The same as `mlp_ratio` in the pooling `map`; None for that of the blocks. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
-            dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
-            ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
+            attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            ref_feat_shape: Rows and columns of patches that positions of `cat` are stretched to, whatever the image's size; None for no stretching. At least 1, at most 65536; default: the variant's own, None where it says none.
             head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
 
         Raises:
@@ -1203,32 +1203,34 @@ class EvaVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = ...,
-        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
-        num_kv_heads: int | tuple[int, ...] | None = ...,
-        qkv_bias: bool = ...,
-        qkv_fused: bool = ...,
-        qk_norm: bool = ...,
         mlp_ratio: float = ...,
-        swiglu_mlp: bool = ...,
-        swiglu_align_to: int = ...,
-        scale_mlp: bool = ...,
-        scale_attn_inner: bool = ...,
-        attn_type: Literal["eva", "rope"] = ...,
+        qkv_bias: bool = ...,
         pos_drop_rate: float = 0.0,
-        patch_drop_rate: float = 0.0,
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         norm_layer: typedvision.config.names.TokenNorm = ...,
         norm_eps: float = ...,
+        qk_norm: bool = ...,
         init_values: float | None = ...,
-        attn_only_layer_scale: bool = ...,
         class_token: bool = ...,
-        num_reg_tokens: int = ...,
         no_embed_class: bool = ...,
+        patch_drop_rate: float = 0.0,
+        dynamic_img_size: bool = ...,
+        dynamic_img_pad: bool = False,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+        num_kv_heads: int | tuple[int, ...] | None = ...,
+        qkv_fused: bool = ...,
+        swiglu_mlp: bool = ...,
+        swiglu_align_to: int = ...,
+        scale_mlp: bool = ...,
+        scale_attn_inner: bool = ...,
+        attn_type: Literal["eva", "rope"] = ...,
+        attn_only_layer_scale: bool = ...,
+        num_reg_tokens: int = ...,
         use_abs_pos_emb: bool = ...,
         use_rot_pos_emb: bool = ...,
         rope_type: Literal["cat", "mixed", "dinov3", "mrope"] = ...,
@@ -1246,8 +1248,6 @@ class EvaVariant(Generic[_TagT]):
         use_fc_norm: bool | None = ...,
         attn_pool_num_heads: int | None = ...,
         attn_pool_mlp_ratio: float | None = ...,
-        dynamic_img_size: bool = ...,
-        dynamic_img_pad: bool = False,
         ref_feat_shape: int | tuple[int, int] | None = ...,
         head_init_scale: float = 0.001,
     ) -> typedvision.registry.spec.ModelSpec:
@@ -1259,52 +1259,52 @@ class EvaVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-            num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
             qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: the variant's own, True where it says none.
-            qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
-            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
-            swiglu_mlp: Gate the perceptron (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
-            swiglu_align_to: Round the hidden features of a gated perceptron up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
-            scale_mlp: Normalise before the perceptron's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
-            scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
             pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
-            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            attn_only_layer_scale: Scale the attention only, and not the perceptron. Default: the variant's own, False where it says none.
-            class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, True where it says none.
+            no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention to all tokens (`map`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'avg' where it says none.
+            num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. At least 1, at most 1024, of length at least 1, of length at most 1024, at least 1, at most 1024; default: the variant's own, None where it says none.
+            qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: the variant's own, True where it says none.
+            swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202, equation 6). Default: the variant's own, False where it says none.
+            swiglu_align_to: Round the hidden features of a gated MLP up to a multiple of this, and give the gate a layer of its own; 0 for neither. At least 0, at most 4096; default: the variant's own, 0 where it says none.
+            scale_mlp: Normalise before the MLP's last layer; a gate then has a layer of its own. Default: the variant's own, False where it says none.
+            scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. One of 'eva', 'rope'; default: the variant's own, 'eva' where it says none.
+            attn_only_layer_scale: Scale the attention only, and not the MLP. Default: the variant's own, False where it says none.
             num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
-            no_embed_class: Give learnt positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
-            use_abs_pos_emb: Add a learnt embedding of its position to each token. Default: the variant's own, True where it says none.
-            use_rot_pos_emb: Turn queries and keys by the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
-            rope_type: How the angles follow from rows and columns: half of the pairs for each, from patch to patch (`cat`) or from edge to edge (`dinov3`); learnt by each head (`mixed`, https://arxiv.org/abs/2403.13298); in turns with time, of which there is none (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
+            use_abs_pos_emb: Add a learned embedding of its position to each token. Default: the variant's own, True where it says none.
+            use_rot_pos_emb: Give queries and keys a rotary embedding of the position of their patch (https://arxiv.org/abs/2104.09864). Default: the variant's own, False where it says none.
+            rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`). One of 'cat', 'mixed', 'dinov3', 'mrope'; default: the variant's own, 'cat' where it says none.
             rope_grid_offset: Position of the first patch, in patches; of `cat` and `dinov3`. At least -1024.0, at most 1024.0; default: the variant's own, 0.0 where it says none.
             rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). One of 'ij', 'xy'; default: the variant's own, 'ij' where it says none.
-            rope_temperature: How many times slower the slowest pairs turn than the fastest. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
+            rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0; default: the variant's own, 10000.0 where it says none.
             rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does. Default: the variant's own, False where it says none.
             rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. At least 0.0, at most 1024.0; default: None.
             rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. At least 1.0, at most 1024.0; default: None.
             rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. At least 1.0, at most 1024.0; default: the variant's own, None where it says none.
-            rope_mrope_section: How many pairs turn with time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
-            use_post_norm: Normalise after attention and perceptron instead of before. Default: the variant's own, False where it says none.
+            rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. At least 0, at most 1000000; default: None.
+            use_post_norm: Normalise after attention and MLP instead of before. Default: the variant's own, False where it says none.
             use_pre_transformer_norm: Normalise the tokens before the first block; the patches then have no bias. Default: the variant's own, False where it says none.
             use_post_transformer_norm: Normalise after the last block; None for yes unless `use_fc_norm` does after the pooling. Default: the variant's own, None where it says none.
             use_fc_norm: Normalise after the pooling; None for yes with `avg`. Default: the variant's own, None where it says none.
             attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: the variant's own, None where it says none.
-            attn_pool_mlp_ratio: The same as `mlp_ratio` in the pooling `map`; None for that of the blocks. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            dynamic_img_size: Take pictures of any size, and make positions for each. Default: the variant's own, False where it says none.
-            dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
-            ref_feat_shape: Rows and columns of patches that the angles of `cat` are stretched to, so that other sizes keep them; None for none. At least 1, at most 65536; default: the variant's own, None where it says none.
+            attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            ref_feat_shape: Rows and columns of patches that positions of `cat` are stretched to, whatever the image's size; None for no stretching. At least 1, at most 65536; default: the variant's own, None where it says none.
             head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. At least 0.0, at most 1024.0; default: 0.001.
 
         Raises:
@@ -1314,7 +1314,7 @@ class EvaVariant(Generic[_TagT]):
 
 @type_check_only
 class MobileNetV3Blocks(Protocol):
-    """A `typedvision.config.mobile_blocks.Blocks`."""
+    """A `typedvision.config.mobile.rows.Blocks`."""
     @property
     def block(self) -> Literal["conv", "separable", "mbconv", "fused_mbconv"]: ...
     @property
@@ -1350,7 +1350,7 @@ class MobileNetV3Blocks(Protocol):
 
 @type_check_only
 class MobileNetV3UniversalBlocks(Protocol):
-    """A `typedvision.config.mobile_blocks.UniversalBlocks`."""
+    """A `typedvision.config.mobile.rows.UniversalBlocks`."""
     @property
     def block(self) -> Literal["uib"]: ...
     @property
@@ -1378,7 +1378,7 @@ class MobileNetV3UniversalBlocks(Protocol):
 
 @type_check_only
 class MobileNetV3AttentionBlocks(Protocol):
-    """A `typedvision.config.mobile_blocks.AttentionBlocks`."""
+    """A `typedvision.config.mobile.rows.AttentionBlocks`."""
     @property
     def block(self) -> Literal["mqa", "mha"]: ...
     @property
@@ -1400,7 +1400,7 @@ class MobileNetV3AttentionBlocks(Protocol):
 
 @type_check_only
 class MobileNetV3PrunedBlock(Protocol):
-    """A `typedvision.config.mobile_blocks.PrunedBlock`."""
+    """A `typedvision.config.mobile.rows.PrunedBlock`."""
     @property
     def block(self) -> Literal["pruned_mbconv"]: ...
     @property
@@ -1420,7 +1420,7 @@ class MobileNetV3PrunedBlock(Protocol):
 
 @type_check_only
 class MobileNetV3SqueezeExcite(Protocol):
-    """A `typedvision.config.mobile_blocks.SqueezeExcite`."""
+    """A `typedvision.config.mobile.squeeze_excite.SqueezeExcite`."""
     @property
     def gate_layer(self) -> typedvision.config.names.ActivationName: ...
     @property
@@ -1485,7 +1485,7 @@ class MobileNetV3Variant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -1507,7 +1507,7 @@ class MobileNetV3Variant(Generic[_TagT]):
             fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
             output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
             pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
@@ -1519,7 +1519,7 @@ class MobileNetV3Variant(Generic[_TagT]):
             head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
             head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
             se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
-            layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
+            layer_scale_init_value: Initial value of the factors on the branch of `uib`, `mqa` and `mha`; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1584,7 +1584,7 @@ class MobileNetV3Variant(Generic[_TagT]):
             fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
             output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
             pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
@@ -1596,7 +1596,7 @@ class MobileNetV3Variant(Generic[_TagT]):
             head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
             head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
             se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
-            layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
+            layer_scale_init_value: Initial value of the factors on the branch of `uib`, `mqa` and `mha`; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1654,7 +1654,7 @@ class MobileNetV3Variant(Generic[_TagT]):
             fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: False.
             output_stride: Most input pixels for each step of a feature map; later stages dilate instead. One of 2, 4, 8, 16, 32; default: 32.
             pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: None.
             bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
@@ -1666,7 +1666,7 @@ class MobileNetV3Variant(Generic[_TagT]):
             head_bias: A bias in the convolution after pooling. Default: the variant's own, True where it says none.
             head_norm: A normalisation after that convolution. Default: the variant's own, False where it says none.
             se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: the variant's own, True where it says none.
-            layer_scale_init_value: What the factors on the branch of `uib`, `mqa` and `mha` begin with; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
+            layer_scale_init_value: Initial value of the factors on the branch of `uib`, `mqa` and `mha`; None for no factors. At least 0.0, at most 1.0; default: the variant's own, None where it says none.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1722,7 +1722,7 @@ class RegNetVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -1738,19 +1738,19 @@ class RegNetVariant(Generic[_TagT]):
             group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
             group_min_ratio: 0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps at least 0.9 of each width, as torchvision does. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
             bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
-            se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
+            se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for no squeeze-and-excitation. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
             stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
-            downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
-            linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
+            downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or one after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+            linear_out: End blocks in the sum, and not in an activation; there is one before the pooling. Default: the variant's own, False where it says none.
             preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
             num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity; without effect where normalisation comes first. Default: the variant's own, True where it says none.
+            zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first; without effect where normalisation comes first. Default: the variant's own, True where it says none.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1803,19 +1803,19 @@ class RegNetVariant(Generic[_TagT]):
             group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
             group_min_ratio: 0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps at least 0.9 of each width, as torchvision does. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
             bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
-            se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
+            se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for no squeeze-and-excitation. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
             stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
-            downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
-            linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
+            downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or one after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+            linear_out: End blocks in the sum, and not in an activation; there is one before the pooling. Default: the variant's own, False where it says none.
             preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
             num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity; without effect where normalisation comes first. Default: the variant's own, True where it says none.
+            zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first; without effect where normalisation comes first. Default: the variant's own, True where it says none.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1861,19 +1861,19 @@ class RegNetVariant(Generic[_TagT]):
             group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. At least 1, at most 65536; default: the variant's own.
             group_min_ratio: 0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps at least 0.9 of each width, as torchvision does. At least 0.0, at most 1.0; default: the variant's own, 0.0 where it says none.
             bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
-            se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for none. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
+            se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for no squeeze-and-excitation. At least 0.0, at most 16.0; default: the variant's own, 0.0 where it says none.
             stem_width: Output channels of the stem. At least 1, at most 65536; default: 32.
-            downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
-            linear_out: End blocks in the sum, and not in a non-linearity; there is one before the pooling. Default: the variant's own, False where it says none.
+            downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or one after an average; None for no shortcut there. One of 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+            linear_out: End blocks in the sum, and not in an activation; there is one before the pooling. Default: the variant's own, False where it says none.
             preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: the variant's own, False where it says none.
             num_features: Channels of a 1x1 convolution before the pooling; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity; without effect where normalisation comes first. Default: the variant's own, True where it says none.
+            zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first; without effect where normalisation comes first. Default: the variant's own, True where it says none.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -1946,7 +1946,7 @@ class ResNetVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -1959,21 +1959,21 @@ class ResNetVariant(Generic[_TagT]):
             layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
             channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
             base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
             stem_width: Channels of the deep stem's first convolution. At least 1, at most 65536; default: the variant's own, 64 where it says none.
             stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. One of '', 'deep', 'deep_tiered'; default: the variant's own, '' where it says none.
             replace_stem_pool: Subsample after the stem by a convolution instead of max pooling (ResNet-RS). Default: the variant's own, False where it says none.
             block_reduce_first: Divides the width of a block's first convolution. One of 1, 2, 4; default: the variant's own, 1 where it says none.
-            down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled. At least 1, at most 127; default: the variant's own, 1 where it says none.
+            down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled; odd. At least 1, at most 127; default: the variant's own, 1 where it says none.
             avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
+            zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first. Default: the variant's own, True where it says none.
             block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
             pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
 
@@ -2026,21 +2026,21 @@ class ResNetVariant(Generic[_TagT]):
             layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
             channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
             base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
             stem_width: Channels of the deep stem's first convolution. At least 1, at most 65536; default: the variant's own, 64 where it says none.
             stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. One of '', 'deep', 'deep_tiered'; default: the variant's own, '' where it says none.
             replace_stem_pool: Subsample after the stem by a convolution instead of max pooling (ResNet-RS). Default: the variant's own, False where it says none.
             block_reduce_first: Divides the width of a block's first convolution. One of 1, 2, 4; default: the variant's own, 1 where it says none.
-            down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled. At least 1, at most 127; default: the variant's own, 1 where it says none.
+            down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled; odd. At least 1, at most 127; default: the variant's own, 1 where it says none.
             avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
+            zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first. Default: the variant's own, True where it says none.
             block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
             pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
 
@@ -2086,21 +2086,21 @@ class ResNetVariant(Generic[_TagT]):
             layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
             channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
             base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. At least 1, at most 65536; default: the variant's own, 64 where it says none.
             stem_width: Channels of the deep stem's first convolution. At least 1, at most 65536; default: the variant's own, 64 where it says none.
             stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. One of '', 'deep', 'deep_tiered'; default: the variant's own, '' where it says none.
             replace_stem_pool: Subsample after the stem by a convolution instead of max pooling (ResNet-RS). Default: the variant's own, False where it says none.
             block_reduce_first: Divides the width of a block's first convolution. One of 1, 2, 4; default: the variant's own, 1 where it says none.
-            down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled. At least 1, at most 127; default: the variant's own, 1 where it says none.
+            down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled; odd. At least 1, at most 127; default: the variant's own, 1 where it says none.
             avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: the variant's own, False where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
             aa_layer: Low-pass filter where a map is subsampled. One of 'avg', 'blur'; default: the variant's own, None where it says none.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last normalisation of each residual branch at 0, so that blocks begin as the identity. Default: the variant's own, True where it says none.
+            zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first. Default: the variant's own, True where it says none.
             block_args: Choices that apply to every residual block. Default: the variant's own, BlockArgs() where it says none.
             pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: the variant's own, None where it says none.
 
@@ -2155,7 +2155,7 @@ class ResNetV2Variant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -2173,14 +2173,14 @@ class ResNetV2Variant(Generic[_TagT]):
             preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
             basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
             bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
             conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
             conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
+            zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2232,14 +2232,14 @@ class ResNetV2Variant(Generic[_TagT]):
             preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
             basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
             bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
             conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
             conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
+            zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -2284,14 +2284,14 @@ class ResNetV2Variant(Generic[_TagT]):
             preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does. Default: True.
             basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: the variant's own, False where it says none.
             bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: the variant's own, 'groupnorm' where it says none.
             conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). One of 'conv2d', 'std_conv2d'; default: the variant's own, 'std_conv2d' where it says none.
             conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
-            output_stride: Input pixels for each step of the last feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
-            zero_init_last: Start the last convolution of each residual branch at 0, or its normalisation where that comes last, so that blocks begin as the identity. Default: False.
+            zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -2346,7 +2346,7 @@ class SwinTransformerVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -2364,16 +2364,16 @@ class SwinTransformerVariant(Generic[_TagT]):
             head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
             window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
             always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
-            strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
             dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries, keys and values have a bias. Default: True.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
         Returns:
             A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2427,16 +2427,16 @@ class SwinTransformerVariant(Generic[_TagT]):
             head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
             window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
             always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
-            strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
             dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries, keys and values have a bias. Default: True.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -2483,16 +2483,16 @@ class SwinTransformerVariant(Generic[_TagT]):
             head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
             window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
             always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
-            strict_img_size: Take pictures of `img_size` only; any whole number of patches otherwise. Default: True.
+            strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
             dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
             qkv_bias: Whether queries, keys and values have a bias. Default: True.
             proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
             norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
             norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -2533,7 +2533,7 @@ class VGGVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -2544,7 +2544,7 @@ class VGGVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             cfg: The layers (a column of the paper's table 1): a number is a 3x3 convolution with so many output channels, `M` is a max pooling that halves the map. Of length at least 1, of length at most 128, at least 1, at most 65536, one of 'M'; default: the variant's own.
             mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
             global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
@@ -2579,7 +2579,7 @@ class VGGVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             cfg: The layers (a column of the paper's table 1): a number is a 3x3 convolution with so many output channels, `M` is a max pooling that halves the map. Of length at least 1, of length at most 128, at least 1, at most 65536, one of 'M'; default: the variant's own.
             mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
             global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
@@ -2607,7 +2607,7 @@ class VGGVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             cfg: The layers (a column of the paper's table 1): a number is a 3x3 convolution with so many output channels, `M` is a max pooling that halves the map. Of length at least 1, of length at most 128, at least 1, at most 65536, one of 'M'; default: the variant's own.
             mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. At least 0.000244140625, at most 16.0; default: 1.0.
-            act_layer: Non-linearity. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
             norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, None where it says none.
             global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
@@ -2641,39 +2641,39 @@ class VisionTransformerVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = ...,
-        global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
         mlp_ratio: float = ...,
         qkv_bias: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = ...,
+        norm_eps: float = ...,
         qk_norm: bool = ...,
+        init_values: float | None = ...,
+        class_token: bool = ...,
+        no_embed_class: bool = ...,
+        patch_drop_rate: float = 0.0,
+        dynamic_img_size: bool = ...,
+        dynamic_img_pad: bool = False,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         scale_attn_norm: bool = ...,
         scale_mlp_norm: bool = ...,
         proj_bias: bool = ...,
-        init_values: float | None = ...,
-        class_token: bool = ...,
         distilled: bool = ...,
         pos_embed: Literal["learn", "none"] = "learn",
-        no_embed_class: bool = ...,
         reg_tokens: int = ...,
         pre_norm: bool = ...,
         final_norm: bool = ...,
         fc_norm: bool | None = ...,
         pool_include_prefix: bool = ...,
-        dynamic_img_size: bool = ...,
-        dynamic_img_pad: bool = False,
-        pos_drop_rate: float = 0.0,
-        patch_drop_rate: float = 0.0,
-        proj_drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
         resampling: typedvision.config.names.Resampling = ...,
         weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
-        norm_layer: typedvision.config.names.TokenNorm = ...,
-        norm_eps: float = ...,
         act_layer: typedvision.config.names.ActivationName = ...,
         block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
         mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
@@ -2684,7 +2684,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
             checkpoint_path: load the weights of this safetensors file, or of this folder.
-            device: where the weights live; `"meta"` gives a skeleton without weights. By default PyTorch's default device.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
             dtype: type of the weights; by default PyTorch's default.
             seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
             limits: refuse a larger model.
@@ -2695,42 +2695,42 @@ class VisionTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
             qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
             qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
-            scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            scale_mlp_norm: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            proj_bias: Whether the attention's output projection and the perceptron have a bias. Default: the variant's own, True where it says none.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
-            distilled: Put a second learnt token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-            pos_embed: A learnt embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
-            no_embed_class: Give positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, True where it says none.
+            no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
+            scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
+            distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
             reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
             final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
             fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
             pool_include_prefix: Pool the class token and the registers together with the patches. Default: the variant's own, False where it says none.
-            dynamic_img_size: Take pictures of any size, and resample the position embedding for each. Default: the variant's own, False where it says none.
-            dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
-            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
-            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
-            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
-            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
-            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             resampling: How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013). One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
-            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
-            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
-            act_layer: Non-linearity of the perceptrons. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
-            block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and perceptron; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two perceptrons, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-            mlp_layer: Perceptron, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
+            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
             attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
         Returns:
@@ -2752,39 +2752,39 @@ class VisionTransformerVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = ...,
-        global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
         mlp_ratio: float = ...,
         qkv_bias: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = ...,
+        norm_eps: float = ...,
         qk_norm: bool = ...,
+        init_values: float | None = ...,
+        class_token: bool = ...,
+        no_embed_class: bool = ...,
+        patch_drop_rate: float = 0.0,
+        dynamic_img_size: bool = ...,
+        dynamic_img_pad: bool = False,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         scale_attn_norm: bool = ...,
         scale_mlp_norm: bool = ...,
         proj_bias: bool = ...,
-        init_values: float | None = ...,
-        class_token: bool = ...,
         distilled: bool = ...,
         pos_embed: Literal["learn", "none"] = "learn",
-        no_embed_class: bool = ...,
         reg_tokens: int = ...,
         pre_norm: bool = ...,
         final_norm: bool = ...,
         fc_norm: bool | None = ...,
         pool_include_prefix: bool = ...,
-        dynamic_img_size: bool = ...,
-        dynamic_img_pad: bool = False,
-        pos_drop_rate: float = 0.0,
-        patch_drop_rate: float = 0.0,
-        proj_drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
         resampling: typedvision.config.names.Resampling = ...,
         weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
-        norm_layer: typedvision.config.names.TokenNorm = ...,
-        norm_eps: float = ...,
         act_layer: typedvision.config.names.ActivationName = ...,
         block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
         mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
@@ -2798,42 +2798,42 @@ class VisionTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
             qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
             qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
-            scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            scale_mlp_norm: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            proj_bias: Whether the attention's output projection and the perceptron have a bias. Default: the variant's own, True where it says none.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
-            distilled: Put a second learnt token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-            pos_embed: A learnt embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
-            no_embed_class: Give positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, True where it says none.
+            no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
+            scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
+            distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
             reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
             final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
             fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
             pool_include_prefix: Pool the class token and the registers together with the patches. Default: the variant's own, False where it says none.
-            dynamic_img_size: Take pictures of any size, and resample the position embedding for each. Default: the variant's own, False where it says none.
-            dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
-            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
-            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
-            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
-            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
-            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             resampling: How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013). One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
-            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
-            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
-            act_layer: Non-linearity of the perceptrons. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
-            block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and perceptron; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two perceptrons, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-            mlp_layer: Perceptron, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
+            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
             attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
         Raises:
@@ -2848,39 +2848,39 @@ class VisionTransformerVariant(Generic[_TagT]):
         drop_rate: float = 0.0,
         img_size: int | tuple[int, int] = ...,
         patch_size: int | tuple[int, int] = ...,
-        global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         embed_dim: int = ...,
         depth: int = ...,
         num_heads: int = ...,
         mlp_ratio: float = ...,
         qkv_bias: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = ...,
+        norm_eps: float = ...,
         qk_norm: bool = ...,
+        init_values: float | None = ...,
+        class_token: bool = ...,
+        no_embed_class: bool = ...,
+        patch_drop_rate: float = 0.0,
+        dynamic_img_size: bool = ...,
+        dynamic_img_pad: bool = False,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         scale_attn_norm: bool = ...,
         scale_mlp_norm: bool = ...,
         proj_bias: bool = ...,
-        init_values: float | None = ...,
-        class_token: bool = ...,
         distilled: bool = ...,
         pos_embed: Literal["learn", "none"] = "learn",
-        no_embed_class: bool = ...,
         reg_tokens: int = ...,
         pre_norm: bool = ...,
         final_norm: bool = ...,
         fc_norm: bool | None = ...,
         pool_include_prefix: bool = ...,
-        dynamic_img_size: bool = ...,
-        dynamic_img_pad: bool = False,
-        pos_drop_rate: float = 0.0,
-        patch_drop_rate: float = 0.0,
-        proj_drop_rate: float = 0.0,
-        attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
         resampling: typedvision.config.names.Resampling = ...,
         weight_init: typedvision.config.names.WeightInitName = "",
         fix_init: bool = False,
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
-        norm_layer: typedvision.config.names.TokenNorm = ...,
-        norm_eps: float = ...,
         act_layer: typedvision.config.names.ActivationName = ...,
         block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
         mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
@@ -2894,42 +2894,42 @@ class VisionTransformerVariant(Generic[_TagT]):
             drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
             img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
             patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
-            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learnt query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
             depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
             num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
-            mlp_ratio: Hidden features of the perceptron, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
             qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
             qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: the variant's own, False where it says none.
-            scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            scale_mlp_norm: Normalise before the perceptron's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
-            proj_bias: Whether the attention's output projection and the perceptron have a bias. Default: the variant's own, True where it says none.
             init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
-            class_token: Put a learnt token in front of the patches. Default: the variant's own, True where it says none.
-            distilled: Put a second learnt token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-            pos_embed: A learnt embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
-            no_embed_class: Give positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, True where it says none.
+            no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: the variant's own, False where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
+            scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
+            proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
+            distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
             reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
             final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
             fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
             pool_include_prefix: Pool the class token and the registers together with the patches. Default: the variant's own, False where it says none.
-            dynamic_img_size: Take pictures of any size, and resample the position embedding for each. Default: the variant's own, False where it says none.
-            dynamic_img_pad: Pad pictures at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
-            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
-            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
-            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
-            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
-            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             resampling: How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013). One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
-            weight_init: How linear layers begin: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
-            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: the variant's own, 'layernorm' where it says none.
-            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: the variant's own, 1e-06 where it says none.
-            act_layer: Non-linearity of the perceptrons. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
-            block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and perceptron; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two perceptrons, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-            mlp_layer: Perceptron, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
+            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
             attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
         Raises:

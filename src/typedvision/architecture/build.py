@@ -68,16 +68,22 @@ def resolve_device(device: torch.device | str | None) -> torch.device:
     """The device that a caller names; PyTorch's default where they name none.
 
     Raises:
-        UsageError: there is no such device.
+        UsageError: there is no such device here.
     """
     if device is None:
         return torch.get_default_device()
     try:
-        return torch.device(device)
+        found = torch.device(device)
     except (RuntimeError, TypeError):
         raise UsageError(
             f"device must name one of PyTorch's, such as 'cpu' or 'cuda:0'; got {shown(device)}"
         ) from None
+    try:
+        torch.empty(0, device=found)
+    except Exception as error:  # each backend has its own
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UsageError(f"device '{found}' cannot be used here: {reason}") from None
+    return found
 
 
 def check_dtype(dtype: object) -> None:
@@ -116,7 +122,7 @@ class _NothingToFill(TorchFunctionMode):
 
 def _built(spec: ModelSpec, limits: Limits) -> ImageModel:
     if not isinstance(limits, Limits):
-        raise UsageError(f"limits are written Limits(params=...); got {shown(limits)}")
+        raise UsageError(f"limits must be Limits(params=...); got {shown(limits)}")
     family = index.family(spec.family)
     with torch.device("meta"), _NothingToFill(), _counted(spec.subject, limits):
         model = family.build(spec.config)

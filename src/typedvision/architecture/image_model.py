@@ -21,7 +21,7 @@ from typedvision.errors import (
     shown,
 )
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.init import Inits, default_inits, initialize
+from typedvision.layers.init import Initializers, default_initializers, initialize
 from typedvision.registry import index
 from typedvision.registry.spec import ModelSpec
 
@@ -117,14 +117,14 @@ class ImageModel(nn.Module, ABC):
         output_fmt: OutputFormat = "NCHW",
         intermediates_only: bool = False,
     ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The final features, and the outputs of some levels in the order of the model.
+        """The final features of images, and the outputs of some levels in the order of the model.
 
         Args:
             x: images, (N, C, H, W).
             indices: the last so many levels, or these levels; all by default.
             norm: normalise each intermediate as the last features are, where the model can.
             stop_early: do not compute past the last level that was asked for; where that is not
-                the model's last, its output, normalised likewise, is what the final features are.
+                the model's last, the normalised output of that level is the final features.
             output_fmt: layout of the intermediates.
             intermediates_only: return the list alone.
 
@@ -193,14 +193,14 @@ class ImageModel(nn.Module, ABC):
         if reference.device.type != "meta":
             keys = [key for key, _ in (*self.named_parameters(), *self.named_buffers())]
             new_keys = {key for key in keys if key.rpartition(".")[0] in fresh}
-            initialize(self, seed, self.inits, only=new_keys)
+            initialize(self, seed, self.initializers, only=new_keys)
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
-        """How the tensors that the module at `path` itself owns begin.
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
+        """How the tensors that the module at `path` itself owns are initialised.
 
         A family whose paper initialises differently overrides this.
         """
-        return default_inits(module)
+        return default_initializers(module)
 
     @torch.no_grad()
     def init_weights(self, seed: int | None = None) -> Self:
@@ -213,7 +213,7 @@ class ImageModel(nn.Module, ABC):
         Raises:
             UsageError: the seed is no integer.
         """
-        initialize(self, chosen_seed(seed), self.inits)
+        initialize(self, chosen_seed(seed), self.initializers)
         return self
 
     def no_weight_decay(self) -> set[str]:

@@ -15,7 +15,14 @@ from typedvision.architecture.image_model import ImageModel
 from typedvision.config.mobile.base import MobileConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
-from typedvision.layers.init import Inits, default_inits, normal, uniform, xavier_uniform, zeros
+from typedvision.layers.init import (
+    Initializers,
+    default_initializers,
+    normal,
+    uniform,
+    xavier_uniform,
+    zeros,
+)
 from typedvision.layers.mobile_blocks import mobile_block, mobile_norm
 
 _MULTI_QUERY = re.compile(r"\.attn\.(query|key|value|output)\.")
@@ -65,13 +72,13 @@ class MobileModel(ImageModel):
             if number in self.levels:
                 yield x
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions and the classifier by their fan-out; attention and routers by both fans.
 
         A pruned network gets PyTorch's own initial weights: it exists for a checkpoint's.
         """
         if self.pruned:
-            return default_inits(module)
+            return default_initializers(module)
         if isinstance(module, nn.Conv2d):
             if _MULTI_QUERY.search(path):
                 return {"weight": xavier_uniform()}
@@ -82,4 +89,4 @@ class MobileModel(ImageModel):
             routes = path.endswith("routing_fn")
             fans = module.out_features + (module.in_features if routes else 0)
             return {"weight": uniform(1.0 / math.sqrt(fans)), "bias": zeros}
-        return default_inits(module)
+        return default_initializers(module)

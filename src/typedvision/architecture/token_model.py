@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
+from typedvision.config.features import FeatureSpec
 from typedvision.config.tokens import (
     BlockPlan,
     PrefixTokenConfig,
@@ -26,13 +27,13 @@ from typedvision.layers.activation import activation
 from typedvision.layers.attention import NormMaker
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.init import Inits, scaled, trunc_normal
+from typedvision.layers.init import Initializers, scaled, trunc_normal
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchDropout, PatchEmbed
 from typedvision.layers.position import resample_position_table
 from typedvision.layers.token_pool import AttentionPool, GlobalTokenPool, RefinedTokenPool
-from typedvision.layers.transformer_init import transformer_inits
+from typedvision.layers.transformer_init import transformer_initializers
 
 Inputs = tuple[Tensor, *tuple[Tensor | None, ...]]
 """What blocks take: the tokens, (N, T, D), and what is the family's."""
@@ -78,7 +79,9 @@ class TokenModel(ImageModel, Generic[ConfigT]):
     def __init__(self, cfg: ConfigT, plan: TokenPlan[BlockPlan]) -> None:
         super().__init__(cfg)
         features = cfg.embed_dim
-        self.embed_dim = self.num_features = self.head_hidden_size = features
+        self.embed_dim = features
+        self.num_features: int = features
+        self.head_hidden_size: int = features
         self.num_prefix_tokens = plan.prefix
         self.num_reg_tokens = plan.registers
         self.has_class_token = plan.class_token
@@ -224,7 +227,7 @@ class TokenModel(ImageModel, Generic[ConfigT]):
             table = resample_position_table(self.pos_embed.detach(), self.grid, plan.grid)
             self.pos_embed = nn.Parameter(table, self.pos_embed.requires_grad)
         self.img_size, self.grid = plan.img_size, plan.grid
-        self.feature_info = cfg.features()
+        self.feature_info: tuple[FeatureSpec, ...] = cfg.features()
         self._plan = plan
         describe(self, self.spec.with_options(**sizes))
 
@@ -241,21 +244,21 @@ class TokenModel(ImageModel, Generic[ConfigT]):
             self.attn_pool = self._attention_pool()
         self._add_classifier()
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Small random tokens and positions; what is linear by the plan's `weight_init`, times the
         plan's factors for output projections and the classifier."""
         if module is self:
             names = [name for name, _ in self.named_parameters(recurse=False)]
             return dict.fromkeys(names, trunc_normal(0.02))
-        inits = transformer_inits(self._plan.weight_init, path, module)
+        initializers = transformer_initializers(self._plan.weight_init, path, module)
         match path.split("."):
             case ["blocks", index, "attn", "proj"] | ["blocks", index, "mlp", "fc2"]:
                 factor = self._plan.blocks[int(index)].output_scale
             case ["head"]:
                 factor = self._plan.head_scale
             case _:
-                return inits
-        return {**inits, "weight": scaled(inits["weight"], factor)}
+                return initializers
+        return {**initializers, "weight": scaled(initializers["weight"], factor)}
 
     def no_weight_decay(self) -> set[str]:
         """The learned tokens and positions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,7 @@ def convert(
       typedvision convert in.pth out.safetensors --model resnet50
       typedvision convert last.pth.tar out.safetensors --model resnet50 --set num_classes=10 --ema
     """
-    if target.exists() and not force:
+    if os.path.exists(target) and not force:
         raise typer.BadParameter(f"'{target}' exists; --force replaces it", param_hint="TARGET")
     from typedvision.weights.convert import convert as write
 

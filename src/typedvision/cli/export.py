@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -60,9 +61,9 @@ def export(
       typedvision export model.safetensors --format onnx -o served.onnx --img-size 288
     """
     source = Path(file)
-    folder = source / "model" if source.is_dir() else source
+    folder = source / "model" if os.path.isdir(source) else source
     target = output or folder.with_name(f"{folder.name.partition('.safetensors')[0]}.{format}")
-    if target.exists() and not force:
+    if os.path.exists(target) and not force:
         raise typer.BadParameter(f"'{target}' exists; --force replaces it", param_hint="--output")
     with errors_shown(as_json), working(f"exporting {file}"):
         from typedvision.export import export_model

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,13 +49,14 @@ def read_file(name: str) -> bytes:
     Raises:
         typer.BadParameter: it cannot be read.
     """
+    from typedvision.weights.files import read_bytes, to_path
+
+    if name == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
-        if name == "-":
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
-        with open(name, "rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise typer.BadParameter(f"cannot read '{name}': {error.strerror}") from None
+        return read_bytes(to_path(name), MAX_BYTES)
+    except (UsageError, WeightsError) as error:
+        raise typer.BadParameter(error.summary) from None
 
 
 def read_model(model: str, settings: Iterable[str] | None) -> ModelSpec:
@@ -86,7 +87,7 @@ def _read_spec(model: str) -> ModelSpec:
     from typedvision.factory import specify
     from typedvision.registry.spec import ModelSpec
 
-    if model != "-" and not model.endswith((".json", ".safetensors")) and not Path(model).is_dir():
+    if model != "-" and not model.endswith((".json", ".safetensors")) and not os.path.isdir(model):
         return specify(model)
     spec = spec_of(model)
     if not isinstance(spec, ModelSpec):
@@ -109,7 +110,7 @@ def spec_of(file: str) -> ModelSpec | BackboneSpec:
     from typedvision.registry.backbone import parse_spec
     from typedvision.weights.inspect import inspect
 
-    if not file.endswith((".safetensors", ".safetensors.index.json")) and not Path(file).is_dir():
+    if not file.endswith((".safetensors", ".safetensors.index.json")) and not os.path.isdir(file):
         return parse_spec(read_file(file))
     spec = inspect(file).spec
     if spec is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from typedvision.errors import TypedVisionError, UnknownNameError
+from typedvision.errors import TypedVisionError, UnknownNameError, WeightsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,26 +119,22 @@ def check_target(path: Path, *, force: bool) -> None:
     Raises:
         typer.BadParameter: the file exists and `force` is off, or its folder does not exist.
     """
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise typer.BadParameter(f"'{path}' exists; --force replaces it", param_hint="--output")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise typer.BadParameter(f"there is no folder '{path.parent}'", param_hint="--output")
 
 
 def write_file(path: Path, text: str, *, force: bool) -> None:
-    """Write a whole file under a temporary name, then rename it.
+    """Write a text at once, as `replace_file` does.
 
     Raises:
         typer.BadParameter: the file exists and `force` is off, or it cannot be written.
     """
+    from typedvision.weights.files import replace_file
+
     check_target(path, force=force)
-    draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise typer.BadParameter(
-            f"cannot write '{path}': {error.strerror}", param_hint="--output"
-        ) from None
-    finally:
-        draft.unlink(missing_ok=True)
+        replace_file(path, lambda draft: draft.write_text(text, "utf-8"))
+    except WeightsError as error:
+        raise typer.BadParameter(error.summary, param_hint="--output") from None

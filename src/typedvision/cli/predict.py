@@ -27,7 +27,7 @@ from typedvision.cli.output import (
     print_text,
     write_file,
 )
-from typedvision.errors import WeightsError
+from typedvision.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from typedvision.architecture.image_model import ImageModel
@@ -145,16 +145,14 @@ def _load(model: str | None, checkpoint: Path | None, device: str, offline: bool
         TypedVisionError: the model cannot be created, or its weights cannot be loaded.
         typer.BadParameter: PyTorch has no such device on this machine.
     """
-    import torch
-
+    from typedvision.architecture.build import resolve_device
     from typedvision.factory import create_model
     from typedvision.weights.load import load_model
 
     try:
-        torch.empty(0, device=device)
-    except Exception as error:  # each backend has its own
-        reason = str(error).partition("\n")[0]
-        raise typer.BadParameter(f"'{device}': {reason}", param_hint="--device") from None
+        resolve_device(device)
+    except UsageError as error:
+        raise typer.BadParameter(error.summary, param_hint="--device") from None
     if model is None:
         assert checkpoint is not None
         return load_model(checkpoint, device=device)

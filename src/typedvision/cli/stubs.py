@@ -43,7 +43,7 @@ def stubs(
     sys.path.insert(0, str(Path.cwd()))  # a package that is not installed
     with errors_shown(as_json):
         files = package_files(package, module)
-    old = {path: path.read_text("utf-8") if path.exists() else "" for path in files}
+    old = {path: path.read_text("utf-8") if path.is_file() else "" for path in files}
     stale = [path for path, text in files.items() if old[path] != text]
     if not check:
         for path in stale:

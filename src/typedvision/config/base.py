@@ -15,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
 )
@@ -109,14 +108,11 @@ class Config(BaseModel):
     def _plain(cls, data: object) -> object:
         return _frozen(data, ()) if isinstance(data, Mapping) else data
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _agrees(cls, data: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        config = validate(data)
-        if config is not data:  # a config that is taken as it is was checked when it was made
-            refuse(config.conflicts(), cls.model_fields)
-            _valid[id(config)] = config
-        return config
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        refuse(self.conflicts(), type(self).model_fields)
+        _valid[id(self)] = self
+        return self
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together although each field is valid; a config overrides this."""

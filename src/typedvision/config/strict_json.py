@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import NoReturn
 
-from typedvision.errors import Problem, ProblemKind, SpecError, shown
+from typedvision.errors import Problem, ProblemKind, SpecError, UsageError, shown
 
 MAX_BYTES = 1_048_576
 """Largest document that is read where nothing else is said."""
@@ -25,7 +25,10 @@ def parse_json(text: str | bytes, *, max_bytes: int = MAX_BYTES) -> object:
 
     Raises:
         SpecError: not JSON, too large or too deep, a key twice in one object, NaN or an infinity.
+        UsageError: it is no text.
     """
+    if not isinstance(text, str | bytes):
+        raise UsageError(f"a JSON document is a str or bytes; got {shown(text)}")
     raw = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     if len(raw) > max_bytes:
         _refuse("length", f"must be at most {max_bytes} bytes; got {len(raw)}")

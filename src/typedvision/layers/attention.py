@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.layers.init import Inits, normal
+from typedvision.layers.init import Initializers, normal
 
 NormMaker = Callable[[int], nn.Module]
 """Makes a normalisation of that many features."""
@@ -110,7 +110,7 @@ class DifferentialAttention(nn.Module):
         self.proj_drop: nn.Dropout = nn.Dropout(proj_drop)
         self.sub_norm: nn.RMSNorm = nn.RMSNorm(2 * half, eps=1e-5)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """The vectors that the second map's weight is made of."""
         return LAMBDAS
 
@@ -127,7 +127,9 @@ class DifferentialAttention(nn.Module):
         return self.proj_drop(self.proj(self.norm(merge_heads(x))))
 
 
-LAMBDAS: Inits = dict.fromkeys(("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2"), normal(0.1))
+LAMBDAS: Initializers = dict.fromkeys(
+    ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2"), normal(0.1)
+)
 """The vectors that a differential attention's weight is made of, with their initial values."""
 
 

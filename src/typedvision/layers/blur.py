@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.layers.init import Inits, values
+from typedvision.layers.init import Initializers, values
 
 
 class BlurPool2d(nn.Module):
@@ -27,7 +27,7 @@ class BlurPool2d(nn.Module):
         self.mode = "constant" if constant else "reflect"
         self.register_buffer("filt", torch.empty(channels, 1, 3, 3), persistent=False)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """The binomial filter, one for each channel."""
         return {"filt": values(lambda: _binomial().expand(self.channels, 1, 3, 3))}
 

@@ -61,7 +61,13 @@ def reduced_channels(
 
 
 class SqueezeExcite(nn.Module):
-    """Squeeze-and-excitation (https://arxiv.org/abs/1709.01507, section 3)."""
+    """Squeeze-and-excitation (https://arxiv.org/abs/1709.01507, section 3).
+
+    Args:
+        channels: C.
+        reduced: channels inside.
+        act: the activation between both layers.
+    """
 
     def __init__(self, channels: int, reduced: int, act: Activation = "relu") -> None:
         super().__init__()
@@ -76,7 +82,15 @@ class SqueezeExcite(nn.Module):
 
 
 class MobileSqueezeExcite(nn.Module):
-    """The same, under the names that it has in the checkpoints of mobile networks."""
+    """Squeeze-and-excitation (https://arxiv.org/abs/1709.01507, section 3), under the names that it
+    has in the checkpoints of mobile networks.
+
+    Args:
+        channels: C.
+        reduced: channels inside.
+        act: the activation between both layers.
+        gate: what the second layer's output goes through before it scales the map.
+    """
 
     def __init__(
         self, channels: int, reduced: int, act: Activation, gate: Activation = "sigmoid"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from typedvision.config.names import PadType
 from typedvision.layers.conv import pad_same
-from typedvision.layers.init import Inits, normal
+from typedvision.layers.init import Initializers, normal
 
 torch.fx.wrap("pad_same")
 
@@ -53,7 +53,7 @@ class CondConv2d(nn.Module):
         self.padding: int = 0 if self.same else dilation * (kernel_size - 1) // 2
         self.weight: nn.Parameter = nn.Parameter(torch.empty(experts, math.prod(self.shape)))
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """Each kernel by its fan-out."""
         fan_out = math.prod(self.shape) // self.shape[1] // self.groups
         return {"weight": normal(math.sqrt(2.0 / fan_out))}

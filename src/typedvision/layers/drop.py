@@ -33,13 +33,13 @@ class DropPath(nn.Module):
 class DropBlock2d(nn.Module):
     """Drops square blocks of a feature map (https://arxiv.org/abs/1810.12890, algorithm 1).
 
-    The same positions are dropped in every channel of an image. Blocks may begin anywhere, also
+    All channels of an image drop equal positions. A block may start anywhere, also
     where the map's edge cuts them, so that on a small map more than `rate` is dropped.
 
     Args:
         rate: share of a large map that is dropped.
         block_size: side of a block, in positions.
-        gamma_scale: factor of the rate at which blocks begin.
+        gamma_scale: factor of the rate at which blocks start.
     """
 
     def __init__(self, rate: float, block_size: int = 7, gamma_scale: float = 1.0) -> None:
@@ -56,8 +56,8 @@ class DropBlock2d(nn.Module):
         side = min(self.block_size, height, width)
         valid = (height - side + 1) * (width - side + 1)
         gamma = self.gamma_scale * self.rate * height * width / (side * side * valid)
-        begins = x.new_empty((x.shape[0], 1, height, width)).bernoulli_(min(gamma, 1.0))
-        dropped = F.max_pool2d(begins, side, stride=1, padding=side // 2)[..., :height, :width]
+        starts = x.new_empty((x.shape[0], 1, height, width)).bernoulli_(min(gamma, 1.0))
+        dropped = F.max_pool2d(starts, side, stride=1, padding=side // 2)[..., :height, :width]
         kept = 1.0 - dropped
         return x * kept * (kept.numel() / kept.sum().clamp(min=1.0))
 

@@ -17,46 +17,48 @@ from torch import Generator, Tensor, nn
 
 from typedvision.layers.shard import copy_part, sharded
 
-Init = Callable[[Tensor, Generator], object]
+Initializer = Callable[[Tensor, Generator], object]
 """Fills a tensor in place, drawing from the generator."""
-Inits = Mapping[str, Init]
-"""An `Init` for each tensor that a module itself owns, by attribute name."""
+Initializers = Mapping[str, Initializer]
+"""An `Initializer` for each tensor that a module itself owns, by attribute name."""
 
 
 @runtime_checkable
-class OwnsInits(Protocol):
-    """A module that says how its own tensors begin."""
+class OwnsInitializers(Protocol):
+    """A module that says how its own tensors are initialised."""
 
-    def inits(self) -> Inits:
-        """An `Init` for each parameter and buffer of this module."""
+    def initializers(self) -> Initializers:
+        """An `Initializer` for each parameter and buffer of this module."""
         ...
 
 
-def constant(value: float) -> Init:
+def constant(value: float) -> Initializer:
     """Every element is `value`."""
     return lambda tensor, _: tensor.fill_(value)
 
 
-zeros: Init = constant(0.0)
-ones: Init = constant(1.0)
+zeros: Initializer = constant(0.0)
+ones: Initializer = constant(1.0)
 
 
-def values(compute: Callable[[], Tensor]) -> Init:
+def values(compute: Callable[[], Tensor]) -> Initializer:
     """What `compute` returns, of the tensor's shape; for tables that are a formula."""
     return lambda tensor, _: tensor.copy_(compute())
 
 
-def normal(std: float, mean: float = 0.0) -> Init:
+def normal(std: float, mean: float = 0.0) -> Initializer:
     """A normal distribution."""
     return lambda tensor, generator: tensor.normal_(mean, std, generator=generator)
 
 
-def uniform(bound: float) -> Init:
+def uniform(bound: float) -> Initializer:
     """A uniform distribution on [-bound, bound]."""
     return lambda tensor, generator: tensor.uniform_(-bound, bound, generator=generator)
 
 
-def trunc_normal(std: float, mean: float = 0.0, low: float = -2.0, high: float = 2.0) -> Init:
+def trunc_normal(
+    std: float, mean: float = 0.0, low: float = -2.0, high: float = 2.0
+) -> Initializer:
     """A normal distribution cut at `low` and `high`, which are values, not deviations."""
 
     def fill(tensor: Tensor, generator: Generator) -> object:
@@ -65,7 +67,7 @@ def trunc_normal(std: float, mean: float = 0.0, low: float = -2.0, high: float =
     return fill
 
 
-def lecun_normal() -> Init:
+def lecun_normal() -> Initializer:
     """A normal distribution of variance 1 / fan_in, cut at two deviations."""
 
     def fill(tensor: Tensor, generator: Generator) -> object:
@@ -77,7 +79,7 @@ def lecun_normal() -> Init:
     return fill
 
 
-def kaiming_normal_fan_out() -> Init:
+def kaiming_normal_fan_out() -> Initializer:
     """A normal distribution of variance 2 / fan_out (https://arxiv.org/abs/1502.01852, eq. 14)."""
 
     def fill(tensor: Tensor, generator: Generator) -> object:
@@ -87,7 +89,7 @@ def kaiming_normal_fan_out() -> Init:
     return fill
 
 
-def xavier_uniform() -> Init:
+def xavier_uniform() -> Initializer:
     """A uniform distribution of variance 2 / (fan_in + fan_out)."""
 
     def fill(tensor: Tensor, generator: Generator) -> object:
@@ -96,7 +98,7 @@ def xavier_uniform() -> Init:
     return fill
 
 
-def scaled(init: Init, factor: float) -> Init:
+def scaled(init: Initializer, factor: float) -> Initializer:
     """What `init` gives, times `factor`."""
 
     def fill(tensor: Tensor, generator: Generator) -> object:
@@ -111,26 +113,26 @@ def fan_in(weight: Tensor) -> int:
     return weight.numel() // weight.shape[0]
 
 
-def torch_linear(module: nn.Linear | nn.modules.conv._ConvNd) -> Inits:
+def torch_linear(module: nn.Linear | nn.modules.conv._ConvNd) -> Initializers:
     """PyTorch's own choice for linear layers and convolutions: uniform in +-1 / sqrt(fan_in)."""
     bound = 1.0 / math.sqrt(fan_in(module.weight))
     return {"weight": uniform(bound), "bias": uniform(bound)}
 
 
-NORM: Inits = {
+NORM: Initializers = {
     "weight": ones,
     "bias": zeros,
     "running_mean": zeros,
     "running_var": ones,
     "num_batches_tracked": zeros,
 }
-"""What any normalisation layer begins with."""
+"""Initial values of any normalisation layer."""
 
 
-def default_inits(module: nn.Module) -> Inits:
-    """How a module's own tensors begin where its family says nothing else."""
-    if isinstance(module, OwnsInits):
-        return module.inits()
+def default_initializers(module: nn.Module) -> Initializers:
+    """How a module's own tensors are initialised where its family says nothing else."""
+    if isinstance(module, OwnsInitializers):
+        return module.initializers()
     if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
         return torch_linear(module)
     if isinstance(
@@ -145,7 +147,7 @@ def default_inits(module: nn.Module) -> Inits:
 def initialize(
     model: nn.Module,
     seed: int,
-    inits: Callable[[str, nn.Module], Inits],
+    initializers: Callable[[str, nn.Module], Initializers],
     *,
     only: Collection[str] | None = None,
 ) -> None:
@@ -154,22 +156,23 @@ def initialize(
     Args:
         model: the model; its tensors are overwritten in place.
         seed: any integer.
-        inits: the `Init` of each tensor that a module (path, module) itself owns.
+        initializers: the `Initializer` of each tensor that a module (path, module) itself owns.
         only: keys of the tensors to fill; all by default.
 
     Raises:
-        LookupError: a tensor has no `Init`: a mistake of the family, not of the caller.
+        LookupError: a tensor has no `Initializer`: a mistake of the family, not of the caller.
     """
 
-    inference = torch.is_inference_mode_enabled()  # a thread begins without its caller's modes
+    inference = torch.is_inference_mode_enabled()  # a thread starts without its caller's modes
 
-    def fill(key: str, tensor: Tensor, init: Init) -> None:
+    def fill(key: str, tensor: Tensor, init: Initializer) -> None:
         with torch.inference_mode(inference), torch.no_grad():
             _fill(tensor, init, torch.Generator().manual_seed(stream(seed, key)))
 
     with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
         jobs = [
-            pool.submit(fill, key, tensor, init) for key, tensor, init in _plan(model, inits, only)
+            pool.submit(fill, key, tensor, init)
+            for key, tensor, init in _plan(model, initializers, only)
         ]
         for job in jobs:
             job.result()
@@ -182,9 +185,9 @@ def stream(seed: int, key: str) -> int:
 
 def _plan(
     model: nn.Module,
-    inits: Callable[[str, nn.Module], Inits],
+    initializers: Callable[[str, nn.Module], Initializers],
     only: Collection[str] | None,
-) -> Iterator[tuple[str, Tensor, Init]]:
+) -> Iterator[tuple[str, Tensor, Initializer]]:
     for path, module in model.named_modules():
         own = [
             (f"{path}.{name}" if path else name, name, tensor)
@@ -194,16 +197,16 @@ def _plan(
             )
         ]
         chosen = [row for row in own if only is None or row[0] in only]
-        known = inits(path, module) if chosen else {}
+        known = initializers(path, module) if chosen else {}
         for key, name, tensor in chosen:
             if name not in known:
                 raise LookupError(
-                    f"{key} has no initialisation: say it in {type(module).__name__}.inits"
+                    f"{key} has no initialisation: say it in {type(module).__name__}.initializers"
                 )
             yield key, tensor, known[name]
 
 
-def _fill(tensor: Tensor, init: Init, generator: Generator) -> None:
+def _fill(tensor: Tensor, init: Initializer, generator: Generator) -> None:
     """Draw all of it in float32 on the CPU, so that any device, dtype and shard gets the same."""
     plain = tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.int64)
     if plain and sharded(tensor) is None:

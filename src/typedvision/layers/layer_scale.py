@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from typedvision.layers.init import Inits, constant
+from typedvision.layers.init import Initializers, constant
 
 
 class LayerScale(nn.Module):
@@ -16,7 +16,7 @@ class LayerScale(nn.Module):
         self.value = value
         self.gamma: nn.Parameter = nn.Parameter(torch.empty(features))
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """One value for every factor."""
         return {"gamma": constant(self.value)}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from torch import Generator, Tensor, nn
 
-from typedvision.layers.init import Init, Inits, normal, ones
+from typedvision.layers.init import Initializer, Initializers, normal, ones
 from typedvision.layers.norm import GlobalResponseNorm
 
 
@@ -161,18 +161,18 @@ class SwiGLU(nn.Module):
         return self.drop2(self.fc2(x))
 
 
-GATE: Inits = {"weight": normal(1e-6), "bias": ones}
+GATE: Initializers = {"weight": normal(1e-6), "bias": ones}
 """Initial weights of a gate's layer: about 1 for every token."""
 
 
-def half_gate(inits: Inits) -> Inits:
+def half_gate(initializers: Initializers) -> Initializers:
     """These initial weights, with those of a gate (`GATE`) for the second half of the outputs."""
 
-    def halved(whole: Init, gate: Init) -> Init:
+    def halved(whole: Initializer, gate: Initializer) -> Initializer:
         def fill(tensor: Tensor, generator: Generator) -> None:
             whole(tensor, generator)
             gate(tensor[tensor.shape[0] // 2 :], generator)
 
         return fill
 
-    return {name: halved(inits[name], GATE[name]) for name in GATE}
+    return {name: halved(initializers[name], GATE[name]) for name in GATE}

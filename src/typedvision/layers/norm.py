@@ -7,43 +7,48 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.config.names import ConvNorm, TokenNorm
-from typedvision.layers.init import Inits, ones, zeros
+from typedvision.layers.init import Initializers, ones, zeros
 
 
 class LayerNorm2d(nn.LayerNorm):
-    """Layer normalisation over the channels of a feature map, (N, C, H, W) to the same."""
+    """Layer normalisation over the channels of a feature map (N, C, H, W)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise each position over its channels."""
+        """(N, C, H, W) to the same shape."""
         x = input.permute(0, 2, 3, 1)
         x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)
 
 
 class RMSNorm2d(nn.RMSNorm):
-    """Root-mean-square normalisation over the channels of a feature map, (N, C, H, W)."""
+    """Root-mean-square normalisation over the channels of a feature map (N, C, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scale each position by the root mean square of its channels."""
+        """(N, C, H, W) to the same shape."""
         x = x.permute(0, 2, 3, 1)
         x = F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
         return x.permute(0, 3, 1, 2)
 
 
 class SimpleNorm2d(nn.Module):
-    """Divides each position of a feature map by the deviation of its channels, (N, C, H, W)."""
+    """Divides each position of a feature map by the deviation of its channels; its mean stays.
+
+    Args:
+        channels: C, at least 2.
+        eps: added to the variance.
+    """
 
     def __init__(self, channels: int, eps: float = 1e-6) -> None:
         super().__init__()
         self.eps = eps
         self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
 
-    def inits(self) -> Inits:
-        """The deviation alone."""
+    def initializers(self) -> Initializers:
+        """A factor of 1."""
         return {"weight": ones}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scale each position; its mean stays."""
+        """(N, C, H, W) to the same shape."""
         variance = x.var(dim=1, keepdim=True)
         return x * torch.rsqrt(variance + self.eps) * self.weight[:, None, None]
 
@@ -69,8 +74,8 @@ class GlobalResponseNorm(nn.Module):
         self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
         self.bias: nn.Parameter = nn.Parameter(torch.empty(channels))
 
-    def inits(self) -> Inits:
-        """The identity."""
+    def initializers(self) -> Initializers:
+        """Zeros, which make the layer the identity at first."""
         return {"weight": zeros, "bias": zeros}
 
     def forward(self, x: Tensor) -> Tensor:

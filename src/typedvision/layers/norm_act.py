@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typedvision.config.names import Activation, ConvNormAct
 from typedvision.layers.activation import activation
 from typedvision.layers.conv import conv2d
-from typedvision.layers.init import Inits, ones, zeros
+from typedvision.layers.init import Initializers, ones, zeros
 from typedvision.layers.norm import LayerNorm2d, RMSNorm2d
 
 
@@ -110,8 +110,8 @@ class EvoNorm2dS0(nn.Module):
         self.bias: nn.Parameter = nn.Parameter(torch.empty(channels))
         self.v: nn.Parameter | None = nn.Parameter(torch.empty(channels)) if nonlinear else None
 
-    def inits(self) -> Inits:
-        """Swish over the deviation."""
+    def initializers(self) -> Initializers:
+        """Ones, and no shift: swish over the deviation."""
         return {"weight": ones, "bias": zeros, "v": ones}
 
     def forward(self, x: Tensor) -> Tensor:

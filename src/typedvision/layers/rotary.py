@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Generator, Tensor, nn
 
-from typedvision.layers.init import Inits
+from typedvision.layers.init import Initializers
 
 Grid = tuple[int, int]
 """Rows and columns of patches."""
@@ -181,8 +181,9 @@ class CenteredRotaryEmbedding(RotaryEmbedding):
 
 
 class InterleavedRotaryEmbedding(RotaryEmbedding):
-    """Pairs are for time, row, column, time, ... by turns (https://arxiv.org/abs/2511.21631); the
-    time of an image is 0, so that a third of the pairs stays as it is.
+    """Pairs are for time, row, column, time, ... alternately (https://arxiv.org/abs/2511.21631).
+
+    The time of an image is 0, so that a third of the pairs stays as it is.
 
     Args:
         width: d, an even number.
@@ -240,7 +241,7 @@ class MixedRotaryEmbedding(RotaryEmbedding):
         super().__init__(width, temperature, columns_first=columns_first, noise=noise)
         self.freqs: nn.Parameter = nn.Parameter(torch.empty(2, depth, num_heads, width // 2))
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """For each head two perpendicular directions, one of them random; in each, frequencies from
         1 almost to 1 / temperature."""
 

@@ -14,12 +14,19 @@ from torch import Tensor, nn
 
 from typedvision.errors import UsageError
 from typedvision.layers.attention import attend
-from typedvision.layers.init import NORM, Inits, kaiming_normal_fan_out, normal, torch_linear, zeros
+from typedvision.layers.init import (
+    NORM,
+    Initializers,
+    kaiming_normal_fan_out,
+    normal,
+    torch_linear,
+    zeros,
+)
 from typedvision.layers.norm_act import Conv2dNormAct
 
 
 class NonLocalAttention(nn.Module):
-    """A non-local block (https://arxiv.org/abs/1711.07971, figure 2), which begins as the identity.
+    """A non-local block (https://arxiv.org/abs/1711.07971, figure 2): the identity at first.
 
     Scores are divided by the square root of C.
 
@@ -44,14 +51,14 @@ class NonLocalAttention(nn.Module):
 
 
 class _NonLocalConv(nn.Conv2d):
-    def inits(self) -> Inits:
-        """By the fan-out, without a bias to begin with."""
+    def initializers(self) -> Initializers:
+        """Weights by the fan-out; biases by 0."""
         return {"weight": kaiming_normal_fan_out(), "bias": zeros}
 
 
 class _ZeroBatchNorm2d(nn.BatchNorm2d):
-    def inits(self) -> Inits:
-        """Nothing passes to begin with (section 4.1)."""
+    def initializers(self) -> Initializers:
+        """A factor of 0, so that nothing passes at first (section 4.1)."""
         return {**NORM, "weight": zeros}
 
 
@@ -145,8 +152,8 @@ class LambdaAttention(nn.Module):
 
 
 class _LambdaConv(nn.Conv3d):
-    def inits(self) -> Inits:
-        """Normal, so that the key of each offset has norm 1 on average."""
+    def initializers(self) -> Initializers:
+        """Weights by a normal distribution: the key of each offset has norm 1 on average."""
         return {**torch_linear(self), "weight": normal(self.out_channels**-0.5)}
 
 
@@ -201,8 +208,8 @@ class _RelativePositions(nn.Module):
         self.height_rel: nn.Parameter = nn.Parameter(torch.empty(2 * window - 1, features))
         self.width_rel: nn.Parameter = nn.Parameter(torch.empty(2 * window - 1, features))
 
-    def inits(self) -> Inits:
-        """Normal, so that the scores of unit queries have variance 1."""
+    def initializers(self) -> Initializers:
+        """Tables by a normal distribution, so that the scores of unit queries have variance 1."""
         table = normal(self.height_rel.shape[1] ** -0.5)
         return {"height_rel": table, "width_rel": table}
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from typedvision.config.names import TokenPool
 from typedvision.layers.attention import attend, merge_heads, split_heads
-from typedvision.layers.init import Inits, trunc_normal
+from typedvision.layers.init import Initializers, trunc_normal
 
 
 class GlobalTokenPool(nn.Module):
@@ -61,7 +61,7 @@ class AttentionPool(nn.Module):
         self.norm = norm
         self.mlp = mlp
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """A normal query of about unit length."""
         std = self.latent.shape[-1] ** -0.5
         return {"latent": trunc_normal(std, low=-2.0 * std, high=2.0 * std)}

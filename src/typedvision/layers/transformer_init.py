@@ -8,9 +8,9 @@ from torch import nn
 
 from typedvision.config.names import WeightInit
 from typedvision.layers.init import (
-    Inits,
+    Initializers,
     constant,
-    default_inits,
+    default_initializers,
     lecun_normal,
     normal,
     torch_linear,
@@ -21,7 +21,7 @@ from typedvision.layers.init import (
 )
 
 
-def transformer_inits(scheme: WeightInit, path: str, module: nn.Module) -> Inits:
+def transformer_initializers(scheme: WeightInit, path: str, module: nn.Module) -> Initializers:
     """The initial weights of the tensors that the module at `path` itself owns.
 
     Args:
@@ -33,13 +33,13 @@ def transformer_inits(scheme: WeightInit, path: str, module: nn.Module) -> Inits
         module: the module; only linear layers, and the convolutions of `jax`, follow the scheme.
     """
     if isinstance(module, nn.Linear):
-        return _linear_inits(scheme, path, module)
+        return _linear_initializers(scheme, path, module)
     if isinstance(module, nn.Conv2d) and scheme in ("jax", "jax_nlhb"):
         return {"weight": lecun_normal(), "bias": zeros}
-    return default_inits(module)
+    return default_initializers(module)
 
 
-def _linear_inits(scheme: WeightInit, path: str, layer: nn.Linear) -> Inits:
+def _linear_initializers(scheme: WeightInit, path: str, layer: nn.Linear) -> Initializers:
     match scheme:
         case "":
             return {"weight": trunc_normal(0.02), "bias": zeros}

@@ -7,7 +7,7 @@ decoded inside this process are accepted. What cannot be read is an `ImageError`
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from os import PathLike, fsdecode
 from pathlib import Path
@@ -29,6 +29,9 @@ MAX_PIXELS = 2**28 // 3
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 """File formats that are read, by Pillow's names."""
 
+_Check = Callable[[int, int], None]
+"""Refuses a height and width."""
+
 _ORIENTATION = 0x0112  # this tag of EXIF
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -44,15 +47,16 @@ _UPRIGHT = {
 _HIGH_BYTE = {"I;16": 1, "I;16L": 1, "I;16B": 0}
 """Index of the high byte of a value of each 16-bit mode."""
 
-_HAS_GREY = (
-    "1",
-    "L",
-    "LA",
-    "RGB",
-)  # Pillow converts these to grey directly, and not every other mode
+# Pillow converts these to grey directly, and not every other mode.
+_HAS_GREY = ("1", "L", "LA", "RGB")
 
 
-def decode(image: ImageInput, channels: int, max_pixels: int) -> list[Image.Image]:
+def decode(
+    image: ImageInput,
+    channels: int,
+    max_pixels: int,
+    becomes: Callable[[int, int], tuple[int, int]],
+) -> list[Image.Image]:
     """Read an image as 8-bit Pillow images that together have the wanted channels.
 
     One channel gives one image of mode `L`, three give one of mode `RGB`; any other number, which
@@ -62,19 +66,32 @@ def decode(image: ImageInput, channels: int, max_pixels: int) -> list[Image.Imag
         image: a path, a Pillow image, or a tensor (C, H, W) of uint8; grey is converted to colour
             where three channels are wanted, and colour to grey where one is.
         channels: number of channels that are wanted.
-        max_pixels: refuse a larger image before it is decoded.
+        max_pixels: refuse a larger image before it is decoded, and one that would become larger.
+        becomes: the height and width that an image of this height and width is resampled to.
 
     Raises:
         ImageError: the image cannot be read; the message names the file, if any, and the reason.
         UsageError: `image` is none of these types, or a tensor of another shape or type.
     """
+
+    def check(height: int, width: int) -> None:
+        if width * height > max_pixels:
+            raise _Refused(f"has {width} x {height} pixels, more than {max_pixels:,} pixels")
+        # Its orientation may not be known yet.
+        for h, w in (becomes(height, width), becomes(width, height)[::-1]):
+            if h * w > max_pixels:
+                raise _Refused(
+                    f"is too long and thin: {width} x {height} would become {w} x {h}, "
+                    f"more than {max_pixels:,} pixels"
+                )
+
     match image:
         case Tensor():
-            return _from_tensor(image, channels)
+            return _from_tensor(image, channels, check)
         case Image.Image():
-            return [_from_pillow(image, channels, max_pixels)]
+            return [_from_pillow(image, channels, check)]
         case str() | PathLike():
-            return [_from_file(Path(fsdecode(image)), channels, max_pixels)]
+            return [_from_file(Path(fsdecode(image)), channels, check)]
     raise UsageError(
         "an image is a path, a Pillow image, or a tensor (C, H, W) of uint8; "
         f"got {type(image).__name__}"
@@ -101,12 +118,14 @@ def _channels(image: Image.Image) -> Tensor:
     return data.view(image.height, image.width, -1).permute(2, 0, 1)
 
 
-def _from_tensor(tensor: Tensor, channels: int) -> list[Image.Image]:
+def _from_tensor(tensor: Tensor, channels: int, check: _Check) -> list[Image.Image]:
     if tensor.dtype != torch.uint8 or tensor.ndim != 3 or 0 in tensor.shape:
         raise UsageError(
             "an image tensor is (C, H, W) of uint8; "
             f"got {tuple(tensor.shape)} of {str(tensor.dtype).removeprefix('torch.')}"
         )
+    with _reasons("the image"):
+        check(tensor.shape[1], tensor.shape[2])
     found = tensor.shape[0]
     if channels in (1, 3) and found in (1, 3):
         return [_of_mode(_image(tensor), channels)]
@@ -123,19 +142,19 @@ def _image(tensor: Tensor) -> Image.Image:
     return Image.frombytes("L" if count == 1 else "RGB", (width, height), data)
 
 
-def _from_file(path: Path, channels: int, max_pixels: int) -> Image.Image:
+def _from_file(path: Path, channels: int, check: _Check) -> Image.Image:
     Image.init()
     known = [name for name in FORMATS if name in Image.OPEN]  # not every Pillow has them all
     with _reasons(name_of(path)):
         if not path.is_file():  # a pipe would keep us waiting
             raise _Refused("is not a file" if path.exists() else "does not exist")
         with Image.open(path, formats=known) as image:
-            return _eight_bits(image, channels, max_pixels)
+            return _eight_bits(image, channels, check)
 
 
-def _from_pillow(image: Image.Image, channels: int, max_pixels: int) -> Image.Image:
+def _from_pillow(image: Image.Image, channels: int, check: _Check) -> Image.Image:
     with _reasons("the image"):
-        return _eight_bits(image, channels, max_pixels)
+        return _eight_bits(image, channels, check)
 
 
 @contextmanager
@@ -160,13 +179,11 @@ class _Refused(Exception):
     """The reason for which an image is refused."""
 
 
-def _eight_bits(image: Image.Image, channels: int, max_pixels: int) -> Image.Image:
+def _eight_bits(image: Image.Image, channels: int, check: _Check) -> Image.Image:
     """Convert an image to mode `L` or `RGB`, upright and without transparency."""
     if channels not in (1, 3):
         raise _Refused(f"is grey or colour; the model takes {channels} channels, as a tensor")
-    if image.width * image.height > max_pixels:
-        size = f"{image.width} x {image.height}"
-        raise _Refused(f"has {size} pixels, more than {max_pixels:,} pixels")
+    check(image.height, image.width)
     image.load()
     transpose = _transpose(image)
     if image.mode in _HIGH_BYTE:

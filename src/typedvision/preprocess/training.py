@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError, shown
 from typedvision.preprocess.batch import check_fields, each, normalize
 from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, to_tensor
+from typedvision.preprocess.resize import resized
 
 _TRIES = 10
 
@@ -70,7 +72,7 @@ class TrainingTransform:
     """Seed of the random crops and flips; by default PyTorch's generator draws them. In the workers
     of a `DataLoader` they also depend on its `generator`."""
     max_pixels: int = MAX_PIXELS
-    """Refuse an image with more pixels."""
+    """Refuse an image with more pixels, or one so long and thin that evaluation would refuse it."""
     _draws: _Draws = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +106,8 @@ class TrainingTransform:
         return each(self._one, images, self.image_spec)
 
     def _one(self, image: ImageInput) -> Tensor:
-        pixels = to_tensor(decode(image, self.image_spec.channels, self.max_pixels))
+        becomes = partial(resized, self.image_spec)
+        pixels = to_tensor(decode(image, self.image_spec.channels, self.max_pixels, becomes))
         top, left, height, width = self._crop(pixels.shape[1], pixels.shape[2])
         crop = pixels[None, :, top : top + height, left : left + width].contiguous()
         x = F.interpolate(

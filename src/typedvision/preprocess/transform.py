@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, overload
 
 from torch import Tensor
 
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.image import ImageSpec
-from typedvision.errors import ImageError, UsageError
+from typedvision.errors import UsageError
 from typedvision.preprocess.batch import check_fields, each, normalize
-from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, name_of, to_tensor
+from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, to_tensor
 from typedvision.preprocess.resize import fit, resized
 from typedvision.preprocess.training import TrainingTransform
 from typedvision.registry.spec import ModelSpec, spec_for
@@ -49,13 +50,9 @@ class EvaluationTransform:
         return each(self._one, images, self.image_spec)
 
     def _one(self, image: ImageInput) -> Tensor:
-        parts = decode(image, self.image_spec.channels, self.max_pixels)
-        size = resized(self.image_spec, parts[0].height, parts[0].width)
-        if size[0] * size[1] > self.max_pixels:
-            raise ImageError(
-                f"{name_of(image)} is too long and thin: {parts[0].width} x {parts[0].height} "
-                f"would become {size[1]} x {size[0]}, more than {self.max_pixels:,} pixels"
-            )
+        becomes = partial(resized, self.image_spec)
+        parts = decode(image, self.image_spec.channels, self.max_pixels, becomes)
+        size = becomes(parts[0].height, parts[0].width)
         fills = _fills(self.image_spec, len(parts))
         fitted = [
             fit(part, size, self.image_spec, fill) for part, fill in zip(parts, fills, strict=True)

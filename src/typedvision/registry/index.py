@@ -235,7 +235,7 @@ def family_of(variant: str) -> AnyFamily:
 
 
 def unknown(what: str, name: str, names: Sequence[str]) -> UnknownNameError:
-    """The error that there is no model of this name, with those that begin with it, or near ones.
+    """The error that there is no model of this name, with those that start with it, or near ones.
 
     Args:
         what: what was looked for: `model`.

@@ -293,8 +293,11 @@ def spec_for(model: object, options: Mapping[str, object]) -> ModelSpec:
     if isinstance(model, ModelSpec):
         return model.checked().with_options(**options)
     if isinstance(model, ModelConfig):
-        spec = ModelSpec.from_config(model)
-        return spec.with_options(**options) if options else spec
+        if options:
+            family = index.family_of_config(type(model))
+            changed = {**dict(model), **options}
+            model = configure_family(family, changed, f"'{family.key}'", given=options)
+        return ModelSpec.from_config(model)
     if isinstance(model, str):
         variant, tag = index.present_name(model)
         return ModelSpec.from_config(_configured(variant, tag, options), variant=variant, tag=tag)

@@ -64,6 +64,8 @@ def package_files(package: str, module: str) -> dict[Path, str]:
 
 
 def _folder(package: str) -> Path:
+    if not all(part.isidentifier() for part in package.split(".")):
+        raise UsageError(f"a package has a dotted name, such as 'acme_vision'; got {package!r}")
     try:
         found = importlib.import_module(package)
     except ModuleNotFoundError as error:

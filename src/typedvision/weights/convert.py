@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import UsageError, WeightsError, shown
 from typedvision.registry.spec import ModelSpec
+from typedvision.weights.files import to_path
 from typedvision.weights.inspect import Checkpoint, inspect
 
 if TYPE_CHECKING:
@@ -48,8 +50,8 @@ def convert(
     """
     if not isinstance(spec, ModelSpec):
         raise UsageError(f"convert takes a ModelSpec: write specify(...); got {shown(spec)}")
-    source, target = Path(source), Path(target)
-    if not source.is_file():
+    source, target = to_path(source, "source"), to_path(target, "target")
+    if not os.path.isfile(source):
         raise WeightsError(f"'{source}' is no file")
 
     import torch
@@ -71,10 +73,11 @@ def convert(
 def _as_safetensors(source: Path, draft: Path, *, ema: bool) -> Checkpoint:
     if source.suffix == ".safetensors" and not ema:
         return inspect(source)
-    command = [sys.executable, "-I", "-m", "typedvision.weights.unpickle", str(source), str(draft)]
+    command = [sys.executable, "-I", "-m", "typedvision.weights.unpickle"]
+    command += [*(["--ema"] if ema else []), "--", str(source), str(draft)]
     try:
         done = subprocess.run(
-            [*command, *(["--ema"] if ema else [])],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

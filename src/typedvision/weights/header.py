@@ -8,13 +8,17 @@ maps the file finds every tensor where the header says.
 from __future__ import annotations
 
 import math
-import mmap
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BufferedReader
+from mmap import ACCESS_COPY
+from mmap import mmap as Memory
 from pathlib import Path
 
 from typedvision.config.strict_json import parse_json
 from typedvision.errors import Problem, SpecError, WeightsError, problem_count
+from typedvision.weights.files import open_file
 
 MAX_HEADER = 16 * 2**20
 """Longest header that is read, in bytes: about 100,000 tensors."""
@@ -62,8 +66,8 @@ class TensorInfo:
     """Bytes."""
     start: int
     """Offset of its first byte in the file."""
-    file: mmap.mmap = field(repr=False, compare=False)
-    """The file, mapped into memory; what is written there stays in this process."""
+    file: Memory = field(repr=False, compare=False)
+    """The file, mapped or read into memory; what is written there stays in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +82,30 @@ class Header:
     """Bytes of the file."""
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, *, mmap: bool = True) -> Header:
     """Read and check the header of a safetensors file.
 
+    Args:
+        path: the file.
+        mmap: map the tensors' bytes; otherwise all of them are read into memory of this process.
+
     Raises:
-        WeightsError: the file is not there, is of another kind, or is damaged.
+        WeightsError: the file is not there, is no ordinary file, is of another kind, or is damaged.
     """
-    try:
-        with path.open("rb") as file:
-            # Tensors are read through this map: another file may come in the place of this one.
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except OSError as error:
-        raise WeightsError(f"'{path}' cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise WeightsError(f"'{path}' is empty") from error
-    size, start = len(data), data[:_LENGTH_BYTES]
-    length = int.from_bytes(start, "little")
-    if size < _LENGTH_BYTES or not 0 < length <= min(MAX_HEADER, size - _LENGTH_BYTES):
-        raise WeightsError(f"'{path}' {_not_safetensors(start, length, size)}")
-    text = data[_LENGTH_BYTES : _LENGTH_BYTES + length]
+    with open_file(path) as file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            start = file.read(_LENGTH_BYTES)
+            length = int.from_bytes(start, "little")
+            if size == 0:
+                raise WeightsError(f"'{path}' is empty")
+            if size < _LENGTH_BYTES or not 0 < length <= min(MAX_HEADER, size - _LENGTH_BYTES):
+                raise WeightsError(f"'{path}' {_not_safetensors(start, length, size)}")
+            text = file.read(length)
+            # Tensors are read through this: another file may come in the place of the open one.
+            data = _mapped(file) if mmap else _read(file, size)
+        except OSError as error:
+            raise WeightsError(f"'{path}' cannot be read: {error.strerror or error}") from error
     try:
         document = parse_json(text, max_bytes=MAX_HEADER)
     except SpecError as error:
@@ -113,17 +122,20 @@ def read_header(path: Path) -> Header:
     return Header(tensors, metadata, size)
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """What a small file holds: all of it, or one byte more than `most`.
-
-    Raises:
-        WeightsError: it cannot be read.
-    """
+def _mapped(file: BufferedReader) -> Memory:
     try:
-        with path.open("rb") as file:
-            return file.read(most + 1)
-    except OSError as error:
-        raise WeightsError(f"'{path}' cannot be read: {error.strerror}") from error
+        return Memory(file.fileno(), 0, access=ACCESS_COPY)
+    except ValueError as error:  # it has become empty
+        raise OSError(str(error)) from error
+
+
+def _read(file: BufferedReader, size: int) -> Memory:
+    """The whole file in memory of this process, which starts at a page as a map does."""
+    data = Memory(-1, size, access=ACCESS_COPY)  # private, as a map is
+    file.seek(0)
+    if file.readinto(data) != size:
+        raise OSError("it became shorter while it was read")
+    return data
 
 
 def _not_safetensors(start: bytes, length: int, size: int) -> str:
@@ -147,7 +159,7 @@ def _metadata_problems(metadata: object) -> list[Problem]:
 
 
 def _read_tensors(
-    document: Mapping[str, object], file: mmap.mmap, data_start: int
+    document: Mapping[str, object], file: Memory, data_start: int
 ) -> tuple[dict[str, TensorInfo], list[Problem]]:
     tensors: dict[str, TensorInfo] = {}
     spans: list[tuple[int, int, str]] = []

@@ -6,18 +6,28 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
 from typedvision.config.strict_json import parse_json
-from typedvision.errors import ConfigError, Problem, SpecError, WeightsError, problem_count
+from typedvision.errors import (
+    ConfigError,
+    Problem,
+    SpecError,
+    UsageError,
+    WeightsError,
+    problem_count,
+    shown,
+)
 from typedvision.registry.backbone import BackboneSpec, parse_spec
 from typedvision.registry.spec import ModelSpec
-from typedvision.weights.header import MAX_HEADER, TensorInfo, read_bytes, read_header
+from typedvision.weights.files import read_bytes, to_path
+from typedvision.weights.header import MAX_HEADER, TensorInfo, read_header
 
 FORMAT: Final = 1
 """Version of what we write into the metadata of a file."""
@@ -83,16 +93,37 @@ def inspect(path: str | PathLike[str]) -> Checkpoint:
     Raises:
         WeightsError: the file is not there, is of another kind, or is damaged.
         SpecError: the spec in its header is not valid; paths start at the header's root.
+        UsageError: `path` is no path.
     """
-    file = Path(path)
-    if file.is_dir():
+    return open_checkpoint(path)
+
+
+def open_checkpoint(path: str | PathLike[str], *, mmap: bool = True) -> Checkpoint:
+    """What `inspect` reads, with a choice of where the tensors' bytes are.
+
+    Args:
+        path: what `inspect` takes.
+        mmap: map the files; otherwise all of them are read into memory of this process, and what
+            becomes of them then does not matter.
+
+    Raises:
+        WeightsError: the file is not there, is of another kind, or is damaged.
+        SpecError: the spec in its header is not valid; paths start at the header's root.
+        UsageError: `path` is no path.
+    """
+    if type(mmap) is not bool:
+        raise UsageError(f"mmap must be True or False; got {shown(mmap)}")
+    file = to_path(path)
+    if os.path.isdir(file):
         whole, in_parts = file / "model.safetensors", file / f"model{_INDEX_SUFFIX}"
-        file = in_parts if in_parts.is_file() and not whole.is_file() else whole
-    return _inspect_index(file) if file.name.endswith(_INDEX_SUFFIX) else _inspect_file(file)
+        file = in_parts if os.path.exists(in_parts) and not os.path.exists(whole) else whole
+    if file.name.endswith(_INDEX_SUFFIX):
+        return _open_index(file, mmap)
+    return _open_one(file, mmap)
 
 
-def _inspect_file(path: Path) -> Checkpoint:
-    header = read_header(path)
+def _open_one(path: Path, mmap: bool) -> Checkpoint:
+    header = read_header(path, mmap=mmap)
     metadata, tensors = header.metadata, header.tensors
     written = metadata.get(FORMAT_KEY)
     if written is None:
@@ -105,12 +136,13 @@ def _inspect_file(path: Path) -> Checkpoint:
     return Checkpoint(path, spec, metadata.get(VERSION_KEY), tensors, digests, header.size)
 
 
-def _inspect_index(path: Path) -> Checkpoint:
+def _open_index(path: Path, mmap: bool) -> Checkpoint:
     """All files of an index as one checkpoint; each of them holds just what the index says."""
     files: dict[str, set[str]] = {}
     for tensor, file in _weight_map(path).items():
         files.setdefault(file, set()).add(tensor)
-    parts = [_inspect_file(path.with_name(file)) for file in files]
+    _refuse_outside(path, files)
+    parts = [_open_one(path.with_name(file), mmap) for file in files]
     problems = [
         Problem((name,), "value", f"'{file}' and the index do not agree about it")
         for (file, names), part in zip(files.items(), parts, strict=True)
@@ -128,6 +160,25 @@ def _inspect_index(path: Path) -> Checkpoint:
         {name: digest for part in parts for name, digest in part.digests.items()},
         sum(part.size for part in parts),
     )
+
+
+def _refuse_outside(path: Path, files: Iterable[str]) -> None:
+    """Refuse files of an index that are links out of its folder.
+
+    The cache of `huggingface_hub` is made of links: what it shows under `snapshots/COMMIT` stands
+    in the `blobs` of the same repository, and these may be read.
+    """
+    folder = Path(os.path.realpath(path.parent))
+    above = [folder, *folder.parents]
+    allowed = {folder}
+    allowed |= {one.parents[1] / "blobs" for one in above if one.parent.name == "snapshots"}
+    problems = [
+        Problem(("weight_map",), "value", f"'{file}' is a link to a file outside of the folder")
+        for file in files
+        if Path(os.path.realpath(folder / file)).parent not in allowed
+    ]
+    if problems:
+        raise WeightsError(f"{problem_count(len(problems))} in '{path}'", problems)
 
 
 def _weight_map(path: Path) -> dict[str, str]:

@@ -27,7 +27,7 @@ from typedvision.registry.family import Parts
 from typedvision.registry.spec import ModelSpec
 from typedvision.weights.adapt import adapt
 from typedvision.weights.header import TensorInfo
-from typedvision.weights.inspect import Checkpoint, inspect
+from typedvision.weights.inspect import Checkpoint, open_checkpoint
 from typedvision.weights.plan import LoadReport, Plan, TensorKind, make_plan
 from typedvision.weights.save import ALIGNMENT, DTYPES, digest
 
@@ -39,11 +39,13 @@ def load_model(
     dtype: torch.dtype | None = None,
     limits: Limits = DEFAULT_LIMITS,
     verify: bool = False,
+    mmap: bool = True,
 ) -> ImageModel:
     """The model that `save_model` wrote.
 
     The tensors are views of the file, read when they are used; memory that is written to is the
-    model's own. Replacing the file (as `save_model` does) is safe, changing it in place is not.
+    model's own. Replacing the file (as `save_model` does) is safe, changing it in place is not:
+    where others may do that, write `mmap=False`.
 
     Args:
         path: the file.
@@ -51,6 +53,7 @@ def load_model(
         dtype: type of the weights; by default as they were saved.
         limits: refuse a larger model.
         verify: read everything, and compare it with the digests in the header.
+        mmap: map the file; otherwise all of it is read into memory of this process.
 
     Returns:
         The model in training mode; `model.load_report` says what was loaded.
@@ -60,9 +63,9 @@ def load_model(
             `save_model`, or holds other tensors than its spec says.
         SpecError: the spec in its header is not valid.
         LimitError: the model is larger than `limits`.
-        UsageError: there is no such device, or no such type of weights.
+        UsageError: `path` is no path, or there is no such device, or no such type of weights.
     """
-    checkpoint = inspect(path)
+    checkpoint = open_checkpoint(path, mmap=mmap)
     if isinstance(checkpoint.spec, BackboneSpec):
         raise WeightsError(f"'{path}' holds a backbone: write load_backbone({str(path)!r})")
     if checkpoint.spec is None:
@@ -84,6 +87,7 @@ def load_backbone(
     dtype: torch.dtype | None = None,
     limits: Limits = DEFAULT_LIMITS,
     verify: bool = False,
+    mmap: bool = True,
 ) -> Backbone[ImageModel]:
     """Load the backbone that `save_model` wrote.
 
@@ -96,6 +100,7 @@ def load_backbone(
         dtype: type of the weights; by default as they were saved.
         limits: refuse a larger backbone.
         verify: read everything, and compare it with the digests in the header.
+        mmap: map the file; otherwise all of it is read into memory of this process.
 
     Returns:
         The backbone in training mode; `backbone.load_report` says what was loaded.
@@ -105,9 +110,9 @@ def load_backbone(
             holds other tensors than its spec says.
         SpecError: the spec in its header is not valid.
         LimitError: the backbone is larger than `limits`.
-        UsageError: there is no such device, or no such type of weights.
+        UsageError: `path` is no path, or there is no such device, or no such type of weights.
     """
-    checkpoint = inspect(path)
+    checkpoint = open_checkpoint(path, mmap=mmap)
     if not isinstance(checkpoint.spec, BackboneSpec):
         raise WeightsError(
             f"'{path}' holds no backbone: "
@@ -127,6 +132,7 @@ def load_weights(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     seed: int | None = None,
+    mmap: bool = True,
 ) -> None:
     """Load the weights of a checkpoint into a meta-device model, adapted to its options.
 
@@ -144,6 +150,7 @@ def load_weights(
             model has several.
         seed: seed of the reinitialised tensors, equal in each process; by default PyTorch's
             generator draws it.
+        mmap: map the file; otherwise all of it is read into memory of this process.
 
     Raises:
         UsageError: the model is not a meta-device model that the factory made, or is split in
@@ -169,7 +176,7 @@ def load_weights(
         device = parts[0].device_mesh.device_type
     fill(
         body,
-        inspect(path),
+        open_checkpoint(path, mmap=mmap),
         index.family(body.spec.family).parts(body.spec.config),
         device=resolve_device(device),
         dtype=dtype or _common_dtype(body.state_dict()),
@@ -224,7 +231,7 @@ def fill(
         fresh = _unset(model, tensors, device, dtype or _common_dtype(tensors))
         _assign(model, tensors | fresh)
         if fresh:
-            initialize(model, seed, model.inits, only=fresh)
+            initialize(model, seed, model.initializers, only=fresh)
     elif dtype is not None:
         model.to(dtype)
     model.load_report = report

@@ -9,7 +9,7 @@ from typedvision.errors import SpecError, UsageError, WeightsError
 from typedvision.registry import index
 from typedvision.registry.spec import ModelSpec
 from typedvision.weights.fetch import HUB_SCHEME, HubFile, fetch, find, parse_repository
-from typedvision.weights.header import read_bytes
+from typedvision.weights.files import read_bytes
 from typedvision.weights.inspect import inspect
 from typedvision.weights.timm_config import read_timm_config
 

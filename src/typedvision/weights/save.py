@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import hashlib
 import json
-import os
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
@@ -19,8 +16,9 @@ from torch import Tensor
 from typedvision._version import __version__
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import ImageModel, check_whole
-from typedvision.errors import UsageError, WeightsError
+from typedvision.errors import UsageError
 from typedvision.registry.document import Document
+from typedvision.weights.files import replace_file, to_path
 from typedvision.weights.inspect import (
     DIGESTS_KEY,
     FORMAT,
@@ -94,7 +92,7 @@ def save_model(
         **spec_notes(spec),
         DIGESTS_KEY: json.dumps(_digests(tensors), sort_keys=True),
     }
-    replace_file(Path(path), lambda draft: write_file(draft, tensors, metadata))
+    replace_file(to_path(path), lambda draft: write_file(draft, tensors, metadata))
 
 
 def spec_notes(spec: Document) -> dict[str, str]:
@@ -106,30 +104,6 @@ def spec_notes(spec: Document) -> dict[str, str]:
         SPEC_KEY: text,
         SPEC_DIGEST_KEY: hashlib.sha256(text.encode()).hexdigest(),
     }
-
-
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Put a file at `path`, whole or not at all.
-
-    Args:
-        path: the file; one that is there is replaced.
-        write: writes a file at the path that it is given, in the same folder.
-
-    Raises:
-        WeightsError: the file cannot be written; what was at `path` is as it was.
-    """
-    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
-    try:
-        write(draft)
-        _flush(draft)
-        draft.replace(path)
-    except OSError as error:
-        raise WeightsError(f"'{path}' cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):  # mostly there is none any more
-            draft.unlink()
-    with contextlib.suppress(OSError):  # the renaming itself; not every system can
-        _flush(path.parent)
 
 
 def digest(tensor: Tensor) -> str:
@@ -182,12 +156,3 @@ def _on_cpu(tensor: Tensor) -> Tensor:
     if tensor.is_meta:
         raise UsageError("a model on the meta device has no weights to save")
     return tensor.detach().cpu().contiguous()
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or a folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,7 +16,7 @@ from typedvision.families.beit.config import BeitConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import attend, keyless_bias, merge_heads, split_heads
 from typedvision.layers.drop import DropPath
-from typedvision.layers.init import Inits, constant, values, zeros
+from typedvision.layers.init import Initializers, constant, values, zeros
 from typedvision.layers.mlp import Mlp, SwiGLU
 from typedvision.layers.position import (
     relative_position_index,
@@ -79,13 +79,13 @@ class Beit(TokenModel[BeitConfig]):
             index = relative_position_index(self.grid, class_token=True)
             self.relative_position_index = index.to(self.relative_position_index.device)
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Small random weights, those of output projections smaller from block to block."""
-        inits = super().inits(path, module)
+        initializers = super().initializers(path, module)
         if module is self:
             index = values(lambda: relative_position_index(self.grid, class_token=True))
-            return {**inits, "relative_position_index": index}
-        return inits
+            return {**initializers, "relative_position_index": index}
+        return initializers
 
     def no_weight_decay(self) -> set[str]:
         """The class token and every table of positions."""
@@ -110,7 +110,7 @@ class Block(nn.Module):
         self.gamma_2: nn.Parameter | None = _layer_scale(cfg)
         self.drop_path2: DropPath = DropPath(plan.drop_path_rate)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """One value for all factors of LayerScale."""
         return dict.fromkeys(("gamma_1", "gamma_2"), constant(self.init_values or 1.0))
 
@@ -138,7 +138,7 @@ class Attention(nn.Module):
         self.proj: nn.Linear = nn.Linear(features, features)
         self.proj_drop: nn.Dropout = nn.Dropout(cfg.proj_drop_rate)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """No bias at all."""
         return dict.fromkeys(("q_bias", "v_bias", "relative_position_bias_table"), zeros)
 
@@ -170,7 +170,7 @@ class RelativePositionBias(nn.Module):
             torch.empty(table_rows, num_heads)
         )
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """No bias at all."""
         return {"relative_position_bias_table": zeros}
 

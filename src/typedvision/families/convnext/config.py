@@ -63,7 +63,7 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
     """Height and width in pixels of a patch of the stem; after patches of 2 the first stage
     subsamples, too."""
     conv_mlp: bool = False
-    """Make the MLPs of 1x1 convolutions, not of linear layers; the result is the same."""
+    """Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change."""
     conv_bias: bool = True
     """Whether the stem, the subsampling and the depthwise convolutions have a bias."""
     use_grn: bool = False
@@ -106,6 +106,12 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
                 "norm_eps",
             )
         yield from undivided_channels(self.map_norm(), self.dims)
+        if self.map_norm() == "simplenorm2d" and min(self.dims) < 2:
+            yield Conflict(
+                f"'dims' must be at least 2 where 'norm_layer' is '{self.norm_layer}': one channel "
+                "has no deviation",
+                "dims",
+            )
 
     def _head_conflicts(self) -> Iterator[Conflict]:
         if self.head_norm_first and self.head_hidden_size:

@@ -19,7 +19,7 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import ClassifierHead
-from typedvision.layers.init import Inits, constant, default_inits, normal, zeros
+from typedvision.layers.init import Initializers, constant, default_initializers, normal, zeros
 from typedvision.layers.mlp import GlobalResponseNormMlp, Mlp
 from typedvision.layers.norm import conv_norm
 
@@ -74,12 +74,12 @@ class ConvNeXt(ImageModel):
         self.head.reset(num_classes, global_pool)
         self.head_hidden_size = self.head.features
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Weights by a deviation of 0.02 (appendix A.1), less in the head; biases by 0."""
         if isinstance(module, nn.Linear | nn.Conv2d):
             scale = self.head_init_scale if path.startswith("head.") else 1.0
             return {"weight": normal(0.02 * scale), "bias": zeros}
-        return default_inits(module)
+        return default_initializers(module)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage; the normalisation belongs to the last block."""
@@ -120,7 +120,7 @@ class ConvNeXtBlock(nn.Module):
         )
         self.drop_path: DropPath = DropPath(drop_path_rate)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """LayerScale's factor."""
         return {} if self.ls_init_value is None else {"gamma": constant(self.ls_init_value)}
 

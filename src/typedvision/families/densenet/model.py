@@ -22,7 +22,7 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.conv import conv2d
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.init import Inits, default_inits, fan_in, normal, zeros
+from typedvision.layers.init import Initializers, default_initializers, fan_in, normal, zeros
 from typedvision.layers.norm_act import norm_act
 from typedvision.layers.pool import GlobalPool, pooled_features
 
@@ -62,15 +62,15 @@ class DenseNet(ImageModel):
         self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
         self.classifier: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-in (https://arxiv.org/abs/1502.01852); the classifier's bias
         by 0."""
-        inits = default_inits(module)
+        initializers = default_initializers(module)
         if isinstance(module, nn.Conv2d):
-            return {**inits, "weight": normal(math.sqrt(2.0 / fan_in(module.weight)))}
+            return {**initializers, "weight": normal(math.sqrt(2.0 / fan_in(module.weight)))}
         if isinstance(module, nn.Linear):
-            return {**inits, "bias": zeros}
-        return inits
+            return {**initializers, "bias": zeros}
+        return initializers
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each layer, or each block; the last normalisation belongs to the head."""
@@ -96,7 +96,7 @@ class DenseBlock(Blocks):
         super().__init__(OrderedDict(named))
 
     def forward(self, input: Tensor, *others: Tensor | None) -> Tensor:
-        """(N, C, H, W) to (N, D, H, W), which begins with the input."""
+        """(N, C, H, W) to (N, D, H, W), whose first C channels are the input."""
         maps = [input]
         for layer in self:
             maps.append(layer(*maps, recompute=self.grad_checkpointing and self.training))

@@ -65,7 +65,7 @@ class EvaConfig(PrefixTokenConfig, Builds["Eva"]):
     rope_type: RopeName = "cat"
     """Rotary embedding of rows and columns: half of the pairs of features for each, counted in
     patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns
-    (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns by turns, where
+    (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where
     the time of an image is 0 (`mrope`)."""
     rope_grid_offset: Offset = 0.0
     """Position of the first patch, in patches; of `cat` and `dinov3`."""

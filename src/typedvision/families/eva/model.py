@@ -19,7 +19,7 @@ from typedvision.config.base import to_pair
 from typedvision.families.eva.config import EvaBlockPlan, EvaConfig
 from typedvision.layers.attention import attend, keyless_bias, merge_heads, split_heads
 from typedvision.layers.drop import DropPath
-from typedvision.layers.init import Inits, constant, zeros
+from typedvision.layers.init import Initializers, constant, zeros
 from typedvision.layers.mlp import GluMlp, Mlp, SwiGLU
 from typedvision.layers.rotary import (
     AxialRotaryEmbedding,
@@ -87,7 +87,7 @@ class Block(nn.Module):
         )
         self.drop_path2: DropPath = DropPath(plan.drop_path_rate)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """One value for all factors of LayerScale."""
         return dict.fromkeys(("gamma_1", "gamma_2"), constant(self.init_values or 0.0))
 
@@ -174,7 +174,7 @@ class FusedAttention(Attention):
         self.q_bias: nn.Parameter | None = _vector(cfg) if keyless else None
         self.v_bias: nn.Parameter | None = _vector(cfg) if keyless else None
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """Biases that do nothing."""
         return {"q_bias": zeros, "v_bias": zeros}
 

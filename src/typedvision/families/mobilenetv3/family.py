@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SE_V3 = SqueezeExcite(gate_layer="hard_sigmoid", force_act_layer="relu", rd_divisor=8)
 """Squeeze-and-excitation of MobileNetV3 (https://arxiv.org/abs/1905.02244, section 5.3)."""
 _SE_RW = SqueezeExcite(gate_layer="hard_sigmoid")
-"""The same as it was first rebuilt from the paper."""
+"""Squeeze-and-excitation of MobileNetV3 as it was first rebuilt from the paper."""
 _SE_FBNET = SqueezeExcite(gate_layer="hard_sigmoid", rd_divisor=8, rd_round_limit=0.95)
 """Squeeze-and-excitation of FBNetV3."""
 _SE_LCNET = SqueezeExcite(gate_layer="hard_sigmoid", force_act_layer="relu")

@@ -20,7 +20,7 @@ from typedvision.layers.channel_attention import SqueezeExcite
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import ClassifierHead
-from typedvision.layers.init import Inits, default_inits, normal, zeros
+from typedvision.layers.init import Initializers, default_initializers, normal, zeros
 from typedvision.layers.norm_act import Conv2dNormAct, norm_act
 from typedvision.layers.pool import shortcut_average
 
@@ -67,7 +67,7 @@ class RegNet(ImageModel):
         self.head.reset(num_classes, global_pool)
         self.head_hidden_size = self.head.features
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, the classifier by a deviation of 0.01, biases
         and the last normalisation of a branch by 0."""
         if isinstance(module, nn.Conv2d):
@@ -75,10 +75,10 @@ class RegNet(ImageModel):
             return {"weight": normal(math.sqrt(2.0 / fan_out)), "bias": zeros}
         if isinstance(module, nn.Linear):
             return {"weight": normal(0.01), "bias": zeros}
-        inits = default_inits(module)
+        initializers = default_initializers(module)
         if self.zero_init_last and path.endswith("conv3.bn"):
-            return {**inits, "weight": zeros}
-        return inits
+            return {**initializers, "weight": zeros}
+        return initializers
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage."""

@@ -176,8 +176,8 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
             channels = stage.blocks[0].attn_channels
             if channels % divisor:
                 yield Conflict(
-                    f"'attn_layer' = '{name}' takes a multiple of {divisor} channels; "
-                    f"got {channels}: choose other 'channels'",
+                    f"'attn_layer' = '{name}' in 'block_args' takes a multiple of {divisor} "
+                    f"channels; got {channels}: choose other 'channels'",
                     "block_args",
                 )
                 return
@@ -203,7 +203,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
             )
         if self.zero_init_last:
             yield Conflict(
-                "'zero_init_last' must be false where there is 'pruned': such networks are "
+                "'zero_init_last' must be false where 'pruned' is given: such networks are "
                 "initialised as PyTorch's layers are",
                 "zero_init_last",
             )

@@ -19,7 +19,12 @@ from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropBlock2d, DropPath
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, zeros
+from typedvision.layers.init import (
+    Initializers,
+    default_initializers,
+    kaiming_normal_fan_out,
+    zeros,
+)
 from typedvision.layers.map_attention import map_attention
 from typedvision.layers.norm import conv_norm
 from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_average
@@ -70,18 +75,18 @@ class ResNet(ImageModel):
         self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
         self.fc: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out; the last normalisation of a branch by 0. A pruned network
         is there to take weights, and is initialised as PyTorch's layers are."""
-        inits = default_inits(module)
+        initializers = default_initializers(module)
         if self.pruned:
-            return inits
+            return initializers
         if isinstance(module, nn.Conv2d):
-            return {**inits, "weight": kaiming_normal_fan_out()}
+            return {**initializers, "weight": kaiming_normal_fan_out()}
         block, _, name = path.rpartition(".")
         if self.zero_init_last and name == getattr(self.get_submodule(block), "last_norm", None):
-            return {**inits, "weight": zeros}
-        return inits
+            return {**initializers, "weight": zeros}
+        return initializers
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage."""

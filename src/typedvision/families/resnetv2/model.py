@@ -21,8 +21,8 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
 from typedvision.layers.init import (
-    Inits,
-    default_inits,
+    Initializers,
+    default_initializers,
     kaiming_normal_fan_out,
     normal,
     ones,
@@ -87,18 +87,18 @@ class ResNetV2(ImageModel):
             self.head_hidden_size, num_classes, global_pool, self.drop_rate
         )
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out, the classifier by a deviation of 0.01 and no bias."""
         if path == "head.fc" and isinstance(module, nn.Conv2d):
             return {"weight": normal(0.01), "bias": zeros}
         block, _, name = path.rpartition(".")
         last = self.zero_init_last and name == getattr(self.get_submodule(block), "last", None)
-        inits = default_inits(module)
+        initializers = default_initializers(module)
         if last:
-            return {**inits, "weight": zeros}
+            return {**initializers, "weight": zeros}
         if isinstance(module, nn.Conv2d):
-            return {**inits, "weight": kaiming_normal_fan_out()}
-        return inits
+            return {**initializers, "weight": kaiming_normal_fan_out()}
+        return initializers
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage; the normalisation belongs to the last block."""
@@ -280,7 +280,7 @@ class FilterResponseNormTlu2d(nn.Module):
         self.bias: nn.Parameter = nn.Parameter(torch.empty(channels))
         self.tau: nn.Parameter | None = nn.Parameter(torch.empty(channels)) if nonlinear else None
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """A normalisation without scale and shift, cut at 0."""
         return {"weight": ones, "bias": zeros, "tau": zeros}
 

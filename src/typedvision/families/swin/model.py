@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
+from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool
 from typedvision.families.swin.config import (
     BlockPlan,
@@ -27,7 +28,7 @@ from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.init import Inits, trunc_normal, values
+from typedvision.layers.init import Initializers, trunc_normal, values
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchEmbed
@@ -37,7 +38,7 @@ from typedvision.layers.position import (
     relative_position_rows,
     resample_relative_table,
 )
-from typedvision.layers.transformer_init import transformer_inits
+from typedvision.layers.transformer_init import transformer_initializers
 
 
 class SwinTransformer(ImageModel):
@@ -55,7 +56,7 @@ class SwinTransformer(ImageModel):
         super().__init__(cfg)
         plan = cfg.plan()
         self.embed_dim = cfg.embed_dim
-        self.num_features = plan.stages[-1].features
+        self.num_features: int = plan.stages[-1].features
         self.img_size = plan.img_size
         self._any_size: bool = cfg.input_size() is None
         self._cfg: SwinConfig = cfg
@@ -129,18 +130,18 @@ class SwinTransformer(ImageModel):
         for block, block_plan in zip(blocks, plans, strict=True):
             block.set_window(block_plan.window, block_plan.shift)
         self.img_size, self._cfg = plan.img_size, cfg
-        self.feature_info = cfg.features()
+        self.feature_info: tuple[FeatureSpec, ...] = cfg.features()
         sizes = {"img_size", "patch_size", "window_size"}
         describe(self, self.spec.with_options(**cfg.model_dump(include=sizes)))
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.global_pool = global_pool
-        self.head_hidden_size = pooled_features(global_pool, self.num_features)
+        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
         self.head: Head = Head(global_pool, self.head_hidden_size, num_classes, self._cfg.drop_rate)
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """By `weight_init` for what is linear."""
-        return transformer_inits(self._cfg.weight_init, path, module)
+        return transformer_initializers(self._cfg.weight_init, path, module)
 
     def no_weight_decay(self) -> set[str]:
         """The tables of relative positions."""
@@ -245,7 +246,7 @@ class WindowAttention(nn.Module):
         self.proj: nn.Linear = nn.Linear(inner, plan.features)
         self.proj_drop: nn.Dropout = nn.Dropout(cfg.proj_drop_rate)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """A small random bias for each distance."""
         return {
             "relative_position_bias_table": trunc_normal(0.02),

@@ -50,7 +50,7 @@ class VGGConfig(ModelConfig, Builds["VGG"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         if self.cfg[0] == "M":
-            yield Conflict("'cfg' must begin with a convolution, not with 'M'", "cfg")
+            yield Conflict("'cfg' must start with a convolution, not with 'M'", "cfg")
         if self.cfg.count("M") > POOLINGS:
             yield Conflict(
                 f"'cfg' must have at most {POOLINGS} 'M', which bring 224 pixels to one position; "
@@ -70,7 +70,7 @@ class VGGConfig(ModelConfig, Builds["VGG"]):
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:
-        """Every stage with its numbers; a pooling begins each but the first."""
+        """Every stage with its numbers; each but the first starts with a pooling."""
         stages: list[StagePlan] = []
         channels, stop = self.in_chans, 0
         for layer in (*self.cfg, "M"):

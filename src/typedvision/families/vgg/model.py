@@ -17,7 +17,13 @@ from typedvision.families.vgg.config import HIDDEN, VGGConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.head import ClassifierHead
-from typedvision.layers.init import Inits, default_inits, kaiming_normal_fan_out, normal, zeros
+from typedvision.layers.init import (
+    Initializers,
+    default_initializers,
+    kaiming_normal_fan_out,
+    normal,
+    zeros,
+)
 from typedvision.layers.norm import conv_norm
 
 
@@ -54,13 +60,13 @@ class VGG(ImageModel):
         )
         self.head_hidden_size: int = self.head.features
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out, the classifier by a deviation of 0.01; biases by 0."""
         if isinstance(module, nn.Conv2d):
             return {"weight": kaiming_normal_fan_out(), "bias": zeros}
         if isinstance(module, nn.Linear):
             return {"weight": normal(0.01), "bias": zeros}
-        return default_inits(module)
+        return default_initializers(module)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The first convolution, then each layer."""

@@ -29,7 +29,7 @@ from typedvision.layers.attention import (
 )
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.init import Inits, constant, normal, zeros
+from typedvision.layers.init import Initializers, constant, normal, zeros
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import GATE, GluMlp, Mlp, SwiGLU, half_gate
 
@@ -108,12 +108,12 @@ class VisionTransformer(TokenModel[ViTConfig]):
                 "distilled=True"
             )
 
-    def inits(self, path: str, module: nn.Module) -> Inits:
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
         """By `weight_init` for what is linear; class token and registers near 0, other tokens and
         positions small and random."""
-        inits = super().inits(path, module)
+        initializers = super().initializers(path, module)
         if module is self:
-            return {**inits, "cls_token": normal(1e-6), "reg_token": normal(1e-6)}
+            return {**initializers, "cls_token": normal(1e-6), "reg_token": normal(1e-6)}
         cfg = self._cfg
         opens_gates = cfg.weight_init != "reset"
         packed = cfg.mlp_layer in ("glu_mlp", "swiglu_packed")
@@ -121,11 +121,11 @@ class VisionTransformer(TokenModel[ViTConfig]):
             case ["blocks", *_, "mlp", "fc1_g"] if opens_gates:
                 return GATE
             case ["blocks", *_, "mlp", "fc1"] if opens_gates and packed:
-                return half_gate(inits)
+                return half_gate(initializers)
             case ["blocks", _, "norm1" | "norm2"] if cfg.block_fn == "res_post" and cfg.init_values:
-                return {**inits, "weight": constant(cfg.init_values)}
+                return {**initializers, "weight": constant(cfg.init_values)}
             case _:
-                return inits
+                return initializers
 
 
 class Block(nn.Module):
@@ -200,7 +200,7 @@ class _ParallelBlock(nn.Module):
         self.ls: nn.Module = _layer_scale(cfg)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """A bias of the MLP that does nothing, where the common projection holds none."""
         return {"mlp_bias": zeros}
 
@@ -246,10 +246,10 @@ class DiffParallelScalingBlock(_ParallelBlock):
         )
         self._add_branch_end(cfg, plan)
 
-    def inits(self) -> Inits:
+    def initializers(self) -> Initializers:
         """A bias of the MLP that does nothing, and the vectors that the second map's weight is
         made of."""
-        return {**super().inits(), **LAMBDAS}
+        return {**super().initializers(), **LAMBDAS}
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
