@@ -62,8 +62,8 @@ class ClassifierHead(nn.Module):
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
-        pooled = self.global_pool(x)
-        x = self.norm(pooled if pooled.ndim == 4 else pooled[:, :, None, None])
+        pools, x = self.global_pool.kind != "", self.global_pool(x)
+        x = self.norm(x[:, :, None, None] if pools else x)
         x = self.drop(self.pre_logits(x.movedim(1, -1)))
         x = x if pre_logits else self.fc(x)
-        return x.movedim(-1, 1) if pooled.ndim == 4 else x.flatten(1)
+        return x.flatten(1) if pools else x.movedim(-1, 1)

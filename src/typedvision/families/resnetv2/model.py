@@ -233,7 +233,7 @@ class ConvHead(nn.Module):
         x = self.drop(self.global_pool(x))
         if pre_logits:
             return x
-        return self.fc(x) if x.ndim == 4 else self.fc(x[:, :, None, None]).flatten(1)
+        return self.fc(x[:, :, None, None]).flatten(1) if self.global_pool.kind else self.fc(x)
 
 
 class StdConv2d(nn.Conv2d):

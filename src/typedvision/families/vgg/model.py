@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -97,8 +98,23 @@ class Layers(Blocks):
     def outputs(self, input: Tensor, *others: Tensor | None) -> Iterator[Tensor]:
         """The output of each stage, (N, D, H, W), ..., (N, D, H / 32, W / 32)."""
         for start, stop in pairwise((0, *self.stops)):
-            input = self._run(nn.Sequential(*list(self)[start:stop]), input)
+            layers = list(self)[start:stop]
+            if self.grad_checkpointing:
+                layers = [nn.Sequential(*layers)]
+            for layer in layers:
+                input = self._run(layer, input)
             yield input
+
+
+def _stretched(x: Tensor) -> Tensor:
+    """(N, C, H, W) to at least 7 positions in height and width."""
+    height, width = x.shape[-2:]
+    if min(height, width) >= 7:
+        return x
+    return F.adaptive_avg_pool2d(x, (max(height, 7), max(width, 7)))
+
+
+torch.fx.wrap("_stretched")  # looks at sizes, which a symbolic trace cannot
 
 
 class ConvMlp(nn.Module):
@@ -116,10 +132,7 @@ class ConvMlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H - 6, W - 6); a smaller map is stretched to 7 positions."""
-        height, width = x.shape[-2:]
-        if min(height, width) < 7:
-            x = F.adaptive_avg_pool2d(x, (max(height, 7), max(width, 7)))
-        x = self.drop(self.act1(self.fc1(x)))
+        x = self.drop(self.act1(self.fc1(_stretched(x))))
         return self.act2(self.fc2(x))
 
 
