@@ -137,11 +137,11 @@ class PrefixTokenConfig(TokenConfig):
         """What cannot go together: also one size of images with padding."""
         yield from super().conflicts()
         sides = zip(to_pair(self.img_size), to_pair(self.patch_size), strict=True)
-        pads_one_size = self.dynamic_img_pad and not self.dynamic_img_size
-        if pads_one_size and any(image % patch for image, patch in sides):
+        one_of_both = self.dynamic_img_pad != self.dynamic_img_size
+        if one_of_both and any(image % patch for image, patch in sides):
             yield Conflict(
                 f"'img_size' {self.img_size} must be a multiple of 'patch_size' {self.patch_size} "
-                "where 'dynamic_img_pad' is true and 'dynamic_img_size' is not",
+                "where one of 'dynamic_img_size' and 'dynamic_img_pad' is true without the other",
                 "img_size",
             )
 

@@ -95,7 +95,6 @@ config = ResNetConfig(block="basic", layers=(1, 1, 1, 1), drop_rate=0.1)
 assert_type(create_model(config), ResNet)
 assert_type(create_model(config, num_classes=3, seed=1), ResNet)
 assert_type(config.replace(num_classes=3), ResNetConfig)
-assert_type(ResNetFamily.create("resnet50", num_classes=10), ResNet)
 assert_type(ResNetFamily.configure("resnet50", num_classes=10), ResNetConfig)
 
 # Backbones.
