@@ -46,10 +46,6 @@ ModelT = TypeVar('ModelT')
 
 ImageModelT = TypeVar('ImageModelT', bound='ImageModel')
 
-_PATH = (str, PathLike, type(None))
-
-_TAKEN = (('pretrained', bool | str, 'a bool, or the tag of published weights'), ('checkpoint_path', _PATH, 'a path'), ('seed', int | None, 'an integer'), ('limits', Limits, 'Limits(params=...)'), ('offline', bool, 'a bool'), ('cache_dir', _PATH, 'a path'))
-
 @type_check_only
 class _ModelSpec(Protocol):
     """A `typedvision.registry.spec.ModelSpec`."""
