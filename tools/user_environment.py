@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -53,12 +53,20 @@ def run(*command: str | Path, cwd: Path) -> str:
 def _linked_dependencies() -> Path:
     """A folder with links to all that is installed here, but not to this checkout.
 
-    It has a fixed place, so that mypy's cache of what it read there stays good.
+    It has a fixed place, so that mypy's cache of what it read there stays good. Links that are
+    right stay, since another process may be using them.
     """
     links = CACHE / "dependencies"
-    shutil.rmtree(links, ignore_errors=True)
-    links.mkdir(parents=True)
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
-        if "typedvision" not in path.name and path.suffix != ".pth":
-            (links / path.name).symlink_to(path)
+    links.mkdir(parents=True, exist_ok=True)
+    wanted = {
+        path.name: path
+        for path in Path(sysconfig.get_path("purelib")).iterdir()
+        if "typedvision" not in path.name and path.suffix != ".pth"
+    }
+    for link in links.iterdir():
+        if link.name not in wanted or link.readlink() != wanted[link.name]:
+            link.unlink(missing_ok=True)
+    for name, path in wanted.items():
+        with suppress(FileExistsError):
+            (links / name).symlink_to(path)
     return links
