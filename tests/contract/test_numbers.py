@@ -137,7 +137,7 @@ def test_a_image_does_not_see_the_others(small: ModelConfig) -> None:
 
 
 def test_a_step_back_reaches_every_parameter(small: ModelConfig) -> None:
-    model = filled(small).train()
+    model = filled(small)  # while training, a batch's own mean cancels a shift before it
     model(images(small)).square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name

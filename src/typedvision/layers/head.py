@@ -15,6 +15,11 @@ def linear_classifier(features: int, num_classes: int) -> nn.Linear | nn.Identit
     return nn.Linear(features, num_classes) if num_classes else nn.Identity()
 
 
+def conv_classifier(features: int, num_classes: int) -> nn.Conv2d | nn.Identity:
+    """A 1x1 convolution from features to logits; the identity where there are no classes."""
+    return nn.Conv2d(features, num_classes, 1) if num_classes else nn.Identity()
+
+
 class ClassifierHead(nn.Module):
     """Pooling, a normalisation, a hidden layer, dropout and a linear classifier.
 

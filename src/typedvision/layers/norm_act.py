@@ -92,6 +92,43 @@ class Conv2dNormAct(nn.Module):
         return self.act(self.bn(self.conv(x)))
 
 
+class SeparableConv2dNormAct(nn.Module):
+    """A depthwise convolution, a 1x1 one, a normalisation and an activation.
+
+    Args:
+        in_channels: C.
+        out_channels: D.
+        kernel_size: side of the depthwise kernel.
+        act: the activation; None for none.
+        norm_layer: the normalisation.
+        stride: input positions for each output position, s.
+    """
+
+    bn: nn.Module
+    act: nn.Module
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        act: Activation | None,
+        *,
+        norm_layer: ConvNormAct = "batchnorm2d",
+        stride: int = 1,
+    ) -> None:
+        super().__init__()
+        self.conv_dw: nn.Conv2d = conv2d(
+            in_channels, in_channels, kernel_size, stride=stride, groups=in_channels
+        )
+        self.conv_pw: nn.Conv2d = conv2d(in_channels, out_channels, 1)
+        self.bn, self.act = norm_act(norm_layer, out_channels, act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        return self.act(self.bn(self.conv_pw(self.conv_dw(x))))
+
+
 class EvoNorm2dS0(nn.Module):
     """EvoNorm-S0 (https://arxiv.org/abs/2004.02967, table 2): x * sigmoid(v x) / group_std(x).
 
