@@ -147,6 +147,7 @@ PUBLIC = [
     "create_model",
     "export_model",
     "family",
+    "fuse",
     "inspect",
     "list_models",
     "load_backbone",
