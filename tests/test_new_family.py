@@ -18,13 +18,13 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".mypy_cache" / "scaffold"  # mypy reads torch once, not each time
 
 
-# A tree is made once: what asks for it runs in one process.
-TREES = [pytest.param(base, marks=pytest.mark.xdist_group(base)) for base in new_family.BASES]
+NAMES = {"stages": "my_net", "token": "my_vit", "mobile": "my_mob"}
+pytestmark = pytest.mark.xdist_group("scaffold")  # the tree is made once
 
 
-@pytest.fixture(scope="module", params=TREES)
-def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this project, whose only family is the scaffold of `my_net` on a base."""
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this project, whose only families are a scaffold on each base."""
     root = tmp_path_factory.mktemp("tree")
     for name in ("pyproject.toml", "tests/conftest.py"):
         (root / name).parent.mkdir(exist_ok=True)
@@ -33,7 +33,8 @@ def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         ignored = shutil.ignore_patterns("__pycache__", *index.family_keys())
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
     (root / "tests/golden").mkdir()
-    run(root, "tools.new_family", "my_net", "--base", request.param)
+    for base in new_family.BASES:
+        run(root, "tools.new_family", NAMES[base], "--base", base)
     run(root, "tools.generate")
     return root
 
@@ -41,7 +42,13 @@ def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def run(root: Path, *command: str) -> str:
     """What a module prints that is run in the copy."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for pyright
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(root / "src"), "NO_COLOR": "1"}
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "PYTHONPATH": str(root / "src"),
+        "NO_COLOR": "1",
+        "FUZZ_CONFIGS": "10",
+    }
     process = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=root,
@@ -59,28 +66,30 @@ def test_it_keeps_the_house_rules(tree: Path) -> None:
 
 
 def test_it_is_formatted_and_linted(tree: Path) -> None:
-    folder = "src/typedvision/families/my_net"
+    folder = "src/typedvision/families"
     run(tree, "ruff", "format", "--check", folder)
     run(tree, "ruff", "check", folder)
 
 
 def test_it_is_typed(tree: Path) -> None:
-    run(tree, "mypy", "--cache-dir", str(CACHE), "src/typedvision/families/my_net")
-    run(tree, "pyright", "--verifytypes", "typedvision.families.my_net", "--ignoreexternal")
+    run(tree, "mypy", "--cache-dir", str(CACHE), "src/typedvision/families")
+    run(tree, "pyright", "--verifytypes", "typedvision.families", "--ignoreexternal")
 
 
 def test_it_keeps_the_contract(tree: Path) -> None:
     printed = run(tree, "pytest", "-v", "-p", "no:cacheprovider", "tests/contract")
-    assert printed.count("[my_net") > 50
+    for name in NAMES.values():
+        assert printed.count(f"[{name}") > 50
     assert re.search(r"\d+ passed", printed)
 
 
 def test_it_is_published(tree: Path) -> None:
-    code = "import typedvision as tv; print(tv.list_models(), tv.create_model('my_net_tiny').spec)"
+    code = "import typedvision as tv; print(*(tv.create_model(n).spec for n in tv.list_models()))"
     command = [sys.executable, "-c", code]
     environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
     printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    assert printed.stdout.startswith("['my_net_small', 'my_net_tiny'] ")
+    for name in NAMES.values():
+        assert {f"{name}_small", f"{name}_tiny"} <= set(re.findall(r"\w+", printed.stdout))
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def case(name: str, row: Row, peer: Peer) -> Row:
 
     def agrees(options: Options) -> bool:
         try:
-            model = tv.create_model(name, device="meta", **options)
+            model = tv.create_model(tv.specify(name, **options), device="meta")
         except (RuntimeError, ValueError) as error:
             print(f"  {name} {options}: accepted, but not built: {error}", flush=True)
             return False

@@ -26,8 +26,10 @@ GAINS = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
 SENSITIVE = 0.01
 """How much of their root mean square the features change when the image is negated."""
 
+_library: Any = torch.library  # it has no types
+
 # Importing timm needs two operators that torchvision declares and a build for CPUs lacks.
-_operators = torch.library.Library("torchvision", "DEF")
+_operators = _library.Library("torchvision", "DEF")
 for _name in ("nms", "qnms"):
     _operators.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 warnings.filterwarnings("ignore")
@@ -121,7 +123,7 @@ def _plain(key: str) -> str:
     return key.removeprefix("model.").replace("_", ".")
 
 
-def _built(name: str, options: Options) -> nn.Module:
+def _built(name: str, options: Options) -> Any:
     torch.set_default_dtype(torch.float64)
     model: nn.Module = timm.create_model(name, **options)
     return model.eval()

@@ -31,4 +31,5 @@ def small(family: AnyFamily) -> ModelConfig:
 
 def image_size(cfg: ModelConfig) -> tuple[int, int]:
     """Height and width of a small image that the model takes."""
-    return to_pair(cfg.input_size() or SIDE)
+    stride = cfg.features()[-1].stride
+    return to_pair(cfg.input_size() or max(SIDE // stride, 1) * stride)

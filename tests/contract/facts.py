@@ -62,10 +62,15 @@ CASE = [case for cases in CASES.values() for case in cases]
 """Every case."""
 
 
+FEW = 3_000_000
+"""Parameters of a model that is small; the peer cannot shrink each of its own."""
+
+
 def small(family: AnyFamily) -> tuple[str, dict[str, Any]]:
-    """A variant of a family, and options that make it small: its first case, if it has any."""
+    """A variant of a family, and options that make it small: its first small case, if any."""
     for case in CASES.get(family.key, ()):
-        return case["case"], case["options"]
+        if case["params"] < FEW:
+            return case["case"], case["options"]
     params = index.rows()[family.key]["variants"]
     name = min(family.variants, key=lambda name: params[name]["params"])
     return name, shrunk(name)[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import pytest
@@ -131,21 +130,6 @@ def test_a_file_alone_gives_it_back(small: ModelConfig, tmp_path: Path) -> None:
     x = images(small)
     for one, other in zip(loaded(x), backbone(x), strict=True):
         assert torch.equal(one, other)
-
-
-def test_it_exports(small: ModelConfig) -> None:
-    backbone, x = backbone_of(small, -1, 0), images(small)
-    program = torch.export.export(backbone, (x,))
-    for one, other in zip(program.module()(x), backbone(x), strict=True):
-        same(one, other)
-
-
-def test_it_compiles_without_a_break(small: ModelConfig) -> None:
-    torch.compiler.reset()
-    backbone, x = backbone_of(small, -1, 0), images(small)
-    compiled = torch.compile(copy.deepcopy(backbone), fullgraph=True, backend="eager")
-    for one, other in zip(compiled(x), backbone(x), strict=True):
-        same(one, other)
 
 
 @pytest.mark.parametrize("family", RESIZABLE, ids=lambda family: family.key)

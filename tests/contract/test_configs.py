@@ -28,11 +28,12 @@ from typedvision.registry.family import AnyFamily
 
 CONFIGS = int(os.environ.get("FUZZ_CONFIGS", "50"))
 AT_ONCE = 50  # configs of one test
-PARAMS = 2_000_000
+PARAMS = 1_000_000
+MODULES = 1_000
 NUMBERS = 2_000_000  # of a feature map
 PLACES = 4_096  # of a feature map
 PATIENCE = 200  # draws for each config that is accepted and small enough
-SUMMARIZED = 10  # of so many configs, the cost of one is counted, which takes longer than training
+SUMMARIZED = 25  # of so many configs, the cost of one is counted, which takes longer than training
 SIDE = 64  # pixels, where the model takes images of any size and of this one
 CHUNKS = [
     (family, start, min(AT_ONCE, CONFIGS - start))
@@ -56,16 +57,16 @@ def check(config: ModelConfig, most: int, summarized: bool) -> None:
     Raises:
         TooLargeError: this config is not tried.
     """
-    spec = tv.specify(config)
-    assert tv.ModelSpec.from_json(spec.to_json()) == spec
-    try:
-        model = tv.create_model(spec, seed=0, limits=tv.Limits(params=most))
-    except tv.LimitError:
-        raise TooLargeError from None
     fixed = config.input_size()
     size = to_pair(SIDE if fixed is None else fixed)
     if not all(is_small(level, size) for level in config.features()):
         raise TooLargeError
+    spec = tv.specify(config)
+    assert tv.ModelSpec.from_json(spec.to_json()) == spec
+    try:
+        model = tv.create_model(spec, seed=0, limits=tv.Limits(params=most, modules=MODULES))
+    except tv.LimitError:
+        raise TooLargeError from None
     try:
         learns(model, size)
     except (

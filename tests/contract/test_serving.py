@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import typedvision as tv
 from tests.contract.conftest import image_size
+from tests.contract.test_numbers import filled, images, same
 from typedvision.config.base import ModelConfig
-from typedvision.weights.inspect import SPEC_KEY
-
-
-@pytest.fixture
-def model(small: ModelConfig) -> tv.ImageModel:
-    return tv.create_model(tv.specify(small), seed=0)
 
 
 def test_its_levels_make_the_whole(small: ModelConfig) -> None:
@@ -38,17 +30,9 @@ def test_its_levels_make_the_whole(small: ModelConfig) -> None:
     assert before[0].parameters > 0
 
 
-def test_it_is_exported_for_any_number_of_images(model: tv.ImageModel, tmp_path: Path) -> None:
-    path, size = tmp_path / "model.pt2", image_size(model.spec.config)
-    report = tv.export_model(model, path, format="pt2", img_size=size)
-    assert report.difference is not None
-    assert report.difference < 1e-5
-    assert model.training
-    notes = {SPEC_KEY: ""}
-    program = torch.export.load(path, extra_files=notes).module()
-    spec = tv.ModelSpec.from_json(notes[SPEC_KEY])
-    assert spec.config == model.spec.config
-    assert spec.image.size == size
-    images = torch.rand(5, model.spec.config.in_chans, *size)
-    with torch.no_grad():
-        torch.testing.assert_close(program(images), model.eval()(images))
+def test_it_is_exported_for_any_number_of_images(small: ModelConfig) -> None:
+    model, x = filled(small), images(small)
+    batch = {0: torch.export.Dim("batch", min=2, max=8)}
+    program = torch.export.export(model, (x,), dynamic_shapes=(batch,)).module()
+    more = images(small, count=5)
+    same(program(more), model(more))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
@@ -41,13 +42,18 @@ def paths(value: object, path: Path = ()) -> Iterator[Path]:
         yield from paths(child, (*path, key))
 
 
-def corruptions(document: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
-    """The document with one field wrong, missing or too many, and what was done to it."""
+def corruptions(
+    document: dict[str, object], chance: Random | None = None
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """The document with one field wrong, missing or too many, and what was done to it.
+
+    With `chance`, four wrong values are tried for each field, and not all.
+    """
     for path in paths(document):
         if path[0] == "metadata" and len(path) > 1:
             continue
         *above, last = path
-        for wrong in WRONG:
+        for wrong in chance.sample(WRONG, 4) if chance else WRONG:
             changed = copy.deepcopy(document)
             place(changed, tuple(above))[last] = wrong
             yield f"{path} = {wrong!r}", changed
@@ -100,25 +106,19 @@ def test_every_published_spec_fits(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", FAMILIES)
-def test_a_mistake_in_one_field_is_refused(key: str) -> None:
+def test_the_schema_and_the_library_agree_on_one_field(key: str) -> None:
     document = tv.specify(tv.list_models(family=key)[0]).to_dict()
-    refused = 0
-    for what, changed in corruptions(document):
-        if refusal(changed) & SAID_BY_SCHEMA:
-            refused += 1
-            assert not VALIDATOR.is_valid(changed), what
-    assert refused > 200
-
-
-@pytest.mark.parametrize("key", FAMILIES)
-def test_what_the_library_takes_fits(key: str) -> None:
-    document = tv.specify(tv.list_models(family=key)[0]).to_dict()
-    taken = 0
-    for what, changed in corruptions(document):
-        if not refusal(changed):
+    taken = refused = 0
+    for what, changed in corruptions(document, Random(key)):
+        kinds = refusal(changed)
+        if not kinds:
             taken += 1
             assert list(VALIDATOR.iter_errors(changed)) == [], what
-    assert taken > 20
+        elif kinds & SAID_BY_SCHEMA:
+            refused += 1
+            assert not VALIDATOR.is_valid(changed), what
+    assert taken > 10
+    assert refused > 60
 
 
 @pytest.mark.parametrize("key", FAMILIES)

@@ -48,38 +48,38 @@ print(sorted({"pydantic", "torch", "numpy"} & set(sys.modules)))
     assert run(code) == "[]\n"
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "tv.list_models()",
-        "tv.list_models('*', tags=True, accepts='in_chans')",
-        "[tv.configure(name, num_classes=3) for name in NAMES]",
-        "[tv.family(name).parts(tv.configure(name)) for name in NAMES]",
-        "[tv.configure(name).features() for name in NAMES]",
-        "tv.accepts(NAMES[0], 'qkv_bias')",
-        "[tv.specify(name, in_chans=1).digest() for name in NAMES]",
-        "[tv.ModelSpec.from_json(tv.specify(name).to_json()) for name in NAMES]",
-        "tv.ModelSpec.json_schema()",
-        "tv.ImageSpec(), tv.Limits(), tv.Capabilities(), tv.DEFAULT_LIMITS",
-        "tv.ModelConfig, tv.Config, tv.ModelFamily, tv.Parts, tv.FeatureSpec",
-        "[tv.BackboneSpec(model=tv.specify(name), out_indices=[-1]).channels for name in NAMES]",
-        "refused(tv.ConfigError, tv.create_backbone, NAMES[0], out_indices=(999,))",
-        "tv.models, tv.models.__dir__(), getattr(tv.models, NAMES[0]).spec(num_classes=3)",
-        "refused(tv.ConfigError, tv.create_model, NAMES[0], num_clases=3)",
-        "refused(tv.ConfigError, tv.create_model, tv.specify(NAMES[0]), in_chans='3')",
-        "refused(tv.ConfigError, tv.configure, NAMES[0], num_classes=-1).to_json()",
-        "refused(tv.UnknownNameError, tv.create_model, 'ResNet-5O')",
-        "refused(tv.UsageError, tv.create_model, 3)",
-        "refused(tv.UsageError, tv.create_model, NAMES[0], limits=3)",
-        "refused(tv.UsageError, tv.create_model, NAMES[0], dtype='float16')",
-        "refused(tv.UsageError, tv.create_model, NAMES[0], pretrained=1)",
-        "refused(tv.WeightsError, tv.create_model, NAMES[0], checkpoint_path='nothing')",
-        "refused(tv.UsageError, tv.family(NAMES[0]))",
-        "refused(tv.SpecError, tv.ModelSpec.from_json, '{}')",
-    ],
-)
-def test_descriptions_load_no_torch(code: str) -> None:
-    preamble = """
+DESCRIPTIONS = [
+    "tv.list_models()",
+    "tv.list_models('*', tags=True, accepts='in_chans')",
+    "[tv.configure(name, num_classes=3) for name in NAMES]",
+    "[tv.family(name).parts(tv.configure(name)) for name in NAMES]",
+    "[tv.configure(name).features() for name in NAMES]",
+    "tv.accepts(NAMES[0], 'qkv_bias')",
+    "[tv.specify(name, in_chans=1).digest() for name in NAMES]",
+    "[tv.ModelSpec.from_json(tv.specify(name).to_json()) for name in NAMES]",
+    "tv.ModelSpec.json_schema()",
+    "tv.ImageSpec(), tv.Limits(), tv.Capabilities(), tv.DEFAULT_LIMITS",
+    "tv.ModelConfig, tv.Config, tv.ModelFamily, tv.Parts, tv.FeatureSpec",
+    "[tv.BackboneSpec(model=tv.specify(name), out_indices=[-1]).channels for name in NAMES]",
+    "refused(tv.ConfigError, tv.create_backbone, NAMES[0], out_indices=(999,))",
+    "tv.models, tv.models.__dir__(), getattr(tv.models, NAMES[0]).spec(num_classes=3)",
+    "refused(tv.ConfigError, tv.create_model, NAMES[0], num_clases=3)",
+    "refused(tv.ConfigError, tv.create_model, tv.specify(NAMES[0]), in_chans='3')",
+    "refused(tv.ConfigError, tv.configure, NAMES[0], num_classes=-1).to_json()",
+    "refused(tv.UnknownNameError, tv.create_model, 'ResNet-5O')",
+    "refused(tv.UsageError, tv.create_model, 3)",
+    "refused(tv.UsageError, tv.create_model, NAMES[0], limits=3)",
+    "refused(tv.UsageError, tv.create_model, NAMES[0], dtype='float16')",
+    "refused(tv.UsageError, tv.create_model, NAMES[0], pretrained=1)",
+    "refused(tv.WeightsError, tv.create_model, NAMES[0], checkpoint_path='nothing')",
+    "refused(tv.UsageError, tv.family(NAMES[0]))",
+    "refused(tv.SpecError, tv.ModelSpec.from_json, '{}')",
+]
+
+
+def test_descriptions_load_no_torch() -> None:
+    preamble = f"""
+import sys
 import typedvision as tv
 
 def refused(error, call, *arguments, **keywords):
@@ -87,12 +87,17 @@ def refused(error, call, *arguments, **keywords):
         call(*arguments, **keywords)
     except error as caught:
         return caught
-    raise SystemExit(f"no {error.__name__}")
+    raise SystemExit(f"no {{error.__name__}}")
 
-NAMES = [tv.list_models(family=key)[0] for key in {tv.specify(n).family for n in tv.list_models()}]
+FAMILIES = {{tv.specify(name).family for name in tv.list_models()}}
+NAMES = [tv.list_models(family=key)[0] for key in FAMILIES]
 assert NAMES
+for code in {DESCRIPTIONS!r}:
+    eval(code)
+    loaded = [name for name in {HEAVY} if name in sys.modules]
+    assert not loaded, f"{{code}} loads {{loaded}}"
 """
-    run(f"{preamble}\n{code}\n{LOADED}")
+    run(preamble)
 
 
 def test_building_does_load_torch() -> None:
