@@ -19,7 +19,7 @@ HEADS = re.compile(r"(\w+_)?(num_)?heads(_\w+)?")
 """Options that count attention heads."""
 NOT_WIDTHS = {"in_chans", "head_dim", "head_hidden_size", "base_width", "channel_divisor"}
 
-MULTIPLIERS = ("channel_multiplier", "depth_multiplier")
+MULTIPLIERS = ("channel_multiplier", "depth_multiplier", "width_factor")
 
 FEW_BLOCKS = (2, 3, 4, 6, 8, 12)
 DIVISORS = (16, 8, 6, 4, 3, 2)

@@ -19,6 +19,7 @@ from typedvision._version import __version__
 if TYPE_CHECKING:
     from typedvision import models
     from typedvision.architecture.backbone import Backbone
+    from typedvision.architecture.fuse import fuse
     from typedvision.architecture.groups import parameter_groups
     from typedvision.architecture.image_model import ImageModel
     from typedvision.architecture.summary import LevelSummary, ModelSummary, summarize
@@ -113,6 +114,7 @@ _HOME = {
     "create_model": "factory",
     "export_model": "export",
     "family": "factory",
+    "fuse": "architecture.fuse",
     "inspect": "weights.inspect",
     "list_models": "factory",
     "load_backbone": "weights.load",
@@ -171,6 +173,7 @@ __all__ = [
     "create_model",
     "export_model",
     "family",
+    "fuse",
     "inspect",
     "list_models",
     "load_backbone",

@@ -152,6 +152,7 @@ PUBLIC = [
     "create_model",
     "export_model",
     "family",
+    "fuse",
     "inspect",
     "list_models",
     "load_backbone",
