@@ -156,7 +156,7 @@ def test_a_fresh_model_learns(small: ModelConfig) -> None:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_only_the_head_stands_outside_of_the_groups(small: ModelConfig) -> None:

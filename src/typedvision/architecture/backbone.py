@@ -98,9 +98,10 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
         self.model.set_grad_checkpointing(enable)
 
 
-def _cut(model: nn.Module, last: str) -> tuple[str, ...]:
-    """Remove the modules after the one at `last`; return their paths."""
+def _cut(model: ImageModel, last: str) -> tuple[str, ...]:
+    """Remove the modules and parameters after the module at `last`; return their paths."""
     _, after = divide(model, last)
+    after += model.late_parameters
     for path in after:
         above, _, name = path.rpartition(".")
         delattr(model.get_submodule(above), name)

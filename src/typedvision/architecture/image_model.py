@@ -23,6 +23,7 @@ from typedvision.errors import (
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.init import Initializers, default_initializers, initialize
 from typedvision.registry import index
+from typedvision.registry.family import within
 from typedvision.registry.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class ImageModel(nn.Module, ABC):
     """What became of each tensor when weights were loaded; None where none were."""
     left_out: tuple[str, ...]
     """Paths of the layers that a backbone took away; none of a whole model."""
+    late_parameters: tuple[str, ...] = ()
+    """The model's own parameters that only come in past the last feature level."""
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
@@ -274,11 +277,10 @@ class ImageModel(nn.Module, ABC):
         if self._frozen_until is None:
             return []
         _, after = divide(self, self._frozen_until)
-        return [
-            parameter
-            for key, parameter in self.named_parameters()
-            if not key.startswith(tuple(f"{path}." for path in after))
-        ]
+        if any(level.name == self._frozen_until for level in self.feature_info):
+            after += self.late_parameters
+        named = self.named_parameters()
+        return [parameter for key, parameter in named if not within(key, after)]
 
     def _last_frozen(self, until: str | int) -> str | None:
         count = len(self.feature_info)

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -87,6 +87,11 @@ class RelativeTable:
     """The tensor's key."""
     window: tuple[int, int]
     """Rows and columns of tokens in the window that the table is for."""
+
+
+def within(key: str, paths: Iterable[str]) -> bool:
+    """Whether a tensor is at one of these paths, or inside of a module that is."""
+    return any(key == path or key.startswith(f"{path}.") for path in paths)
 
 
 @dataclass(frozen=True, slots=True)

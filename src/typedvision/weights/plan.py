@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from typedvision.config.names import Resampling
 from typedvision.errors import Problem, WeightsError
-from typedvision.registry.family import Parts, PositionTable, RelativeTable
+from typedvision.registry.family import Parts, PositionTable, RelativeTable, within
 
 Step = Literal["patch_kernel", "input_channels", "position_table", "relative_table"]
 """One way of changing a tensor; what it does stands in `typedvision.weights.adapt`."""
@@ -104,7 +104,7 @@ def make_plan(
     problems: list[Problem] = []
     for key, kind in wanted.items():
         name = names.get(key)
-        if new_head and _within(key, heads):
+        if new_head and within(key, heads):
             initialised.append(key)
         elif name is None:
             if key.endswith(_COUNTER):
@@ -125,7 +125,7 @@ def make_plan(
     for key, name in names.items():
         if key not in wanted and name not in dropped:
             problems.append(Problem((name,), "unknown", "the model has no such tensor"))
-    body = [key for key in sources if not _within(key, heads)]
+    body = [key for key in sources if not within(key, heads)]
     if problems or not body:
         raise WeightsError(_summary(model, source, problems, bool(body)), problems)
     return Plan(sources, adapted, tuple(initialised), dropped)
@@ -147,18 +147,14 @@ def _without_prefix(given: Iterable[str], wanted: Mapping[str, TensorKind]) -> d
         names = {key.removeprefix(shared[0]): name for key, name in names.items()}
 
 
-def _within(key: str, modules: Sequence[str]) -> bool:
-    return any(key.startswith(f"{module}.") for module in modules)
-
-
 def _why_dropped(
     key: str, heads: Sequence[str], left_out: Sequence[str], recomputed: Sequence[str]
 ) -> str | None:
-    if _within(key, left_out):
+    if within(key, left_out):
         return "past the last level"
     if key.rpartition(".")[2] in recomputed:
         return "computed by the model"
-    return "another classifier" if _within(key, heads) else None
+    return "another classifier" if within(key, heads) else None
 
 
 def _needs_new_head(
@@ -168,7 +164,7 @@ def _needs_new_head(
     heads: tuple[str, ...],
 ) -> bool:
     """Whether the checkpoint has no classifier, or one for another number of classes."""
-    both = [key for key in wanted if _within(key, heads) and key in names]
+    both = [key for key in wanted if within(key, heads) and key in names]
     return not both or any(wanted[key].shape[:1] != given[names[key]].shape[:1] for key in both)
 
 
