@@ -14,10 +14,20 @@ from tests.contract.filling import fill, fingerprint, image
 from tests.contract.test_numbers import agree, filled, images, same
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
-from typedvision.registry.family import within
+from typedvision.registry.family import AnyFamily, within
 
 PYRAMIDS = [case for case in CASE if "pyramid" in case]
-RESIZABLE = [family for family in FAMILIES if tv.accepts(SMALL[family.key][0], "img_size")]
+
+
+def resizable(family: AnyFamily) -> bool:
+    """Whether models of a family take another input size after they were built."""
+    name, options = SMALL[family.key]
+    return tv.accepts(name, "img_size") and hasattr(
+        tv.create_model(name, device="meta", **options), "set_input_size"
+    )
+
+
+RESIZABLE = [family for family in FAMILIES if resizable(family)]
 
 
 def backbone_of(cfg: ModelConfig, *indices: int, **options: object) -> tv.Backbone[ImageModel]:

@@ -150,7 +150,7 @@ def test_a_fresh_model_learns(small: ModelConfig) -> None:
     x, classes = images(small, count=4).float(), torch.arange(4)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     losses = []
-    for _ in range(20):
+    for _ in range(40):
         loss = nn.functional.cross_entropy(model(x), classes)
         optimizer.zero_grad()
         loss.backward()

@@ -48,18 +48,26 @@ class PatchEmbed(nn.Module):
             height, width = height + -height % tall, width + -width % wide
         return height // tall, width // wide
 
-    def check_size(self, x: Tensor, img_size: tuple[int, int] | None, otherwise: str = "") -> None:
+    def check_size(
+        self,
+        x: Tensor,
+        img_size: tuple[int, int] | None,
+        otherwise: str = "",
+        *,
+        resizable: bool = True,
+    ) -> None:
         """Refuse images that the model cannot take.
 
         Args:
             x: images, (N, C, H, W).
             img_size: the height and width that they must have; None for any whole patches.
             otherwise: what the caller can do instead of resizing images or model.
+            resizable: whether the model has `set_input_size`.
 
         Raises:
             UsageError: they have another size.
         """
-        _check_size(x, self.patch_size, self.pad, img_size, otherwise)
+        _check_size(x, self.patch_size, self.pad, img_size, otherwise, resizable)
 
     def set_patch_size(self, size: tuple[int, int]) -> None:
         """Split into patches of another size; the projection is resampled."""
@@ -84,12 +92,14 @@ def _check_size(
     pad: bool,
     img_size: tuple[int, int] | None,
     otherwise: str,
+    resizable: bool,
 ) -> None:
     """`PatchEmbed.check_size`."""
     (height, width), (tall, wide) = x.shape[-2:], patch_size
     if img_size is not None and (height, width) != img_size:
         wanted = f"of {img_size[0]} x {img_size[1]} pixels"
-        instead = f"call model.set_input_size(({height}, {width}))"
+        call = f"call model.set_input_size(({height}, {width}))"
+        instead = call if resizable else "resize them, or build it with another img_size"
     elif img_size is None and not pad and (height % tall or width % wide):
         wanted, instead = f"in multiples of {tall} x {wide} pixels", "resize them"
     else:
