@@ -10,6 +10,7 @@ from typedvision.config.base import (
     Builds,
     Channels,
     Config,
+    Count,
     Depth,
     ModelConfig,
     Rate,
@@ -46,6 +47,8 @@ class RepVGGConfig(ModelConfig, Builds["RepVGG"]):
     """Channels of each stage."""
     stem_chs: Channels = 64
     """Channels of the block before the stages."""
+    num_features: Count = 0
+    """Channels of a 1x1 convolution after the stages; 0 for no such layer."""
     width_factor: Ratio = 1.0
     """Factor of all these channels."""
     groups: Channels = 1
@@ -86,14 +89,16 @@ class RepVGGConfig(ModelConfig, Builds["RepVGG"]):
         yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:
-        """The stem, and the four stages."""
+        """The stem, the first three stages, and what follows the fourth."""
         plan = self.plan()
-        return FeatureSpec(plan.stem.out_channels, 2, "stem"), *(
+        stem = FeatureSpec(plan.stem.out_channels, 2, "stem")
+        *stages, last = (
             FeatureSpec(stage[-1].out_channels, reduction, f"stages.{index}")
             for index, (stage, reduction) in enumerate(
                 zip(plan.stages, plan.reductions, strict=True)
             )
         )
+        return stem, *stages, FeatureSpec(plan.features, last.stride, "final_conv")
 
     @planned
     def plan(self) -> RepVGGPlan:
@@ -123,7 +128,14 @@ class RepVGGConfig(ModelConfig, Builds["RepVGG"]):
                 )
                 in_channels, number = channels, number + 1
             stages.append(tuple(blocks))
-        return RepVGGPlan(stem, tuple(stages), tuple(step.reduction for step in steps))
+        last = round(self.num_features * self.width_factor)
+        return RepVGGPlan(
+            stem=stem,
+            stages=tuple(stages),
+            reductions=tuple(step.reduction for step in steps),
+            last_channels=last,
+            features=last or in_channels,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +160,10 @@ class RepVGGPlan:
     stages: tuple[tuple[BlockPlan, ...], ...]
     reductions: tuple[int, ...]
     """Input pixels for each position of the output of each stage."""
+    last_channels: int
+    """Output channels of the convolution after the stages; 0 for none."""
+    features: int
+    """Channels of the last feature map."""
 
     @property
     def blocks(self) -> tuple[BlockPlan, ...]:

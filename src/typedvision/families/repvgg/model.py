@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.names import ConvPool
-from typedvision.families.repvgg.config import BlockPlan, RepVGGConfig
+from typedvision.families.repvgg.config import BlockPlan, RepVGGConfig, RepVGGPlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
@@ -27,6 +27,7 @@ from typedvision.layers.fuse import (
 )
 from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, default_initializers, normal, zeros
+from typedvision.layers.norm_act import Conv2dNormAct
 
 
 class RepVGG(ImageModel):
@@ -35,12 +36,13 @@ class RepVGG(ImageModel):
     def __init__(self, cfg: RepVGGConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
-        self.num_features: int = plan.stages[-1][-1].out_channels
+        self.num_features: int = plan.features
 
         self.stem: nn.Module = _block(cfg, plan.stem)
         self.stages: nn.Sequential = nn.Sequential(
             *(Blocks(*(_block(cfg, block) for block in stage)) for stage in plan.stages)
         )
+        self.final_conv: nn.Module = _final_conv(cfg, plan)
         self.head: ClassifierHead = ClassifierHead(
             self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
         )
@@ -48,15 +50,15 @@ class RepVGG(ImageModel):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
+        return self.final_conv(self.stages(self.stem(x)))
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
         x = self.stem(x)
         yield x
-        for stage in self.stages:
+        for number, stage in enumerate(self.stages, start=1):
             x = stage(x)
-            yield x
+            yield self.final_conv(x) if number == 4 else x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
@@ -75,16 +77,14 @@ class RepVGG(ImageModel):
         if isinstance(module, nn.Linear):
             return {"weight": normal(0.01), "bias": zeros}
         initializers = default_initializers(module)
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d) and not path.startswith("final_conv"):
             return {**initializers, "weight": normal(0.1, mean=0.1), "bias": normal(0.1)}
         return initializers
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage."""
-        return {
-            "stem": r"^stem",
-            "blocks": r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)",
-        }
+        """The stem, then each block, or each stage; what follows belongs to the last one."""
+        block = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
+        return {"stem": r"^stem", "blocks": [(block, None), (r"^final_conv", LAST_GROUP)]}
 
 
 class RepVGGBlock(nn.Module):
@@ -134,6 +134,14 @@ def _block(cfg: RepVGGConfig, plan: BlockPlan) -> nn.Module:
         bias=True,
     )
     return FusedConv(conv, _attention(cfg, plan), activation(cfg.act_layer))
+
+
+def _final_conv(cfg: RepVGGConfig, plan: RepVGGPlan) -> nn.Module:
+    """A pointwise convolution after the stages, where there is one."""
+    if not plan.last_channels:
+        return nn.Identity()
+    in_channels = plan.stages[-1][-1].out_channels
+    return Conv2dNormAct(in_channels, plan.last_channels, 1, cfg.act_layer)
 
 
 def _branch(plan: BlockPlan, kernel_size: int) -> ConvBn2d:
