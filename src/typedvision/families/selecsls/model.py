@@ -1,0 +1,138 @@
+"""SelecSLS (https://arxiv.org/abs/1907.00837, section 4).
+
+Shapes: N images, C channels in, D channels out, M channels inside, H x W positions, s stride,
+K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from typedvision.architecture.image_model import ImageModel
+from typedvision.config.names import ConvPool
+from typedvision.families.selecsls.config import STEM, BlockPlan, SelecSlsConfig
+from typedvision.layers.conv import conv2d
+from typedvision.layers.head import linear_classifier
+from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
+from typedvision.layers.pool import GlobalPool, pooled_features
+
+
+class SelecSls(ImageModel):
+    """A stem, three stages of blocks, four convolutions, pooling and a linear classifier."""
+
+    def __init__(self, cfg: SelecSlsConfig) -> None:
+        super().__init__(cfg)
+        self.num_features: int = cfg.head_chs[-1]
+        self.drop_rate: float = cfg.drop_rate
+        kernels, strides = (3, 3, 3, cfg.head_kernel_size), (2, 1, 2, 1)
+        channels = pairwise((cfg.out_chs[-1], *cfg.head_chs))
+
+        self.stem: nn.Sequential = _conv(cfg.in_chans, STEM, 3, stride=2)
+        self.features: SelectiveBlocks = SelectiveBlocks(*map(SelectiveBlock, cfg.plan()))
+        self.head: nn.Sequential = nn.Sequential(
+            *(
+                _conv(before, after, kernel_size, stride=stride)
+                for (before, after), kernel_size, stride in zip(
+                    channels, kernels, strides, strict=True
+                )
+            )
+        )
+        self._replace_classifier(cfg.num_classes, cfg.global_pool)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 64, W / 64)."""
+        return self.head(self.features(self.stem(x)))
+
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 64, W / 64)."""
+        x = self.stem(x)
+        yield x
+        for x, ends in self.features.outputs(x):
+            if ends:
+                yield x
+        for number, conv in enumerate(self.head):
+            x = conv(x)
+            if number % 2 == 1:
+                yield x
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """(N, D, H, W) to (N, K)."""
+        x = self.head_drop(self.global_pool(x))
+        return x if pre_logits else self.fc(x)
+
+    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
+        self.global_pool: GlobalPool = GlobalPool(global_pool)
+        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
+        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
+        self.fc: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
+
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
+        """Convolutions by their fan-out."""
+        initializers = default_initializers(module)
+        if isinstance(module, nn.Conv2d):
+            return {**initializers, "weight": kaiming_normal_fan_out()}
+        return initializers
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        """The stem, then each block, then the convolutions after them."""
+        return {"stem": r"^stem", "blocks": r"^features\.(\d+)", "blocks_head": r"^head"}
+
+
+class SelectiveBlocks(nn.Sequential):
+    """Blocks, of which all see the output of the first of their stage."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        for output, _ in self.outputs(input):
+            input = output
+        return input
+
+    def outputs(self, x: Tensor) -> Iterator[tuple[Tensor, bool]]:
+        """The output of each block, and whether it ends a stage."""
+        first = x
+        for block in self:
+            assert isinstance(block, SelectiveBlock)
+            if block.first:
+                x = first = block(x)
+            else:
+                x = block(x, first)
+            yield x, block.last
+
+
+class SelectiveBlock(nn.Module):
+    """Three 3x3 convolutions in a row, whose outputs a 1x1 one sees, beside the output of the first
+    block of the stage (figure 4)."""
+
+    def __init__(self, plan: BlockPlan) -> None:
+        super().__init__()
+        width, half = plan.width, plan.width // 2
+        self.first: bool = plan.first
+        self.last: bool = plan.last
+        self.conv1: nn.Sequential = _conv(plan.in_channels, width, 3, stride=2 if plan.first else 1)
+        self.conv2: nn.Sequential = _conv(width, width, 1)
+        self.conv3: nn.Sequential = _conv(width, half, 3)
+        self.conv4: nn.Sequential = _conv(half, width, 1)
+        self.conv5: nn.Sequential = _conv(width, half, 3)
+        channels = width + 2 * half + (0 if plan.first else width)
+        self.conv6: nn.Sequential = _conv(channels, plan.out_channels, 1)
+
+    def forward(self, x: Tensor, *first: Tensor) -> Tensor:
+        """(N, C, H, W), and the first block's output (N, M, H, W), to (N, D, H / s, W / s)."""
+        y1 = self.conv1(x)
+        y2 = self.conv3(self.conv2(y1))
+        y3 = self.conv5(self.conv4(y2))
+        return self.conv6(torch.cat((y1, y2, y3, *first), dim=1))
+
+
+def _conv(
+    in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1
+) -> nn.Sequential:
+    return nn.Sequential(
+        conv2d(in_channels, out_channels, kernel_size, stride=stride),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
