@@ -62,8 +62,8 @@ def predict(
         workers: number of threads that read images.
 
     Raises:
-        UsageError: the model has no weights or no classifier, a number is below 1, or an
-            argument is not an image.
+        UsageError: the model has no weights or no classifier, gives classes for each position and
+            not for the image, a number is below 1, or an argument is not an image.
     """
     if not isinstance(model, ImageModel):
         raise UsageError(
@@ -72,6 +72,11 @@ def predict(
     check_whole(model)
     if not model.num_classes:
         raise UsageError("the model has no classifier: build it with num_classes")
+    if getattr(model.spec.config, "global_pool", None) == "":
+        raise UsageError(
+            "the model gives classes for each position and not for the image: build it with "
+            "another 'global_pool' than ''"
+        )
     if next(model.parameters()).is_meta:
         raise UsageError("the model is on the meta device, without weights: load them first")
     if isinstance(images, str | Tensor | Image.Image):
