@@ -27,7 +27,6 @@ SMALL = ByobNetConfig(layers=(1, 1), channels=(64, 128), strides=(1, 2), stem_ch
         ({"block": "basic", "block_kwargs": BlockArgs(extra_conv=True)}, "block_kwargs"),
         ({"head_hidden_size": 8}, "head_hidden_size"),
         ({"head_type": "mlp"}, "head_type"),
-        ({"img_size": 64}, "img_size"),
         ({"head_type": "attn_abs", "global_pool": "max"}, "global_pool"),
         ({"head_type": "attn_abs", "channels": (64, 96)}, "head_type"),
         ({"global_pool": ""}, "global_pool"),

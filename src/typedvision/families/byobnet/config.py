@@ -131,7 +131,7 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     head_hidden_size: Channels | None = None
     """Features of the hidden layer of `mlp`."""
     img_size: Size = 224
-    """Height and width of images, for `attn_abs`; other heads take any size."""
+    """Height and width of images, for which the table of `attn_abs` is; other heads take any size."""
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
@@ -222,12 +222,6 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                     "pools",
                     "global_pool",
                 )
-        elif self.img_size != 224:
-            yield Conflict(
-                f"'img_size' must be left out where 'head_type' is '{self.head_type}': such a "
-                "network takes images of any size",
-                "img_size",
-            )
         if self.head_type == "mlp" and self.global_pool == "catavgmax":
             yield Conflict(
                 "'global_pool' must not be 'catavgmax' where 'head_type' is 'mlp': the "
