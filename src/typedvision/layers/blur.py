@@ -6,7 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.config.names import AntiAlias
 from typedvision.layers.init import Initializers, values
+
+
+def anti_alias(kind: AntiAlias, channels: int, stride: int) -> nn.Module:
+    """A low-pass filter that keeps every `stride`-th position of a map of `channels` channels."""
+    if kind == "avg":
+        return nn.AvgPool2d(stride)
+    return BlurPool2d(channels, stride, constant=kind == "blurpc")
 
 
 class BlurPool2d(nn.Module):

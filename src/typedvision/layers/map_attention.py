@@ -18,7 +18,9 @@ from typedvision.layers.spatial_attention import (
 )
 
 
-def map_attention(name: MapAttention, channels: int, rd_ratio: float | None = None) -> nn.Module:
+def map_attention(
+    name: MapAttention, channels: int, rd_ratio: float | None = None, *, block_size: int = 7
+) -> nn.Module:
     """An attention by name.
 
     Args:
@@ -26,6 +28,7 @@ def map_attention(name: MapAttention, channels: int, rd_ratio: float | None = No
         channels: number of channels of the map.
         rd_ratio: channels inside, as a share of `channels`; None for the paper's. `ese`, `eca`,
             `ceca`, `lambda` and `halo` have none inside.
+        block_size: bands of rows and of columns that `bat` mixes.
     """
     match name:
         case "sk":
@@ -39,7 +42,7 @@ def map_attention(name: MapAttention, channels: int, rd_ratio: float | None = No
             )
         case "bat":
             return BilinearAttention(
-                channels, reduced_channels(channels, rd_ratio or 1 / 4, 8, 0.9)
+                channels, reduced_channels(channels, rd_ratio or 1 / 4, 8, 0.9), block_size
             )
         case "lambda":
             return LambdaAttention(channels)

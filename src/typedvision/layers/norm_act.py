@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ from typedvision.layers.norm import LayerNorm2d, RMSNorm2d
 
 
 def norm_act(
-    name: ConvNormAct,
+    name: ConvNormAct | Literal["evonorms0a"],
     channels: int,
     act: Activation | None,
     *,
@@ -28,14 +30,18 @@ def norm_act(
     Args:
         name: which normalisation.
         channels: number of channels.
-        act: the activation; None for none. `evonorms0` has its own inside: the identity follows.
+        act: the activation; None for none. `evonorms0` has its own inside: the identity follows;
+            without one, it scales and shifts alone, and `evonorms0a` divides, too.
         eps: added to the variance; None for the usual value of the layer.
         momentum: weight of a new batch in the running statistics of a batch normalisation.
         group_size: channels of a group of `groupnorm` or `evonorms0`; None for 32 groups.
     """
     groups = channels // group_size if group_size else 32
-    if name == "evonorms0":
-        return EvoNorm2dS0(channels, groups, eps or 1e-5, nonlinear=act is not None), nn.Identity()
+    if name == "evonorms0" or name == "evonorms0a":
+        nonlinear, always = act is not None, name == "evonorms0a"
+        eps = eps or (1e-3 if always else 1e-5)
+        norm = EvoNorm2dS0(channels, groups, eps, nonlinear, divides=nonlinear or always)
+        return norm, nn.Identity()
     follows = nn.Identity() if act is None else activation(act)
     match name:
         case "batchnorm2d":
@@ -75,7 +81,7 @@ class Conv2dNormAct(nn.Module):
         kernel_size: int,
         act: Activation | None,
         *,
-        norm_layer: ConvNormAct = "batchnorm2d",
+        norm_layer: ConvNormAct | Literal["evonorms0a"] = "batchnorm2d",
         norm_group_size: int | None = None,
         stride: int = 1,
         dilation: int = 1,
@@ -114,7 +120,7 @@ class SeparableConv2dNormAct(nn.Module):
         kernel_size: int,
         act: Activation | None,
         *,
-        norm_layer: ConvNormAct = "batchnorm2d",
+        norm_layer: ConvNormAct | Literal["evonorms0a"] = "batchnorm2d",
         stride: int = 1,
     ) -> None:
         super().__init__()
@@ -136,11 +142,15 @@ class EvoNorm2dS0(nn.Module):
         channels: number of channels.
         groups: number of groups whose deviation divides.
         eps: added to the variance.
-        nonlinear: False leaves the scale and the shift alone.
+        nonlinear: whether there is a sigmoid.
+        divides: whether there is the division.
     """
 
-    def __init__(self, channels: int, groups: int, eps: float, nonlinear: bool) -> None:
+    def __init__(
+        self, channels: int, groups: int, eps: float, nonlinear: bool, divides: bool
+    ) -> None:
         super().__init__()
+        self.divides = divides
         self.groups = groups
         self.eps = eps
         self.weight: nn.Parameter = nn.Parameter(torch.empty(channels))
@@ -153,10 +163,12 @@ class EvoNorm2dS0(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
+        y = x
         if self.v is not None:
-            gate = torch.sigmoid(x * self.v[:, None, None])
-            x = x * gate / self._deviation(x)
-        return x * self.weight[:, None, None] + self.bias[:, None, None]
+            y = y * torch.sigmoid(x * self.v[:, None, None])
+        if self.divides:
+            y = y / self._deviation(x)
+        return y * self.weight[:, None, None] + self.bias[:, None, None]
 
     def _deviation(self, x: Tensor) -> Tensor:
         grouped = x.reshape(x.shape[0], self.groups, -1, x.shape[2], x.shape[3])

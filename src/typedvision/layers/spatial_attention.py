@@ -66,17 +66,18 @@ class BilinearAttention(nn.Module):
     """A bilinear attentional transform between two convolutions, added to the map
     ("Non-Local Neural Networks With Grouped Bilinear Attentional Transforms", CVPR 2020).
 
-    Height and width must be multiples of 7.
+    Height and width must be multiples of the number of bands.
 
     Args:
         channels: C.
         reduced: channels inside, an even number.
+        side: bands of rows and of columns.
     """
 
-    def __init__(self, channels: int, reduced: int) -> None:
+    def __init__(self, channels: int, reduced: int, side: int = 7) -> None:
         super().__init__()
         self.conv1: Conv2dNormAct = Conv2dNormAct(channels, reduced, 1, "relu")
-        self.ba: _BilinearTransform = _BilinearTransform(reduced)
+        self.ba: _BilinearTransform = _BilinearTransform(reduced, side)
         self.conv2: Conv2dNormAct = Conv2dNormAct(reduced, channels, 1, "relu")
         self.dropout: nn.Dropout2d = nn.Dropout2d(0.2)
 
@@ -86,14 +87,14 @@ class BilinearAttention(nn.Module):
 
 
 class _BilinearTransform(nn.Module):
-    """P X Q for each of two groups of channels: P mixes 7 bands of rows, Q 7 bands of columns."""
+    """P X Q for each of two groups of channels: P mixes bands of rows, Q bands of columns."""
 
-    side: ClassVar[int] = 7
     groups: ClassVar[int] = 2
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, side: int) -> None:
         super().__init__()
-        side, scores = self.side, self.groups * self.side**2
+        self.side: int = side
+        scores = self.groups * side**2
         self.conv1: Conv2dNormAct = Conv2dNormAct(channels, self.groups, 1, "relu")
         self.conv_p: nn.Conv2d = nn.Conv2d(self.groups, scores, (side, 1))
         self.conv_q: nn.Conv2d = nn.Conv2d(self.groups, scores, (1, side))

@@ -1,0 +1,411 @@
+"""ByobNet as data: what can vary, and every number that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+from pydantic import Field
+
+from typedvision.config.base import (
+    Builds,
+    Channels,
+    Config,
+    Count,
+    Depth,
+    ModelConfig,
+    Rate,
+    Ratio,
+    Size,
+    Whole,
+    norm_group_conflicts,
+    planned,
+    to_pair,
+    unpooled_classifier,
+)
+from typedvision.config.features import FeatureSpec
+from typedvision.config.names import Activation, AntiAlias, ChannelAttention, ConvNormAct, ConvPool
+from typedvision.config.problems import Conflict
+from typedvision.config.rounding import round_channels
+from typedvision.config.stages import drop_path_rates, staged
+
+if TYPE_CHECKING:
+    from typedvision.families.byobnet.model import ByobNet
+
+T = TypeVar("T")
+Block = Literal["basic", "bottle", "dark", "edge"]
+StemType = Literal["", "3x3", "7x7", "deep", "tiered", "quad", "quad2"]
+HEAD_DIM = 64
+"""Features of each head of an attention that pools."""
+
+STEM_WIDTHS: dict[StemType, tuple[float, ...]] = {
+    "": (1.0,),
+    "3x3": (1.0,),
+    "7x7": (1.0,),
+    "deep": (1.0, 1.0, 1.0),
+    "tiered": (0.375, 0.5, 1.0),
+    "quad": (0.125, 0.25, 0.5, 1.0),
+    "quad2": (0.125, 0.25, 0.5, 1.0),
+}
+"""Output channels of each convolution of a stem, as a share of the last one's."""
+
+_MOST_STAGES = Field(min_length=1, max_length=8)
+_NOTHING_INSIDE: tuple[str, ...] = ("ese", "eca", "ceca")
+
+
+class AttentionArgs(Config):
+    """Choices of an attention over a feature map."""
+
+    rd_ratio: Ratio | None = None
+    """Channels inside, as a share of those outside; None for the paper's."""
+    block_size: Annotated[int, Field(ge=1, le=64)] = 7
+    """Bands of rows and of columns that `bat` mixes; what maps must be a multiple of."""
+
+
+class BlockArgs(Config):
+    """Choices that apply to every block."""
+
+    extra_conv: bool = False
+    """Have a second kxk convolution in each bottleneck."""
+    bottle_in: bool = False
+    """Let the width of a bottleneck follow its input instead of its output."""
+    linear_out: bool = False
+    """Have no activation at the end of a block."""
+
+
+class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
+    """A residual network whose stages have blocks of any kind: the GPU-efficient GENet
+    (https://arxiv.org/abs/2006.14090), RegNet-Z (https://arxiv.org/abs/2103.06877), CLIP's ResNet
+    (https://arxiv.org/abs/2103.00020, section 2.4), and ResNets with other stems."""
+
+    block: Block | Annotated[tuple[Block, ...], _MOST_STAGES] = "bottle"
+    """Residual block: two kxk convolutions (`basic`); 1x1, kxk, 1x1 (`bottle`); 1x1, kxk (`dark`);
+    kxk, 1x1 (`edge`); one for all stages, or one each."""
+    layers: Annotated[tuple[Depth, ...], _MOST_STAGES]
+    """Number of blocks of each stage."""
+    channels: Annotated[tuple[Channels, ...], _MOST_STAGES]
+    """Output channels of each stage."""
+    strides: Annotated[tuple[Annotated[Literal[1, 2], Whole], ...], _MOST_STAGES] = (1, 2, 2, 2)
+    """What each stage divides the resolution by."""
+    group_size: Count | Annotated[tuple[Count, ...], _MOST_STAGES] = 0
+    """Channels of each group of the kxk convolutions, 0 for one group; one for all stages, or one
+    each."""
+    bottle_ratio: Ratio | Annotated[tuple[Ratio, ...], _MOST_STAGES] = 0.25
+    """Channels inside of a block, as a share of those outside; one for all stages, or one each."""
+    downsample: Literal["", "conv1x1", "avg"] = "conv1x1"
+    """Shortcut where the shape changes: none, a convolution, or an average and a convolution."""
+    stem_type: StemType = ""
+    """One 3x3 or 7x7 convolution, or several 3x3 ones: of three equal widths (`deep`), growing
+    (`tiered`, `quad`), or with an activation only after the last two (`quad2`)."""
+    stem_pool: Literal["", "maxpool", "max2", "avg2"] | None = "maxpool"
+    """What subsamples the stem's map; where nothing does and there are several convolutions, the
+    last one subsamples."""
+    stem_chs: Channels | Annotated[tuple[Channels, ...], Field(min_length=2, max_length=8)] = 64
+    """Output channels of the stem; or of each of its convolutions, where `stem_type` is `""`."""
+    width_factor: Ratio = 1.0
+    """Factor of all channels."""
+    num_features: Count = 0
+    """Channels of a 1x1 convolution after the stages; 0 for no such layer."""
+    zero_init_last: bool = True
+    """Initialise the last normalisation of each residual branch to 0, so that blocks are the
+    shortcut at first."""
+    act_layer: Activation = "relu"
+    """Activation."""
+    norm_layer: ConvNormAct | Literal["evonorms0a"] = "batchnorm2d"
+    """Normalisation; `evonorms0a` is EvoNorm-S0 that divides also where no activation follows."""
+    norm_group_size: Channels | None = None
+    """Channels of each group of a normalisation by groups; None for 32 groups."""
+    aa_layer: AntiAlias | None = None
+    """Low-pass filter where a block subsamples."""
+    attn_layer: ChannelAttention | Literal["bat"] | None = None
+    """Attention inside of each block."""
+    attn_kwargs: AttentionArgs = AttentionArgs()
+    """Choices of the attention."""
+    block_kwargs: BlockArgs = BlockArgs()
+    """Choices of the blocks."""
+    head_type: Literal["classifier", "mlp", "attn_abs"] = "classifier"
+    """Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between
+    them (`mlp`), or an attention that pools (`attn_abs`)."""
+    head_hidden_size: Channels | None = None
+    """Features of the hidden layer of `mlp`."""
+    img_size: Size = 224
+    """Height and width of images, for which the table of `attn_abs` is; other heads take any size."""
+    global_pool: ConvPool = "avg"
+    """How the last feature map becomes a vector."""
+    output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
+    """Most input pixels for each position of a feature map; later stages dilate instead."""
+    drop_path_rate: Rate = 0.0
+    """Probability of dropping the last block's residual branch; grows linearly from 0."""
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
+        wrong = list(self._length_conflicts())
+        yield from wrong or self._number_conflicts()
+        yield from self._option_conflicts()
+        yield from self._head_conflicts()
+
+    def _length_conflicts(self) -> Iterator[Conflict]:
+        count = len(self.layers)
+        for name in ("block", "channels", "strides", "group_size", "bottle_ratio"):
+            value: object = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != count:
+                yield Conflict(
+                    f"'{name}' has {len(value)} stages and 'layers' has {count}: give one value "
+                    "for each stage",
+                    name,
+                )
+
+    def _number_conflicts(self) -> Iterator[Conflict]:
+        plan = self.plan()
+        blocks = [block for stage in plan.stages for block in stage.blocks]
+        for block in blocks:
+            if block.width % (block.group_size or 1) or block.other_width % block.groups:
+                yield Conflict(
+                    f"'group_size' = {block.group_size} cannot divide the {block.width} and "
+                    f"{block.other_width} channels of a block's kxk convolution: choose another, "
+                    "or other 'channels'",
+                    "group_size",
+                )
+                break
+        norm = self.norm_layer.removesuffix("a")  # both kinds of EvoNorm-S0 have groups
+        normalized = [*plan.stem.channels, *([plan.last_channels] if plan.last_channels else [])]
+        for block in blocks:
+            normalized += [block.width, block.out_channels]
+        yield from norm_group_conflicts(norm, self.norm_group_size, normalized)
+
+    def _option_conflicts(self) -> Iterator[Conflict]:
+        args = self.attn_kwargs
+        if args.rd_ratio is not None and self.attn_layer in (None, *_NOTHING_INSIDE):
+            yield Conflict(
+                f"'rd_ratio' in 'attn_kwargs' has nothing to reduce where 'attn_layer' is "
+                f"{self.attn_layer!r}: leave it out",
+                "attn_kwargs",
+            )
+        if args.block_size != 7 and self.attn_layer != "bat":
+            yield Conflict(
+                "'block_size' in 'attn_kwargs' is for 'attn_layer' = 'bat': leave it out",
+                "attn_kwargs",
+            )
+        if isinstance(self.stem_chs, tuple) and self.stem_type:
+            yield Conflict(
+                f"'stem_chs' must be one number where 'stem_type' is '{self.stem_type}', which "
+                "says how many convolutions there are",
+                "stem_chs",
+            )
+        bottles = "bottle" in self._each(self.block)
+        if (self.block_kwargs.extra_conv or self.block_kwargs.bottle_in) and not bottles:
+            yield Conflict(
+                "'extra_conv' and 'bottle_in' in 'block_kwargs' are for bottlenecks: leave them "
+                "out, or set 'block' to 'bottle'",
+                "block_kwargs",
+            )
+
+    def _head_conflicts(self) -> Iterator[Conflict]:
+        if (self.head_hidden_size is not None) != (self.head_type == "mlp"):
+            yield Conflict(
+                "'head_hidden_size' and 'head_type' = 'mlp' need each other",
+                "head_hidden_size" if self.head_hidden_size else "head_type",
+            )
+        if self.head_type == "attn_abs":
+            features = self.plan().features if not list(self._length_conflicts()) else HEAD_DIM
+            if features % HEAD_DIM:
+                yield Conflict(
+                    f"'head_type' = 'attn_abs' takes a multiple of {HEAD_DIM} channels; got "
+                    f"{features}: choose other 'channels'",
+                    "head_type",
+                )
+            if self.global_pool != "avg":
+                yield Conflict(
+                    "'global_pool' must be left out where 'head_type' is 'attn_abs': the attention "
+                    "pools",
+                    "global_pool",
+                )
+        if self.head_type == "mlp" and self.global_pool == "catavgmax":
+            yield Conflict(
+                "'global_pool' must not be 'catavgmax' where 'head_type' is 'mlp': the "
+                "normalisation after the pooling takes one feature for each channel",
+                "global_pool",
+            )
+        yield from unpooled_classifier(self, self.global_pool)
+
+    def input_size(self) -> int | tuple[int, int] | None:
+        """What `img_size` says, where an attention pools."""
+        return self.img_size if self.head_type == "attn_abs" else None
+
+    def features(self) -> tuple[FeatureSpec, ...]:
+        """The last map of each resolution."""
+        plan = self.plan()
+        levels = {1: plan.stem.level, plan.stem.stride: FeatureSpec(*plan.stem.output)}
+        stride = plan.stem.stride
+        for index, (step, stage) in enumerate(zip(self.strides, plan.stages, strict=True)):
+            stride *= step
+            levels[stride] = FeatureSpec(stage.channels, stage.reduction, f"stages.{index}")
+        levels[stride] = FeatureSpec(plan.features, plan.stages[-1].reduction, "final_conv")
+        return tuple(level for level in levels.values() if level is not None)
+
+    @planned
+    def plan(self) -> ByobNetPlan:
+        """Every block with its numbers."""
+        stem = self._stem()
+        steps = list(staged(self.strides, reduction=stem.stride, output_stride=self.output_stride))
+        rates = iter(drop_path_rates(self.drop_path_rate, sum(self.layers)))
+        in_channels, stages = stem.channels[-1], []
+        rows = zip(
+            self._each(self.block),
+            self.layers,
+            self.channels,
+            self._each(self.group_size),
+            self._each(self.bottle_ratio),
+            steps,
+            strict=True,
+        )
+        for kind, depth, stage_channels, group_size, ratio, step in rows:
+            channels = round_channels(stage_channels * self.width_factor)
+            blocks = []
+            for position, rate in enumerate(islice(rates, depth)):
+                from_input = kind == "bottle" and self.block_kwargs.bottle_in
+                width = round_channels((in_channels if from_input else channels) * ratio)
+                first = position == 0
+                blocks.append(
+                    BlockPlan(
+                        kind=kind,
+                        in_channels=in_channels,
+                        width=width,
+                        out_channels=channels,
+                        group_size=group_size,
+                        groups=max(width // group_size, 1) if group_size else 1,
+                        stride=step.stride if first else 1,
+                        first_dilation=step.first_dilation if first else step.dilation,
+                        dilation=step.dilation,
+                        drop_path_rate=rate,
+                    )
+                )
+                in_channels = channels
+            stages.append(StagePlan(tuple(blocks), channels, step.reduction))
+        last = round(self.num_features * self.width_factor)
+        return ByobNetPlan(stem, tuple(stages), last, last or in_channels)
+
+    def _stem(self) -> StemPlan:
+        """The channels and strides of the stem's convolutions."""
+        if isinstance(self.stem_chs, tuple):
+            channels = tuple(round(width * self.width_factor) for width in self.stem_chs)
+        else:
+            out = round(self.stem_chs * self.width_factor)
+            channels = tuple(round(share * out) for share in STEM_WIDTHS[self.stem_type])
+        channels = tuple(max(width, 1) for width in channels)
+        count = len(channels)
+        strides = (2, *(1,) * (count - 2), *(() if count == 1 else (1 if self.stem_pool else 2,)))
+        return StemPlan(
+            channels=channels,
+            strides=strides,
+            kernel_size=7 if self.stem_type == "7x7" else 3,
+            pool=self.stem_pool or None,
+            plain=count - 2 if self.stem_type == "quad2" else 0,
+        )
+
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the last feature map, for `img_size`."""
+        height, width = to_pair(self.img_size)
+        reduction = self.plan().stages[-1].reduction
+        return height // reduction, width // reduction
+
+    def _each(self, value: T | tuple[T, ...]) -> Sequence[T]:
+        return value if isinstance(value, tuple) else (value,) * len(self.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class StemPlan:
+    """The stem."""
+
+    channels: tuple[int, ...]
+    """Output channels of each convolution."""
+    strides: tuple[int, ...]
+    """Stride of each convolution."""
+    kernel_size: int
+    pool: Literal["maxpool", "max2", "avg2"] | None
+    """What follows the convolutions."""
+    plain: int
+    """Number of convolutions that nothing normalises."""
+
+    @property
+    def stride(self) -> int:
+        """Input pixels for each position of its output."""
+        return 2 if len(self.channels) == 1 and self.pool is None else 4
+
+    @property
+    def output(self) -> tuple[int, int, str]:
+        """Channels, stride and path of its output."""
+        return self.channels[-1], self.stride, "stem"
+
+    @property
+    def level(self) -> FeatureSpec | None:
+        """The map inside that has half of the image's resolution; None where the output has it."""
+        if self.stride == 2:
+            return None
+        number = len(self.channels) if self.pool else len(self.channels) - 1
+        return FeatureSpec(self.channels[number - 1], 2, f"stem.conv{number}")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """One residual block, with every number decided."""
+
+    kind: Block
+    in_channels: int
+    width: int
+    """Channels between its convolutions."""
+    out_channels: int
+    group_size: int
+    """Channels of each group; 0 for one group."""
+    groups: int
+    stride: int
+    """Stride of the convolution that subsamples."""
+    first_dilation: int
+    """Dilation of the convolution that subsamples."""
+    dilation: int
+    """Dilation of the next block's kxk convolutions."""
+    drop_path_rate: float
+
+    @property
+    def other_width(self) -> int:
+        """Channels on the other side of the grouped convolution than `width`."""
+        return {
+            "basic": self.out_channels,
+            "bottle": self.width,
+            "dark": self.out_channels,
+            "edge": self.in_channels,
+        }[self.kind]
+
+    @property
+    def projects(self) -> bool:
+        """Whether the shape changes."""
+        return (
+            self.in_channels != self.out_channels
+            or self.stride != 1
+            or self.first_dilation != self.dilation
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage of residual blocks."""
+
+    blocks: tuple[BlockPlan, ...]
+    channels: int
+    """Output channels."""
+    reduction: int
+    """Input pixels for each position of its output."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByobNetPlan:
+    """The whole network, with every number decided."""
+
+    stem: StemPlan
+    stages: tuple[StagePlan, ...]
+    last_channels: int
+    """Output channels of the convolution after the stages; 0 for none."""
+    features: int
+    """Channels of the last feature map."""

@@ -1,0 +1,436 @@
+"""ByobNet, residual networks whose stages have blocks of any kind.
+
+Shapes: N images, C channels in, D channels out, H x W positions, s stride, K classes, T positions.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.config.names import ConvPool
+from typedvision.families.byobnet.config import (
+    HEAD_DIM,
+    Block,
+    BlockPlan,
+    ByobNetConfig,
+    ByobNetPlan,
+    StemPlan,
+)
+from typedvision.layers.activation import activation
+from typedvision.layers.attention import attend, merge_heads, split_heads
+from typedvision.layers.blocks import Blocks
+from typedvision.layers.blur import anti_alias
+from typedvision.layers.conv import conv2d
+from typedvision.layers.drop import DropPath
+from typedvision.layers.head import ClassifierHead, linear_classifier
+from typedvision.layers.init import (
+    Initializers,
+    default_initializers,
+    normal,
+    trunc_normal,
+    zeros,
+)
+from typedvision.layers.map_attention import map_attention
+from typedvision.layers.norm_act import Conv2dNormAct
+from typedvision.layers.pool import shortcut_average
+
+
+class ByobNet(ImageModel):
+    """A stem, stages of residual blocks, a convolution and a head."""
+
+    def __init__(self, cfg: ByobNetConfig) -> None:
+        super().__init__(cfg)
+        plan = cfg.plan()
+        self.num_features: int = plan.features
+        self.zero_init_last: bool = cfg.zero_init_last
+        self.level_names: frozenset[str] = frozenset(level.name for level in self.feature_info)
+        self.depth: int = len(plan.stages)
+
+        self.stem: nn.Sequential | Conv2dNormAct = _stem(cfg, plan.stem)
+        self.stages: nn.Sequential = nn.Sequential(
+            *(
+                Blocks(*(_BLOCKS[block.kind](cfg, block) for block in stage.blocks))
+                for stage in plan.stages
+            )
+        )
+        self.final_conv: nn.Module = _final_conv(cfg, plan)
+        self.head: ClassifierHead | AttentionPool2d = _head(cfg, plan)
+        self.head_hidden_size: int = self.head.features
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+        return self.final_conv(self.stages(self.stem(x)))
+
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to the last map of each resolution, the last (N, D, H / 32, W / 32)."""
+        layers: list[tuple[str, nn.Module]] = [("stem", self.stem)]
+        if isinstance(self.stem, nn.Sequential):
+            layers = [(f"stem.{name}", layer) for name, layer in self.stem.named_children()]
+        for name, layer in layers:
+            x = layer(x)
+            if name in self.level_names:
+                yield x
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index == self.depth - 1:
+                yield self.final_conv(x)
+            elif f"stages.{index}" in self.level_names:
+                yield x
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """(N, D, H, W) to (N, K)."""
+        return self.head(x, pre_logits)
+
+    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
+        self.head.reset(num_classes, global_pool)
+        self.head_hidden_size = self.head.features
+
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
+        """Convolutions by the fan-out of each group, linear layers by a deviation of 0.01, biases
+        and the last normalisation of a branch beside a shortcut by 0; a global context pools by its
+        fan-in, and adds nothing at first."""
+        if isinstance(module, nn.Conv2d):
+            fan = module.weight[:, 0].numel() // module.groups
+            if path.endswith(".conv_attn"):
+                fan = module.in_channels
+            adds = path.endswith(".mlp_add.fc2")
+            return {"weight": zeros if adds else normal(math.sqrt(2.0 / fan)), "bias": zeros}
+        if isinstance(module, nn.Linear):
+            reads = path in ("head.q", "head.k", "head.v")
+            return {"weight": normal(module.in_features**-0.5 if reads else 0.01), "bias": zeros}
+        initializers = default_initializers(module)
+        block, _, name = path.removesuffix(".bn").rpartition(".")
+        if self.zero_init_last and path.endswith(".bn"):
+            parent = self.get_submodule(block)
+            if isinstance(parent, ResidualBlock) and parent.shortcut and name == parent.last_conv:
+                return {**initializers, "weight": zeros}
+        return initializers
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        """The stem, then each block, or each stage; what follows belongs to the last one."""
+        block = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
+        return {"stem": r"^stem", "blocks": [(block, None), (r"^final_conv", LAST_GROUP)]}
+
+
+class ResidualBlock(nn.Module, ABC):
+    """A branch of convolutions beside a shortcut, which may be missing."""
+
+    last_conv: ClassVar[str]
+    """Name of the branch's last convolution."""
+    shortcut: nn.Module | None
+    drop_path: DropPath
+    act: nn.Module
+
+    @abstractmethod
+    def branch(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        y = self.drop_path(self.branch(x))
+        return self.act(y if self.shortcut is None else y + self.shortcut(x))
+
+
+class BasicBlock(ResidualBlock):
+    """Two kxk convolutions."""
+
+    last_conv = "conv2_kxk"
+
+    def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        self.shortcut = _shortcut(cfg, plan)
+        self.conv1_kxk: nn.Module = _subsampling_conv(cfg, plan, plan.in_channels, plan.width)
+        self.conv2_kxk: nn.Module = _conv(
+            cfg,
+            plan.width,
+            plan.out_channels,
+            3,
+            dilation=plan.dilation,
+            groups=plan.groups,
+            act=False,
+        )
+        self.attn_last: nn.Module = _attention(cfg, plan.out_channels)
+        self.drop_path = DropPath(plan.drop_path_rate)
+        self.act = _last_act(cfg)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        return self.attn_last(self.conv2_kxk(self.conv1_kxk(x)))
+
+
+class BottleneckBlock(ResidualBlock):
+    """1x1, kxk and 1x1 convolutions; the kxk one subsamples."""
+
+    last_conv = "conv3_1x1"
+
+    def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        width = plan.width
+        self.shortcut = _shortcut(cfg, plan)
+        self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, width, 1)
+        self.conv2_kxk: nn.Module = _subsampling_conv(cfg, plan, width, width, groups=plan.groups)
+        self.conv2b_kxk: nn.Module = nn.Identity()
+        if cfg.block_kwargs.extra_conv:
+            self.conv2b_kxk = _conv(
+                cfg, width, width, 3, dilation=plan.dilation, groups=plan.groups
+            )
+        self.attn: nn.Module = _attention(cfg, width)
+        self.conv3_1x1: nn.Module = _conv(cfg, width, plan.out_channels, 1, act=False)
+        self.drop_path = DropPath(plan.drop_path_rate)
+        self.act = _last_act(cfg)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        x = self.conv2b_kxk(self.conv2_kxk(self.conv1_1x1(x)))
+        return self.conv3_1x1(self.attn(x))
+
+
+class DarkBlock(ResidualBlock):
+    """1x1 and kxk convolutions, as in DarkNet (https://arxiv.org/abs/1804.02767, table 1)."""
+
+    last_conv = "conv2_kxk"
+
+    def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        self.shortcut = _shortcut(cfg, plan)
+        self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, plan.width, 1)
+        self.conv2_kxk: nn.Module = _subsampling_conv(
+            cfg, plan, plan.width, plan.out_channels, groups=plan.groups, act=False
+        )
+        self.attn_last: nn.Module = _attention(cfg, plan.out_channels)
+        self.drop_path = DropPath(plan.drop_path_rate)
+        self.act = _last_act(cfg)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        return self.attn_last(self.conv2_kxk(self.conv1_1x1(x)))
+
+
+class EdgeBlock(ResidualBlock):
+    """kxk and 1x1 convolutions, as in EfficientNet-EdgeTPU."""
+
+    last_conv = "conv2_1x1"
+
+    def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        self.shortcut = _shortcut(cfg, plan)
+        self.conv1_kxk: nn.Module = _subsampling_conv(
+            cfg, plan, plan.in_channels, plan.width, groups=plan.groups
+        )
+        self.attn: nn.Module = _attention(cfg, plan.width)
+        self.conv2_1x1: nn.Module = _conv(cfg, plan.width, plan.out_channels, 1, act=False)
+        self.drop_path = DropPath(plan.drop_path_rate)
+        self.act = _last_act(cfg)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        return self.conv2_1x1(self.attn(self.conv1_kxk(x)))
+
+
+_BLOCKS: dict[Block, Callable[[ByobNetConfig, BlockPlan], ResidualBlock]] = {
+    "basic": BasicBlock,
+    "bottle": BottleneckBlock,
+    "dark": DarkBlock,
+    "edge": EdgeBlock,
+}
+
+
+class FilteredConv(nn.Module):
+    """The layers of a convolution, and a low-pass filter that subsamples after them.
+
+    Args:
+        conv: convolution, normalisation and activation.
+        aa: the filter.
+    """
+
+    def __init__(self, conv: Conv2dNormAct, aa: nn.Module) -> None:
+        super().__init__()
+        self.conv: nn.Conv2d = conv.conv
+        self.bn: nn.Module = conv.bn
+        self.act: nn.Module = conv.act
+        self.aa = aa
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        return self.aa(self.act(self.bn(self.conv(x))))
+
+
+class AttentionPool2d(nn.Module):
+    """The mean of all positions attends to them and to itself
+    (https://arxiv.org/abs/2103.00020, section 2.4).
+
+    Args:
+        channels: channels D of the map.
+        grid: its rows and columns.
+        num_classes: classes K; 0 for no classifier.
+        drop_rate: dropout probability before the classifier.
+    """
+
+    def __init__(
+        self, channels: int, grid: tuple[int, int], num_classes: int, drop_rate: float
+    ) -> None:
+        super().__init__()
+        self.features: int = channels
+        positions = grid[0] * grid[1]
+        self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1 + positions, channels))
+        self.q: nn.Linear = nn.Linear(channels, channels)
+        self.k: nn.Linear = nn.Linear(channels, channels)
+        self.v: nn.Linear = nn.Linear(channels, channels)
+        self.drop: nn.Dropout = nn.Dropout(drop_rate)
+        self.reset(num_classes, "avg")
+
+    def initializers(self) -> Initializers:
+        """Position embeddings of about unit length."""
+        return {"pos_embed": trunc_normal(self.features**-0.5)}
+
+    def reset(self, num_classes: int, global_pool: ConvPool) -> None:
+        """Put an uninitialised classifier in place."""
+        self.proj: nn.Linear | nn.Identity = linear_classifier(self.features, num_classes)
+
+    def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """(N, D, H, W) to (N, K)."""
+        x = x.flatten(2).transpose(1, 2)  # (N, T, D)
+        x = torch.cat((x.mean(1, keepdim=True), x), dim=1) + self.pos_embed
+        heads = self.features // HEAD_DIM
+        parts = (self.q(x[:, :1]), self.k(x), self.v(x))
+        q, k, v = (split_heads(part, heads) for part in parts)
+        x = merge_heads(attend(q, k, v)).squeeze(1)
+        x = self.drop(x)
+        return x if pre_logits else self.proj(x)
+
+
+def _stem(cfg: ByobNetConfig, plan: StemPlan) -> nn.Sequential | Conv2dNormAct:
+    """One convolution that subsamples; or several, and a pooling."""
+    in_channels, size = cfg.in_chans, plan.kernel_size
+    if plan.stride == 2:
+        return _conv(cfg, in_channels, plan.channels[0], size, stride=2)
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, (channels, stride) in enumerate(
+        zip(plan.channels, plan.strides, strict=True), start=1
+    ):
+        layers[f"conv{number}"] = (
+            conv2d(in_channels, channels, size, stride=stride)
+            if number <= plan.plain
+            else _conv(cfg, in_channels, channels, size, stride=stride)
+        )
+        in_channels = channels
+    match plan.pool:
+        case "maxpool":
+            layers["pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+        case "max2":
+            layers["pool"] = nn.MaxPool2d(2)
+        case "avg2":
+            layers["pool"] = nn.AvgPool2d(2)
+        case None:
+            pass
+    return nn.Sequential(layers)
+
+
+def _final_conv(cfg: ByobNetConfig, plan: ByobNetPlan) -> nn.Module:
+    """A pointwise convolution after the stages, where there is one."""
+    if not plan.last_channels:
+        return nn.Identity()
+    return _conv(cfg, plan.stages[-1].channels, plan.last_channels, 1)
+
+
+def _head(cfg: ByobNetConfig, plan: ByobNetPlan) -> ClassifierHead | AttentionPool2d:
+    if cfg.head_type == "attn_abs":
+        return AttentionPool2d(plan.features, cfg.grid(), cfg.num_classes, cfg.drop_rate)
+    return ClassifierHead(
+        plan.features,
+        cfg.num_classes,
+        cfg.global_pool,
+        drop_rate=cfg.drop_rate,
+        norm=nn.BatchNorm2d(plan.features) if cfg.head_type == "mlp" else None,
+        hidden_size=cfg.head_hidden_size,
+        act=cfg.act_layer,
+    )
+
+
+def _conv(
+    cfg: ByobNetConfig,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    act: bool = True,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Conv2dNormAct:
+    return Conv2dNormAct(
+        in_channels,
+        out_channels,
+        kernel_size,
+        cfg.act_layer if act else None,
+        norm_layer=cfg.norm_layer,
+        norm_group_size=cfg.norm_group_size,
+        stride=stride,
+        dilation=dilation,
+        groups=groups,
+    )
+
+
+def _subsampling_conv(
+    cfg: ByobNetConfig,
+    plan: BlockPlan,
+    in_channels: int,
+    out_channels: int,
+    *,
+    kernel_size: int = 3,
+    groups: int = 1,
+    act: bool = True,
+) -> nn.Module:
+    """The convolution that subsamples, or a low-pass filter after it."""
+    filtered = cfg.aa_layer is not None and plan.stride == 2
+    conv = _conv(
+        cfg,
+        in_channels,
+        out_channels,
+        kernel_size,
+        act=act,
+        stride=1 if filtered else plan.stride,
+        dilation=plan.first_dilation,
+        groups=groups,
+    )
+    if cfg.aa_layer is None or not filtered:
+        return conv
+    return FilteredConv(conv, anti_alias(cfg.aa_layer, out_channels, plan.stride))
+
+
+def _shortcut(cfg: ByobNetConfig, plan: BlockPlan) -> nn.Module | None:
+    """The identity, a projection where the shape changes, or none there."""
+    if not plan.projects:
+        return nn.Identity()
+    match cfg.downsample:
+        case "":
+            return None
+        case "conv1x1":
+            return _subsampling_conv(
+                cfg, plan, plan.in_channels, plan.out_channels, kernel_size=1, act=False
+            )
+        case "avg":
+            layers = {
+                "pool": shortcut_average(plan.stride, plan.first_dilation),
+                "conv": _conv(cfg, plan.in_channels, plan.out_channels, 1, act=False),
+            }
+            return nn.Sequential(OrderedDict(layers))
+
+
+def _attention(cfg: ByobNetConfig, channels: int) -> nn.Module:
+    if cfg.attn_layer is None:
+        return nn.Identity()
+    args = cfg.attn_kwargs
+    return map_attention(cfg.attn_layer, channels, args.rd_ratio, block_size=args.block_size)
+
+
+def _last_act(cfg: ByobNetConfig) -> nn.Module:
+    return nn.Identity() if cfg.block_kwargs.linear_out else activation(cfg.act_layer)

@@ -1,0 +1,64 @@
+"""What is particular to ByobNet."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import typedvision as tv
+from tests.conflicts import conflict
+from typedvision.families.byobnet.config import AttentionArgs, BlockArgs, ByobNetConfig
+from typedvision.families.byobnet.model import AttentionPool2d, ByobNet, ResidualBlock
+
+SMALL = ByobNetConfig(layers=(1, 1), channels=(64, 128), strides=(1, 2), stem_chs=16, num_classes=5)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"channels": (64, 64, 64)}, "channels"),
+        ({"block": ("basic",)}, "block"),
+        ({"group_size": 3}, "group_size"),
+        ({"block": "edge", "group_size": 1, "bottle_ratio": 0.3}, "group_size"),
+        ({"norm_layer": "groupnorm"}, "norm_group_size"),
+        ({"attn_kwargs": AttentionArgs(rd_ratio=0.5)}, "attn_kwargs"),
+        ({"attn_layer": "se", "attn_kwargs": AttentionArgs(block_size=8)}, "attn_kwargs"),
+        ({"stem_type": "deep", "stem_chs": (8, 16)}, "stem_chs"),
+        ({"block": "basic", "block_kwargs": BlockArgs(extra_conv=True)}, "block_kwargs"),
+        ({"head_hidden_size": 8}, "head_hidden_size"),
+        ({"head_type": "mlp"}, "head_type"),
+        ({"head_type": "attn_abs", "global_pool": "max"}, "global_pool"),
+        ({"head_type": "attn_abs", "channels": (64, 96)}, "head_type"),
+        ({"global_pool": ""}, "global_pool"),
+    ],
+)
+def test_options_that_cannot_go_together(options: dict[str, object], field: str) -> None:
+    assert f"'{field}'" in conflict(SMALL, options)
+
+
+def test_levels_are_the_last_maps_of_each_resolution() -> None:
+    config = SMALL.replace(layers=(1,) * 4, channels=(64,) * 4, strides=(2, 1, 2, 1))
+    assert [(level.stride, level.name) for level in config.features()] == [
+        (2, "stem.conv1"),
+        (4, "stem"),
+        (8, "stages.1"),
+        (16, "final_conv"),
+    ]
+    without_pool = config.replace(stem_pool="")
+    assert [level.name for level in without_pool.features()] == ["stem", "stages.1", "final_conv"]
+
+
+def test_a_block_without_a_shortcut_changes_the_shape_alone() -> None:
+    model = tv.create_model(SMALL.replace(downsample="", layers=(2, 2)), device="meta")
+    assert isinstance(model, ByobNet)
+    blocks = [module for module in model.modules() if isinstance(module, ResidualBlock)]
+    shortcuts = [block.shortcut is not None for block in blocks]
+    assert shortcuts == [False, True, False, True]
+
+
+def test_the_attention_that_pools_sees_every_position() -> None:
+    pool = AttentionPool2d(64, (2, 3), 0, 0.0).double()
+    with torch.no_grad():
+        pool.pos_embed.zero_()
+    x = torch.randn(2, 64, 2, 3, dtype=torch.float64)
+    assert torch.allclose(pool(x), pool(x.flip(2, 3)))
