@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import ImageModel
-from typedvision.architecture.order import divide
-from typedvision.config.features import FeatureLevels, FeatureSpec
+from typedvision.architecture.order import cut
+from typedvision.config.features import FeatureInfo, FeatureLevels, FeatureSpec
 from typedvision.registry.backbone import BackboneSpec
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
     def __init__(self, model: ModelT_co, spec: BackboneSpec) -> None:
         super().__init__()
         self.out_indices, self.output_fmt = spec.out_indices, spec.output_fmt
-        model.left_out = _cut(model, model.feature_info[max(self.out_indices)].name)
+        last = model.feature_info[max(self.out_indices)].name
+        model.left_out = cut(model, last, model.late_parameters)
         self.model = model
 
     @property
@@ -49,6 +50,21 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
     def levels(self) -> tuple[FeatureSpec, ...]:
         """Name, channels and stride of each level, in the order of the output."""
         return tuple(self.model.feature_info[index] for index in self.out_indices)
+
+    @property
+    def feature_info(self) -> FeatureInfo:
+        """The levels, for tools that ask as they ask timm's."""
+        return FeatureInfo(self.levels)
+
+    @property
+    def in_chans(self) -> int:
+        """Number of channels of the input images."""
+        return self.model.in_chans
+
+    @property
+    def pretrained_cfg(self) -> dict[str, object]:
+        """The model's, as timm calls it."""
+        return self.model.pretrained_cfg
 
     @property
     def spec(self) -> BackboneSpec:
@@ -96,13 +112,3 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute activations in the backward pass instead of keeping them."""
         self.model.set_grad_checkpointing(enable)
-
-
-def _cut(model: ImageModel, last: str) -> tuple[str, ...]:
-    """Remove the modules and parameters after the module at `last`; return their paths."""
-    _, after = divide(model, last)
-    after += model.late_parameters
-    for path in after:
-        above, _, name = path.rpartition(".")
-        delattr(model.get_submodule(above), name)
-    return tuple(after)

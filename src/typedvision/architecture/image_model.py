@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, get_args
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.order import divide
-from typedvision.config.features import FeatureSpec
+from typedvision.architecture.order import cut, divide
+from typedvision.config.features import FeatureInfo
 from typedvision.config.names import OutputFormat
 from typedvision.errors import (
     ConfigError,
@@ -25,6 +25,7 @@ from typedvision.layers.init import Initializers, default_initializers, initiali
 from typedvision.registry import index
 from typedvision.registry.family import within
 from typedvision.registry.spec import ModelSpec
+from typedvision.registry.timm_config import timm_config
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig
@@ -47,8 +48,14 @@ class ImageModel(nn.Module, ABC):
     """Number of channels of `forward_features`' output."""
     head_hidden_size: int
     """Number of features that the classifier sees."""
-    feature_info: tuple[FeatureSpec, ...]
+    feature_info: FeatureInfo
     """The feature levels, from the input to the output."""
+    in_chans: int
+    """Number of channels of the input images."""
+    drop_rate: float
+    """Dropout probability before the classifier."""
+    output_fmt: OutputFormat = "NCHW"
+    """Layout of what `forward_features` gives."""
     grad_checkpointing: bool
     """Whether the backward pass recomputes activations."""
     load_report: LoadReport | None
@@ -61,7 +68,9 @@ class ImageModel(nn.Module, ABC):
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
         self.num_classes = cfg.num_classes
-        self.feature_info = cfg.features()
+        self.feature_info = FeatureInfo(cfg.features())
+        self.in_chans = cfg.in_chans
+        self.drop_rate = cfg.drop_rate
         self.grad_checkpointing = False
         self.load_report = None
         self.left_out = ()
@@ -75,6 +84,12 @@ class ImageModel(nn.Module, ABC):
         if self._spec is None:
             self._spec = ModelSpec.from_config(self._cfg)
         return self._spec
+
+    @property
+    def pretrained_cfg(self) -> dict[str, object]:
+        """What timm calls so, made from the spec, for tools that read it there: the architecture,
+        its tag, and what it expects of its input image."""
+        return timm_config(self.spec)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, K) of images (N, C, H, W); features where there are no classes."""
@@ -146,11 +161,35 @@ class ImageModel(nn.Module, ABC):
             if level in wanted:
                 y = self._normalized(x, level) if norm else x
                 outputs.append(layout(self._map(y, pixels)))
-            if stop_early and level >= last:
+            if (stop_early or self.left_out) and level >= last:
                 break
         if intermediates_only:
             return outputs
         return self._finish(x) if level == end else self._normalized(x, level), outputs
+
+    def prune_intermediate_layers(
+        self,
+        indices: int | Sequence[int] = 1,
+        prune_norm: bool = False,
+        prune_head: bool = True,
+    ) -> list[int]:
+        """Take away the layers past the last of some levels, so that `forward_intermediates` of
+        these levels is all that is left, as in a backbone (`create_backbone` makes one).
+
+        Args:
+            indices: the last so many levels, or these levels.
+            prune_norm: what timm asks for; the normalisation past the level always goes.
+            prune_head: what timm asks for; the head always goes.
+
+        Returns:
+            The levels.
+
+        Raises:
+            ConfigError: there is no such level.
+        """
+        wanted = chosen_levels(indices, len(self.feature_info))
+        self.left_out = cut(self, self.feature_info[max(wanted)].name, self.late_parameters)
+        return list(wanted)
 
     def get_classifier(self) -> nn.Module:
         """The last layer, which gives the logits; a list where several do."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 
@@ -28,3 +30,14 @@ def divide(root: nn.Module, path: str) -> tuple[list[str], list[str]]:
         after += [f"{above}{child}" for child in children[here + 1 :]]
         root, above = root.get_submodule(name), f"{above}{name}."
     return [*until, path], after
+
+
+def cut(root: nn.Module, last: str, late: Sequence[str] = ()) -> tuple[str, ...]:
+    """Remove the modules after the one at `last`, and the model's own parameters that come in
+    `late`; return their paths."""
+    _, after = divide(root, last)
+    after += late
+    for path in after:
+        above, _, name = path.rpartition(".")
+        delattr(root.get_submodule(above), name)
+    return tuple(after)

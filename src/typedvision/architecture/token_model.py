@@ -7,15 +7,21 @@ patches, T = P + L tokens, D features, K classes.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
-from typedvision.config.features import FeatureSpec
+from typedvision.architecture.image_model import (
+    LAST_GROUP,
+    ImageModel,
+    chosen_levels,
+    describe,
+)
+from typedvision.config.features import FeatureInfo
+from typedvision.config.names import OutputFormat
 from typedvision.config.tokens import (
     BlockPlan,
     PrefixTokenConfig,
@@ -54,6 +60,7 @@ class TokenModel(ImageModel, Generic[ConfigT]):
         plan: its plan, made once.
     """
 
+    output_fmt: OutputFormat = "NLC"
     embed_dim: int
     """Number of features of each token."""
     num_prefix_tokens: int
@@ -201,6 +208,40 @@ class TokenModel(ImageModel, Generic[ConfigT]):
         patches = x[:, self.num_prefix_tokens :].reshape(x.shape[0], rows, columns, -1)
         return patches.permute(0, 3, 1, 2).contiguous()
 
+    def get_intermediate_layers(
+        self,
+        x: Tensor,
+        n: int | Sequence[int] = 1,
+        reshape: bool = False,
+        return_prefix_tokens: bool = False,
+        norm: bool = False,
+    ) -> list[Tensor] | list[tuple[Tensor, Tensor]]:
+        """The patches after some blocks, as DINO and DINOv2 (https://arxiv.org/abs/2304.07193)
+        call it.
+
+        Args:
+            x: images, (N, C, H, W).
+            n: the last so many blocks, or these blocks.
+            reshape: give maps (N, D, h, w) instead of patches (N, L, D).
+            return_prefix_tokens: give each with the tokens in front of the patches, (N, P, D).
+            norm: normalise as the last features are.
+
+        Raises:
+            ConfigError: there is no such block.
+        """
+        wanted = chosen_levels(n, len(self.feature_info))
+        pixels = (x.shape[-2], x.shape[-1])
+        found = [y for index, y in enumerate(self._levels(x)) if index in wanted]
+        found = [self.norm(y) for y in found] if norm else found
+        patches = [
+            self._map(y, pixels) if reshape else y[:, self.num_prefix_tokens :] for y in found
+        ]
+        if not return_prefix_tokens:
+            return patches
+        return [
+            (one, y[:, : self.num_prefix_tokens]) for one, y in zip(patches, found, strict=True)
+        ]
+
     def set_input_size(
         self,
         img_size: int | tuple[int, int] | None = None,
@@ -227,7 +268,7 @@ class TokenModel(ImageModel, Generic[ConfigT]):
             table = resample_position_table(self.pos_embed.detach(), self.grid, plan.grid)
             self.pos_embed = nn.Parameter(table, self.pos_embed.requires_grad)
         self.img_size, self.grid = plan.img_size, plan.grid
-        self.feature_info: tuple[FeatureSpec, ...] = cfg.features()
+        self.feature_info = FeatureInfo(cfg.features())
         self._plan = plan
         describe(self, self.spec.with_options(**sizes))
 

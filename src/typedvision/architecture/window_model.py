@@ -10,8 +10,8 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import ImageModel, describe
-from typedvision.config.features import FeatureSpec
-from typedvision.config.names import ConvPool
+from typedvision.config.features import FeatureInfo
+from typedvision.config.names import ConvPool, OutputFormat
 from typedvision.config.windows import (
     StageWindows,
     WindowBlock,
@@ -40,8 +40,7 @@ class WindowModel(ImageModel, ABC):
     """How the last map becomes a vector; `reset_classifier` changes it."""
     img_size: tuple[int, int]
     """Height and width in pixels that windows are made for; `set_input_size` changes it."""
-    channels_last: bool = True
-    """Whether the last map is (N, h, w, D), and not (N, D, h, w)."""
+    output_fmt: OutputFormat = "NHWC"
 
     def __init__(self, cfg: WindowConfig, plan: WindowPlan) -> None:
         super().__init__(cfg)
@@ -98,7 +97,7 @@ class WindowModel(ImageModel, ABC):
         for block, block_plan in zip(blocks, plans, strict=True):
             block.set_window(block_plan.window, block_plan.shift)
         self.img_size, self._cfg = plan.img_size, cfg
-        self.feature_info: tuple[FeatureSpec, ...] = cfg.features()
+        self.feature_info = FeatureInfo(cfg.features())
         sizes = {"img_size", "patch_size", "window_size"}
         describe(self, self.spec.with_options(**cfg.model_dump(include=sizes)))
 
@@ -110,7 +109,7 @@ class WindowModel(ImageModel, ABC):
             self.num_features,
             num_classes,
             self._cfg.drop_rate,
-            channels_last=self.channels_last,
+            channels_last=self.output_fmt == "NHWC",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,52 @@ class FeatureSpec:
     """Input pixels for each step of the map."""
     name: str
     """Path of the module that gives the map, as in `model.get_submodule(name)`."""
+
+    def __getitem__(self, key: str) -> int | str:
+        """What timm's dictionary of a level has at `num_chs`, `reduction` or `module`."""
+        return getattr(self, _TIMM_KEYS[key])  # type: ignore[no-any-return]
+
+    def __contains__(self, key: object) -> bool:
+        """Whether timm's dictionary has the key."""
+        return key in _TIMM_KEYS
+
+
+_TIMM_KEYS = {"num_chs": "channels", "reduction": "stride", "module": "name"}
+"""Our attribute for each key of timm's dictionaries of feature levels."""
+
+
+class FeatureInfo(tuple[FeatureSpec, ...]):
+    """The feature levels of a model; it answers what timm's `FeatureInfo` answers, too."""
+
+    __slots__ = ()
+
+    @overload
+    def channels(self, idx: int) -> int: ...
+    @overload
+    def channels(self, idx: None = None) -> list[int]: ...
+    def channels(self, idx: int | None = None) -> int | list[int]:
+        """Channels of each level, or of the one at `idx`."""
+        return [level.channels for level in self] if idx is None else self[idx].channels
+
+    @overload
+    def reduction(self, idx: int) -> int: ...
+    @overload
+    def reduction(self, idx: None = None) -> list[int]: ...
+    def reduction(self, idx: int | None = None) -> int | list[int]:
+        """Input pixels for each step of each level, or of the one at `idx`."""
+        return [level.stride for level in self] if idx is None else self[idx].stride
+
+    @overload
+    def module_name(self, idx: int) -> str: ...
+    @overload
+    def module_name(self, idx: None = None) -> list[str]: ...
+    def module_name(self, idx: int | None = None) -> str | list[str]:
+        """Path of the module of each level, or of the one at `idx`."""
+        return [level.name for level in self] if idx is None else self[idx].name
+
+    def get_dicts(self) -> list[dict[str, int | str]]:
+        """Each level as timm's dictionary."""
+        return [{key: level[key] for key in _TIMM_KEYS} for level in self]
 
 
 class FeatureLevels(ABC):

@@ -44,7 +44,7 @@ BIAS_DROP: Final = 0.125
 class SwinTransformerV2Cr(WindowModel):
     """Patches as tokens, stages of attention in windows, pooling and a linear classifier."""
 
-    channels_last = False
+    output_fmt = "NCHW"
 
     def __init__(self, cfg: SwinV2CrConfig) -> None:
         plan = cfg.plan()
