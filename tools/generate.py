@@ -22,7 +22,13 @@ from typedvision.config.limits import DEFAULT_LIMITS
 from typedvision.registry.family import AnyFamily, registered
 from typedvision.registry.index import FamilyRow, rows
 from typedvision.registry.spec import ModelSpec
-from typedvision.stubs.modules import CountParams, classes_stub, factory_stub, models_stub
+from typedvision.stubs.modules import (
+    CountParams,
+    classes_stub,
+    configs_stub,
+    factory_stub,
+    models_stub,
+)
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "typedvision"
@@ -61,6 +67,7 @@ def code(families: list[AnyFamily], count: CountParams) -> dict[Path, str]:
         STUBS / "py.typed": "partial\n",  # what is not here, type checkers read in the package
         STUBS / "factory.pyi": factory_stub(families, HEAD, classes=CLASSES),
         STUBS / "_variants.pyi": classes_stub(families, HEAD),
+        STUBS / "configs.pyi": configs_stub(families, HEAD),
         STUBS / "models.pyi": models_stub(families, HEAD, count, classes=CLASSES),
     }
 
@@ -96,6 +103,7 @@ def index_text(families: list[AnyFamily], count: CountParams) -> str:
     """The index of names: `typedvision.registry.index` says what it is for."""
     index: dict[str, FamilyRow] = {
         family.key: {
+            "config": family.config_type().__name__,
             "options": sorted(family.config_type().model_fields),
             "aliases": dict(sorted(family.aliases().items())),
             "variants": {

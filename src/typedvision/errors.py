@@ -21,6 +21,7 @@ ProblemKind = Literal[
 """What can be wrong with one value; see `docs/errors.md` for each."""
 
 _SHOWN = 60  # characters of a value in a sentence, and of a path in a column
+_TOLD = 10  # problems in the text of an error
 _PLAIN_KEY = re.compile(rf"[A-Za-z_$][\w$-]{{0,{_SHOWN}}}", re.ASCII)
 _LISTED = 32  # names in a sentence
 _KEPT_VALUE = 200  # characters of a value in JSON
@@ -81,13 +82,16 @@ class TypedVisionError(Exception):
         super().__init__(summary, self.problems)
 
     def __str__(self) -> str:
-        rows = [(problem.where(), problem.kind, problem.message) for problem in self.problems]
+        shown = self.problems[:_TOLD]
+        rows = [(problem.where(), problem.kind, problem.message) for problem in shown]
         path_width = min(max((len(path) for path, _, _ in rows), default=0), _SHOWN)
         kind_width = max((len(kind) for _, kind, _ in rows), default=0)
         lines = [f"[{self.code}] {self.summary}"]
         lines += [
             f"  {path:{path_width}}  {kind:{kind_width}}  {text}" for path, kind, text in rows
         ]
+        if len(self.problems) > _TOLD:
+            lines += [f"  and {len(self.problems) - _TOLD:,} more: `problems` has all of them"]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:

@@ -125,3 +125,42 @@ def test_memory_is_bounded(tmp_path: Path, target: Path, model: tv.ImageModel) -
 def test_a_name_is_no_spec(tmp_path: Path, target: Path) -> None:
     with pytest.raises(tv.UsageError, match=r"convert takes a ModelSpec: write specify\("):
         convert(tmp_path / "in.pth", target, "test_resnet")  # type: ignore[arg-type]
+
+
+def test_a_prefix_is_found_where_one_fits(
+    tmp_path: Path, target: Path, model: tv.ImageModel
+) -> None:
+    source, state = tmp_path / "last.ckpt", model.state_dict()
+    others = {"loss.weight": torch.ones(3), "metric.total": torch.zeros(())}
+    lightning = {f"net.backbone.{key}": tensor for key, tensor in state.items()} | others
+    torch.save({"state_dict": lightning, "pytorch-lightning_version": "2.5.0"}, source)
+    convert(source, target, model.spec)
+    assert holds(target, model)
+
+
+def test_of_two_models_one_is_chosen(tmp_path: Path, target: Path, model: tv.ImageModel) -> None:
+    source, state = tmp_path / "last.ckpt", model.state_dict()
+    teacher = {f"teacher.{key}": tensor * 2 for key, tensor in state.items()}
+    torch.save({f"student.{key}": tensor for key, tensor in state.items()} | teacher, source)
+    with pytest.raises(WeightsError, match="2 times, behind 'student.' or 'teacher.'"):
+        convert(source, target, model.spec)
+    assert not target.exists()
+    convert(source, target, model.spec, prefix="student.")
+    assert holds(target, model)
+    with pytest.raises(WeightsError, match="no tensor of .* starts with 'model.'"):
+        convert(source, target, model.spec, prefix="model.")
+
+
+def test_an_error_shows_ten_lines_and_a_count(
+    tmp_path: Path, target: Path, model: tv.ImageModel
+) -> None:
+    source = tmp_path / "in.pth"
+    torch.save({f"{key}.x": tensor for key, tensor in model.state_dict().items()}, source)
+    with pytest.raises(WeightsError) as caught:
+        convert(source, target, model.spec)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 12
+    assert lines[-1].endswith(
+        f"and {len(caught.value.problems) - 10:,} more: `problems` has all of them"
+    )
+    assert len(caught.value.problems) > 100

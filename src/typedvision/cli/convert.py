@@ -20,6 +20,13 @@ Model = Annotated[
     ),
 ]
 Ema = Annotated[bool, typer.Option("--ema", help="Take the moving average of the weights.")]
+Prefix = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix",
+        help="What the names of the model's tensors start with; found where only one fits.",
+    ),
+]
 
 
 def convert(
@@ -28,6 +35,7 @@ def convert(
     model: Model,
     settings: Settings = None,
     ema: Ema = False,
+    prefix: Prefix = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -39,13 +47,14 @@ def convert(
     Examples:
       typedvision convert in.pth out.safetensors --model resnet50
       typedvision convert last.pth.tar out.safetensors --model resnet50 --set num_classes=10 --ema
+      typedvision convert last.ckpt out.safetensors --model resnet50 --prefix model.
     """
     if os.path.exists(target) and not force:
         raise typer.BadParameter(f"'{target}' exists; --force replaces it", param_hint="TARGET")
     from typedvision.weights.convert import convert as write
 
     with errors_shown(as_json):
-        report = write(source, target, read_model(model, settings), ema=ema)
+        report = write(source, target, read_model(model, settings), ema=ema, prefix=prefix)
     loaded = len(report.matched)
     if as_json:
         print_json({"source": report.source, "target": str(target), "tensors": loaded})

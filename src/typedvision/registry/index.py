@@ -47,6 +47,8 @@ class VariantRow(TypedDict):
 class FamilyRow(TypedDict):
     """What the index says of one family."""
 
+    config: str
+    """Name of the class of its configs."""
     options: list[str]
     aliases: dict[str, str]
     """Old names, each with the variant and, where it meant one, the tag that took its place."""
@@ -65,6 +67,12 @@ def rows() -> Mapping[str, FamilyRow]:
 def _own_variants() -> Mapping[str, str]:
     """Every variant of our own families, with its family's key."""
     return {name: key for key, row in rows().items() for name in row["variants"]}
+
+
+@cache
+def config_names() -> Mapping[str, str]:
+    """The names of the config classes of our own families, each with its family's key."""
+    return {row["config"]: key for key, row in rows().items()}
 
 
 @cache

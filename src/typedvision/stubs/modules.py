@@ -60,6 +60,18 @@ def classes_stub(families: Sequence[AnyFamily], head: str) -> str:
     return _module(head, _classes(families))
 
 
+def configs_stub(families: Sequence[AnyFamily], head: str) -> str:
+    """The stub of a module with the classes of the families' configs."""
+    classes = sorted((family.config_type() for family in families), key=lambda one: one.__name__)
+    return "\n".join(
+        [
+            head,
+            *(f"from {one.__module__} import {one.__name__} as {one.__name__}" for one in classes),
+            "",
+        ]
+    )
+
+
 def _classes(families: Sequence[AnyFamily]) -> list[str]:
     return [
         '_TagT = TypeVar("_TagT", bound=str | bool)',
