@@ -142,12 +142,12 @@ def test_of_two_models_one_is_chosen(tmp_path: Path, target: Path, model: tv.Ima
     source, state = tmp_path / "last.ckpt", model.state_dict()
     teacher = {f"teacher.{key}": tensor * 2 for key, tensor in state.items()}
     torch.save({f"student.{key}": tensor for key, tensor in state.items()} | teacher, source)
-    with pytest.raises(WeightsError, match="2 times, behind 'student.' or 'teacher.'"):
+    with pytest.raises(WeightsError, match=r"2 times, behind 'student\.' or 'teacher\.'"):
         convert(source, target, model.spec)
     assert not target.exists()
     convert(source, target, model.spec, prefix="student.")
     assert holds(target, model)
-    with pytest.raises(WeightsError, match="no tensor of .* starts with 'model.'"):
+    with pytest.raises(WeightsError, match=r"no tensor of .* starts with 'model\.'"):
         convert(source, target, model.spec, prefix="model.")
 
 
