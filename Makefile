@@ -4,6 +4,9 @@ ARGS ?=
 QUICK := tests/config tests/registry tests/layers tests/test_errors.py tests/test_house_rules.py \
 	tests/docs/test_words.py tests/contract/test_hooks.py
 
+FUZZ := tests/weights/test_fuzz.py tests/registry/test_spec_fuzz.py tests/preprocess/test_decode_fuzz.py \
+	tests/contract/test_configs.py
+
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -22,8 +25,8 @@ test: $(INSTALLED) ## run the tests; ARGS="-k resnet" goes on to pytest
 quick: $(INSTALLED) ## run the tests for the loop while writing, in under a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(QUICK) $(ARGS)
 
-fuzz: $(INSTALLED) ## run the long fuzz tests of the loader, about five minutes
-	OMP_NUM_THREADS=1 FUZZ_CASES=10000 $(BIN)/python -m pytest -q -n auto tests/weights/test_fuzz.py
+fuzz: $(INSTALLED) ## run the long fuzz tests: files, documents, images, configs; hours
+	OMP_NUM_THREADS=1 FUZZ_CASES=10000 FUZZ_CONFIGS=2000 $(BIN)/python -m pytest -q -n auto $(FUZZ) $(ARGS)
 
 check: lint types test ## run everything that a change must pass
 

@@ -120,6 +120,13 @@ def test_what_makes_no_sense_is_refused_at_once(model: tv.ImageModel) -> None:
         list(tv.predict(model, [3]))  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize("name", ["test_vit", "convnext_atto", "swin_tiny_patch4_window7_224"])
+def test_classes_of_positions_are_refused(name: str) -> None:
+    model = tv.create_model(name, global_pool="", num_classes=3, device="meta")
+    with pytest.raises(tv.UsageError, match="for each position"):
+        tv.predict(model, [sample_image(90, 60)])
+
+
 @pytest.mark.parametrize("several", [[], torch.zeros(2, 3, 8, 8, dtype=torch.uint8)])
 def test_a_batch_is_no_image(model: tv.ImageModel, several: ImageInput) -> None:
     with pytest.raises(tv.UsageError, match="got a batch as one of them"):

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from typedvision.architecture.image_model import ImageModel, check_whole
+from typedvision.architecture.wrapped import Wrapper, unwrapped
 from typedvision.config.base import to_pair
 from typedvision.errors import ExportError, Problem, TypedVisionError, UsageError, listed, shown
 from typedvision.weights.files import replace_file, to_path
@@ -56,7 +57,7 @@ class ExportReport:
 
 
 def export_model(
-    model: ImageModel,
+    model: ImageModel | Wrapper,
     path: str | PathLike[str],
     *,
     format: ExportFormat,
@@ -85,8 +86,8 @@ def export_model(
         UsageError: the format is unknown, the model is not one that `create_model` made or has no
             weights, or it does not take images of this size.
     """
-    _check_arguments(model, format)
-    target, spec = to_path(path), model.spec
+    body = _checked(model, format)
+    target, spec = to_path(path), body.spec
     if img_size is not None:
         spec = spec.replace(image=spec.image.replace(size=to_pair(img_size)))
     save, load = _FORMATS[format]
@@ -95,12 +96,12 @@ def export_model(
     def write(draft: Path) -> None:
         save(program, draft, spec_notes(spec))
         if check:
-            differences.extend(_differences(model, load(draft), spec.image.size))
+            differences.extend(_differences(body, load(draft), spec.image.size))
 
-    with _evaluating(model), torch.no_grad(), _failures_named(model):
+    with _evaluating(body), torch.no_grad(), _failures_named(body):
         program = torch.export.export(
-            model,
-            (_images(model, 2, spec.image.size),),
+            body,
+            (_images(body, 2, spec.image.size),),
             dynamic_shapes=({0: Dim("batch", min=1)},),
             strict=False,
         )
@@ -109,7 +110,9 @@ def export_model(
     return ExportReport(target, format, spec.image.size, target.stat().st_size, worst)
 
 
-def _check_arguments(model: object, format: object) -> None:
+def _checked(model: object, format: object) -> ImageModel:
+    """The model itself, if it can be exported in this format."""
+    model = unwrapped(model)
     formats = get_args(ExportFormat)
     if format not in formats:
         raise UsageError(f"format must be {listed(formats)}; got {shown(format)}")
@@ -122,6 +125,7 @@ def _check_arguments(model: object, format: object) -> None:
         raise UsageError("a model on the meta device has no weights to export")
     if format == "onnx":
         _check_onnx(model, devices)
+    return model
 
 
 def _check_onnx(model: ImageModel, devices: set[str]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
-from typedvision.errors import UnknownNameError
+from typedvision.errors import UnknownNameError, UsageError, shown
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.spec import ModelSpec, config_for, spec_for
@@ -279,6 +279,7 @@ def list_models(
 
     Raises:
         UnknownNameError: there is no such family, or no family has such an option.
+        UsageError: a wildcard, option or licence is no text.
     """
     names = index.variants(family)
     for option in _several(accepts):
@@ -338,8 +339,12 @@ def _backbone_spec(
     return BackboneSpec.from_options(options)
 
 
-def _several(patterns: str | Sequence[str]) -> tuple[str, ...]:
-    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+def _several(patterns: object) -> tuple[str, ...]:
+    if isinstance(patterns, str):
+        return (patterns,)
+    if isinstance(patterns, Sequence) and all(isinstance(one, str) for one in patterns):
+        return tuple(patterns)
+    raise UsageError(f"list_models takes a text or several of them; got {shown(patterns)}")
 
 
 def _capabilities(variant: str) -> Capabilities:

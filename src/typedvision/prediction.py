@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from typedvision.architecture.image_model import ImageModel, check_whole
+from typedvision.architecture.wrapped import Wrapper, unwrapped
 from typedvision.errors import ImageError, UsageError, WeightsError, shown
 from typedvision.preprocess.decode import ImageInput, name_of
 from typedvision.preprocess.transform import make_transform
@@ -42,7 +43,7 @@ class Prediction:
 
 
 def predict(
-    model: ImageModel,
+    model: ImageModel | Wrapper,
     images: Iterable[ImageInput],
     *,
     top: int = 5,
@@ -62,24 +63,30 @@ def predict(
         workers: number of threads that read images.
 
     Raises:
-        UsageError: the model has no weights or no classifier, a number is below 1, or an
-            argument is not an image.
+        UsageError: the model has no weights or no classifier, gives classes for each position and
+            not for the image, a number is below 1, or an argument is not an image.
     """
-    if not isinstance(model, ImageModel):
+    found = unwrapped(model)
+    if not isinstance(found, ImageModel):
         raise UsageError(
-            f"predict takes a model that create_model made; got {type(model).__name__}"
+            f"predict takes a model that create_model made; got {type(found).__name__}"
         )
-    check_whole(model)
-    if not model.num_classes:
+    check_whole(found)
+    if not found.num_classes:
         raise UsageError("the model has no classifier: build it with num_classes")
-    if next(model.parameters()).is_meta:
+    if getattr(found.spec.config, "global_pool", None) == "":
+        raise UsageError(
+            "the model gives classes for each position and not for the image: build it with "
+            "another 'global_pool' than ''"
+        )
+    if next(found.parameters()).is_meta:
         raise UsageError("the model is on the meta device, without weights: load them first")
     if isinstance(images, str | Tensor | Image.Image):
         raise UsageError("predict takes several images: write predict(model, [image])")
     for name, value in (("top", top), ("batch_size", batch_size), ("workers", workers)):
         if type(value) is not int or value < 1:
             raise UsageError(f"{name} must be an integer of at least 1; got {shown(value)}")
-    return _predictions(model.eval(), iter(images), top, batch_size, workers)
+    return _predictions(found.eval(), iter(images), top, batch_size, workers)
 
 
 def _predictions(

@@ -58,7 +58,7 @@ def check(config: ModelConfig, most: int, summarized: bool) -> None:
         TooLargeError: this config is not tried.
     """
     fixed = config.input_size()
-    size = to_pair(SIDE if fixed is None else fixed)
+    size = to_pair(getattr(config, "img_size", SIDE) if fixed is None else fixed)
     if not all(is_small(level, size) for level in config.features()):
         raise TooLargeError
     spec = tv.specify(config)

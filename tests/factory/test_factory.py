@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -254,3 +255,9 @@ def test_the_peers_keywords_lead_to_the_call_that_does_it_here() -> None:
         "no such option; create_backbone takes it",
         "no such option; every model exports as it is (export_model)",
     ]
+
+
+@pytest.mark.parametrize("options", [{"pattern": 5}, {"exclude": [5]}, {"license": {"mit"}}])
+def test_a_list_takes_texts(options: dict[str, Any]) -> None:
+    with pytest.raises(tv.UsageError, match="takes a text or several of them"):
+        tv.list_models(**options)

@@ -29,7 +29,7 @@ def test_options_that_exclude_each_other(options: dict[str, object], field: str)
 
 def test_images_of_another_size_are_refused_with_what_to_do() -> None:
     model = tv.create_model(SMALL, seed=0)
-    with pytest.raises(UsageError, match="32 x 32 pixels.*another img_size"):
+    with pytest.raises(UsageError, match=r"32 x 32 pixels.*another img_size"):
         model(torch.zeros(1, 3, 40, 40))
 
 

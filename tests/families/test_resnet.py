@@ -24,6 +24,7 @@ PRUNED = ResNetConfig(
     ),
 )
 PLAIN = PRUNED.replace(pruned=None)
+NARROW = ResNetConfig(block="bottleneck", layers=(1, 1, 1, 1), channels=(16, 16, 16, 16))
 
 CONFLICTS = [
     (PRUNED, {"layers": (3, 1, 1, 1)}, "pruned"),
@@ -47,6 +48,20 @@ CONFLICTS = [
         PLAIN,
         {"block": "basic", "channels": (9, 8, 8, 8), "block_args": {"attn_layer": "sk"}},
         "block_args",
+    ),
+    (NARROW, {"block_args": {"scale": 2}}, "scale"),
+    (NARROW, {"block_args": {"radix": 2}}, "radix"),
+    (NARROW, {"block": "resnest", "block_args": {"attn_layer": "se"}}, "attn_layer"),
+    (NARROW, {"block": "resnest", "block_args": {"radix": 3}}, "radix"),
+    (NARROW, {"block": "resnest", "cardinality": 3}, "cardinality"),
+    (NARROW, {"block": "resnest", "drop_block_rate": 0.1}, "drop_block_rate"),
+    (NARROW, {"block": "bottle2neck", "aa_layer": "blur"}, "aa_layer"),
+    (NARROW, {"block": "bottle2neck", "block_reduce_first": 2}, "block_reduce_first"),
+    (NARROW, {"block": "sk_bottleneck", "norm_layer": "groupnorm1"}, "norm_layer"),
+    (
+        NARROW.replace(block="sk_bottleneck"),
+        {"cardinality": 16, "base_width": 4, "block_args": {"sk_kwargs": {"rd_divisor": 4}}},
+        "split_input",
     ),
 ]
 
@@ -112,3 +127,11 @@ def test_the_classifier_sees_what_pooling_gives(pool: str) -> None:
     model = tv.create_model(PLAIN.replace(global_pool=pool), device="meta")
     model.reset_classifier(3)
     assert model.head_hidden_size == model.get_classifier().weight.shape[1]
+
+
+@pytest.mark.parametrize(("scale", "convs"), [(1, 1), (2, 1), (5, 4)])
+def test_a_hierarchy_leaves_one_part_as_it_is(scale: int, convs: int) -> None:
+    cfg = NARROW.replace(block="bottle2neck", block_args={"scale": scale})
+    model = tv.create_model(cfg, device="meta")
+    assert len(list(model.get_submodule("layer1.0.convs").children())) == convs
+    assert model.get_parameter("layer1.0.conv3.weight").shape[1] == 16 * scale

@@ -16,11 +16,9 @@ from typedvision.families.swin.model import (
     SwinBlock,
     SwinTransformer,
     WindowAttention,
-    _join_windows,
-    _shift_mask,
-    _split_windows,
 )
 from typedvision.layers.position import relative_position_index, resample_relative_table
+from typedvision.layers.windows import join_windows, shift_mask, split_windows
 
 TINY = SwinConfig(
     img_size=32, embed_dim=8, depths=(2, 2), num_heads=(2, 4), window_size=5, num_classes=3
@@ -95,10 +93,10 @@ def test_every_other_block_shifts_its_windows(
 
 def test_windows_are_cut_row_by_row() -> None:
     x = torch.arange(2 * 4 * 6).reshape(2, 4, 6, 1)
-    windows = _split_windows(x, (2, 3))
+    windows = split_windows(x, (2, 3))
     assert torch.equal(windows[1, :, 0], x[0, :2, 3:, 0].flatten())
     assert torch.equal(windows[6, :, 0], x[1, 2:, :3, 0].flatten())
-    assert torch.equal(_join_windows(windows, (4, 6), (2, 3)), x)
+    assert torch.equal(join_windows(windows, (4, 6), (2, 3)), x)
 
 
 def test_the_index_counts_distances() -> None:
@@ -110,7 +108,7 @@ def test_the_index_counts_distances() -> None:
 
 
 def test_a_shift_keeps_opposite_edges_apart() -> None:
-    mask = _shift_mask((4, 4), (2, 2), (0, 1), torch.zeros(()))
+    mask = shift_mask((4, 4), (2, 2), (0, 1), torch.zeros(()))
     assert torch.equal(mask[0], torch.zeros(4, 4))
     left, right = [0, 2], [1, 3]
     assert (mask[3][left][:, right] == -100).all()

@@ -1,9 +1,13 @@
-"""Whatever a document says, reading it gives a spec or a `SpecError`, and nothing else."""
+"""Whatever a document says, reading it gives a spec or a `SpecError`, and nothing else.
+
+`FUZZ_CASES` says how many of each kind (`make fuzz`: 10,000).
+"""
 
 from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,7 +37,8 @@ values = st.recursive(
     ),
     max_leaves=10,
 )
-fuzz = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+CASES = int(os.environ.get("FUZZ_CASES", "100"))
+fuzz = settings(deadline=None, max_examples=CASES, suppress_health_check=list(HealthCheck))
 
 Path = tuple[str | int, ...]
 

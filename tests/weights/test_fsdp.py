@@ -242,3 +242,24 @@ def test_what_is_no_meta_device_model(folder: Path) -> None:
         load_weights(tv.create_model("test_resnet"), folder / "test_resnet")
     with pytest.raises(UsageError, match="got Linear"):
         load_weights(torch.nn.Linear(1, 1), folder / "test_resnet")  # type: ignore[arg-type]
+
+
+def save_together(path: Path, name: str) -> None:
+    model = tv.create_model(name, seed=1, **OPTIONS[name])
+    mesh = init_device_mesh("cpu", (WORLD,))
+    for child in model.children():
+        fully_shard(child, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    tv.save_model(model, path)
+    assert path.is_file()
+    with pytest.raises(WeightsError, match="cannot be written"):
+        tv.save_model(model, path / "no folder")
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_together_they_save_what_one_would(
+    ranks: Ranks, folder: Path, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "model.safetensors"
+    ranks(save_together, path, name)
+    assert path.read_bytes() == (folder / name).read_bytes()

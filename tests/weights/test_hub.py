@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -325,3 +327,19 @@ def test_repositories_are_written_in_one_way(name: str) -> None:
         tv.create_model(name)
     with pytest.raises(UsageError):
         tv.create_model("hf-hub:a/b", pretrained="a1_in1k")
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(
+    hub: Hub, cache: Path, weights: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = fetch(file(), cache_dir=cache)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setattr(constants, "ENDPOINT", nobody)
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template.replace(hub.url, nobody))
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waits for another try"))
+    with pytest.raises(tv.WeightsError, match="not in the cache, and the hub cannot be reached"):
+        fetch(file(), cache_dir=cache.with_name("empty"))
+    assert fetch(file(), cache_dir=cache) == kept  # what is there is used
+    assert kept.read_bytes() == weights

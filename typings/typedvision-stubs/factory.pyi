@@ -8,31 +8,51 @@ import typedvision.config.names
 import typedvision.config.weights
 import typedvision.families.beit.config
 import typedvision.families.beit.model
+import typedvision.families.convmixer.config
+import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
 import typedvision.families.densenet.config
 import typedvision.families.densenet.model
+import typedvision.families.dla.config
+import typedvision.families.dla.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.eva.config
 import typedvision.families.eva.model
+import typedvision.families.hgnet.config
+import typedvision.families.hgnet.model
+import typedvision.families.mlp_mixer.config
+import typedvision.families.mlp_mixer.model
 import typedvision.families.mobilenetv3.config
 import typedvision.families.mobilenetv3.model
+import typedvision.families.mobileone.config
+import typedvision.families.mobileone.model
+import typedvision.families.nfnet.config
+import typedvision.families.nfnet.model
 import typedvision.families.regnet.config
 import typedvision.families.regnet.model
+import typedvision.families.repvgg.config
+import typedvision.families.repvgg.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
 import typedvision.families.resnetv2.config
 import typedvision.families.resnetv2.model
+import typedvision.families.selecsls.config
+import typedvision.families.selecsls.model
 import typedvision.families.swin.config
 import typedvision.families.swin.model
 import typedvision.families.vgg.config
 import typedvision.families.vgg.model
 import typedvision.families.vit.config
 import typedvision.families.vit.model
+import typedvision.families.vovnet.config
+import typedvision.families.vovnet.model
+import typedvision.families.xcit.config
+import typedvision.families.xcit.model
 from collections.abc import Sequence
 from os import PathLike
-from typedvision._variants import EfficientNetAttentionBlocks, EfficientNetBlocks, EfficientNetPrunedBlock, EfficientNetSqueezeExcite, EfficientNetUniversalBlocks, MobileNetV3AttentionBlocks, MobileNetV3Blocks, MobileNetV3PrunedBlock, MobileNetV3SqueezeExcite, MobileNetV3UniversalBlocks, ResNetBlockArgs, ResNetPrunedStage
+from typedvision._variants import EfficientNetAttentionBlocks, EfficientNetBlocks, EfficientNetPrunedBlock, EfficientNetSqueezeExcite, EfficientNetUniversalBlocks, HighPerfGpuNetHGStage, MobileNetV3AttentionBlocks, MobileNetV3Blocks, MobileNetV3PrunedBlock, MobileNetV3SqueezeExcite, MobileNetV3UniversalBlocks, NormFreeNetAttentionArgs, RepVGGSqueezeExciteArgs, ResNetBlockArgs, ResNetPrunedStage
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import Builds, ModelConfig
@@ -88,6 +108,12 @@ _BeitName: TypeAlias = Literal[
     "beitv2_large_patch16_224",
 ]
 
+_ConvMixerName: TypeAlias = Literal[
+    "convmixer_1024_20_ks9_p14",
+    "convmixer_1536_20",
+    "convmixer_768_32",
+]
+
 _ConvNeXtName: TypeAlias = Literal[
     "convnext_atto",
     "convnext_atto_ols",
@@ -129,6 +155,21 @@ _DenseNetName: TypeAlias = Literal[
     "densenet201",
     "densenet264d",
     "densenetblur121d",
+]
+
+_DLAName: TypeAlias = Literal[
+    "dla102",
+    "dla102x",
+    "dla102x2",
+    "dla169",
+    "dla34",
+    "dla46_c",
+    "dla46x_c",
+    "dla60",
+    "dla60_res2net",
+    "dla60_res2next",
+    "dla60x",
+    "dla60x_c",
 ]
 
 _EfficientNetName: TypeAlias = Literal[
@@ -317,6 +358,37 @@ _EvaName: TypeAlias = Literal[
     "vit_tiny_patch16_dinov3_qkvb",
 ]
 
+_HighPerfGpuNetName: TypeAlias = Literal[
+    "hgnet_base",
+    "hgnet_small",
+    "hgnet_tiny",
+    "hgnetv2_b0",
+    "hgnetv2_b1",
+    "hgnetv2_b2",
+    "hgnetv2_b3",
+    "hgnetv2_b4",
+    "hgnetv2_b5",
+    "hgnetv2_b6",
+]
+
+_MlpMixerName: TypeAlias = Literal[
+    "gmixer_12_224",
+    "gmixer_24_224",
+    "gmlp_b16_224",
+    "gmlp_s16_224",
+    "gmlp_ti16_224",
+    "mixer_b16_224",
+    "mixer_b32_224",
+    "mixer_l16_224",
+    "mixer_l32_224",
+    "mixer_s16_224",
+    "mixer_s32_224",
+    "resmlp_12_224",
+    "resmlp_24_224",
+    "resmlp_36_224",
+    "resmlp_big_24_224",
+]
+
 _MobileNetV3Name: TypeAlias = Literal[
     "fbnetv3_b",
     "fbnetv3_d",
@@ -359,6 +431,53 @@ _MobileNetV3Name: TypeAlias = Literal[
     "tf_mobilenetv3_small_minimal_100",
 ]
 
+_MobileOneName: TypeAlias = Literal[
+    "mobileone_s0",
+    "mobileone_s1",
+    "mobileone_s2",
+    "mobileone_s3",
+    "mobileone_s4",
+]
+
+_NormFreeNetName: TypeAlias = Literal[
+    "dm_nfnet_f0",
+    "dm_nfnet_f1",
+    "dm_nfnet_f2",
+    "dm_nfnet_f3",
+    "dm_nfnet_f4",
+    "dm_nfnet_f5",
+    "dm_nfnet_f6",
+    "eca_nfnet_l0",
+    "eca_nfnet_l1",
+    "eca_nfnet_l2",
+    "eca_nfnet_l3",
+    "nf_ecaresnet101",
+    "nf_ecaresnet26",
+    "nf_ecaresnet50",
+    "nf_regnet_b0",
+    "nf_regnet_b1",
+    "nf_regnet_b2",
+    "nf_regnet_b3",
+    "nf_regnet_b4",
+    "nf_regnet_b5",
+    "nf_resnet101",
+    "nf_resnet26",
+    "nf_resnet50",
+    "nf_seresnet101",
+    "nf_seresnet26",
+    "nf_seresnet50",
+    "nfnet_f0",
+    "nfnet_f1",
+    "nfnet_f2",
+    "nfnet_f3",
+    "nfnet_f4",
+    "nfnet_f5",
+    "nfnet_f6",
+    "nfnet_f7",
+    "nfnet_l0",
+    "test_nfnet",
+]
+
 _RegNetName: TypeAlias = Literal[
     "regnetv_040",
     "regnetv_064",
@@ -396,6 +515,20 @@ _RegNetName: TypeAlias = Literal[
     "regnetz_005",
     "regnetz_040",
     "regnetz_040_h",
+]
+
+_RepVGGName: TypeAlias = Literal[
+    "repvgg_a0",
+    "repvgg_a1",
+    "repvgg_a2",
+    "repvgg_b0",
+    "repvgg_b1",
+    "repvgg_b1g4",
+    "repvgg_b2",
+    "repvgg_b2g4",
+    "repvgg_b3",
+    "repvgg_b3g4",
+    "repvgg_d2se",
 ]
 
 _ResNetName: TypeAlias = Literal[
@@ -503,6 +636,14 @@ _ResNetV2Name: TypeAlias = Literal[
     "resnetv2_50t",
     "resnetv2_50x1_bit",
     "resnetv2_50x3_bit",
+]
+
+_SelecSlsName: TypeAlias = Literal[
+    "selecsls42",
+    "selecsls42b",
+    "selecsls60",
+    "selecsls60b",
+    "selecsls84",
 ]
 
 _SwinTransformerName: TypeAlias = Literal[
@@ -710,6 +851,50 @@ _VisionTransformerName: TypeAlias = Literal[
     "vit_xsmall_patch16_clip_224",
 ]
 
+_VovNetName: TypeAlias = Literal[
+    "eca_vovnet39b",
+    "ese_vovnet19b_dw",
+    "ese_vovnet19b_slim",
+    "ese_vovnet19b_slim_dw",
+    "ese_vovnet39b",
+    "ese_vovnet39b_evos",
+    "ese_vovnet57b",
+    "ese_vovnet99b",
+    "vovnet39a",
+    "vovnet57a",
+]
+
+_XcitName: TypeAlias = Literal[
+    "xcit_large_24_p16_224",
+    "xcit_large_24_p16_384",
+    "xcit_large_24_p8_224",
+    "xcit_large_24_p8_384",
+    "xcit_medium_24_p16_224",
+    "xcit_medium_24_p16_384",
+    "xcit_medium_24_p8_224",
+    "xcit_medium_24_p8_384",
+    "xcit_nano_12_p16_224",
+    "xcit_nano_12_p16_384",
+    "xcit_nano_12_p8_224",
+    "xcit_nano_12_p8_384",
+    "xcit_small_12_p16_224",
+    "xcit_small_12_p16_384",
+    "xcit_small_12_p8_224",
+    "xcit_small_12_p8_384",
+    "xcit_small_24_p16_224",
+    "xcit_small_24_p16_384",
+    "xcit_small_24_p8_224",
+    "xcit_small_24_p8_384",
+    "xcit_tiny_12_p16_224",
+    "xcit_tiny_12_p16_384",
+    "xcit_tiny_12_p8_224",
+    "xcit_tiny_12_p8_384",
+    "xcit_tiny_24_p16_224",
+    "xcit_tiny_24_p16_384",
+    "xcit_tiny_24_p8_224",
+    "xcit_tiny_24_p8_384",
+]
+
 @overload
 def create_model(
     model: Builds[ModelT],
@@ -835,6 +1020,65 @@ def create_model(
         use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
         head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
         use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _ConvMixerName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    dim: int = ...,
+    depth: int = ...,
+    kernel_size: int = ...,
+    patch_size: int = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.convmixer.model.ConvMixer:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        dim: Channels of every map (`h` in section 2). At least 1, at most 65536; default: the variant's own.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own.
+        kernel_size: Height and width of the depthwise convolutions. At least 1, at most 127; default: the variant's own, 9 where it says none.
+        patch_size: Height and width of a patch, in pixels. At least 1, at most 127; default: the variant's own, 7 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        global_pool: How the last map becomes a vector; `""` for the map itself. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -985,6 +1229,67 @@ def create_model(
         aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
         proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _DLAName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    levels: tuple[int, int, int, int, int, int] = ...,
+    channels: tuple[int, int, int, int, int, int] = ...,
+    block: Literal["basic", "bottleneck", "bottle2neck"] = ...,
+    cardinality: int = ...,
+    base_width: int = ...,
+    shortcut_root: bool = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.dla.model.DLA:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        levels: Convolutions of the first two levels, and the depth of the tree that each other level is. At least 1, at most 1024, at least 1, at most 8; default: the variant's own.
+        channels: Output channels of each level. At least 1, at most 65536; default: the variant's own.
+        block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; or the last with a hierarchy of four 3x3 parts (Res2Net, https://arxiv.org/abs/1904.01169). One of 'basic', 'bottleneck', 'bottle2neck'; default: the variant's own, 'bottle2neck' where it says none.
+        cardinality: Groups of the 3x3 convolutions of a bottleneck (https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        base_width: Width of a bottleneck's 3x3 convolutions, for each group and 128 output channels. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        shortcut_root: Residual connections of the roots. Default: the variant's own, False where it says none.
+        global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1236,6 +1541,144 @@ def create_model(
 
 @overload
 def create_model(
+    model: _HighPerfGpuNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stem_type: Literal["v1", "v2"] = ...,
+    stem_chs: tuple[int, ...] = ...,
+    stages: tuple[HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage] = ...,
+    head_hidden_size: int | None = 2048,
+    use_lab: bool = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.hgnet.model.HighPerfGpuNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stem_type: Stem and aggregation of the first version, with squeeze-and-excitation in each block, or of the second. One of 'v1', 'v2'; default: the variant's own.
+        stem_chs: Output channels of each convolution of the first version's stem; of the second's, which has two branches, those of the first and of the last one. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        stages: The stages; each but the first subsamples before its blocks. Default: the variant's own.
+        head_hidden_size: Outputs of a 1x1 convolution after the pooling; None for no such layer. At least 1, at most 65536; default: 2048.
+        use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _MlpMixerName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = ...,
+    num_blocks: int = ...,
+    embed_dim: int = ...,
+    mlp_ratio: float | tuple[float, float] = ...,
+    block_layer: Literal["mixer", "res", "spatial_gating"] = ...,
+    mlp_layer: Literal["mlp", "glu", "gated"] = ...,
+    norm_layer: Literal["layernorm", "rmsnorm", "affine"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    init_values: float | None = ...,
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    nlhb: bool = False,
+    stem_norm: bool = False,
+    global_pool: Literal["", "avg"] = "avg",
+) -> typedvision.families.mlp_mixer.model.MlpMixer:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        num_blocks: Number of blocks. At least 1, at most 1024; default: the variant's own, 8 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 512 where it says none.
+        mlp_ratio: Hidden features for each feature of a token; a block of `mixer` takes two ratios, for the MLP over tokens and for that over features, or one for both. More than 0.0, at most 1024.0; default: the variant's own, (0.5, 4.0) where it says none.
+        block_layer: Tokens are mixed by an MLP (`mixer`), by one linear layer (`res`), or by a gate inside the MLP over features (`spatial_gating`). One of 'mixer', 'res', 'spatial_gating'; default: the variant's own, 'mixer' where it says none.
+        mlp_layer: Two layers (`mlp`), with a gate between them that comes from the first layer (`glu`, https://arxiv.org/abs/2002.05202), or with a gate over tokens (`gated`), which is that of `spatial_gating`. One of 'mlp', 'glu', 'gated'; default: the variant's own, 'mlp' where it says none.
+        norm_layer: Normalisation; `affine` is a factor and a shift for each feature (ResMLP, section 2). One of 'layernorm', 'rmsnorm', 'affine'; default: the variant's own, 'layernorm' where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        init_values: Initial factor of both branches of a block of `res`; None for 1e-4, and for other blocks, which have no such factor. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        proj_drop_rate: Dropout probability after each linear layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping each residual branch; all blocks have one rate. At least 0.0, at most 1.0; default: 0.0.
+        nlhb: Initialise the classifier's bias to -log(classes), and not to 0. Default: False.
+        stem_norm: Normalise the projected patches. Default: False.
+        global_pool: How tokens become a vector; with `""` every token is classified. One of '', 'avg'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _MobileNetV3Name,
     *,
     pretrained: bool | str = False,
@@ -1335,6 +1778,172 @@ def create_model(
 
 @overload
 def create_model(
+    model: _MobileOneName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = (2, 8, 10, 1),
+    dims: tuple[int, int, int, int] = ...,
+    stem_chs: int = ...,
+    num_features: int = 0,
+    width_factor: float = 1.0,
+    num_conv_branches: int = ...,
+    se_blocks: tuple[int, int, int, int] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.families.mobileone.model.MobileOne:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of pairs of blocks, a depthwise and a pointwise one, of each stage (table 2). At least 1, at most 1024; default: (2, 8, 10, 1).
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        stem_chs: Channels of the block before the stages. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: 0.
+        width_factor: Factor of all these channels. More than 0.0, at most 1024.0; default: 1.0.
+        num_conv_branches: Number of parallel convolutions of each block of the stages, k in the paper. At least 1, at most 64; default: the variant's own, 1 where it says none.
+        se_blocks: How many of the last pairs of each stage have squeeze-and-excitation. At least 0, at most 1000000; default: the variant's own, (0, 0, 0, 0) where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages do not subsample, and do not dilate either. One of 8, 16, 32; default: 32.
+        act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _NormFreeNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    channels: tuple[int, int, int, int] = ...,
+    alpha: float = 0.2,
+    stem_type: Literal["", "deep", "deep_tiered", "deep_quad", "3x3", "7x7", "deep_pool", "3x3_pool", "7x7_pool"] = ...,
+    stem_chs: int | None = ...,
+    group_size: int | None = ...,
+    attn_layer: typedvision.config.names.ChannelAttention | None = ...,
+    attn_kwargs: NormFreeNetAttentionArgs = ...,
+    attn_gain: float = 2.0,
+    width_factor: float = ...,
+    bottle_ratio: float = ...,
+    num_features: int = ...,
+    ch_div: int = 8,
+    reg: bool = ...,
+    extra_conv: bool = ...,
+    gamma_in_act: bool = ...,
+    same_padding: bool = ...,
+    std_conv_eps: float = 1e-05,
+    skipinit: bool = ...,
+    zero_init_fc: bool = False,
+    act_layer: Literal["celu", "elu", "gelu", "leaky_relu", "relu", "relu6", "selu", "sigmoid", "silu", "tanh"] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.nfnet.model.NormFreeNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1536, 1536) where it says none.
+        alpha: Factor of each residual branch. At least 0.0, at most 16.0; default: 0.2.
+        stem_type: One convolution with stride 2 (`""` means 7x7); three 3x3 ones (`deep`; `deep_tiered` of growing width), or four with a stride of 4 in all (`deep_quad`); `_pool` for a max pooling after them. One of '', 'deep', 'deep_tiered', 'deep_quad', '3x3', '7x7', 'deep_pool', '3x3_pool', '7x7_pool'; default: the variant's own, '3x3' where it says none.
+        stem_chs: Output channels of the stem, before `width_factor`; None for those of the first stage. At least 1, at most 65536; default: the variant's own, None where it says none.
+        group_size: Channels of each group of the 3x3 convolutions; None for one group. At least 1, at most 65536; default: the variant's own, None where it says none.
+        attn_layer: Attention over channels in each residual branch. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        attn_kwargs: How the attention is made. Default: the variant's own, AttentionArgs() where it says none.
+        attn_gain: Factor of the attention's output, which halves the signal by itself. At least 0.0, at most 1024.0; default: 2.0.
+        width_factor: Factor of all numbers of channels. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        bottle_ratio: Channels inside of a block for each that it puts out, or with `reg` takes in. More than 0.0, at most 1024.0; default: the variant's own, 0.5 where it says none.
+        num_features: Output channels of a last 1x1 convolution, before `width_factor`; 0 for none. At least 0, at most 65536; default: the variant's own, 0 where it says none.
+        ch_div: All numbers of channels are multiples of this. At least 1, at most 65536; default: 8.
+        reg: Lay out blocks as RegNets do: widths by what goes in, attention after the 3x3 convolution. Default: the variant's own, False where it says none.
+        extra_conv: Whether each block has a second 3x3 convolution (NFNet, section 4). Default: the variant's own, False where it says none.
+        gamma_in_act: Scale the activations, and not the weights of the convolutions after them. Default: the variant's own, False where it says none.
+        same_padding: Pad convolutions as TensorFlow does. Default: the variant's own, False where it says none.
+        std_conv_eps: Added to the variance of the weights of a convolution's output channel. More than 0.0, at most 1.0; default: 1e-05.
+        skipinit: Scale each residual branch by one learned number, at first 0, and not by the gains of its last convolution. Default: the variant's own, False where it says none.
+        zero_init_fc: Initialise the classifier's weights to 0. Default: False.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'leaky_relu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'tanh'; default: the variant's own, 'silu' where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _RegNetName,
     *,
     pretrained: bool | str = False,
@@ -1407,6 +2016,79 @@ def create_model(
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first; without effect where normalisation comes first. Default: the variant's own, True where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _RepVGGName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    dims: tuple[int, int, int, int] = ...,
+    stem_chs: int = ...,
+    num_features: int = 0,
+    width_factor: float = 1.0,
+    groups: int = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    attn_layer: Literal["se"] | None = ...,
+    attn_kwargs: RepVGGSqueezeExciteArgs = ...,
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.families.repvgg.model.RepVGG:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage (table 2). At least 1, at most 1024; default: the variant's own.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        stem_chs: Channels of the block before the stages. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: 0.
+        width_factor: Factor of all these channels. More than 0.0, at most 1024.0; default: 1.0.
+        groups: Groups of the convolutions of every second block (section 3.4). At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        attn_layer: Attention over channels at the end of each block. One of 'se'; default: the variant's own, None where it says none.
+        attn_kwargs: How wide the attention is. Default: the variant's own, SqueezeExciteArgs() where it says none.
+        drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1577,6 +2259,65 @@ def create_model(
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _SelecSlsName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    mid_chs: tuple[int, int, int] = ...,
+    out_chs: tuple[int, int, int] = ...,
+    depths: tuple[int, int, int] = ...,
+    head_chs: tuple[int, int, int, int] = ...,
+    head_kernel_size: Literal[1, 3] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.selecsls.model.SelecSls:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        mid_chs: Channels inside of the blocks, by stage. At least 2, at most 65536; default: the variant's own.
+        out_chs: Output channels of each stage. At least 1, at most 65536; default: the variant's own.
+        depths: Number of blocks of each stage; the first one subsamples. At least 2, at most 1024; default: the variant's own.
+        head_chs: Output channels of each convolution after the stages, of which the first and the third subsample. At least 1, at most 65536; default: the variant's own.
+        head_kernel_size: Kernel of the last convolution. One of 1, 3; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1859,6 +2600,162 @@ def create_model(
 
 @overload
 def create_model(
+    model: _VovNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stem_chs: tuple[int, int, int] = ...,
+    stage_conv_chs: tuple[int, int, int, int] = ...,
+    stage_out_chs: tuple[int, int, int, int] = ...,
+    layer_per_block: int = ...,
+    block_per_stage: tuple[int, int, int, int] = ...,
+    residual: bool = ...,
+    depthwise: bool = ...,
+    attn: typedvision.config.names.ChannelAttention | None = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: typedvision.config.names.ConvNormAct = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.vovnet.model.VovNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stem_chs: Output channels of each convolution of the stem. At least 1, at most 65536; default: the variant's own.
+        stage_conv_chs: Channels of the convolutions in a row, by stage. At least 1, at most 65536; default: the variant's own.
+        stage_out_chs: Output channels of each stage. At least 1, at most 65536; default: the variant's own.
+        layer_per_block: Number of convolutions in a row. At least 1, at most 1024; default: the variant's own.
+        block_per_stage: Number of aggregations of each stage. At least 1, at most 1024; default: the variant's own.
+        residual: Add the input of each block that is not the first of its stage to its output. Default: the variant's own, False where it says none.
+        depthwise: Depthwise separable convolutions in the place of all 3x3 ones but the first. Default: the variant's own, False where it says none.
+        attn: Attention at the end of the last block of each stage. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's aggregation, where there is a residual connection; grows linearly from 0 along all blocks. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _XcitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: Literal[8, 16] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    cls_attn_layers: int = 2,
+    use_pos_embed: bool = True,
+    eta: float = ...,
+    tokens_norm: bool = ...,
+) -> typedvision.families.xcit.model.Xcit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; each convolution before the blocks halves the map. One of 8, 16; default: the variant's own, 16 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping a residual branch, in each block. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        cls_attn_layers: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+        use_pos_embed: Whether positions are encoded, by sines and cosines of their places. Default: True.
+        eta: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        tokens_norm: Normalise all tokens before the MLP of a class attention block, not the class token alone. Default: the variant's own, False where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: str | _ModelSpec,
     *,
     pretrained: bool | str = False,
@@ -2048,6 +2945,67 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _ConvMixerName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    dim: int = ...,
+    depth: int = ...,
+    kernel_size: int = ...,
+    patch_size: int = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.convmixer.model.ConvMixer]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        dim: Channels of every map (`h` in section 2). At least 1, at most 65536; default: the variant's own.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own.
+        kernel_size: Height and width of the depthwise convolutions. At least 1, at most 127; default: the variant's own, 9 where it says none.
+        patch_size: Height and width of a patch, in pixels. At least 1, at most 127; default: the variant's own, 7 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        global_pool: How the last map becomes a vector; `""` for the map itself. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _ConvNeXtName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -2188,6 +3146,69 @@ def create_backbone(
         aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
         proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _DLAName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    levels: tuple[int, int, int, int, int, int] = ...,
+    channels: tuple[int, int, int, int, int, int] = ...,
+    block: Literal["basic", "bottleneck", "bottle2neck"] = ...,
+    cardinality: int = ...,
+    base_width: int = ...,
+    shortcut_root: bool = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.dla.model.DLA]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        levels: Convolutions of the first two levels, and the depth of the tree that each other level is. At least 1, at most 1024, at least 1, at most 8; default: the variant's own.
+        channels: Output channels of each level. At least 1, at most 65536; default: the variant's own.
+        block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; or the last with a hierarchy of four 3x3 parts (Res2Net, https://arxiv.org/abs/1904.01169). One of 'basic', 'bottleneck', 'bottle2neck'; default: the variant's own, 'bottle2neck' where it says none.
+        cardinality: Groups of the 3x3 convolutions of a bottleneck (https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        base_width: Width of a bottleneck's 3x3 convolutions, for each group and 128 output channels. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        shortcut_root: Residual connections of the roots. Default: the variant's own, False where it says none.
+        global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -2442,6 +3463,148 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _HighPerfGpuNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stem_type: Literal["v1", "v2"] = ...,
+    stem_chs: tuple[int, ...] = ...,
+    stages: tuple[HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage] = ...,
+    head_hidden_size: int | None = 2048,
+    use_lab: bool = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.hgnet.model.HighPerfGpuNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stem_type: Stem and aggregation of the first version, with squeeze-and-excitation in each block, or of the second. One of 'v1', 'v2'; default: the variant's own.
+        stem_chs: Output channels of each convolution of the first version's stem; of the second's, which has two branches, those of the first and of the last one. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        stages: The stages; each but the first subsamples before its blocks. Default: the variant's own.
+        head_hidden_size: Outputs of a 1x1 convolution after the pooling; None for no such layer. At least 1, at most 65536; default: 2048.
+        use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _MlpMixerName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = ...,
+    num_blocks: int = ...,
+    embed_dim: int = ...,
+    mlp_ratio: float | tuple[float, float] = ...,
+    block_layer: Literal["mixer", "res", "spatial_gating"] = ...,
+    mlp_layer: Literal["mlp", "glu", "gated"] = ...,
+    norm_layer: Literal["layernorm", "rmsnorm", "affine"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    init_values: float | None = ...,
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    nlhb: bool = False,
+    stem_norm: bool = False,
+    global_pool: Literal["", "avg"] = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.mlp_mixer.model.MlpMixer]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        num_blocks: Number of blocks. At least 1, at most 1024; default: the variant's own, 8 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 512 where it says none.
+        mlp_ratio: Hidden features for each feature of a token; a block of `mixer` takes two ratios, for the MLP over tokens and for that over features, or one for both. More than 0.0, at most 1024.0; default: the variant's own, (0.5, 4.0) where it says none.
+        block_layer: Tokens are mixed by an MLP (`mixer`), by one linear layer (`res`), or by a gate inside the MLP over features (`spatial_gating`). One of 'mixer', 'res', 'spatial_gating'; default: the variant's own, 'mixer' where it says none.
+        mlp_layer: Two layers (`mlp`), with a gate between them that comes from the first layer (`glu`, https://arxiv.org/abs/2002.05202), or with a gate over tokens (`gated`), which is that of `spatial_gating`. One of 'mlp', 'glu', 'gated'; default: the variant's own, 'mlp' where it says none.
+        norm_layer: Normalisation; `affine` is a factor and a shift for each feature (ResMLP, section 2). One of 'layernorm', 'rmsnorm', 'affine'; default: the variant's own, 'layernorm' where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        init_values: Initial factor of both branches of a block of `res`; None for 1e-4, and for other blocks, which have no such factor. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        proj_drop_rate: Dropout probability after each linear layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping each residual branch; all blocks have one rate. At least 0.0, at most 1.0; default: 0.0.
+        nlhb: Initialise the classifier's bias to -log(classes), and not to 0. Default: False.
+        stem_norm: Normalise the projected patches. Default: False.
+        global_pool: How tokens become a vector; with `""` every token is classified. One of '', 'avg'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _MobileNetV3Name,
     *,
     out_indices: Sequence[int] | None = None,
@@ -2543,6 +3706,176 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _MobileOneName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = (2, 8, 10, 1),
+    dims: tuple[int, int, int, int] = ...,
+    stem_chs: int = ...,
+    num_features: int = 0,
+    width_factor: float = 1.0,
+    num_conv_branches: int = ...,
+    se_blocks: tuple[int, int, int, int] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.mobileone.model.MobileOne]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of pairs of blocks, a depthwise and a pointwise one, of each stage (table 2). At least 1, at most 1024; default: (2, 8, 10, 1).
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        stem_chs: Channels of the block before the stages. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: 0.
+        width_factor: Factor of all these channels. More than 0.0, at most 1024.0; default: 1.0.
+        num_conv_branches: Number of parallel convolutions of each block of the stages, k in the paper. At least 1, at most 64; default: the variant's own, 1 where it says none.
+        se_blocks: How many of the last pairs of each stage have squeeze-and-excitation. At least 0, at most 1000000; default: the variant's own, (0, 0, 0, 0) where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages do not subsample, and do not dilate either. One of 8, 16, 32; default: 32.
+        act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _NormFreeNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    channels: tuple[int, int, int, int] = ...,
+    alpha: float = 0.2,
+    stem_type: Literal["", "deep", "deep_tiered", "deep_quad", "3x3", "7x7", "deep_pool", "3x3_pool", "7x7_pool"] = ...,
+    stem_chs: int | None = ...,
+    group_size: int | None = ...,
+    attn_layer: typedvision.config.names.ChannelAttention | None = ...,
+    attn_kwargs: NormFreeNetAttentionArgs = ...,
+    attn_gain: float = 2.0,
+    width_factor: float = ...,
+    bottle_ratio: float = ...,
+    num_features: int = ...,
+    ch_div: int = 8,
+    reg: bool = ...,
+    extra_conv: bool = ...,
+    gamma_in_act: bool = ...,
+    same_padding: bool = ...,
+    std_conv_eps: float = 1e-05,
+    skipinit: bool = ...,
+    zero_init_fc: bool = False,
+    act_layer: Literal["celu", "elu", "gelu", "leaky_relu", "relu", "relu6", "selu", "sigmoid", "silu", "tanh"] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.nfnet.model.NormFreeNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1536, 1536) where it says none.
+        alpha: Factor of each residual branch. At least 0.0, at most 16.0; default: 0.2.
+        stem_type: One convolution with stride 2 (`""` means 7x7); three 3x3 ones (`deep`; `deep_tiered` of growing width), or four with a stride of 4 in all (`deep_quad`); `_pool` for a max pooling after them. One of '', 'deep', 'deep_tiered', 'deep_quad', '3x3', '7x7', 'deep_pool', '3x3_pool', '7x7_pool'; default: the variant's own, '3x3' where it says none.
+        stem_chs: Output channels of the stem, before `width_factor`; None for those of the first stage. At least 1, at most 65536; default: the variant's own, None where it says none.
+        group_size: Channels of each group of the 3x3 convolutions; None for one group. At least 1, at most 65536; default: the variant's own, None where it says none.
+        attn_layer: Attention over channels in each residual branch. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        attn_kwargs: How the attention is made. Default: the variant's own, AttentionArgs() where it says none.
+        attn_gain: Factor of the attention's output, which halves the signal by itself. At least 0.0, at most 1024.0; default: 2.0.
+        width_factor: Factor of all numbers of channels. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        bottle_ratio: Channels inside of a block for each that it puts out, or with `reg` takes in. More than 0.0, at most 1024.0; default: the variant's own, 0.5 where it says none.
+        num_features: Output channels of a last 1x1 convolution, before `width_factor`; 0 for none. At least 0, at most 65536; default: the variant's own, 0 where it says none.
+        ch_div: All numbers of channels are multiples of this. At least 1, at most 65536; default: 8.
+        reg: Lay out blocks as RegNets do: widths by what goes in, attention after the 3x3 convolution. Default: the variant's own, False where it says none.
+        extra_conv: Whether each block has a second 3x3 convolution (NFNet, section 4). Default: the variant's own, False where it says none.
+        gamma_in_act: Scale the activations, and not the weights of the convolutions after them. Default: the variant's own, False where it says none.
+        same_padding: Pad convolutions as TensorFlow does. Default: the variant's own, False where it says none.
+        std_conv_eps: Added to the variance of the weights of a convolution's output channel. More than 0.0, at most 1.0; default: 1e-05.
+        skipinit: Scale each residual branch by one learned number, at first 0, and not by the gains of its last convolution. Default: the variant's own, False where it says none.
+        zero_init_fc: Initialise the classifier's weights to 0. Default: False.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'leaky_relu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'tanh'; default: the variant's own, 'silu' where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _RegNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -2618,6 +3951,81 @@ def create_backbone(
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first; without effect where normalisation comes first. Default: the variant's own, True where it says none.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _RepVGGName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    dims: tuple[int, int, int, int] = ...,
+    stem_chs: int = ...,
+    num_features: int = 0,
+    width_factor: float = 1.0,
+    groups: int = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    attn_layer: Literal["se"] | None = ...,
+    attn_kwargs: RepVGGSqueezeExciteArgs = ...,
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.repvgg.model.RepVGG]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage (table 2). At least 1, at most 1024; default: the variant's own.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        stem_chs: Channels of the block before the stages. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: 0.
+        width_factor: Factor of all these channels. More than 0.0, at most 1024.0; default: 1.0.
+        groups: Groups of the convolutions of every second block (section 3.4). At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        attn_layer: Attention over channels at the end of each block. One of 'se'; default: the variant's own, None where it says none.
+        attn_kwargs: How wide the attention is. Default: the variant's own, SqueezeExciteArgs() where it says none.
+        drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -2792,6 +4200,67 @@ def create_backbone(
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _SelecSlsName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    mid_chs: tuple[int, int, int] = ...,
+    out_chs: tuple[int, int, int] = ...,
+    depths: tuple[int, int, int] = ...,
+    head_chs: tuple[int, int, int, int] = ...,
+    head_kernel_size: Literal[1, 3] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.selecsls.model.SelecSls]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        mid_chs: Channels inside of the blocks, by stage. At least 2, at most 65536; default: the variant's own.
+        out_chs: Output channels of each stage. At least 1, at most 65536; default: the variant's own.
+        depths: Number of blocks of each stage; the first one subsamples. At least 2, at most 1024; default: the variant's own.
+        head_chs: Output channels of each convolution after the stages, of which the first and the third subsample. At least 1, at most 65536; default: the variant's own.
+        head_kernel_size: Kernel of the last convolution. One of 1, 3; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -3079,6 +4548,166 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _VovNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stem_chs: tuple[int, int, int] = ...,
+    stage_conv_chs: tuple[int, int, int, int] = ...,
+    stage_out_chs: tuple[int, int, int, int] = ...,
+    layer_per_block: int = ...,
+    block_per_stage: tuple[int, int, int, int] = ...,
+    residual: bool = ...,
+    depthwise: bool = ...,
+    attn: typedvision.config.names.ChannelAttention | None = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: typedvision.config.names.ConvNormAct = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.vovnet.model.VovNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stem_chs: Output channels of each convolution of the stem. At least 1, at most 65536; default: the variant's own.
+        stage_conv_chs: Channels of the convolutions in a row, by stage. At least 1, at most 65536; default: the variant's own.
+        stage_out_chs: Output channels of each stage. At least 1, at most 65536; default: the variant's own.
+        layer_per_block: Number of convolutions in a row. At least 1, at most 1024; default: the variant's own.
+        block_per_stage: Number of aggregations of each stage. At least 1, at most 1024; default: the variant's own.
+        residual: Add the input of each block that is not the first of its stage to its output. Default: the variant's own, False where it says none.
+        depthwise: Depthwise separable convolutions in the place of all 3x3 ones but the first. Default: the variant's own, False where it says none.
+        attn: Attention at the end of the last block of each stage. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's aggregation, where there is a residual connection; grows linearly from 0 along all blocks. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _XcitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: Literal[8, 16] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    cls_attn_layers: int = 2,
+    use_pos_embed: bool = True,
+    eta: float = ...,
+    tokens_norm: bool = ...,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.xcit.model.Xcit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; each convolution before the blocks halves the map. One of 8, 16; default: the variant's own, 16 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping a residual branch, in each block. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        cls_attn_layers: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+        use_pos_embed: Whether positions are encoded, by sines and cosines of their places. Default: True.
+        eta: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        tokens_norm: Normalise all tokens before the MLP of a class attention block, not the class token alone. Default: the variant's own, False where it says none.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: str | _ModelSpec | _BackboneSpec,
     *,
     out_indices: Sequence[int] | None = None,
@@ -3193,6 +4822,39 @@ def configure(
 
 @overload
 def configure(
+    name: _ConvMixerName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    dim: int = ...,
+    depth: int = ...,
+    kernel_size: int = ...,
+    patch_size: int = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.convmixer.config.ConvMixerConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        dim: Channels of every map (`h` in section 2). At least 1, at most 65536; default: the variant's own.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own.
+        kernel_size: Height and width of the depthwise convolutions. At least 1, at most 127; default: the variant's own, 9 where it says none.
+        patch_size: Height and width of a patch, in pixels. At least 1, at most 127; default: the variant's own, 7 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        global_pool: How the last map becomes a vector; `""` for the map itself. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _ConvNeXtName,
     *,
     num_classes: int = 1000,
@@ -3283,6 +4945,41 @@ def configure(
         aa_stem_only: Transitions average as they subsample, and leave the filter to the stem. Default: True.
         proj_drop_rate: Dropout probability at the end of each layer. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _DLAName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    levels: tuple[int, int, int, int, int, int] = ...,
+    channels: tuple[int, int, int, int, int, int] = ...,
+    block: Literal["basic", "bottleneck", "bottle2neck"] = ...,
+    cardinality: int = ...,
+    base_width: int = ...,
+    shortcut_root: bool = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.dla.config.DLAConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        levels: Convolutions of the first two levels, and the depth of the tree that each other level is. At least 1, at most 1024, at least 1, at most 8; default: the variant's own.
+        channels: Output channels of each level. At least 1, at most 65536; default: the variant's own.
+        block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; or the last with a hierarchy of four 3x3 parts (Res2Net, https://arxiv.org/abs/1904.01169). One of 'basic', 'bottleneck', 'bottle2neck'; default: the variant's own, 'bottle2neck' where it says none.
+        cardinality: Groups of the 3x3 convolutions of a bottleneck (https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        base_width: Width of a bottleneck's 3x3 convolutions, for each group and 128 output channels. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        shortcut_root: Residual connections of the roots. Default: the variant's own, False where it says none.
+        global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -3475,6 +5172,92 @@ def configure(
 
 @overload
 def configure(
+    name: _HighPerfGpuNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stem_type: Literal["v1", "v2"] = ...,
+    stem_chs: tuple[int, ...] = ...,
+    stages: tuple[HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage] = ...,
+    head_hidden_size: int | None = 2048,
+    use_lab: bool = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.hgnet.config.HGNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stem_type: Stem and aggregation of the first version, with squeeze-and-excitation in each block, or of the second. One of 'v1', 'v2'; default: the variant's own.
+        stem_chs: Output channels of each convolution of the first version's stem; of the second's, which has two branches, those of the first and of the last one. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        stages: The stages; each but the first subsamples before its blocks. Default: the variant's own.
+        head_hidden_size: Outputs of a 1x1 convolution after the pooling; None for no such layer. At least 1, at most 65536; default: 2048.
+        use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _MlpMixerName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = ...,
+    num_blocks: int = ...,
+    embed_dim: int = ...,
+    mlp_ratio: float | tuple[float, float] = ...,
+    block_layer: Literal["mixer", "res", "spatial_gating"] = ...,
+    mlp_layer: Literal["mlp", "glu", "gated"] = ...,
+    norm_layer: Literal["layernorm", "rmsnorm", "affine"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    init_values: float | None = ...,
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    nlhb: bool = False,
+    stem_norm: bool = False,
+    global_pool: Literal["", "avg"] = "avg",
+) -> typedvision.families.mlp_mixer.config.MlpMixerConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        num_blocks: Number of blocks. At least 1, at most 1024; default: the variant's own, 8 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 512 where it says none.
+        mlp_ratio: Hidden features for each feature of a token; a block of `mixer` takes two ratios, for the MLP over tokens and for that over features, or one for both. More than 0.0, at most 1024.0; default: the variant's own, (0.5, 4.0) where it says none.
+        block_layer: Tokens are mixed by an MLP (`mixer`), by one linear layer (`res`), or by a gate inside the MLP over features (`spatial_gating`). One of 'mixer', 'res', 'spatial_gating'; default: the variant's own, 'mixer' where it says none.
+        mlp_layer: Two layers (`mlp`), with a gate between them that comes from the first layer (`glu`, https://arxiv.org/abs/2002.05202), or with a gate over tokens (`gated`), which is that of `spatial_gating`. One of 'mlp', 'glu', 'gated'; default: the variant's own, 'mlp' where it says none.
+        norm_layer: Normalisation; `affine` is a factor and a shift for each feature (ResMLP, section 2). One of 'layernorm', 'rmsnorm', 'affine'; default: the variant's own, 'layernorm' where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        init_values: Initial factor of both branches of a block of `res`; None for 1e-4, and for other blocks, which have no such factor. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        proj_drop_rate: Dropout probability after each linear layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping each residual branch; all blocks have one rate. At least 0.0, at most 1.0; default: 0.0.
+        nlhb: Initialise the classifier's bias to -log(classes), and not to 0. Default: False.
+        stem_norm: Normalise the projected patches. Default: False.
+        global_pool: How tokens become a vector; with `""` every token is classified. One of '', 'avg'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _MobileNetV3Name,
     *,
     num_classes: int = 1000,
@@ -3548,6 +5331,120 @@ def configure(
 
 @overload
 def configure(
+    name: _MobileOneName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = (2, 8, 10, 1),
+    dims: tuple[int, int, int, int] = ...,
+    stem_chs: int = ...,
+    num_features: int = 0,
+    width_factor: float = 1.0,
+    num_conv_branches: int = ...,
+    se_blocks: tuple[int, int, int, int] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.families.mobileone.config.MobileOneConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of pairs of blocks, a depthwise and a pointwise one, of each stage (table 2). At least 1, at most 1024; default: (2, 8, 10, 1).
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        stem_chs: Channels of the block before the stages. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: 0.
+        width_factor: Factor of all these channels. More than 0.0, at most 1024.0; default: 1.0.
+        num_conv_branches: Number of parallel convolutions of each block of the stages, k in the paper. At least 1, at most 64; default: the variant's own, 1 where it says none.
+        se_blocks: How many of the last pairs of each stage have squeeze-and-excitation. At least 0, at most 1000000; default: the variant's own, (0, 0, 0, 0) where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages do not subsample, and do not dilate either. One of 8, 16, 32; default: 32.
+        act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _NormFreeNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    channels: tuple[int, int, int, int] = ...,
+    alpha: float = 0.2,
+    stem_type: Literal["", "deep", "deep_tiered", "deep_quad", "3x3", "7x7", "deep_pool", "3x3_pool", "7x7_pool"] = ...,
+    stem_chs: int | None = ...,
+    group_size: int | None = ...,
+    attn_layer: typedvision.config.names.ChannelAttention | None = ...,
+    attn_kwargs: NormFreeNetAttentionArgs = ...,
+    attn_gain: float = 2.0,
+    width_factor: float = ...,
+    bottle_ratio: float = ...,
+    num_features: int = ...,
+    ch_div: int = 8,
+    reg: bool = ...,
+    extra_conv: bool = ...,
+    gamma_in_act: bool = ...,
+    same_padding: bool = ...,
+    std_conv_eps: float = 1e-05,
+    skipinit: bool = ...,
+    zero_init_fc: bool = False,
+    act_layer: Literal["celu", "elu", "gelu", "leaky_relu", "relu", "relu6", "selu", "sigmoid", "silu", "tanh"] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.nfnet.config.NormFreeNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage, before `width_factor`. At least 1, at most 65536; default: the variant's own, (256, 512, 1536, 1536) where it says none.
+        alpha: Factor of each residual branch. At least 0.0, at most 16.0; default: 0.2.
+        stem_type: One convolution with stride 2 (`""` means 7x7); three 3x3 ones (`deep`; `deep_tiered` of growing width), or four with a stride of 4 in all (`deep_quad`); `_pool` for a max pooling after them. One of '', 'deep', 'deep_tiered', 'deep_quad', '3x3', '7x7', 'deep_pool', '3x3_pool', '7x7_pool'; default: the variant's own, '3x3' where it says none.
+        stem_chs: Output channels of the stem, before `width_factor`; None for those of the first stage. At least 1, at most 65536; default: the variant's own, None where it says none.
+        group_size: Channels of each group of the 3x3 convolutions; None for one group. At least 1, at most 65536; default: the variant's own, None where it says none.
+        attn_layer: Attention over channels in each residual branch. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        attn_kwargs: How the attention is made. Default: the variant's own, AttentionArgs() where it says none.
+        attn_gain: Factor of the attention's output, which halves the signal by itself. At least 0.0, at most 1024.0; default: 2.0.
+        width_factor: Factor of all numbers of channels. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        bottle_ratio: Channels inside of a block for each that it puts out, or with `reg` takes in. More than 0.0, at most 1024.0; default: the variant's own, 0.5 where it says none.
+        num_features: Output channels of a last 1x1 convolution, before `width_factor`; 0 for none. At least 0, at most 65536; default: the variant's own, 0 where it says none.
+        ch_div: All numbers of channels are multiples of this. At least 1, at most 65536; default: 8.
+        reg: Lay out blocks as RegNets do: widths by what goes in, attention after the 3x3 convolution. Default: the variant's own, False where it says none.
+        extra_conv: Whether each block has a second 3x3 convolution (NFNet, section 4). Default: the variant's own, False where it says none.
+        gamma_in_act: Scale the activations, and not the weights of the convolutions after them. Default: the variant's own, False where it says none.
+        same_padding: Pad convolutions as TensorFlow does. Default: the variant's own, False where it says none.
+        std_conv_eps: Added to the variance of the weights of a convolution's output channel. More than 0.0, at most 1.0; default: 1e-05.
+        skipinit: Scale each residual branch by one learned number, at first 0, and not by the gains of its last convolution. Default: the variant's own, False where it says none.
+        zero_init_fc: Initialise the classifier's weights to 0. Default: False.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'leaky_relu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'tanh'; default: the variant's own, 'silu' where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _RegNetName,
     *,
     num_classes: int = 1000,
@@ -3601,6 +5498,53 @@ def configure(
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first; without effect where normalisation comes first. Default: the variant's own, True where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _RepVGGName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    dims: tuple[int, int, int, int] = ...,
+    stem_chs: int = ...,
+    num_features: int = 0,
+    width_factor: float = 1.0,
+    groups: int = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    attn_layer: Literal["se"] | None = ...,
+    attn_kwargs: RepVGGSqueezeExciteArgs = ...,
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.families.repvgg.config.RepVGGConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage (table 2). At least 1, at most 1024; default: the variant's own.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        stem_chs: Channels of the block before the stages. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: 0.
+        width_factor: Factor of all these channels. More than 0.0, at most 1024.0; default: 1.0.
+        groups: Groups of the convolutions of every second block (section 3.4). At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        attn_layer: Attention over channels at the end of each block. One of 'se'; default: the variant's own, None where it says none.
+        attn_kwargs: How wide the attention is. Default: the variant's own, SqueezeExciteArgs() where it says none.
+        drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -3719,6 +5663,39 @@ def configure(
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _SelecSlsName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    mid_chs: tuple[int, int, int] = ...,
+    out_chs: tuple[int, int, int] = ...,
+    depths: tuple[int, int, int] = ...,
+    head_chs: tuple[int, int, int, int] = ...,
+    head_kernel_size: Literal[1, 3] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.selecsls.config.SelecSlsConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        mid_chs: Channels inside of the blocks, by stage. At least 2, at most 65536; default: the variant's own.
+        out_chs: Output channels of each stage. At least 1, at most 65536; default: the variant's own.
+        depths: Number of blocks of each stage; the first one subsamples. At least 2, at most 1024; default: the variant's own.
+        head_chs: Output channels of each convolution after the stages, of which the first and the third subsample. At least 1, at most 65536; default: the variant's own.
+        head_kernel_size: Kernel of the last convolution. One of 1, 3; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -3908,6 +5885,110 @@ def configure(
         block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
         mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
         attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _VovNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stem_chs: tuple[int, int, int] = ...,
+    stage_conv_chs: tuple[int, int, int, int] = ...,
+    stage_out_chs: tuple[int, int, int, int] = ...,
+    layer_per_block: int = ...,
+    block_per_stage: tuple[int, int, int, int] = ...,
+    residual: bool = ...,
+    depthwise: bool = ...,
+    attn: typedvision.config.names.ChannelAttention | None = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu",
+    norm_layer: typedvision.config.names.ConvNormAct = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.vovnet.config.VovNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stem_chs: Output channels of each convolution of the stem. At least 1, at most 65536; default: the variant's own.
+        stage_conv_chs: Channels of the convolutions in a row, by stage. At least 1, at most 65536; default: the variant's own.
+        stage_out_chs: Output channels of each stage. At least 1, at most 65536; default: the variant's own.
+        layer_per_block: Number of convolutions in a row. At least 1, at most 1024; default: the variant's own.
+        block_per_stage: Number of aggregations of each stage. At least 1, at most 1024; default: the variant's own.
+        residual: Add the input of each block that is not the first of its stage to its output. Default: the variant's own, False where it says none.
+        depthwise: Depthwise separable convolutions in the place of all 3x3 ones but the first. Default: the variant's own, False where it says none.
+        attn: Attention at the end of the last block of each stage. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: the variant's own, None where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu'.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's aggregation, where there is a residual connection; grows linearly from 0 along all blocks. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _XcitName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: Literal[8, 16] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    cls_attn_layers: int = 2,
+    use_pos_embed: bool = True,
+    eta: float = ...,
+    tokens_norm: bool = ...,
+) -> typedvision.families.xcit.config.XcitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; each convolution before the blocks halves the map. One of 8, 16; default: the variant's own, 16 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping a residual branch, in each block. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        cls_attn_layers: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+        use_pos_embed: Whether positions are encoded, by sines and cosines of their places. Default: True.
+        eta: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        tokens_norm: Normalise all tokens before the MLP of a class attention block, not the class token alone. Default: the variant's own, False where it says none.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.

@@ -11,13 +11,14 @@ from torch import nn
 
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.wrapped import Wrapped, plain_key, unwrapped
 from typedvision.errors import UsageError, shown
 
 _SortKey = tuple[float, ...]
 
 
 def parameter_groups(
-    model: ImageModel | Backbone[ImageModel],
+    model: Wrapped,
     *,
     lr: float,
     weight_decay: float,
@@ -30,7 +31,8 @@ def parameter_groups(
     `model.no_weight_decay()` names. The layers are those of `model.group_matcher()`.
 
     Args:
-        model: the model or the backbone.
+        model: the model or the backbone, as it is or inside of `torch.compile`,
+            `DistributedDataParallel` or `AveragedModel`.
         lr: learning rate of the last layer.
         weight_decay: weight decay of the parameters to which it applies.
         layer_decay: ratio of the learning rate of a layer to that of the next (BEiT,
@@ -49,13 +51,14 @@ def parameter_groups(
             raise UsageError(f"{name} must be a number of at least 0; got {shown(rate)}")
     if not (_is_number(layer_decay) and 0.0 < layer_decay <= 1.0):
         raise UsageError(f"layer_decay must be more than 0 and at most 1; got {shown(layer_decay)}")
-    body = model.model if isinstance(model, Backbone) else model
+    found = unwrapped(model)
+    body = found.model if isinstance(found, Backbone) else found
     if not isinstance(body, ImageModel):
-        kind = type(model).__name__
+        kind = type(found).__name__
         raise UsageError(
             f"parameter_groups takes what create_model or create_backbone made; got {kind}"
         )
-    parameters = dict(body.named_parameters())
+    parameters = {plain_key(key): parameter for key, parameter in body.named_parameters()}
     layers = layer_numbers(parameters, body.group_matcher(coarse))
     last = max(layers.values(), default=0)
     undecayed = body.no_weight_decay()

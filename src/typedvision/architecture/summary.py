@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from typedvision.architecture.build import build_model
 from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.wrapped import Wrapper, unwrapped
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.config.limits import DEFAULT_LIMITS
 from typedvision.errors import UsageError
@@ -71,7 +72,7 @@ class ModelSummary:
 
 
 def summarize(
-    model: str | ModelConfig | ModelSpec | ImageModel,
+    model: str | ModelConfig | ModelSpec | ImageModel | Wrapper,
     img_size: int | tuple[int, int] | None = None,
 ) -> ModelSummary:
     """Count a model's parameters and multiply-adds, level by level.
@@ -94,7 +95,8 @@ def summarize(
         UsageError: the model does not take images of this size.
         LimitError: the model is larger than the default limits.
     """
-    spec = model.spec if isinstance(model, ImageModel) else spec_for(model, {})
+    found = unwrapped(model)
+    spec = found.spec if isinstance(found, ImageModel) else spec_for(found, {})
     spec = spec if img_size is None else at_size(spec, img_size)
     built = build_model(spec, DEFAULT_LIMITS).eval().requires_grad_(False)
     try:

@@ -39,5 +39,7 @@ class Limits:
                 )
 
 
+ANY_SIZE = Limits(params=2**63, bytes=2**63, modules=2**63)
+"""For a model that is there already."""
 DEFAULT_LIMITS = Limits()
 """Above every published model."""

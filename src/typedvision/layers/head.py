@@ -75,3 +75,36 @@ class ClassifierHead(nn.Module):
         x = self.drop(self.pre_logits(x.movedim(1, -1)))
         x = x if pre_logits else self.fc(x)
         return x.flatten(1) if pools else x.movedim(-1, 1)
+
+
+class LinearHead(nn.Module):
+    """Pooling, dropout and a linear classifier.
+
+    Args:
+        global_pool: how the map becomes a vector; with `""` every position of a map (N, h, w, D) is
+            classified.
+        channels: channels D of the map.
+        num_classes: classes K; 0 for no classifier.
+        drop_rate: dropout probability before the classifier.
+        channels_last: whether maps are (N, h, w, D), and not (N, D, h, w).
+    """
+
+    def __init__(
+        self,
+        global_pool: ConvPool,
+        channels: int,
+        num_classes: int,
+        drop_rate: float,
+        *,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        features = pooled_features(global_pool, channels)
+        self.global_pool: GlobalPool = GlobalPool(global_pool, channels_last=channels_last)
+        self.drop: nn.Dropout = nn.Dropout(drop_rate)
+        self.fc: nn.Linear | nn.Identity = linear_classifier(features, num_classes)
+
+    def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """A map to (N, K)."""
+        x = self.drop(self.global_pool(x))
+        return x if pre_logits else self.fc(x)

@@ -32,7 +32,8 @@ def map_attention(
     """
     match name:
         case "sk":
-            return SelectiveKernel(channels, reduced_channels(channels, rd_ratio or 1 / 16, 8, 0.9))
+            reduced = reduced_channels(channels, rd_ratio or 1 / 16, 8, 0.9)
+            return SelectiveKernel(channels, channels, reduced)
         case "splat":
             reduced = reduced_channels(2 * channels, rd_ratio or 1 / 4)
             return SplitAttention(channels, max(reduced, 32))

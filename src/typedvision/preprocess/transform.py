@@ -10,6 +10,7 @@ from typing import Literal, overload
 from torch import Tensor
 
 from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.wrapped import Wrapper, unwrapped
 from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError
 from typedvision.preprocess.batch import check_fields, each, normalize
@@ -62,7 +63,7 @@ class EvaluationTransform:
 
 @overload
 def make_transform(
-    model: ImageModel | ModelSpec | ImageSpec | str,
+    model: ImageModel | Wrapper | ModelSpec | ImageSpec | str,
     *,
     training: Literal[False] = False,
     max_pixels: int = MAX_PIXELS,
@@ -71,7 +72,7 @@ def make_transform(
 
 @overload
 def make_transform(
-    model: ImageModel | ModelSpec | ImageSpec | str,
+    model: ImageModel | Wrapper | ModelSpec | ImageSpec | str,
     *,
     training: Literal[True],
     seed: int | None = None,
@@ -81,7 +82,7 @@ def make_transform(
 
 @overload
 def make_transform(
-    model: ImageModel | ModelSpec | ImageSpec | str,
+    model: ImageModel | Wrapper | ModelSpec | ImageSpec | str,
     *,
     training: bool,
     seed: int | None = None,
@@ -90,7 +91,7 @@ def make_transform(
 
 
 def make_transform(
-    model: ImageModel | ModelSpec | ImageSpec | str,
+    model: ImageModel | Wrapper | ModelSpec | ImageSpec | str,
     *,
     training: bool = False,
     seed: int | None = None,
@@ -122,6 +123,7 @@ def make_transform(
 
 
 def _image_spec(model: object) -> ImageSpec:
+    model = unwrapped(model)
     if isinstance(model, str):
         model = spec_for(model, {})
     if isinstance(model, ImageModel):

@@ -99,10 +99,15 @@ def _cached(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path | None
 
 
 def _downloaded(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path | None:
-    from huggingface_hub import errors, hf_hub_download
+    from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
 
     folder = None if cache_dir is None else Path(cache_dir)
     try:
+        cached = try_to_load_from_cache(
+            file.repository, file.name, cache_dir=folder, revision=file.revision
+        )
+        if cached is None:
+            _reach(file)
         found = hf_hub_download(
             file.repository, file.name, revision=file.revision, cache_dir=folder
         )
@@ -117,6 +122,27 @@ def _downloaded(file: HubFile, cache_dir: str | PathLike[str] | None) -> Path | 
     except OSError as error:  # the network's errors, and the disk's
         raise WeightsError(f"{file} cannot be downloaded: {error}") from error
     return Path(str(found))
+
+
+def _reach(file: HubFile) -> None:
+    """Ask the hub once, so that without a network nobody waits for the retries of a download.
+
+    Raises:
+        WeightsError: it does not answer.
+    """
+    from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
+
+    url = hf_hub_url(file.repository, file.name, revision=file.revision)
+    try:
+        get_hf_file_metadata(url, timeout=HF_HUB_ETAG_TIMEOUT)
+    except errors.HfHubHTTPError:
+        pass  # it answers: the download says what is wrong
+    except errors.HFValidationError:
+        raise
+    except Exception as error:  # of whichever client the installed version has
+        message = f"{file} is not in the cache, and the hub cannot be reached: {error}"
+        raise WeightsError(message) from error
 
 
 def _check(path: Path, file: HubFile) -> None:

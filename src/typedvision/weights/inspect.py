@@ -42,6 +42,9 @@ SPEC_DIGEST_KEY: Final = "typedvision.spec.sha256"
 DIGESTS_KEY: Final = "typedvision.tensors.sha256"
 """Holds a JSON object: for each tensor of the file, the SHA-256 of its bytes."""
 
+EXTRA_KEY: Final = "typedvision.extra"
+"""Holds a JSON array: the tensors of the file that are not the model's, but the user's own."""
+
 _INDEX_SUFFIX = ".safetensors.index.json"
 _FILE_NAME = re.compile(r"[\w-][\w.-]{0,250}\.safetensors")
 
@@ -62,6 +65,8 @@ class Checkpoint:
     """SHA-256 of tensors' bytes, where the file has them."""
     size: int
     """Bytes of all files together."""
+    extra: tuple[str, ...] = ()
+    """Names of the tensors that are not the model's, but the user's own."""
 
     @property
     def elements(self) -> int:
@@ -133,7 +138,8 @@ def _open_one(path: Path, mmap: bool) -> Checkpoint:
         raise _damaged(path, FORMAT_KEY, message)
     spec = _read_spec(path, metadata)
     digests = _read_digests(path, metadata, tensors)
-    return Checkpoint(path, spec, metadata.get(VERSION_KEY), tensors, digests, header.size)
+    extra = _read_extra(path, metadata, tensors)
+    return Checkpoint(path, spec, metadata.get(VERSION_KEY), tensors, digests, header.size, extra)
 
 
 def _open_index(path: Path, mmap: bool) -> Checkpoint:
@@ -228,6 +234,20 @@ def _read_digests(
     if not isinstance(digests, dict) or set(digests) != set(tensors):
         raise _damaged(path, DIGESTS_KEY, "must hold one digest for each tensor")
     return {name: str(digest) for name, digest in digests.items()}
+
+
+def _read_extra(
+    path: Path, metadata: Mapping[str, str], tensors: Mapping[str, TensorInfo]
+) -> tuple[str, ...]:
+    try:
+        extra = json.loads(metadata.get(EXTRA_KEY, "[]"))
+    except (ValueError, RecursionError):
+        extra = None
+    if not isinstance(extra, list) or not all(
+        isinstance(name, str) and name in tensors for name in extra
+    ):
+        raise _damaged(path, EXTRA_KEY, "must hold names of tensors")
+    return tuple(extra)
 
 
 def _damaged(path: Path, key: str, message: str) -> WeightsError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 
 import torch
@@ -219,13 +219,14 @@ def fill(
         {
             name: TensorKind(info.shape, info.dtype.startswith(_FLOATING))
             for name, info in checkpoint.tensors.items()
+            if name not in checkpoint.extra
         },
         parts,
         model.left_out if parts else (),
         model=f"'{model.spec.subject}'",
         source=f"'{source}'",
     )
-    report = _report(plan, source)
+    report = _report(plan, source, checkpoint.extra)
     if device.type != "meta":
         tensors = _read(checkpoint, plan, wanted, device, dtype, verify)
         fresh = _unset(model, tensors, device, dtype or _common_dtype(tensors))
@@ -341,11 +342,11 @@ def _take_names(model: ImageModel, saved: ModelSpec | BackboneSpec | None) -> No
             describe(model, spec.replace(class_names=names))
 
 
-def _report(plan: Plan, source: str) -> LoadReport:
+def _report(plan: Plan, source: str, extra: Sequence[str]) -> LoadReport:
     return LoadReport(
         source=source,
         matched=tuple(key for key in plan.sources if key not in plan.adapted),
         adapted={key: adaptation.text for key, adaptation in plan.adapted.items()},
         initialised=plan.initialised,
-        dropped=plan.dropped,
+        dropped={**plan.dropped, **dict.fromkeys(extra, "the user's own")},
     )

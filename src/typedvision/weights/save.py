@@ -11,16 +11,29 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor
+from torch.nn import Buffer, Parameter
 
 from typedvision._version import __version__
 from typedvision.architecture.backbone import Backbone
+from typedvision.architecture.build import build_backbone, build_model
 from typedvision.architecture.image_model import ImageModel, check_whole
-from typedvision.errors import UsageError
+from typedvision.architecture.wrapped import Wrapped, plain_key, unwrapped
+from typedvision.config.base import ModelConfig, to_pair
+from typedvision.config.image import ImageSpec
+from typedvision.config.limits import ANY_SIZE
+from typedvision.errors import UsageError, WeightsError
+from typedvision.layers.shard import sharded
+from typedvision.registry import index
+from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.document import Document
+from typedvision.registry.spec import ModelSpec
+from typedvision.weights.contents import extra_tensors
 from typedvision.weights.files import replace_file, to_path
 from typedvision.weights.inspect import (
     DIGESTS_KEY,
+    EXTRA_KEY,
     FORMAT,
     FORMAT_KEY,
     SPEC_DIGEST_KEY,
@@ -54,14 +67,20 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def save_model(
-    model: ImageModel | Backbone[ImageModel],
+    model: Wrapped,
     path: str | PathLike[str],
     *,
     class_names: Sequence[str] | None = None,
+    image: ImageSpec | None = None,
+    metadata: Mapping[str, JsonValue] | None = None,
+    allow_extra: bool = False,
 ) -> None:
     """Write a model's weights and its spec into one safetensors file.
 
-    A backbone's tensors have the model's keys; `load_backbone` reads it.
+    A backbone's tensors have the model's keys; `load_backbone` reads it. A model inside of
+    `torch.compile`, `DistributedDataParallel` or `AveragedModel` is saved as it is inside. Where
+    FSDP2's `fully_shard` has split it among processes, each process calls this, and the first one
+    writes what all of them hold.
 
     The file is written beside and then renamed: at any moment `path` holds the old file or the new
     one, whole. A model that maps the old file keeps it.
@@ -69,30 +88,126 @@ def save_model(
     Args:
         model: a model or a backbone that the factory made; on any device, in any dtype.
         path: the file, usually `*.safetensors`; its folder must exist.
-        class_names: a name for each class, which the saved spec has from now on; by default those
-            that the model's spec has.
+        class_names: a name for each class, which the saved spec has; by default those that the
+            model's spec has.
+        image: what the saved spec says of the input image, such as the size that the model was
+            fine-tuned at: `model.spec.image.replace(size=(64, 64))`; by default the model's.
+        metadata: the user's own keys of the saved spec; by default the model's.
+        allow_extra: whether the model may have layers of the user's own, whose tensors go into the
+            file too. `load_model` gives the model of the spec without them, and without a
+            classifier where they replace it; any reader of safetensors gives them.
 
     Raises:
-        UsageError: the model is none of ours, is on the meta device, or is that of a backbone.
+        UsageError: the model is none of ours, is on the meta device, is that of a backbone, is
+            quantised, has other tensors than its spec says, or does not take such images.
         ConfigError: there are more or fewer names than classes, or one is not as it should be.
         WeightsError: the file cannot be written; what was at `path` is as it was.
     """
+    model = _one_of_ours(model)
     body = model.model if isinstance(model, Backbone) else model
-    if not isinstance(body, ImageModel):
-        kind = type(model).__name__
-        raise UsageError(f"save_model takes what create_model or create_backbone made; got {kind}")
     if body is model:
         check_whole(body)
     spec = model.spec
-    if class_names is not None:
-        spec = spec.replace(class_names=class_names)
-    tensors = {key: _on_cpu(tensor) for key, tensor in body.state_dict().items()}
+    if image is not None:
+        _check_size(image, body.spec.config)
+    said = {"class_names": class_names, "image": image, "metadata": metadata}
+    changed = {name: value for name, value in said.items() if value is not None}
+    if changed and isinstance(spec, BackboneSpec):
+        spec = spec.replace(model=spec.model.replace(**changed))
+    elif changed:
+        spec = spec.replace(**changed)
+    target = to_path(path)
+    tensors = {plain_key(key): tensor for key, tensor in body.state_dict().items()}
+    classifier = index.family(body.spec.family).parts(body.spec.config).classifier
+    wanted = _tensors_of(model.spec)
+    extra = extra_tensors(
+        tensors, wanted, classifier, subject=body.spec.subject, allow_extra=allow_extra
+    )
+    if isinstance(spec, ModelSpec) and not wanted.keys() <= tensors.keys():
+        spec = spec.with_options(num_classes=0)  # the user's own layers are the classifier
+    for key, tensor in tensors.items():
+        _check_plain(key, tensor)
+    if any(sharded(tensor) is not None for tensor in tensors.values()):
+        _write_together(target, tensors, spec, extra)
+    else:
+        _write(target, {key: _on_cpu(tensor) for key, tensor in tensors.items()}, spec, extra)
+
+
+def _one_of_ours(model: object) -> ImageModel | Backbone[ImageModel]:
+    found = unwrapped(model)
+    if not isinstance(found, ImageModel | Backbone):
+        kind = type(found).__name__
+        raise UsageError(f"save_model takes what create_model or create_backbone made; got {kind}")
+    return found
+
+
+def _check_size(image: ImageSpec, config: ModelConfig) -> None:
+    fixed = config.input_size()
+    if fixed is not None and image.size != to_pair(fixed):
+        height, width = to_pair(fixed)
+        raise UsageError(
+            f"the model takes images of {height} x {width} pixels; got {image.size}: its "
+            "set_input_size changes that"
+        )
+
+
+def _tensors_of(spec: ModelSpec | BackboneSpec) -> Mapping[str, Tensor]:
+    """The tensors of a spec, on the meta device."""
+    if isinstance(spec, BackboneSpec):
+        return build_backbone(spec, ANY_SIZE).model.state_dict()
+    return build_model(spec, ANY_SIZE).state_dict()
+
+
+def _check_plain(key: str, tensor: Tensor) -> None:
+    if tensor.is_meta:
+        raise UsageError("a model on the meta device has no weights to save")
+    if tensor.dtype not in _NAMES or type(tensor) not in (Tensor, Parameter, Buffer):
+        if sharded(tensor) is not None:
+            return
+        raise UsageError(
+            f"'{key}' is a {type(tensor).__name__} of {tensor.dtype}, which no file of weights "
+            "holds: save the model before it is quantised or otherwise converted"
+        )
+
+
+def _write(
+    target: Path, tensors: Mapping[str, Tensor], spec: Document, extra: Sequence[str]
+) -> None:
     metadata = {
         "format": "pt",  # other libraries look for it
         **spec_notes(spec),
         DIGESTS_KEY: json.dumps(_digests(tensors), sort_keys=True),
     }
-    replace_file(to_path(path), lambda draft: write_file(draft, tensors, metadata))
+    if extra:
+        metadata[EXTRA_KEY] = json.dumps(extra)
+    replace_file(target, lambda draft: write_file(draft, tensors, metadata))
+
+
+def _write_together(
+    target: Path, tensors: Mapping[str, Tensor], spec: Document, extra: Sequence[str]
+) -> None:
+    """Gather tensors that processes hold in parts; the first process writes all of them.
+
+    Raises:
+        WeightsError: it could not, in each process.
+    """
+    import torch.distributed as dist
+
+    first, whole = dist.get_rank() == 0, dict[str, Tensor]()
+    for key, tensor in tensors.items():
+        part = sharded(tensor)
+        gathered = tensor if part is None else part.full_tensor()
+        if first:
+            whole[key] = _on_cpu(gathered)
+    failure: list[str | None] = [None]
+    if first:
+        try:
+            _write(target, whole, spec, extra)
+        except WeightsError as error:
+            failure = [error.summary]
+    dist.broadcast_object_list(failure, src=0)
+    if failure[0] is not None:
+        raise WeightsError(failure[0])
 
 
 def spec_notes(spec: Document) -> dict[str, str]:
@@ -153,6 +268,4 @@ def _digests(tensors: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def _on_cpu(tensor: Tensor) -> Tensor:
-    if tensor.is_meta:
-        raise UsageError("a model on the meta device has no weights to save")
     return tensor.detach().cpu().contiguous()

@@ -25,13 +25,21 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, ConvPool, MapAttention
 from typedvision.config.problems import Conflict
+from typedvision.config.rounding import round_channels
 from typedvision.config.stages import drop_path_rates, staged
 
 if TYPE_CHECKING:
     from typedvision.families.resnet.model import ResNet
 
-Block = Literal["basic", "bottleneck"]
-EXPANSION: dict[Block, int] = {"basic": 1, "bottleneck": 4}
+Block = Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"]
+EXPANSION: dict[Block, int] = {
+    "basic": 1,
+    "bottleneck": 4,
+    "bottle2neck": 4,
+    "resnest": 4,
+    "sk_basic": 1,
+    "sk_bottleneck": 4,
+}
 """Output channels of a block for each of its planes."""
 DROP_BLOCKS = (None, None, (5, 0.25), (3, 1.0))
 """DropBlock of each stage: side of a block, and factor of the rate; None for no DropBlock."""
@@ -41,6 +49,27 @@ _DIVISORS: dict[MapAttention, int] = {"sk": 2, "splat": 2, "lambda": 4, "halo": 
 
 _NOTHING_INSIDE: tuple[MapAttention, ...] = ("ese", "eca", "ceca", "lambda", "halo")
 """Attentions that have no channels inside to reduce."""
+
+
+_TAKERS: dict[str, tuple[Block, ...]] = {
+    "attn_layer": ("basic", "bottleneck", "bottle2neck", "sk_basic", "sk_bottleneck"),
+    "scale": ("bottle2neck",),
+    "radix": ("resnest",),
+    "avd": ("resnest",),
+    "sk_kwargs": ("sk_basic", "sk_bottleneck"),
+}
+"""The blocks for which a field of `BlockArgs` means something."""
+
+
+class SelectiveKernelArgs(Config):
+    """Choices of a selective kernel (https://arxiv.org/abs/1903.06586)."""
+
+    rd_ratio: Ratio = 1 / 16
+    """Channels inside of the selection, as a share of those outside."""
+    rd_divisor: Channels = 8
+    """What the channels inside of the selection are a multiple of."""
+    split_input: bool = True
+    """Give each kernel half of the channels, instead of all."""
 
 
 class BlockArgs(Config):
@@ -53,9 +82,21 @@ class BlockArgs(Config):
     8 for `halo`."""
     rd_ratio: Ratio | None = None
     """Channels inside of the attention, as a share of those outside; None for the paper's."""
+    scale: Annotated[int, Field(ge=1, le=64)] = 4
+    """Parts of the hierarchy in a `bottle2neck` (https://arxiv.org/abs/1904.01169)."""
+    radix: Annotated[int, Field(ge=1, le=16)] = 1
+    """3x3 convolutions side by side in a `resnest` block, between which a softmax decides."""
+    avd: bool = False
+    """Subsample by an average in a `resnest` block, and not by the stride of a convolution."""
+    avd_first: bool = False
+    """Average before the 3x3 convolutions, and not after them."""
+    sk_kwargs: SelectiveKernelArgs = SelectiveKernelArgs()
+    """Choices of the selective kernel in an `sk_basic` or `sk_bottleneck` block."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
+        if self.avd_first and not self.avd:
+            yield Conflict("'avd_first' means nothing where 'avd' is false: set it", "avd_first")
         if self.rd_ratio is not None and self.attn_layer in _NOTHING_INSIDE:
             yield Conflict(
                 f"'rd_ratio' has nothing to reduce in '{self.attn_layer}': leave it out",
@@ -74,10 +115,14 @@ class PrunedStage(Config):
 
 class ResNetConfig(ModelConfig, Builds["ResNet"]):
     """A residual network (https://arxiv.org/abs/1512.03385) and its descendants: ResNeXt, Wide
-    ResNet, SE-Net, ECA-Net, ResNet-B/C/D/T (https://arxiv.org/abs/1812.01187), ResNet-RS."""
+    ResNet, SE-Net, ECA-Net, ResNet-B/C/D/T (https://arxiv.org/abs/1812.01187), ResNet-RS, Res2Net
+    (https://arxiv.org/abs/1904.01169), SKNet (https://arxiv.org/abs/1903.06586) and ResNeSt
+    (https://arxiv.org/abs/2004.08955)."""
 
     block: Block | tuple[Block, Block, Block, Block]
-    """Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each."""
+    """Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; a bottleneck with a hierarchy of 3x3
+    convolutions (Res2Net), or with split attention (ResNeSt); either of the first two with a
+    selective kernel (SKNet). One for all stages, or one each."""
     layers: tuple[Depth, Depth, Depth, Depth]
     """Number of blocks of each stage."""
     channels: tuple[Channels, Channels, Channels, Channels] = (64, 128, 256, 512)
@@ -124,7 +169,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         blocks = self.stage_blocks()
-        if "basic" in blocks and (self.cardinality, self.base_width) != (1, 64):
+        if {"basic", "sk_basic"} & {*blocks} and (self.cardinality, self.base_width) != (1, 64):
             yield Conflict(
                 "'cardinality' and 'base_width' shape the 3x3 convolution of a bottleneck: "
                 "set 'block' to 'bottleneck', or leave them at 1 and 64",
@@ -142,6 +187,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
                 f"got {self.down_kernel_size}",
                 "down_kernel_size",
             )
+        yield from self._block_conflicts(blocks)
         if self.pruned is not None:
             yield from self._pruning_conflicts(self.pruned)
         else:
@@ -149,6 +195,40 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
         yield from self._attention_conflicts()
         yield from undivided_channels(self.norm_layer, self._normalized())
         yield from unpooled_classifier(self, self.global_pool)
+
+    def _block_conflicts(self, blocks: tuple[Block, ...]) -> Iterator[Conflict]:
+        """What only some blocks take."""
+        default = BlockArgs()
+        for name, takers in _TAKERS.items():
+            if getattr(self.block_args, name) != getattr(default, name) and not {*takers} & {
+                *blocks
+            }:
+                yield Conflict(
+                    f"'{name}' in 'block_args' means nothing to these blocks: leave it out, or set "
+                    f"'block' to '{takers[-1]}'",
+                    "block_args",
+                )
+        plain = {*blocks} <= {"basic", "bottleneck"}
+        for name, given in (("aa_layer", self.aa_layer), ("drop_block_rate", self.drop_block_rate)):
+            if given and not plain:
+                yield Conflict(
+                    f"'{name}' is for 'block' = 'basic' or 'bottleneck': leave it out", name
+                )
+        if self.block_reduce_first != 1 and {"bottle2neck", "resnest"} & {*blocks}:
+            yield Conflict(
+                "'block_reduce_first' means nothing to 'bottle2neck' and 'resnest': leave it at 1",
+                "block_reduce_first",
+            )
+        if self.norm_layer != "batchnorm2d" and not {*blocks} <= {
+            "basic",
+            "bottleneck",
+            "bottle2neck",
+        }:
+            yield Conflict(
+                "'norm_layer' must be 'batchnorm2d' where blocks have a selective kernel or split "
+                f"attention; got '{self.norm_layer}'",
+                "norm_layer",
+            )
 
     def _width_conflicts(self) -> Iterator[Conflict]:
         fields = "'channels', 'base_width', 'cardinality' and 'block_reduce_first'"
@@ -166,6 +246,31 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
                     f"{fields} make {width} channels, which {self.cardinality} groups cannot "
                     "divide: choose another 'block_reduce_first'",
                     "block_reduce_first",
+                )
+                return
+            block = stage.blocks[0]
+            splits = self.block_args.radix * self.cardinality
+            if block.kind == "resnest" and block.width % splits:
+                yield Conflict(
+                    f"'radix' in 'block_args' and 'cardinality' make {splits} groups, which cannot "
+                    f"divide {block.width} channels: choose other ones",
+                    "block_args",
+                )
+                return
+            if block.kind == "resnest" and block.reduced % self.cardinality:
+                yield Conflict(
+                    f"'cardinality' = {self.cardinality} groups cannot divide the {block.reduced} "
+                    "channels inside of the attention of 'resnest': choose another one",
+                    "cardinality",
+                )
+                return
+            seen = block.in_channels if block.kind == "sk_basic" else block.first_width
+            split = block.kind.startswith("sk_") and self.block_args.sk_kwargs.split_input
+            if split and seen % (2 * self.cardinality):
+                yield Conflict(
+                    f"'split_input' in 'sk_kwargs' cannot halve {seen} channels of 'cardinality' = "
+                    f"{self.cardinality} groups: set it to false in 'block_args'",
+                    "block_args",
                 )
                 return
 
@@ -190,7 +295,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
                 "give the widths of every block",
                 "pruned",
             )
-        if "basic" in self.stage_blocks():
+        if {*self.stage_blocks()} != {"bottleneck"}:
             yield Conflict(
                 "'pruned' is for bottlenecks: set 'block' to 'bottleneck', or leave it out",
                 "pruned",
@@ -255,6 +360,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
                         stride=step.stride if first else 1,
                         first_dilation=step.first_dilation if first else step.dilation,
                         dilation=step.dilation,
+                        reduced=self._reduced(kind, width),
                         project=first and (step.stride != 1 or in_channels != out_channels),
                         drop_path_rate=next(rates),
                         drop_block=DROP_BLOCKS[index] if self.drop_block_rate else None,
@@ -269,8 +375,24 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
         if self.pruned is not None:
             return self.pruned[stage].widths
         planes = self.channels[stage]
-        width = planes if block == "basic" else planes * self.base_width // 64 * self.cardinality
+        width = planes
+        if EXPANSION[block] > 1:
+            width = planes * self.base_width // 64 * self.cardinality
+        if block == "bottle2neck":
+            return ((width * self.block_args.scale, width),) * self.layers[stage]
         return ((width // self.block_reduce_first, width),) * self.layers[stage]
+
+    def _reduced(self, block: Block, width: int) -> int:
+        """Channels inside of the attention that is part of a block; 0 for none."""
+        args = self.block_args
+        match block:
+            case "resnest":
+                return max(round_channels(width * args.radix / 4), 32)
+            case "sk_basic" | "sk_bottleneck":
+                sk = args.sk_kwargs
+                return round_channels(width * sk.rd_ratio, sk.rd_divisor)
+            case _:
+                return 0
 
     def _normalized(self) -> Iterator[int]:
         """The number of channels of each map that is normalised."""
@@ -308,7 +430,7 @@ class BlockPlan:
     first_width: int
     """Output channels of its first convolution."""
     width: int
-    """Output channels of its second convolution."""
+    """Output channels of its second convolution, or of each part of it."""
     out_channels: int
     attn_channels: int
     """Channels that decide the attention's kernel, of which pruning may leave fewer."""
@@ -318,6 +440,8 @@ class BlockPlan:
     """Dilation of the convolution that subsamples."""
     dilation: int
     """Dilation of the next block's 3x3 convolutions."""
+    reduced: int
+    """Channels inside of the attention that is part of the block; 0 for none."""
     project: bool
     """Whether the shortcut has a convolution."""
     drop_path_rate: float

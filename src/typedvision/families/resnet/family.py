@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from typedvision.config.base import ModelConfig
-from typedvision.families.resnet.config import BlockArgs, PrunedStage, ResNetConfig
+from typedvision.families.resnet.config import (
+    BlockArgs,
+    PrunedStage,
+    ResNetConfig,
+    SelectiveKernelArgs,
+)
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
 if TYPE_CHECKING:
@@ -516,4 +521,136 @@ class ResNetFamily(ModelFamily[ResNetConfig, "ResNet"]):
         ),
         "wide_resnet50_2": ResNetConfig(block="bottleneck", layers=(3, 4, 6, 3), base_width=128),
         "wide_resnet101_2": ResNetConfig(block="bottleneck", layers=(3, 4, 23, 3), base_width=128),
+        "res2net50_14w_8s": ResNetConfig(
+            block="bottle2neck", layers=(3, 4, 6, 3), base_width=14, block_args=BlockArgs(scale=8)
+        ),
+        "res2net50_26w_4s": ResNetConfig(block="bottle2neck", layers=(3, 4, 6, 3), base_width=26),
+        "res2net50_26w_6s": ResNetConfig(
+            block="bottle2neck", layers=(3, 4, 6, 3), base_width=26, block_args=BlockArgs(scale=6)
+        ),
+        "res2net50_26w_8s": ResNetConfig(
+            block="bottle2neck", layers=(3, 4, 6, 3), base_width=26, block_args=BlockArgs(scale=8)
+        ),
+        "res2net50_48w_2s": ResNetConfig(
+            block="bottle2neck", layers=(3, 4, 6, 3), base_width=48, block_args=BlockArgs(scale=2)
+        ),
+        "res2net50d": ResNetConfig(
+            block="bottle2neck",
+            layers=(3, 4, 6, 3),
+            base_width=26,
+            stem_type="deep",
+            avg_down=True,
+            stem_width=32,
+        ),
+        "res2net101_26w_4s": ResNetConfig(block="bottle2neck", layers=(3, 4, 23, 3), base_width=26),
+        "res2net101d": ResNetConfig(
+            block="bottle2neck",
+            layers=(3, 4, 23, 3),
+            base_width=26,
+            stem_type="deep",
+            avg_down=True,
+            stem_width=32,
+        ),
+        "res2next50": ResNetConfig(
+            block="bottle2neck", layers=(3, 4, 6, 3), base_width=4, cardinality=8
+        ),
+        "resnest14d": ResNetConfig(
+            block="resnest",
+            layers=(1, 1, 1, 1),
+            stem_type="deep",
+            stem_width=32,
+            avg_down=True,
+            block_args=BlockArgs(radix=2, avd=True),
+        ),
+        "resnest26d": ResNetConfig(
+            block="resnest",
+            layers=(2, 2, 2, 2),
+            stem_type="deep",
+            stem_width=32,
+            avg_down=True,
+            block_args=BlockArgs(radix=2, avd=True),
+        ),
+        "resnest50d": ResNetConfig(
+            block="resnest",
+            layers=(3, 4, 6, 3),
+            stem_type="deep",
+            stem_width=32,
+            avg_down=True,
+            block_args=BlockArgs(radix=2, avd=True),
+        ),
+        "resnest50d_1s4x24d": ResNetConfig(
+            block="resnest",
+            layers=(3, 4, 6, 3),
+            stem_type="deep",
+            stem_width=32,
+            avg_down=True,
+            base_width=24,
+            cardinality=4,
+            block_args=BlockArgs(avd=True, avd_first=True),
+        ),
+        "resnest50d_4s2x40d": ResNetConfig(
+            block="resnest",
+            layers=(3, 4, 6, 3),
+            stem_type="deep",
+            stem_width=32,
+            avg_down=True,
+            base_width=40,
+            cardinality=2,
+            block_args=BlockArgs(radix=4, avd=True, avd_first=True),
+        ),
+        "resnest101e": ResNetConfig(
+            block="resnest",
+            layers=(3, 4, 23, 3),
+            stem_type="deep",
+            stem_width=64,
+            avg_down=True,
+            block_args=BlockArgs(radix=2, avd=True),
+        ),
+        "resnest200e": ResNetConfig(
+            block="resnest",
+            layers=(3, 24, 36, 3),
+            stem_type="deep",
+            stem_width=64,
+            avg_down=True,
+            block_args=BlockArgs(radix=2, avd=True),
+        ),
+        "resnest269e": ResNetConfig(
+            block="resnest",
+            layers=(3, 30, 48, 8),
+            stem_type="deep",
+            stem_width=64,
+            avg_down=True,
+            block_args=BlockArgs(radix=2, avd=True),
+        ),
+        "skresnet18": ResNetConfig(
+            block="sk_basic",
+            layers=(2, 2, 2, 2),
+            zero_init_last=False,
+            block_args=BlockArgs(sk_kwargs=SelectiveKernelArgs(rd_ratio=0.125, rd_divisor=16)),
+        ),
+        "skresnet34": ResNetConfig(
+            block="sk_basic",
+            layers=(3, 4, 6, 3),
+            zero_init_last=False,
+            block_args=BlockArgs(sk_kwargs=SelectiveKernelArgs(rd_ratio=0.125, rd_divisor=16)),
+        ),
+        "skresnet50": ResNetConfig(
+            block="sk_bottleneck", layers=(3, 4, 6, 3), zero_init_last=False
+        ),
+        "skresnet50d": ResNetConfig(
+            block="sk_bottleneck",
+            layers=(3, 4, 6, 3),
+            stem_width=32,
+            stem_type="deep",
+            avg_down=True,
+            zero_init_last=False,
+        ),
+        "skresnext50_32x4d": ResNetConfig(
+            block="sk_bottleneck",
+            layers=(3, 4, 6, 3),
+            cardinality=32,
+            base_width=4,
+            zero_init_last=False,
+            block_args=BlockArgs(sk_kwargs=SelectiveKernelArgs(rd_divisor=32, split_input=False)),
+        ),
     }

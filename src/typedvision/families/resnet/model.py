@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
-from typedvision.families.resnet.config import BlockPlan, ResNetConfig, StagePlan, StemPlan
+from typedvision.families.resnet.config import Block, BlockPlan, ResNetConfig, StagePlan, StemPlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d
+from typedvision.layers.branch_attention import SelectiveKernel, SplitAttention
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropBlock2d, DropPath
 from typedvision.layers.head import linear_classifier
@@ -27,6 +29,7 @@ from typedvision.layers.init import (
 )
 from typedvision.layers.map_attention import map_attention
 from typedvision.layers.norm import conv_norm
+from typedvision.layers.norm_act import Conv2dNormAct
 from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_average
 
 
@@ -53,6 +56,11 @@ class ResNet(ImageModel):
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             _stage(cfg, stage) for stage in plan.stages
         )
+        self.last_norms: set[str] = {
+            f"{path}.{block.last_norm}"
+            for path, block in self.named_modules()
+            if isinstance(block, ResidualBlock)
+        }
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
@@ -83,8 +91,7 @@ class ResNet(ImageModel):
             return initializers
         if isinstance(module, nn.Conv2d):
             return {**initializers, "weight": kaiming_normal_fan_out()}
-        block, _, name = path.rpartition(".")
-        if self.zero_init_last and name == getattr(self.get_submodule(block), "last_norm", None):
+        if self.zero_init_last and path in self.last_norms:
             return {**initializers, "weight": zeros}
         return initializers
 
@@ -162,7 +169,158 @@ class Bottleneck(nn.Module):
         return self.act3(self.drop_path(branch) + self.downsample(x))
 
 
-_BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
+class Res2Bottleneck(nn.Module):
+    """A bottleneck whose 3x3 convolutions see one part of the channels each, and what comes from
+    the part before (https://arxiv.org/abs/1904.01169, figure 2b)."""
+
+    last_norm = "bn3"
+
+    def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        width, scale = plan.width, cfg.block_args.scale
+        self.parts: int = scale
+        self.projects: bool = plan.stride > 1 or plan.project
+        self.conv1: nn.Conv2d = conv2d(plan.in_channels, plan.first_width, 1)
+        self.bn1: nn.Module = conv_norm(cfg.norm_layer, plan.first_width)
+        self.act1: nn.Module = activation(cfg.act_layer)
+        convs = [
+            conv2d(
+                width,
+                width,
+                3,
+                stride=plan.stride,
+                dilation=plan.first_dilation,
+                groups=cfg.cardinality,
+            )
+            for _ in range(max(scale - 1, 1))
+        ]
+        self.convs: nn.ModuleList = nn.ModuleList(convs)
+        self.bns: nn.ModuleList = nn.ModuleList(conv_norm(cfg.norm_layer, width) for _ in convs)
+        self.act2: nn.Module = activation(cfg.act_layer, inplace=False)  # the next part sees it
+        self.pool: nn.Module = nn.Identity()
+        if self.projects and scale > 1:
+            self.pool = nn.AvgPool2d(3, stride=plan.stride, padding=1)
+        self.conv3: nn.Conv2d = conv2d(plan.first_width, plan.out_channels, 1)
+        self.bn3: nn.Module = conv_norm(cfg.norm_layer, plan.out_channels)
+        self.se: nn.Module = _attention(cfg, plan)
+        self.act3: nn.Module = activation(cfg.act_layer)
+        self.downsample: nn.Module = _shortcut(cfg, plan)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        parts = self.act1(self.bn1(self.conv1(x))).chunk(self.parts, dim=1)
+        outputs: list[Tensor] = []
+        for part, conv, bn in zip(parts, self.convs, self.bns, strict=False):
+            if outputs and not self.projects:
+                part = part + outputs[-1]
+            outputs.append(self.act2(bn(conv(part))))
+        if self.parts > 1:
+            outputs.append(self.pool(parts[-1]))
+        branch = self.se(self.bn3(self.conv3(torch.cat(outputs, dim=1))))
+        return self.act3(self.drop_path(branch) + self.downsample(x))
+
+
+class SplitAttentionBottleneck(nn.Module):
+    """A bottleneck whose 3x3 convolution is a split attention
+    (https://arxiv.org/abs/2004.08955, figure 2)."""
+
+    last_norm = "bn3"
+
+    def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        args, width = cfg.block_args, plan.width
+        averages = args.avd and plan.stride > 1
+        average = nn.AvgPool2d(3, stride=plan.stride, padding=1) if averages else nn.Identity()
+        self.conv1: nn.Conv2d = conv2d(plan.in_channels, width, 1)
+        self.bn1: nn.Module = nn.BatchNorm2d(width)
+        self.act1: nn.Module = activation(cfg.act_layer)
+        self.avd_first: nn.Module = average if args.avd_first else nn.Identity()
+        self.conv2: SplitAttention = SplitAttention(
+            width,
+            plan.reduced,
+            radix=args.radix,
+            groups=cfg.cardinality,
+            dilation=plan.first_dilation,
+            normalize=True,
+            stride=1 if averages else plan.stride,
+        )
+        self.avd_last: nn.Module = nn.Identity() if args.avd_first else average
+        self.conv3: nn.Conv2d = conv2d(width, plan.out_channels, 1)
+        self.bn3: nn.Module = nn.BatchNorm2d(plan.out_channels)
+        self.act3: nn.Module = activation(cfg.act_layer)
+        self.downsample: nn.Module = _shortcut(cfg, plan)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        branch = self.avd_first(self.act1(self.bn1(self.conv1(x))))
+        branch = self.bn3(self.conv3(self.avd_last(self.conv2(branch))))
+        return self.act3(self.drop_path(branch) + self.downsample(x))
+
+
+class SelectiveKernelBasic(nn.Module):
+    """A selective kernel (https://arxiv.org/abs/1903.06586), and a 3x3 convolution."""
+
+    last_norm = "conv2.bn"
+
+    def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        self.conv1: SelectiveKernel = _selective_kernel(
+            cfg, plan, plan.in_channels, plan.first_width
+        )
+        self.conv2: Conv2dNormAct = Conv2dNormAct(
+            plan.first_width, plan.out_channels, 3, None, dilation=plan.dilation
+        )
+        self.se: nn.Module = _attention(cfg, plan)
+        self.act: nn.Module = activation(cfg.act_layer)
+        self.downsample: nn.Module = _shortcut(cfg, plan)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        branch = self.se(self.conv2(self.conv1(x)))
+        return self.act(self.drop_path(branch) + self.downsample(x))
+
+
+class SelectiveKernelBottleneck(nn.Module):
+    """A 1x1 convolution, a selective kernel (https://arxiv.org/abs/1903.06586), and a 1x1 one."""
+
+    last_norm = "conv3.bn"
+
+    def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        first = plan.first_width
+        self.conv1: Conv2dNormAct = Conv2dNormAct(plan.in_channels, first, 1, cfg.act_layer)
+        self.conv2: SelectiveKernel = _selective_kernel(cfg, plan, first, plan.width)
+        self.conv3: Conv2dNormAct = Conv2dNormAct(plan.width, plan.out_channels, 1, None)
+        self.se: nn.Module = _attention(cfg, plan)
+        self.act: nn.Module = activation(cfg.act_layer)
+        self.downsample: nn.Module = _shortcut(cfg, plan)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        branch = self.se(self.conv3(self.conv2(self.conv1(x))))
+        return self.act(self.drop_path(branch) + self.downsample(x))
+
+
+ResidualBlock = (
+    BasicBlock
+    | Bottleneck
+    | Res2Bottleneck
+    | SplitAttentionBottleneck
+    | SelectiveKernelBasic
+    | SelectiveKernelBottleneck
+)
+_BLOCKS: dict[Block, type[ResidualBlock]] = {
+    "basic": BasicBlock,
+    "bottleneck": Bottleneck,
+    "bottle2neck": Res2Bottleneck,
+    "resnest": SplitAttentionBottleneck,
+    "sk_basic": SelectiveKernelBasic,
+    "sk_bottleneck": SelectiveKernelBottleneck,
+}
 
 
 def _stage(cfg: ResNetConfig, plan: StagePlan) -> Blocks:
@@ -217,6 +375,21 @@ def _subsampling_conv(
         groups=cfg.cardinality,
     )
     return conv, _anti_alias(cfg, out_channels, plan.stride) if filtered else nn.Identity()
+
+
+def _selective_kernel(
+    cfg: ResNetConfig, plan: BlockPlan, in_channels: int, out_channels: int
+) -> SelectiveKernel:
+    return SelectiveKernel(
+        in_channels,
+        out_channels,
+        plan.reduced,
+        stride=plan.stride,
+        dilation=plan.first_dilation,
+        groups=cfg.cardinality,
+        split_input=cfg.block_args.sk_kwargs.split_input,
+        act=cfg.act_layer,
+    )
 
 
 def _anti_alias(cfg: ResNetConfig, channels: int, stride: int) -> nn.Module:

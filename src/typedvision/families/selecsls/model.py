@@ -51,7 +51,8 @@ class SelecSls(ImageModel):
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 64, W / 64)."""
         x = self.stem(x)
         yield x
-        for x, ends in self.features.outputs(x):
+        for output, ends in self.features.outputs(x):
+            x = output
             if ends:
                 yield x
         for number, conv in enumerate(self.head):

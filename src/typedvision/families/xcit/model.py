@@ -185,13 +185,13 @@ class FourierPositions(nn.Module):
         return self.token_projection(waves.permute(2, 0, 1)[None]).permute(0, 2, 3, 1)
 
     def _waves(self, steps: int, like: Tensor) -> Tensor:
-        """The sines and cosines of so many places, in turn, (steps, 32)."""
+        """The sines and cosines of so many places, alternating, (steps, 32)."""
         dtype, device = self.token_projection.weight.dtype, like.device
         places = torch.arange(1, steps + 1, dtype=torch.float32, device=device)
         places = places / (steps + self.EPS) * (2 * math.pi)
         powers = torch.arange(0, self.HALF, 2, dtype=torch.float32, device=device) / self.HALF
-        angles = places[:, None] / self.TEMPERATURE**powers
-        return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1).to(dtype)
+        phases = places[:, None] / self.TEMPERATURE**powers
+        return torch.stack((phases.sin(), phases.cos()), dim=-1).flatten(1).to(dtype)
 
 
 class Block(nn.Module):
