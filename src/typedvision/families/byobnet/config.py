@@ -131,7 +131,7 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     head_hidden_size: Channels | None = None
     """Features of the hidden layer of `mlp`."""
     img_size: Size = 224
-    """Height and width of images, which the table of `attn_abs` is for; other heads take any."""
+    """Height and width of images, for the table of `attn_abs`; other heads take any size."""
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32

@@ -1,0 +1,215 @@
+"""RepGhostNet (https://arxiv.org/abs/2211.06088).
+
+Shapes: N images, C channels in, D channels out, H x W positions, s stride, K classes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.config.names import ConvPool
+from typedvision.families.repghost.config import HEAD_CHANNELS, BlockPlan, RepGhostConfig
+from typedvision.layers.blocks import Blocks
+from typedvision.layers.channel_attention import MobileSqueezeExcite
+from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import conv_bn_kernel, conv_like, identity_bn_kernel, sum_kernels
+from typedvision.layers.head import linear_classifier
+from typedvision.layers.pool import GlobalPool
+
+
+class RepGhostNet(ImageModel):
+    """A stem, stages of ghost bottlenecks, a convolution, and a head with a hidden layer."""
+
+    def __init__(self, cfg: RepGhostConfig) -> None:
+        super().__init__(cfg)
+        plan = cfg.plan()
+        self.num_features: int = plan.features
+        self.head_hidden_size: int = HEAD_CHANNELS
+        self.levels: tuple[int, ...] = tuple(index for index, _ in plan.levels)
+        self.drop_rate: float = cfg.drop_rate
+
+        self.conv_stem: nn.Conv2d = conv2d(cfg.in_chans, plan.stem_channels, 3, stride=2)
+        self.bn1: nn.BatchNorm2d = nn.BatchNorm2d(plan.stem_channels)
+        self.act1: nn.ReLU = nn.ReLU(inplace=True)
+        stages = [Blocks(*(RepGhostBottleneck(cfg, block) for block in row)) for row in plan.stages]
+        last = _last_conv(plan.stages[-1][-1].out_channels, plan.features)
+        self.blocks: nn.Sequential = nn.Sequential(*stages, Blocks(last))
+        self.global_pool: nn.Module = GlobalPool(cfg.global_pool)
+        self.conv_head: nn.Conv2d = nn.Conv2d(plan.features, HEAD_CHANNELS, 1)
+        self.act2: nn.ReLU = nn.ReLU(inplace=True)
+        self._replace_classifier(cfg.num_classes, cfg.global_pool)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+        return self.blocks(self.act1(self.bn1(self.conv_stem(x))))
+
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
+        x = self.conv_stem(x)
+        yield x
+        x = self.act1(self.bn1(x))
+        for index, stage in enumerate(list(self.blocks)[: self.levels[-1] + 1]):
+            x = stage(x)
+            if index in self.levels:
+                yield x
+
+    def _finish(self, x: Tensor) -> Tensor:
+        """The stages after the last one that subsamples."""
+        for stage in list(self.blocks)[self.levels[-1] + 1 :]:
+            x = stage(x)
+        return x
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """(N, D, H, W) to (N, K), or to a map where nothing is pooled."""
+        pools, x = self.global_pool.kind != "", self.global_pool(x)
+        x = self.act2(self.conv_head(x[:, :, None, None] if pools else x))
+        x = self.drop(x.flatten(1) if pools else x)
+        return x if pre_logits else self.classifier(x)
+
+    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
+        self.global_pool = GlobalPool(global_pool)
+        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
+        self.classifier: nn.Linear | nn.Identity = linear_classifier(HEAD_CHANNELS, num_classes)
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        """The stem, then each block, or each stage; the head's convolution belongs to the last."""
+        block = r"^blocks\.(\d+)" if coarse else r"^blocks\.(\d+)\.(\d+)"
+        return {"stem": r"^conv_stem|bn1", "blocks": [(block, None), ("conv_head", LAST_GROUP)]}
+
+
+class RepGhostBottleneck(nn.Module):
+    """Two ghost modules, and between them what subsamples and an attention (figure 4)."""
+
+    def __init__(self, cfg: RepGhostConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        mid = plan.mid_channels
+        self.ghost1: nn.Module = _ghost(cfg, plan.in_channels, mid, relu=True)
+        self.conv_dw: nn.Module = nn.Identity()
+        self.bn_dw: nn.Module = nn.Identity()
+        if plan.stride > 1:
+            self.conv_dw = conv2d(mid, mid, plan.kernel_size, stride=plan.stride, groups=mid)
+            self.bn_dw = nn.BatchNorm2d(mid)
+        self.se: nn.Module = nn.Identity()
+        if plan.se_channels:
+            self.se = MobileSqueezeExcite(mid, plan.se_channels, "relu", "hard_sigmoid")
+        self.ghost2: nn.Module = _ghost(cfg, mid, plan.out_channels, relu=False)
+        self.shortcut: nn.Sequential = _shortcut(plan)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        y = self.bn_dw(self.conv_dw(self.ghost1(x)))
+        return self.ghost2(self.se(y)) + self.shortcut(x)
+
+
+class RepGhostModule(nn.Module):
+    """A pointwise convolution, a cheap depthwise one beside a normalisation, and a ReLU
+    (figure 3d).
+
+    Its inference form has one depthwise convolution (figure 3e).
+
+    Args:
+        in_channels: C.
+        out_channels: D.
+        relu: whether both convolutions end in a ReLU.
+        reparam: whether there is the normalisation beside the depthwise convolution.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, relu: bool, reparam: bool) -> None:
+        super().__init__()
+        self.primary_conv: nn.Sequential = _primary_conv(in_channels, out_channels, relu)
+        self.fusion_bn: nn.Sequential | None = (
+            nn.Sequential(nn.BatchNorm2d(out_channels)) if reparam else None
+        )
+        conv, bn = _cheap_conv(out_channels), nn.BatchNorm2d(out_channels)
+        self.cheap_operation: nn.Sequential = nn.Sequential(conv, bn)
+        self.relu: nn.Module = nn.ReLU() if relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H, W)."""
+        x = self.primary_conv(x)
+        y = self.cheap_operation(x)
+        if self.fusion_bn is not None:
+            y = y + self.fusion_bn(x)
+        return self.relu(y)
+
+    def fused(self) -> nn.Module:
+        """Both convolutions and the ReLU."""
+        conv, bn = self.cheap_operation
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(bn, nn.BatchNorm2d)
+        kernels = [conv_bn_kernel(conv, bn)]
+        for norm in self.fusion_bn or ():
+            assert isinstance(norm, nn.BatchNorm2d)
+            kernels.append(identity_bn_kernel(norm, conv.groups))
+        cheap = conv_like(conv, sum_kernels(kernels, conv.kernel_size[0]))
+        return FusedGhostModule(self.primary_conv, cheap, self.relu)
+
+
+class FusedGhostModule(nn.Module):
+    """The inference form of a ghost module.
+
+    Args:
+        primary_conv: pointwise convolution, C to D channels, normalisation and activation.
+        cheap_operation: depthwise convolution with a bias.
+        relu: the activation.
+    """
+
+    def __init__(
+        self, primary_conv: nn.Module, cheap_operation: nn.Conv2d, relu: nn.Module
+    ) -> None:
+        super().__init__()
+        self.primary_conv = primary_conv
+        self.cheap_operation = cheap_operation
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H, W)."""
+        return self.relu(self.cheap_operation(self.primary_conv(x)))
+
+
+def _ghost(cfg: RepGhostConfig, in_channels: int, out_channels: int, *, relu: bool) -> nn.Module:
+    """A ghost module with its branches, or its inference form."""
+    if not cfg.inference_mode:
+        return RepGhostModule(in_channels, out_channels, relu, cfg.reparam)
+    return FusedGhostModule(
+        _primary_conv(in_channels, out_channels, relu),
+        _cheap_conv(out_channels, bias=True),
+        nn.ReLU() if relu else nn.Identity(),
+    )
+
+
+def _primary_conv(in_channels: int, out_channels: int, relu: bool) -> nn.Sequential:
+    act = nn.ReLU(inplace=True) if relu else nn.Identity()
+    conv = conv2d(in_channels, out_channels, 1)
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), act)
+
+
+def _cheap_conv(channels: int, *, bias: bool = False) -> nn.Conv2d:
+    return conv2d(channels, channels, 3, groups=channels, bias=bias)
+
+
+def _shortcut(plan: BlockPlan) -> nn.Sequential:
+    """The identity, or a depthwise and a pointwise convolution where the shape changes."""
+    channels, out_channels = plan.in_channels, plan.out_channels
+    if channels == out_channels and plan.stride == 1:
+        return nn.Sequential()
+    return nn.Sequential(
+        conv2d(channels, channels, plan.kernel_size, stride=plan.stride, groups=channels),
+        nn.BatchNorm2d(channels),
+        conv2d(channels, out_channels, 1),
+        nn.BatchNorm2d(out_channels),
+    )
+
+
+def _last_conv(in_channels: int, out_channels: int) -> nn.Sequential:
+    """A pointwise convolution, a normalisation and an activation."""
+    layers = {
+        "conv": conv2d(in_channels, out_channels, 1),
+        "bn1": nn.BatchNorm2d(out_channels),
+        "act1": nn.ReLU(inplace=True),
+    }
+    return nn.Sequential(OrderedDict(layers))
