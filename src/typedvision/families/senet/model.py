@@ -84,7 +84,7 @@ class SENet(ImageModel):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions, and squeeze-and-excitation."""
+    """Two 3x3 convolutions, each with an activation, and squeeze-and-excitation."""
 
     def __init__(self, cfg: SENetConfig, plan: BlockPlan) -> None:
         super().__init__()
@@ -97,11 +97,13 @@ class BasicBlock(nn.Module):
         self.act2: nn.ReLU = nn.ReLU(inplace=True)
         self.se_module: SqueezeExcite = SqueezeExcite(out_channels, plan.reduced)
         self.downsample: nn.Module = _shortcut(plan)
+        self.act3: nn.ReLU = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        branch = self.bn2(self.conv2(self.act1(self.bn1(self.conv1(x)))))
-        return self.act2(self.se_module(branch) + self.downsample(x))
+        branch = self.act1(self.bn1(self.conv1(x)))
+        branch = self.act2(self.bn2(self.conv2(branch)))
+        return self.act3(self.se_module(branch) + self.downsample(x))
 
 
 class Bottleneck(nn.Module):
