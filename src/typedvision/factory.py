@@ -18,6 +18,7 @@ from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.spec import ModelSpec, config_for, spec_for
 from typedvision.weights.options import LoadOptions
+from typedvision.weights.resolve import with_published_names
 
 if TYPE_CHECKING:
     import torch
@@ -115,7 +116,7 @@ def create_model(
 
     from typedvision.architecture.build import build_model  # the wall: torch starts here
 
-    built = build_model(spec, limits)
+    built = build_model(with_published_names(spec, weights), limits)
     loading.fill(built, weights)
     return built
 

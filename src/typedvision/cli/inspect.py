@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -48,7 +49,7 @@ def inspect(file: File, tensors: Tensors = False, as_json: AsJson = False) -> No
         print_table(["tensor", "type", "shape", "bytes"], rows)
 
 
-def _classes(names: tuple[str, ...]) -> str:
+def _classes(names: Sequence[str]) -> str:
     """The first names of the classes, in one line; empty where there are none."""
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
     return f"; classes {', '.join(names[:_LISTED])}{more}" if names else ""

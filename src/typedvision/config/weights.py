@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from typedvision.config.base import Config, Count
+from typedvision.config.class_names import ClassSet
 from typedvision.config.image import ImageSpec
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=1_024)]
@@ -33,6 +34,11 @@ class PublishedWeights(Config):
     """Licence of the weights, as the hub names it."""
     paper: _Text | None = None
     """Where the training was published."""
+
+    @property
+    def class_names(self) -> ClassSet | None:
+        """The names of the classes, which follow from their number; None where no set has it."""
+        return ClassSet.of_count(self.num_classes)
 
 
 class WeightsLock(Config):

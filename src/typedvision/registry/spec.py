@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.json_schema import models_json_schema
 
 from typedvision.config.base import ModelConfig, to_pair
+from typedvision.config.class_names import ClassSet
 from typedvision.config.image import ImageSpec
 from typedvision.config.problems import SUGGESTED, Conflict
 from typedvision.config.strict_json import MAX_NESTING, nests_within
@@ -101,8 +102,9 @@ class ModelSpec(Document):
     """The one file that those weights are; compared on every load."""
     image: ImageSpec = ImageSpec()
     """What the model expects of its input image."""
-    class_names: _ClassNames | None = None
-    """The name of each class, in the classifier's order, where they are known."""
+    class_names: _ClassNames | ClassSet | None = None
+    """The name of each class, in the classifier's order, or the key of a set that has them; None
+    where they are not known."""
     metadata: Annotated[dict[str, JsonValue], AfterValidator(_plain_metadata)] = Field(
         default_factory=dict
     )

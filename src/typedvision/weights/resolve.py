@@ -49,6 +49,25 @@ def published_file(spec: ModelSpec) -> HubFile:
     return file if spec.lock is None else file._replace(**dict(spec.lock))
 
 
+def with_published_names(spec: ModelSpec, weights: object) -> ModelSpec:
+    """The spec with the names of the classes that its published weights have.
+
+    Names that the spec has stay, and a classifier of another size gets none.
+
+    Args:
+        spec: what is to be built.
+        weights: what fills it; names come with the file of one of the variant's tags.
+    """
+    if spec.class_names is not None or spec.variant is None or not isinstance(weights, HubFile):
+        return spec
+    family = index.family(spec.family)
+    for tag in family.tags(spec.variant):
+        entry = family.weights(spec.variant, tag)
+        if (entry.repository, entry.num_classes) == (weights.repository, spec.config.num_classes):
+            return spec.replace(class_names=entry.class_names)
+    return spec
+
+
 def from_hub(
     name: str, *, offline: bool, cache_dir: str | PathLike[str] | None
 ) -> tuple[ModelSpec, HubFile]:
