@@ -3,11 +3,14 @@
 import torch
 import typedvision.architecture.backbone
 import typedvision.config.base
+import typedvision.config.class_names
 import typedvision.config.image
 import typedvision.config.names
 import typedvision.config.weights
 import typedvision.families.beit.config
 import typedvision.families.beit.model
+import typedvision.families.byobnet.config
+import typedvision.families.byobnet.model
 import typedvision.families.convmixer.config
 import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
@@ -16,22 +19,32 @@ import typedvision.families.densenet.config
 import typedvision.families.densenet.model
 import typedvision.families.dla.config
 import typedvision.families.dla.model
+import typedvision.families.dpn.config
+import typedvision.families.dpn.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.eva.config
 import typedvision.families.eva.model
+import typedvision.families.ghostnet.config
+import typedvision.families.ghostnet.model
 import typedvision.families.hgnet.config
 import typedvision.families.hgnet.model
+import typedvision.families.metaformer.config
+import typedvision.families.metaformer.model
 import typedvision.families.mlp_mixer.config
 import typedvision.families.mlp_mixer.model
 import typedvision.families.mobilenetv3.config
 import typedvision.families.mobilenetv3.model
 import typedvision.families.mobileone.config
 import typedvision.families.mobileone.model
+import typedvision.families.mobilevit.config
+import typedvision.families.mobilevit.model
 import typedvision.families.nfnet.config
 import typedvision.families.nfnet.model
 import typedvision.families.regnet.config
 import typedvision.families.regnet.model
+import typedvision.families.repghost.config
+import typedvision.families.repghost.model
 import typedvision.families.repvgg.config
 import typedvision.families.repvgg.model
 import typedvision.families.resnet.config
@@ -40,19 +53,27 @@ import typedvision.families.resnetv2.config
 import typedvision.families.resnetv2.model
 import typedvision.families.selecsls.config
 import typedvision.families.selecsls.model
+import typedvision.families.senet.config
+import typedvision.families.senet.model
 import typedvision.families.swin.config
 import typedvision.families.swin.model
+import typedvision.families.swinv2.config
+import typedvision.families.swinv2.model
+import typedvision.families.swinv2_cr.config
+import typedvision.families.swinv2_cr.model
 import typedvision.families.vgg.config
 import typedvision.families.vgg.model
 import typedvision.families.vit.config
 import typedvision.families.vit.model
+import typedvision.families.vit_relpos.config
+import typedvision.families.vit_relpos.model
 import typedvision.families.vovnet.config
 import typedvision.families.vovnet.model
 import typedvision.families.xcit.config
 import typedvision.families.xcit.model
 from collections.abc import Sequence
 from os import PathLike
-from typedvision._variants import EfficientNetAttentionBlocks, EfficientNetBlocks, EfficientNetPrunedBlock, EfficientNetSqueezeExcite, EfficientNetUniversalBlocks, HighPerfGpuNetHGStage, MobileNetV3AttentionBlocks, MobileNetV3Blocks, MobileNetV3PrunedBlock, MobileNetV3SqueezeExcite, MobileNetV3UniversalBlocks, NormFreeNetAttentionArgs, RepVGGSqueezeExciteArgs, ResNetBlockArgs, ResNetPrunedStage
+from typedvision._variants import ByobNetAttentionArgs, ByobNetBlockArgs, EfficientNetAttentionBlocks, EfficientNetBlocks, EfficientNetPrunedBlock, EfficientNetSqueezeExcite, EfficientNetUniversalBlocks, HighPerfGpuNetHGStage, MobileNetV3AttentionBlocks, MobileNetV3Blocks, MobileNetV3PrunedBlock, MobileNetV3SqueezeExcite, MobileNetV3UniversalBlocks, NormFreeNetAttentionArgs, RepVGGSqueezeExciteArgs, ResNetBlockArgs, ResNetPrunedStage
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import Builds, ModelConfig
@@ -84,7 +105,7 @@ class _ModelSpec(Protocol):
     @property
     def image(self) -> typedvision.config.image.ImageSpec: ...
     @property
-    def class_names(self) -> tuple[str, ...] | None: ...
+    def class_names(self) -> tuple[str, ...] | typedvision.config.class_names.ClassSet | None: ...
 
 @type_check_only
 class _BackboneSpec(Protocol):
@@ -106,6 +127,46 @@ _BeitName: TypeAlias = Literal[
     "beit_large_patch16_512",
     "beitv2_base_patch16_224",
     "beitv2_large_patch16_224",
+]
+
+_ByobNetName: TypeAlias = Literal[
+    "bat_resnext26ts",
+    "eca_resnet33ts",
+    "eca_resnext26ts",
+    "gcresnet33ts",
+    "gcresnet50t",
+    "gcresnext26ts",
+    "gcresnext50ts",
+    "gernet_l",
+    "gernet_m",
+    "gernet_s",
+    "regnetz_b16",
+    "regnetz_b16_evos",
+    "regnetz_c16",
+    "regnetz_c16_evos",
+    "regnetz_d32",
+    "regnetz_d8",
+    "regnetz_d8_evos",
+    "regnetz_e8",
+    "resnet101_clip",
+    "resnet101_clip_gap",
+    "resnet32ts",
+    "resnet33ts",
+    "resnet50_clip",
+    "resnet50_clip_gap",
+    "resnet50_mlp",
+    "resnet50x16_clip",
+    "resnet50x16_clip_gap",
+    "resnet50x4_clip",
+    "resnet50x4_clip_gap",
+    "resnet50x64_clip",
+    "resnet50x64_clip_gap",
+    "resnet51q",
+    "resnet61q",
+    "resnext26ts",
+    "seresnet33ts",
+    "seresnext26ts",
+    "test_byobnet",
 ]
 
 _ConvMixerName: TypeAlias = Literal[
@@ -170,6 +231,16 @@ _DLAName: TypeAlias = Literal[
     "dla60_res2next",
     "dla60x",
     "dla60x_c",
+]
+
+_DPNName: TypeAlias = Literal[
+    "dpn107",
+    "dpn131",
+    "dpn48b",
+    "dpn68",
+    "dpn68b",
+    "dpn92",
+    "dpn98",
 ]
 
 _EfficientNetName: TypeAlias = Literal[
@@ -358,6 +429,19 @@ _EvaName: TypeAlias = Literal[
     "vit_tiny_patch16_dinov3_qkvb",
 ]
 
+_GhostNetName: TypeAlias = Literal[
+    "ghostnet_050",
+    "ghostnet_100",
+    "ghostnet_130",
+    "ghostnetv2_100",
+    "ghostnetv2_130",
+    "ghostnetv2_160",
+    "ghostnetv3_050",
+    "ghostnetv3_100",
+    "ghostnetv3_130",
+    "ghostnetv3_160",
+]
+
 _HighPerfGpuNetName: TypeAlias = Literal[
     "hgnet_base",
     "hgnet_small",
@@ -369,6 +453,27 @@ _HighPerfGpuNetName: TypeAlias = Literal[
     "hgnetv2_b4",
     "hgnetv2_b5",
     "hgnetv2_b6",
+]
+
+_MetaFormerName: TypeAlias = Literal[
+    "caformer_b36",
+    "caformer_m36",
+    "caformer_s18",
+    "caformer_s36",
+    "convformer_b36",
+    "convformer_m36",
+    "convformer_s18",
+    "convformer_s36",
+    "poolformer_m36",
+    "poolformer_m48",
+    "poolformer_s12",
+    "poolformer_s24",
+    "poolformer_s36",
+    "poolformerv2_m36",
+    "poolformerv2_m48",
+    "poolformerv2_s12",
+    "poolformerv2_s24",
+    "poolformerv2_s36",
 ]
 
 _MlpMixerName: TypeAlias = Literal[
@@ -437,6 +542,19 @@ _MobileOneName: TypeAlias = Literal[
     "mobileone_s2",
     "mobileone_s3",
     "mobileone_s4",
+]
+
+_MobileViTName: TypeAlias = Literal[
+    "mobilevit_s",
+    "mobilevit_xs",
+    "mobilevit_xxs",
+    "mobilevitv2_050",
+    "mobilevitv2_075",
+    "mobilevitv2_100",
+    "mobilevitv2_125",
+    "mobilevitv2_150",
+    "mobilevitv2_175",
+    "mobilevitv2_200",
 ]
 
 _NormFreeNetName: TypeAlias = Literal[
@@ -517,6 +635,17 @@ _RegNetName: TypeAlias = Literal[
     "regnetz_040_h",
 ]
 
+_RepGhostNetName: TypeAlias = Literal[
+    "repghostnet_050",
+    "repghostnet_058",
+    "repghostnet_080",
+    "repghostnet_100",
+    "repghostnet_111",
+    "repghostnet_130",
+    "repghostnet_150",
+    "repghostnet_200",
+]
+
 _RepVGGName: TypeAlias = Literal[
     "repvgg_a0",
     "repvgg_a1",
@@ -543,6 +672,23 @@ _ResNetName: TypeAlias = Literal[
     "ecaresnetlight",
     "ecaresnext26t_32x4d",
     "ecaresnext50t_32x4d",
+    "res2net101_26w_4s",
+    "res2net101d",
+    "res2net50_14w_8s",
+    "res2net50_26w_4s",
+    "res2net50_26w_6s",
+    "res2net50_26w_8s",
+    "res2net50_48w_2s",
+    "res2net50d",
+    "res2next50",
+    "resnest101e",
+    "resnest14d",
+    "resnest200e",
+    "resnest269e",
+    "resnest26d",
+    "resnest50d",
+    "resnest50d_1s4x24d",
+    "resnest50d_4s2x40d",
     "resnet101",
     "resnet101c",
     "resnet101d",
@@ -610,6 +756,11 @@ _ResNetName: TypeAlias = Literal[
     "seresnext50_32x4d",
     "seresnextaa101d_32x8d",
     "seresnextaa201d_32x8d",
+    "skresnet18",
+    "skresnet34",
+    "skresnet50",
+    "skresnet50d",
+    "skresnext50_32x4d",
     "test_resnet",
     "wide_resnet101_2",
     "wide_resnet50_2",
@@ -646,6 +797,18 @@ _SelecSlsName: TypeAlias = Literal[
     "selecsls84",
 ]
 
+_SENetName: TypeAlias = Literal[
+    "legacy_senet154",
+    "legacy_seresnet101",
+    "legacy_seresnet152",
+    "legacy_seresnet18",
+    "legacy_seresnet34",
+    "legacy_seresnet50",
+    "legacy_seresnext101_32x4d",
+    "legacy_seresnext26_32x4d",
+    "legacy_seresnext50_32x4d",
+]
+
 _SwinTransformerName: TypeAlias = Literal[
     "swin_base_patch4_window12_384",
     "swin_base_patch4_window7_224",
@@ -656,6 +819,40 @@ _SwinTransformerName: TypeAlias = Literal[
     "swin_s3_tiny_224",
     "swin_small_patch4_window7_224",
     "swin_tiny_patch4_window7_224",
+]
+
+_SwinTransformerV2Name: TypeAlias = Literal[
+    "swinv2_base_window12_192",
+    "swinv2_base_window12to16_192to256",
+    "swinv2_base_window12to24_192to384",
+    "swinv2_base_window16_256",
+    "swinv2_base_window8_256",
+    "swinv2_large_window12_192",
+    "swinv2_large_window12to16_192to256",
+    "swinv2_large_window12to24_192to384",
+    "swinv2_small_window16_256",
+    "swinv2_small_window8_256",
+    "swinv2_tiny_window16_256",
+    "swinv2_tiny_window8_256",
+]
+
+_SwinTransformerV2CrName: TypeAlias = Literal[
+    "swinv2_cr_base_224",
+    "swinv2_cr_base_384",
+    "swinv2_cr_base_ns_224",
+    "swinv2_cr_giant_224",
+    "swinv2_cr_giant_384",
+    "swinv2_cr_huge_224",
+    "swinv2_cr_huge_384",
+    "swinv2_cr_large_224",
+    "swinv2_cr_large_384",
+    "swinv2_cr_small_224",
+    "swinv2_cr_small_384",
+    "swinv2_cr_small_ns_224",
+    "swinv2_cr_small_ns_256",
+    "swinv2_cr_tiny_224",
+    "swinv2_cr_tiny_384",
+    "swinv2_cr_tiny_ns_224",
 ]
 
 _VGGName: TypeAlias = Literal[
@@ -851,6 +1048,23 @@ _VisionTransformerName: TypeAlias = Literal[
     "vit_xsmall_patch16_clip_224",
 ]
 
+_VisionTransformerRelPosName: TypeAlias = Literal[
+    "test_vit_relpos",
+    "vit_relpos_base_patch16_224",
+    "vit_relpos_base_patch16_cls_224",
+    "vit_relpos_base_patch16_clsgap_224",
+    "vit_relpos_base_patch16_plus_240",
+    "vit_relpos_base_patch16_rpn_224",
+    "vit_relpos_base_patch32_plus_rpn_256",
+    "vit_relpos_medium_patch16_224",
+    "vit_relpos_medium_patch16_cls_224",
+    "vit_relpos_medium_patch16_rpn_224",
+    "vit_relpos_small_patch16_224",
+    "vit_relpos_small_patch16_rpn_224",
+    "vit_srelpos_medium_patch16_224",
+    "vit_srelpos_small_patch16_224",
+]
+
 _VovNetName: TypeAlias = Literal[
     "eca_vovnet39b",
     "ese_vovnet19b_dw",
@@ -1020,6 +1234,105 @@ def create_model(
         use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own. Default: False.
         head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 0.001.
         use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`. Default: None.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _ByobNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block: Literal["basic", "bottle", "dark", "edge"] | tuple[Literal["basic", "bottle", "dark", "edge"], ...] = ...,
+    layers: tuple[int, ...] = ...,
+    channels: tuple[int, ...] = ...,
+    strides: tuple[Literal[1, 2], ...] = ...,
+    group_size: int | tuple[int, ...] = ...,
+    bottle_ratio: float | tuple[float, ...] = ...,
+    downsample: Literal["", "conv1x1", "avg"] = ...,
+    stem_type: Literal["", "3x3", "7x7", "deep", "tiered", "quad", "quad2"] = ...,
+    stem_pool: Literal["", "maxpool", "max2", "avg2"] | None = ...,
+    stem_chs: int | tuple[int, ...] = ...,
+    width_factor: float = ...,
+    num_features: int = ...,
+    zero_init_last: bool = True,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct | Literal["evonorms0a"] = ...,
+    norm_group_size: int | None = ...,
+    aa_layer: typedvision.config.names.AntiAlias | None = ...,
+    attn_layer: typedvision.config.names.ChannelAttention | Literal["bat"] | None = ...,
+    attn_kwargs: ByobNetAttentionArgs = ...,
+    block_kwargs: ByobNetBlockArgs = ...,
+    head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
+    head_hidden_size: int | None = ...,
+    img_size: int | tuple[int, int] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.byobnet.model.ByobNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block: Residual block: two kxk convolutions (`basic`); 1x1, kxk, 1x1 (`bottle`); 1x1, kxk (`dark`); kxk, 1x1 (`edge`); one for all stages, or one each. One of 'basic', 'bottle', 'dark', 'edge', of length at least 1, of length at most 8, one of 'basic', 'bottle', 'dark', 'edge'; default: the variant's own, 'bottle' where it says none.
+        layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        strides: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (1, 2, 2, 2) where it says none.
+        group_size: Channels of each group of the kxk convolutions, 0 for one group; one for all stages, or one each. At least 0, at most 1000000, of length at least 1, of length at most 8, at least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        bottle_ratio: Channels inside of a block, as a share of those outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+        downsample: Shortcut where the shape changes: none, a convolution, or an average and a convolution. One of '', 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        stem_type: One 3x3 or 7x7 convolution, or several 3x3 ones: of three equal widths (`deep`), growing (`tiered`, `quad`), or with an activation only after the last two (`quad2`). One of '', '3x3', '7x7', 'deep', 'tiered', 'quad', 'quad2'; default: the variant's own, '' where it says none.
+        stem_pool: What subsamples the stem's map; where nothing does and there are several convolutions, the last one subsamples. One of '', 'maxpool', 'max2', 'avg2'; default: the variant's own, 'maxpool' where it says none.
+        stem_chs: Output channels of the stem; or of each of its convolutions, where `stem_type` is `""`. At least 1, at most 65536, of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, 64 where it says none.
+        width_factor: Factor of all channels. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the shortcut at first. Default: True.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation; `evonorms0a` is EvoNorm-S0 that divides also where no activation follows. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', one of 'evonorms0a'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_group_size: Channels of each group of a normalisation by groups; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
+        aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+        attn_layer: Attention inside of each block. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam', one of 'bat'; default: the variant's own, None where it says none.
+        attn_kwargs: Choices of the attention. Default: the variant's own, AttentionArgs() where it says none.
+        block_kwargs: Choices of the blocks. Default: the variant's own, BlockArgs() where it says none.
+        head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). One of 'classifier', 'mlp', 'attn_abs'; default: the variant's own, 'classifier' where it says none.
+        head_hidden_size: Features of the hidden layer of `mlp`. At least 1, at most 65536; default: the variant's own, None where it says none.
+        img_size: Height and width of images, for the table of `attn_abs`; other heads take any size. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1305,6 +1618,73 @@ def create_model(
 
 @overload
 def create_model(
+    model: _DPNName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    k_sec: tuple[int, int, int, int] = ...,
+    inc_sec: tuple[int, int, int, int] = ...,
+    k_r: int = ...,
+    groups: int = ...,
+    small: bool = ...,
+    num_init_features: int = ...,
+    b: bool = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    act_layer: typedvision.config.names.ActivationName = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.dpn.model.DPN:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        k_sec: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 4, 20, 3) where it says none.
+        inc_sec: Channels that each block adds to the dense path, by stage. At least 1, at most 65536; default: the variant's own, (16, 32, 24, 128) where it says none.
+        k_r: Channels inside of the first stage's blocks; each stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        groups: Groups of the 3x3 convolutions. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+        small: A residual path of a quarter of the channels, and a 3x3 kernel instead of a 7x7 one in the stem. Default: the variant's own, False where it says none.
+        num_init_features: Output channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        b: Separate last convolutions for both paths, behind one normalisation. Default: the variant's own, False where it says none.
+        norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _EfficientNetName,
     *,
     pretrained: bool | str = False,
@@ -1541,6 +1921,63 @@ def create_model(
 
 @overload
 def create_model(
+    model: _GhostNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 16, 16, 0.0, 1),), ((3, 48, 24, 0.0, 2),), ((3, 72, 24, 0.0, 1),), ((5, 72, 40, 0.25, 2),), ((5, 120, 40, 0.25, 1),), ((3, 240, 80, 0.0, 2),), ((3, 200, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 480, 112, 0.25, 1), (3, 672, 112, 0.25, 1)), ((5, 672, 160, 0.25, 2),), ((5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1), (5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1))),
+    width: float = ...,
+    version: Literal["v1", "v2", "v3"] = ...,
+    inference_mode: bool = False,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.ghostnet.model.GhostNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        cfgs: The blocks of each stage before `width`, each as kernel size, expanded channels, output channels, channels inside its squeeze-and-excitation as a share of the expanded ones (0 for none), stride. Of length at least 1, of length at most 64, of length at least 1, of length at most 64, at least 1, at most 127, at least 1, at most 65536, at least 0.0, at most 1.0, one of 1, 2; default: (((3, 16, 16, 0.0, 1),), ((3, 48, 24, 0.0, 2),), ((3, 72, 24, 0.0, 1),), ((5, 72, 40, 0.25, 2),), ((5, 120, 40, 0.25, 1),), ((3, 240, 80, 0.0, 2),), ((3, 200, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 480, 112, 0.25, 1), (3, 672, 112, 0.25, 1)), ((5, 672, 160, 0.25, 2),), ((5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1), (5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1))).
+        width: Factor of all channels but those of the head. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        version: Ghost modules alone, with an attention along rows and columns from the third block on (V2, figure 4), or with parallel convolutions besides (V3, section 3.1). One of 'v1', 'v2', 'v3'; default: the variant's own, 'v1' where it says none.
+        inference_mode: Whether each normalisation of a ghost module or a depthwise convolution, and each parallel branch, is folded into one convolution; `typedvision.fuse` does so. Default: False.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _HighPerfGpuNetName,
     *,
     pretrained: bool | str = False,
@@ -1587,6 +2024,81 @@ def create_model(
         use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _MetaFormerName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, ...] = ...,
+    dims: tuple[int, ...] = ...,
+    token_mixers: Literal["pooling", "sepconv", "attention"] | tuple[Literal["pooling", "sepconv", "attention"], ...] = ...,
+    mlp_act: typedvision.config.names.ActivationName | Literal["star_relu", "squared_relu"] = ...,
+    mlp_bias: bool = ...,
+    drop_path_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    layer_scale_init_values: float | tuple[float | None, ...] | None = ...,
+    res_scale_init_values: float | tuple[float | None, ...] | None = ...,
+    downsample_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | None = ...,
+    norm_layers: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | tuple[Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"], ...] = ...,
+    output_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] = "layernorm",
+    use_mlp_head: bool = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+) -> typedvision.families.metaformer.model.MetaFormer:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        dims: Channels of each stage; one that has those of the stage before does not subsample. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 320, 512) where it says none.
+        token_mixers: What mixes tokens: an average of 3 x 3 (`pooling`), a depthwise convolution between two pointwise ones (`sepconv`), or self-attention; one for all stages, or one each. One of 'pooling', 'sepconv', 'attention', of length at least 1, of length at most 8, one of 'pooling', 'sepconv', 'attention'; default: the variant's own, 'pooling' where it says none.
+        mlp_act: Activation of the MLPs; `star_relu` is a squared ReLU with a learned factor and shift (https://arxiv.org/abs/2210.13452, section 3.4). One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh', one of 'star_relu', 'squared_relu'; default: the variant's own, 'star_relu' where it says none.
+        mlp_bias: Whether the layers of the MLPs have a bias. Default: the variant's own, False where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each layer of an MLP, and after an attention. At least 0.0, at most 1.0; default: 0.0.
+        layer_scale_init_values: Initial factor of each branch's channels; one for all stages, or one each; None for none. At least 0.0, at most 1024.0, of length at least 1, of length at most 8, at least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        res_scale_init_values: Initial factor of the channels that a branch is added to; one for all stages, or one each; None for none. At least 0.0, at most 1024.0, of length at least 1, of length at most 8, at least 0.0, at most 1024.0; default: the variant's own, (None, None, 1.0, 1.0) where it says none.
+        downsample_norm: Normalisation behind the stem's convolution, and before those that subsample; None for none. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: the variant's own, 'layernorm_nobias' where it says none.
+        norm_layers: Normalisation of the blocks: over the channels of each position (`layernorm`), or over all of a map (`groupnorm1`), with a shift or without; one for all stages, or one each. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias', of length at least 1, of length at most 8, one of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: the variant's own, 'layernorm_nobias' where it says none.
+        output_norm: Normalisation of the pooled features. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: 'layernorm'.
+        use_mlp_head: Classify by an MLP, and not by a linear layer. Default: the variant's own, True where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1849,6 +2361,83 @@ def create_model(
 
 @overload
 def create_model(
+    model: _MobileViTName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block: Literal["mobilevit", "mobilevit2"] = ...,
+    layers: tuple[int, int, int, int, int] = ...,
+    channels: tuple[int, int, int, int, int] = ...,
+    expand_ratio: float = ...,
+    transformer_depths: tuple[int, int, int] = (2, 4, 3),
+    transformer_dims: tuple[int, int, int] = ...,
+    num_heads: int = 4,
+    patch_size: int = 2,
+    stem_chs: int = ...,
+    num_features: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    zero_init_last: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.mobilevit.model.MobileViT:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block: Transformers by self-attention, whose output is joined with their input (`mobilevit`), or by a separable attention of linear cost (`mobilevit2`). One of 'mobilevit', 'mobilevit2'; default: the variant's own, 'mobilevit' where it says none.
+        layers: Number of inverted residuals of each stage. At least 1, at most 1024; default: the variant's own, (1, 3, 1, 1, 1) where it says none.
+        channels: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        expand_ratio: Channels inside of an inverted residual for each of its input. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        transformer_depths: Number of transformer blocks in each of the last three stages. At least 1, at most 1024; default: (2, 4, 3).
+        transformer_dims: Features of these blocks. At least 1, at most 65536; default: the variant's own.
+        num_heads: Number of attention heads of `mobilevit`. At least 1, at most 1024; default: 4.
+        patch_size: Height and width of a patch; the positions that patches have in common attend to one another. A map is stretched to whole patches. At least 1, at most 64; default: 2.
+        stem_chs: Channels of the stem. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        zero_init_last: Initialise the last normalisation of each inverted residual to 0, so that it is the identity at first. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the residual branches of the last block; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _NormFreeNetName,
     *,
     pretrained: bool | str = False,
@@ -2031,6 +2620,63 @@ def create_model(
 
 @overload
 def create_model(
+    model: _RepGhostNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 8, 16, 0.0, 1),), ((3, 24, 24, 0.0, 2),), ((3, 36, 24, 0.0, 1),), ((5, 36, 40, 0.25, 2),), ((5, 60, 40, 0.25, 1),), ((3, 120, 80, 0.0, 2),), ((3, 100, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 240, 112, 0.25, 1), (3, 336, 112, 0.25, 1)), ((5, 336, 160, 0.25, 2),), ((5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1), (5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1))),
+    width: float = ...,
+    reparam: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    inference_mode: bool = False,
+) -> typedvision.families.repghost.model.RepGhostNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        cfgs: Blocks of each stage: kernel, channels inside, channels outside, share of the channels inside that squeeze-and-excitation has (0 for none), and stride. Of length at least 1, of length at most 32, of length at least 1, of length at most 64, at least 1, at most 127, at least 1, at most 65536, at least 0.0, at most 1.0, one of 1, 2; default: (((3, 8, 16, 0.0, 1),), ((3, 24, 24, 0.0, 2),), ((3, 36, 24, 0.0, 1),), ((5, 36, 40, 0.25, 2),), ((5, 60, 40, 0.25, 1),), ((3, 120, 80, 0.0, 2),), ((3, 100, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 240, 112, 0.25, 1), (3, 336, 112, 0.25, 1)), ((5, 336, 160, 0.25, 2),), ((5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1), (5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1))).
+        width: Factor of all channels but the head's. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        reparam: Whether each cheap operation has a shortcut with a normalisation beside it. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        inference_mode: Whether each cheap operation is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _RepVGGName,
     *,
     pretrained: bool | str = False,
@@ -2117,7 +2763,7 @@ def create_model(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
+    block: Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"] | tuple[Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"]] = ...,
     layers: tuple[int, int, int, int] = ...,
     channels: tuple[int, int, int, int] = ...,
     global_pool: typedvision.config.names.ConvPoolName = "avg",
@@ -2157,7 +2803,7 @@ def create_model(
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
-        block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
+        block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; a bottleneck with a hierarchy of 3x3 convolutions (Res2Net), or with split attention (ResNeSt); either of the first two with a selective kernel (SKNet). One for all stages, or one each. One of 'basic', 'bottleneck', 'bottle2neck', 'resnest', 'sk_basic', 'sk_bottleneck'; default: the variant's own.
         layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
         channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
@@ -2333,6 +2979,69 @@ def create_model(
 
 @overload
 def create_model(
+    model: _SENetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.2,
+    block: Literal["se", "se_resnet", "se_resnext", "se_resnet_basic"] = ...,
+    layers: tuple[int, int, int, int] = ...,
+    groups: int = ...,
+    reduction: int = 16,
+    inplanes: int = ...,
+    input_3x3: bool = ...,
+    downsample_kernel_size: Literal[1, 3] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.senet.model.SENet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+        block: Residual block: the bottleneck of SENet-154, that of ResNet, that of ResNeXt with four channels for each group and 64 planes, or two 3x3 convolutions. One of 'se', 'se_resnet', 'se_resnext', 'se_resnet_basic'; default: the variant's own.
+        layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        groups: Groups of the 3x3 convolution of a bottleneck. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        reduction: Divides the channels inside of the attention. At least 1, at most 64; default: 16.
+        inplanes: Output channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: the variant's own, False where it says none.
+        downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. One of 1, 3; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _SwinTransformerName,
     *,
     pretrained: bool | str = False,
@@ -2352,18 +3061,18 @@ def create_model(
     embed_dim: int = ...,
     depths: tuple[int, ...] = ...,
     num_heads: tuple[int, ...] = ...,
-    head_dim: int | None = None,
-    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
     always_partition: bool = False,
     strict_img_size: bool = True,
     dynamic_img_size: bool = False,
     mlp_ratio: float = 4.0,
-    qkv_bias: bool = True,
     proj_drop_rate: float = 0.0,
     attn_drop_rate: float = 0.0,
     drop_path_rate: float = 0.1,
     norm_layer: typedvision.config.names.TokenNorm = "layernorm",
     norm_eps: float = 1e-05,
+    head_dim: int | None = None,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+    qkv_bias: bool = True,
     weight_init: typedvision.config.names.WeightInitName = "",
 ) -> typedvision.families.swin.model.SwinTransformer:
     """Make a model, with initialised, published or your own weights.
@@ -2386,23 +3095,197 @@ def create_model(
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
         img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
         patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
         depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
         num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
-        head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
-        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
         always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
         strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
         dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
         mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
-        qkv_bias: Whether queries, keys and values have a bias. Default: True.
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
         norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
         weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _SwinTransformerV2Name,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 4,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    always_partition: bool = False,
+    strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
+    mlp_ratio: float = 4.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.1,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+    pretrained_window_sizes: tuple[int | tuple[int, int], ...] = ...,
+    qkv_bias: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+) -> typedvision.families.swinv2.model.SwinTransformerV2:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+        strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+        pretrained_window_sizes: The windows of each stage that the weights were trained with, in whose units distances are measured; 0 for the stage's own (section 3.3). Of length at least 1, of length at most 8, at least 0, at most 128; default: the variant's own, (0, 0, 0, 0) where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _SwinTransformerV2CrName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 4,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    always_partition: bool = False,
+    strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
+    mlp_ratio: float = 4.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] | None = None,
+    window_ratio: int = 8,
+    init_values: float | None = 0.0,
+    extra_norm_period: int = ...,
+    extra_norm_stage: bool = ...,
+    weight_init: Literal["", "reset"] = "reset",
+) -> typedvision.families.swinv2_cr.model.SwinTransformerV2Cr:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+        strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each; None for a share of the map of patches. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: None.
+        window_ratio: What the rows and columns of patches are divided by, for a window, where `window_size` is None. At least 1, at most 1024; default: 8.
+        init_values: Initial weights of the normalisations behind attention and MLP; None for 1. At least 0.0, at most 1024.0; default: 0.0.
+        extra_norm_period: Each so many blocks of a stage, one ends with a normalisation; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        extra_norm_stage: End each stage with a normalisation; the last one always does. Default: the variant's own, False where it says none.
+        weight_init: How linear layers are initialised: as PyTorch does (`reset`), or uniform of variance 2 / (inputs + outputs), with a classifier of zeros (`""`). One of '', 'reset'; default: 'reset'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2585,6 +3468,103 @@ def create_model(
         block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
         mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
         attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _VisionTransformerRelPosName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = ...,
+    qk_norm: bool = False,
+    init_values: float | None = 1e-06,
+    class_token: bool = ...,
+    fc_norm: bool = ...,
+    rel_pos_type: Literal["mlp", "mlp_swin", "bias"] = "mlp",
+    rel_pos_dim: int | None = ...,
+    shared_rel_pos: bool = ...,
+    weight_init: typedvision.config.names.WeightInitName = "reset",
+    fix_init: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    block_fn: Literal["standard", "res_post"] = ...,
+) -> typedvision.families.vit_relpos.model.VisionTransformerRelPos:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: the variant's own, 'avg' where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239), or of the normalisations where `block_fn` is `res_post`; None for no LayerScale, and for factors of 1. More than 0.0, at most 1024.0; default: 1e-06.
+        class_token: Put a learned token in front of the patches, which has no position. Default: the variant's own, False where it says none.
+        fc_norm: Normalise what was pooled, and not the tokens after the last block. Default: the variant's own, False where it says none.
+        rel_pos_type: Bias of the attention: computed from the logarithm of the distance by an MLP (`mlp`), with bounds (`mlp_swin`), or learned for each distance (`bias`). One of 'mlp', 'mlp_swin', 'bias'; default: 'mlp'.
+        rel_pos_dim: Hidden features of that MLP; None for 128. At least 1, at most 65536; default: the variant's own, None where it says none.
+        shared_rel_pos: Whether all blocks have one bias in common. Default: the variant's own, False where it says none.
+        weight_init: How linear layers are initialised: as PyTorch does (`reset`, or `skip`, which is stored as `reset`), normal of deviation 0.02 (`""`), as the Vision Transformer's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), or as MoCo v3 does (`moco`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: 'reset'.
+        fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2945,6 +3925,107 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _ByobNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block: Literal["basic", "bottle", "dark", "edge"] | tuple[Literal["basic", "bottle", "dark", "edge"], ...] = ...,
+    layers: tuple[int, ...] = ...,
+    channels: tuple[int, ...] = ...,
+    strides: tuple[Literal[1, 2], ...] = ...,
+    group_size: int | tuple[int, ...] = ...,
+    bottle_ratio: float | tuple[float, ...] = ...,
+    downsample: Literal["", "conv1x1", "avg"] = ...,
+    stem_type: Literal["", "3x3", "7x7", "deep", "tiered", "quad", "quad2"] = ...,
+    stem_pool: Literal["", "maxpool", "max2", "avg2"] | None = ...,
+    stem_chs: int | tuple[int, ...] = ...,
+    width_factor: float = ...,
+    num_features: int = ...,
+    zero_init_last: bool = True,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct | Literal["evonorms0a"] = ...,
+    norm_group_size: int | None = ...,
+    aa_layer: typedvision.config.names.AntiAlias | None = ...,
+    attn_layer: typedvision.config.names.ChannelAttention | Literal["bat"] | None = ...,
+    attn_kwargs: ByobNetAttentionArgs = ...,
+    block_kwargs: ByobNetBlockArgs = ...,
+    head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
+    head_hidden_size: int | None = ...,
+    img_size: int | tuple[int, int] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.byobnet.model.ByobNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block: Residual block: two kxk convolutions (`basic`); 1x1, kxk, 1x1 (`bottle`); 1x1, kxk (`dark`); kxk, 1x1 (`edge`); one for all stages, or one each. One of 'basic', 'bottle', 'dark', 'edge', of length at least 1, of length at most 8, one of 'basic', 'bottle', 'dark', 'edge'; default: the variant's own, 'bottle' where it says none.
+        layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        strides: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (1, 2, 2, 2) where it says none.
+        group_size: Channels of each group of the kxk convolutions, 0 for one group; one for all stages, or one each. At least 0, at most 1000000, of length at least 1, of length at most 8, at least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        bottle_ratio: Channels inside of a block, as a share of those outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+        downsample: Shortcut where the shape changes: none, a convolution, or an average and a convolution. One of '', 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        stem_type: One 3x3 or 7x7 convolution, or several 3x3 ones: of three equal widths (`deep`), growing (`tiered`, `quad`), or with an activation only after the last two (`quad2`). One of '', '3x3', '7x7', 'deep', 'tiered', 'quad', 'quad2'; default: the variant's own, '' where it says none.
+        stem_pool: What subsamples the stem's map; where nothing does and there are several convolutions, the last one subsamples. One of '', 'maxpool', 'max2', 'avg2'; default: the variant's own, 'maxpool' where it says none.
+        stem_chs: Output channels of the stem; or of each of its convolutions, where `stem_type` is `""`. At least 1, at most 65536, of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, 64 where it says none.
+        width_factor: Factor of all channels. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the shortcut at first. Default: True.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation; `evonorms0a` is EvoNorm-S0 that divides also where no activation follows. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', one of 'evonorms0a'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_group_size: Channels of each group of a normalisation by groups; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
+        aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+        attn_layer: Attention inside of each block. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam', one of 'bat'; default: the variant's own, None where it says none.
+        attn_kwargs: Choices of the attention. Default: the variant's own, AttentionArgs() where it says none.
+        block_kwargs: Choices of the blocks. Default: the variant's own, BlockArgs() where it says none.
+        head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). One of 'classifier', 'mlp', 'attn_abs'; default: the variant's own, 'classifier' where it says none.
+        head_hidden_size: Features of the hidden layer of `mlp`. At least 1, at most 65536; default: the variant's own, None where it says none.
+        img_size: Height and width of images, for the table of `attn_abs`; other heads take any size. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _ConvMixerName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -3223,6 +4304,75 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _DPNName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    k_sec: tuple[int, int, int, int] = ...,
+    inc_sec: tuple[int, int, int, int] = ...,
+    k_r: int = ...,
+    groups: int = ...,
+    small: bool = ...,
+    num_init_features: int = ...,
+    b: bool = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    act_layer: typedvision.config.names.ActivationName = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.dpn.model.DPN]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        k_sec: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 4, 20, 3) where it says none.
+        inc_sec: Channels that each block adds to the dense path, by stage. At least 1, at most 65536; default: the variant's own, (16, 32, 24, 128) where it says none.
+        k_r: Channels inside of the first stage's blocks; each stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        groups: Groups of the 3x3 convolutions. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+        small: A residual path of a quarter of the channels, and a 3x3 kernel instead of a 7x7 one in the stem. Default: the variant's own, False where it says none.
+        num_init_features: Output channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        b: Separate last convolutions for both paths, behind one normalisation. Default: the variant's own, False where it says none.
+        norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _EfficientNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -3463,6 +4613,65 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _GhostNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 16, 16, 0.0, 1),), ((3, 48, 24, 0.0, 2),), ((3, 72, 24, 0.0, 1),), ((5, 72, 40, 0.25, 2),), ((5, 120, 40, 0.25, 1),), ((3, 240, 80, 0.0, 2),), ((3, 200, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 480, 112, 0.25, 1), (3, 672, 112, 0.25, 1)), ((5, 672, 160, 0.25, 2),), ((5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1), (5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1))),
+    width: float = ...,
+    version: Literal["v1", "v2", "v3"] = ...,
+    inference_mode: bool = False,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.ghostnet.model.GhostNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        cfgs: The blocks of each stage before `width`, each as kernel size, expanded channels, output channels, channels inside its squeeze-and-excitation as a share of the expanded ones (0 for none), stride. Of length at least 1, of length at most 64, of length at least 1, of length at most 64, at least 1, at most 127, at least 1, at most 65536, at least 0.0, at most 1.0, one of 1, 2; default: (((3, 16, 16, 0.0, 1),), ((3, 48, 24, 0.0, 2),), ((3, 72, 24, 0.0, 1),), ((5, 72, 40, 0.25, 2),), ((5, 120, 40, 0.25, 1),), ((3, 240, 80, 0.0, 2),), ((3, 200, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 480, 112, 0.25, 1), (3, 672, 112, 0.25, 1)), ((5, 672, 160, 0.25, 2),), ((5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1), (5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1))).
+        width: Factor of all channels but those of the head. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        version: Ghost modules alone, with an attention along rows and columns from the third block on (V2, figure 4), or with parallel convolutions besides (V3, section 3.1). One of 'v1', 'v2', 'v3'; default: the variant's own, 'v1' where it says none.
+        inference_mode: Whether each normalisation of a ghost module or a depthwise convolution, and each parallel branch, is folded into one convolution; `typedvision.fuse` does so. Default: False.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _HighPerfGpuNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -3512,6 +4721,83 @@ def create_backbone(
         use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _MetaFormerName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, ...] = ...,
+    dims: tuple[int, ...] = ...,
+    token_mixers: Literal["pooling", "sepconv", "attention"] | tuple[Literal["pooling", "sepconv", "attention"], ...] = ...,
+    mlp_act: typedvision.config.names.ActivationName | Literal["star_relu", "squared_relu"] = ...,
+    mlp_bias: bool = ...,
+    drop_path_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    layer_scale_init_values: float | tuple[float | None, ...] | None = ...,
+    res_scale_init_values: float | tuple[float | None, ...] | None = ...,
+    downsample_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | None = ...,
+    norm_layers: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | tuple[Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"], ...] = ...,
+    output_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] = "layernorm",
+    use_mlp_head: bool = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.metaformer.model.MetaFormer]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        dims: Channels of each stage; one that has those of the stage before does not subsample. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 320, 512) where it says none.
+        token_mixers: What mixes tokens: an average of 3 x 3 (`pooling`), a depthwise convolution between two pointwise ones (`sepconv`), or self-attention; one for all stages, or one each. One of 'pooling', 'sepconv', 'attention', of length at least 1, of length at most 8, one of 'pooling', 'sepconv', 'attention'; default: the variant's own, 'pooling' where it says none.
+        mlp_act: Activation of the MLPs; `star_relu` is a squared ReLU with a learned factor and shift (https://arxiv.org/abs/2210.13452, section 3.4). One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh', one of 'star_relu', 'squared_relu'; default: the variant's own, 'star_relu' where it says none.
+        mlp_bias: Whether the layers of the MLPs have a bias. Default: the variant's own, False where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each layer of an MLP, and after an attention. At least 0.0, at most 1.0; default: 0.0.
+        layer_scale_init_values: Initial factor of each branch's channels; one for all stages, or one each; None for none. At least 0.0, at most 1024.0, of length at least 1, of length at most 8, at least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        res_scale_init_values: Initial factor of the channels that a branch is added to; one for all stages, or one each; None for none. At least 0.0, at most 1024.0, of length at least 1, of length at most 8, at least 0.0, at most 1024.0; default: the variant's own, (None, None, 1.0, 1.0) where it says none.
+        downsample_norm: Normalisation behind the stem's convolution, and before those that subsample; None for none. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: the variant's own, 'layernorm_nobias' where it says none.
+        norm_layers: Normalisation of the blocks: over the channels of each position (`layernorm`), or over all of a map (`groupnorm1`), with a shift or without; one for all stages, or one each. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias', of length at least 1, of length at most 8, one of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: the variant's own, 'layernorm_nobias' where it says none.
+        output_norm: Normalisation of the pooled features. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: 'layernorm'.
+        use_mlp_head: Classify by an MLP, and not by a linear layer. Default: the variant's own, True where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -3779,6 +5065,85 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _MobileViTName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block: Literal["mobilevit", "mobilevit2"] = ...,
+    layers: tuple[int, int, int, int, int] = ...,
+    channels: tuple[int, int, int, int, int] = ...,
+    expand_ratio: float = ...,
+    transformer_depths: tuple[int, int, int] = (2, 4, 3),
+    transformer_dims: tuple[int, int, int] = ...,
+    num_heads: int = 4,
+    patch_size: int = 2,
+    stem_chs: int = ...,
+    num_features: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    zero_init_last: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.mobilevit.model.MobileViT]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block: Transformers by self-attention, whose output is joined with their input (`mobilevit`), or by a separable attention of linear cost (`mobilevit2`). One of 'mobilevit', 'mobilevit2'; default: the variant's own, 'mobilevit' where it says none.
+        layers: Number of inverted residuals of each stage. At least 1, at most 1024; default: the variant's own, (1, 3, 1, 1, 1) where it says none.
+        channels: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        expand_ratio: Channels inside of an inverted residual for each of its input. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        transformer_depths: Number of transformer blocks in each of the last three stages. At least 1, at most 1024; default: (2, 4, 3).
+        transformer_dims: Features of these blocks. At least 1, at most 65536; default: the variant's own.
+        num_heads: Number of attention heads of `mobilevit`. At least 1, at most 1024; default: 4.
+        patch_size: Height and width of a patch; the positions that patches have in common attend to one another. A map is stretched to whole patches. At least 1, at most 64; default: 2.
+        stem_chs: Channels of the stem. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        zero_init_last: Initialise the last normalisation of each inverted residual to 0, so that it is the identity at first. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the residual branches of the last block; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _NormFreeNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -3965,6 +5330,65 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _RepGhostNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 8, 16, 0.0, 1),), ((3, 24, 24, 0.0, 2),), ((3, 36, 24, 0.0, 1),), ((5, 36, 40, 0.25, 2),), ((5, 60, 40, 0.25, 1),), ((3, 120, 80, 0.0, 2),), ((3, 100, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 240, 112, 0.25, 1), (3, 336, 112, 0.25, 1)), ((5, 336, 160, 0.25, 2),), ((5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1), (5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1))),
+    width: float = ...,
+    reparam: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    inference_mode: bool = False,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.repghost.model.RepGhostNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        cfgs: Blocks of each stage: kernel, channels inside, channels outside, share of the channels inside that squeeze-and-excitation has (0 for none), and stride. Of length at least 1, of length at most 32, of length at least 1, of length at most 64, at least 1, at most 127, at least 1, at most 65536, at least 0.0, at most 1.0, one of 1, 2; default: (((3, 8, 16, 0.0, 1),), ((3, 24, 24, 0.0, 2),), ((3, 36, 24, 0.0, 1),), ((5, 36, 40, 0.25, 2),), ((5, 60, 40, 0.25, 1),), ((3, 120, 80, 0.0, 2),), ((3, 100, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 240, 112, 0.25, 1), (3, 336, 112, 0.25, 1)), ((5, 336, 160, 0.25, 2),), ((5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1), (5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1))).
+        width: Factor of all channels but the head's. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        reparam: Whether each cheap operation has a shortcut with a normalisation beside it. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        inference_mode: Whether each cheap operation is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _RepVGGName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -4055,7 +5479,7 @@ def create_backbone(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
+    block: Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"] | tuple[Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"]] = ...,
     layers: tuple[int, int, int, int] = ...,
     channels: tuple[int, int, int, int] = ...,
     global_pool: typedvision.config.names.ConvPoolName = "avg",
@@ -4096,7 +5520,7 @@ def create_backbone(
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
-        block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
+        block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; a bottleneck with a hierarchy of 3x3 convolutions (Res2Net), or with split attention (ResNeSt); either of the first two with a selective kernel (SKNet). One for all stages, or one each. One of 'basic', 'bottleneck', 'bottle2neck', 'resnest', 'sk_basic', 'sk_bottleneck'; default: the variant's own.
         layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
         channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
@@ -4275,6 +5699,71 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _SENetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.2,
+    block: Literal["se", "se_resnet", "se_resnext", "se_resnet_basic"] = ...,
+    layers: tuple[int, int, int, int] = ...,
+    groups: int = ...,
+    reduction: int = 16,
+    inplanes: int = ...,
+    input_3x3: bool = ...,
+    downsample_kernel_size: Literal[1, 3] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.senet.model.SENet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+        block: Residual block: the bottleneck of SENet-154, that of ResNet, that of ResNeXt with four channels for each group and 64 planes, or two 3x3 convolutions. One of 'se', 'se_resnet', 'se_resnext', 'se_resnet_basic'; default: the variant's own.
+        layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        groups: Groups of the 3x3 convolution of a bottleneck. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        reduction: Divides the channels inside of the attention. At least 1, at most 64; default: 16.
+        inplanes: Output channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: the variant's own, False where it says none.
+        downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. One of 1, 3; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _SwinTransformerName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -4296,18 +5785,18 @@ def create_backbone(
     embed_dim: int = ...,
     depths: tuple[int, ...] = ...,
     num_heads: tuple[int, ...] = ...,
-    head_dim: int | None = None,
-    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
     always_partition: bool = False,
     strict_img_size: bool = True,
     dynamic_img_size: bool = False,
     mlp_ratio: float = 4.0,
-    qkv_bias: bool = True,
     proj_drop_rate: float = 0.0,
     attn_drop_rate: float = 0.0,
     drop_path_rate: float = 0.1,
     norm_layer: typedvision.config.names.TokenNorm = "layernorm",
     norm_eps: float = 1e-05,
+    head_dim: int | None = None,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+    qkv_bias: bool = True,
     weight_init: typedvision.config.names.WeightInitName = "",
 ) -> typedvision.architecture.backbone.Backbone[typedvision.families.swin.model.SwinTransformer]:
     """Make a backbone: a model that gives its feature levels, one tensor each.
@@ -4331,23 +5820,201 @@ def create_backbone(
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
         img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
         patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
         depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
         num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
-        head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
-        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
         always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
         strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
         dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
         mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
-        qkv_bias: Whether queries, keys and values have a bias. Default: True.
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
         norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
         weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _SwinTransformerV2Name,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 4,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    always_partition: bool = False,
+    strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
+    mlp_ratio: float = 4.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.1,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+    pretrained_window_sizes: tuple[int | tuple[int, int], ...] = ...,
+    qkv_bias: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.swinv2.model.SwinTransformerV2]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+        strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+        pretrained_window_sizes: The windows of each stage that the weights were trained with, in whose units distances are measured; 0 for the stage's own (section 3.3). Of length at least 1, of length at most 8, at least 0, at most 128; default: the variant's own, (0, 0, 0, 0) where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _SwinTransformerV2CrName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 4,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    always_partition: bool = False,
+    strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
+    mlp_ratio: float = 4.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] | None = None,
+    window_ratio: int = 8,
+    init_values: float | None = 0.0,
+    extra_norm_period: int = ...,
+    extra_norm_stage: bool = ...,
+    weight_init: Literal["", "reset"] = "reset",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.swinv2_cr.model.SwinTransformerV2Cr]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+        strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each; None for a share of the map of patches. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: None.
+        window_ratio: What the rows and columns of patches are divided by, for a window, where `window_size` is None. At least 1, at most 1024; default: 8.
+        init_values: Initial weights of the normalisations behind attention and MLP; None for 1. At least 0.0, at most 1024.0; default: 0.0.
+        extra_norm_period: Each so many blocks of a stage, one ends with a normalisation; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        extra_norm_stage: End each stage with a normalisation; the last one always does. Default: the variant's own, False where it says none.
+        weight_init: How linear layers are initialised: as PyTorch does (`reset`), or uniform of variance 2 / (inputs + outputs), with a classifier of zeros (`""`). One of '', 'reset'; default: 'reset'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -4534,6 +6201,105 @@ def create_backbone(
         block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
         mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
         attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _VisionTransformerRelPosName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = ...,
+    qk_norm: bool = False,
+    init_values: float | None = 1e-06,
+    class_token: bool = ...,
+    fc_norm: bool = ...,
+    rel_pos_type: Literal["mlp", "mlp_swin", "bias"] = "mlp",
+    rel_pos_dim: int | None = ...,
+    shared_rel_pos: bool = ...,
+    weight_init: typedvision.config.names.WeightInitName = "reset",
+    fix_init: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    block_fn: Literal["standard", "res_post"] = ...,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.vit_relpos.model.VisionTransformerRelPos]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: the variant's own, 'avg' where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239), or of the normalisations where `block_fn` is `res_post`; None for no LayerScale, and for factors of 1. More than 0.0, at most 1024.0; default: 1e-06.
+        class_token: Put a learned token in front of the patches, which has no position. Default: the variant's own, False where it says none.
+        fc_norm: Normalise what was pooled, and not the tokens after the last block. Default: the variant's own, False where it says none.
+        rel_pos_type: Bias of the attention: computed from the logarithm of the distance by an MLP (`mlp`), with bounds (`mlp_swin`), or learned for each distance (`bias`). One of 'mlp', 'mlp_swin', 'bias'; default: 'mlp'.
+        rel_pos_dim: Hidden features of that MLP; None for 128. At least 1, at most 65536; default: the variant's own, None where it says none.
+        shared_rel_pos: Whether all blocks have one bias in common. Default: the variant's own, False where it says none.
+        weight_init: How linear layers are initialised: as PyTorch does (`reset`, or `skip`, which is stored as `reset`), normal of deviation 0.02 (`""`), as the Vision Transformer's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), or as MoCo v3 does (`moco`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: 'reset'.
+        fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -4822,6 +6588,79 @@ def configure(
 
 @overload
 def configure(
+    name: _ByobNetName,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block: Literal["basic", "bottle", "dark", "edge"] | tuple[Literal["basic", "bottle", "dark", "edge"], ...] = ...,
+    layers: tuple[int, ...] = ...,
+    channels: tuple[int, ...] = ...,
+    strides: tuple[Literal[1, 2], ...] = ...,
+    group_size: int | tuple[int, ...] = ...,
+    bottle_ratio: float | tuple[float, ...] = ...,
+    downsample: Literal["", "conv1x1", "avg"] = ...,
+    stem_type: Literal["", "3x3", "7x7", "deep", "tiered", "quad", "quad2"] = ...,
+    stem_pool: Literal["", "maxpool", "max2", "avg2"] | None = ...,
+    stem_chs: int | tuple[int, ...] = ...,
+    width_factor: float = ...,
+    num_features: int = ...,
+    zero_init_last: bool = True,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct | Literal["evonorms0a"] = ...,
+    norm_group_size: int | None = ...,
+    aa_layer: typedvision.config.names.AntiAlias | None = ...,
+    attn_layer: typedvision.config.names.ChannelAttention | Literal["bat"] | None = ...,
+    attn_kwargs: ByobNetAttentionArgs = ...,
+    block_kwargs: ByobNetBlockArgs = ...,
+    head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
+    head_hidden_size: int | None = ...,
+    img_size: int | tuple[int, int] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.byobnet.config.ByobNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block: Residual block: two kxk convolutions (`basic`); 1x1, kxk, 1x1 (`bottle`); 1x1, kxk (`dark`); kxk, 1x1 (`edge`); one for all stages, or one each. One of 'basic', 'bottle', 'dark', 'edge', of length at least 1, of length at most 8, one of 'basic', 'bottle', 'dark', 'edge'; default: the variant's own, 'bottle' where it says none.
+        layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+        channels: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        strides: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (1, 2, 2, 2) where it says none.
+        group_size: Channels of each group of the kxk convolutions, 0 for one group; one for all stages, or one each. At least 0, at most 1000000, of length at least 1, of length at most 8, at least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        bottle_ratio: Channels inside of a block, as a share of those outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 0.25 where it says none.
+        downsample: Shortcut where the shape changes: none, a convolution, or an average and a convolution. One of '', 'conv1x1', 'avg'; default: the variant's own, 'conv1x1' where it says none.
+        stem_type: One 3x3 or 7x7 convolution, or several 3x3 ones: of three equal widths (`deep`), growing (`tiered`, `quad`), or with an activation only after the last two (`quad2`). One of '', '3x3', '7x7', 'deep', 'tiered', 'quad', 'quad2'; default: the variant's own, '' where it says none.
+        stem_pool: What subsamples the stem's map; where nothing does and there are several convolutions, the last one subsamples. One of '', 'maxpool', 'max2', 'avg2'; default: the variant's own, 'maxpool' where it says none.
+        stem_chs: Output channels of the stem; or of each of its convolutions, where `stem_type` is `""`. At least 1, at most 65536, of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, 64 where it says none.
+        width_factor: Factor of all channels. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the shortcut at first. Default: True.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation; `evonorms0a` is EvoNorm-S0 that divides also where no activation follows. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', one of 'evonorms0a'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_group_size: Channels of each group of a normalisation by groups; None for 32 groups. At least 1, at most 65536; default: the variant's own, None where it says none.
+        aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: the variant's own, None where it says none.
+        attn_layer: Attention inside of each block. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam', one of 'bat'; default: the variant's own, None where it says none.
+        attn_kwargs: Choices of the attention. Default: the variant's own, AttentionArgs() where it says none.
+        block_kwargs: Choices of the blocks. Default: the variant's own, BlockArgs() where it says none.
+        head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). One of 'classifier', 'mlp', 'attn_abs'; default: the variant's own, 'classifier' where it says none.
+        head_hidden_size: Features of the hidden layer of `mlp`. At least 1, at most 65536; default: the variant's own, None where it says none.
+        img_size: Height and width of images, for the table of `attn_abs`; other heads take any size. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _ConvMixerName,
     *,
     num_classes: int = 1000,
@@ -4979,6 +6818,47 @@ def configure(
         cardinality: Groups of the 3x3 convolutions of a bottleneck (https://arxiv.org/abs/1611.05431). At least 1, at most 65536; default: the variant's own, 1 where it says none.
         base_width: Width of a bottleneck's 3x3 convolutions, for each group and 128 output channels. At least 1, at most 65536; default: the variant's own, 64 where it says none.
         shortcut_root: Residual connections of the roots. Default: the variant's own, False where it says none.
+        global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _DPNName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    k_sec: tuple[int, int, int, int] = ...,
+    inc_sec: tuple[int, int, int, int] = ...,
+    k_r: int = ...,
+    groups: int = ...,
+    small: bool = ...,
+    num_init_features: int = ...,
+    b: bool = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    act_layer: typedvision.config.names.ActivationName = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.dpn.config.DPNConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        k_sec: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 4, 20, 3) where it says none.
+        inc_sec: Channels that each block adds to the dense path, by stage. At least 1, at most 65536; default: the variant's own, (16, 32, 24, 128) where it says none.
+        k_r: Channels inside of the first stage's blocks; each stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        groups: Groups of the 3x3 convolutions. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+        small: A residual path of a quarter of the channels, and a 3x3 kernel instead of a 7x7 one in the stem. Default: the variant's own, False where it says none.
+        num_init_features: Output channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        b: Separate last convolutions for both paths, behind one normalisation. Default: the variant's own, False where it says none.
+        norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
         global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Raises:
@@ -5172,6 +7052,37 @@ def configure(
 
 @overload
 def configure(
+    name: _GhostNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 16, 16, 0.0, 1),), ((3, 48, 24, 0.0, 2),), ((3, 72, 24, 0.0, 1),), ((5, 72, 40, 0.25, 2),), ((5, 120, 40, 0.25, 1),), ((3, 240, 80, 0.0, 2),), ((3, 200, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 480, 112, 0.25, 1), (3, 672, 112, 0.25, 1)), ((5, 672, 160, 0.25, 2),), ((5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1), (5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1))),
+    width: float = ...,
+    version: Literal["v1", "v2", "v3"] = ...,
+    inference_mode: bool = False,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.ghostnet.config.GhostNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        cfgs: The blocks of each stage before `width`, each as kernel size, expanded channels, output channels, channels inside its squeeze-and-excitation as a share of the expanded ones (0 for none), stride. Of length at least 1, of length at most 64, of length at least 1, of length at most 64, at least 1, at most 127, at least 1, at most 65536, at least 0.0, at most 1.0, one of 1, 2; default: (((3, 16, 16, 0.0, 1),), ((3, 48, 24, 0.0, 2),), ((3, 72, 24, 0.0, 1),), ((5, 72, 40, 0.25, 2),), ((5, 120, 40, 0.25, 1),), ((3, 240, 80, 0.0, 2),), ((3, 200, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 480, 112, 0.25, 1), (3, 672, 112, 0.25, 1)), ((5, 672, 160, 0.25, 2),), ((5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1), (5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1))).
+        width: Factor of all channels but those of the head. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        version: Ghost modules alone, with an attention along rows and columns from the third block on (V2, figure 4), or with parallel convolutions besides (V3, section 3.1). One of 'v1', 'v2', 'v3'; default: the variant's own, 'v1' where it says none.
+        inference_mode: Whether each normalisation of a ghost module or a depthwise convolution, and each parallel branch, is folded into one convolution; `typedvision.fuse` does so. Default: False.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _HighPerfGpuNetName,
     *,
     num_classes: int = 1000,
@@ -5199,6 +7110,55 @@ def configure(
         use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _MetaFormerName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, ...] = ...,
+    dims: tuple[int, ...] = ...,
+    token_mixers: Literal["pooling", "sepconv", "attention"] | tuple[Literal["pooling", "sepconv", "attention"], ...] = ...,
+    mlp_act: typedvision.config.names.ActivationName | Literal["star_relu", "squared_relu"] = ...,
+    mlp_bias: bool = ...,
+    drop_path_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    layer_scale_init_values: float | tuple[float | None, ...] | None = ...,
+    res_scale_init_values: float | tuple[float | None, ...] | None = ...,
+    downsample_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | None = ...,
+    norm_layers: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | tuple[Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"], ...] = ...,
+    output_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] = "layernorm",
+    use_mlp_head: bool = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+) -> typedvision.families.metaformer.config.MetaFormerConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        dims: Channels of each stage; one that has those of the stage before does not subsample. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 320, 512) where it says none.
+        token_mixers: What mixes tokens: an average of 3 x 3 (`pooling`), a depthwise convolution between two pointwise ones (`sepconv`), or self-attention; one for all stages, or one each. One of 'pooling', 'sepconv', 'attention', of length at least 1, of length at most 8, one of 'pooling', 'sepconv', 'attention'; default: the variant's own, 'pooling' where it says none.
+        mlp_act: Activation of the MLPs; `star_relu` is a squared ReLU with a learned factor and shift (https://arxiv.org/abs/2210.13452, section 3.4). One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh', one of 'star_relu', 'squared_relu'; default: the variant's own, 'star_relu' where it says none.
+        mlp_bias: Whether the layers of the MLPs have a bias. Default: the variant's own, False where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each layer of an MLP, and after an attention. At least 0.0, at most 1.0; default: 0.0.
+        layer_scale_init_values: Initial factor of each branch's channels; one for all stages, or one each; None for none. At least 0.0, at most 1024.0, of length at least 1, of length at most 8, at least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        res_scale_init_values: Initial factor of the channels that a branch is added to; one for all stages, or one each; None for none. At least 0.0, at most 1024.0, of length at least 1, of length at most 8, at least 0.0, at most 1024.0; default: the variant's own, (None, None, 1.0, 1.0) where it says none.
+        downsample_norm: Normalisation behind the stem's convolution, and before those that subsample; None for none. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: the variant's own, 'layernorm_nobias' where it says none.
+        norm_layers: Normalisation of the blocks: over the channels of each position (`layernorm`), or over all of a map (`groupnorm1`), with a shift or without; one for all stages, or one each. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias', of length at least 1, of length at most 8, one of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: the variant's own, 'layernorm_nobias' where it says none.
+        output_norm: Normalisation of the pooled features. One of 'groupnorm1', 'groupnorm1_nobias', 'layernorm', 'layernorm_nobias'; default: 'layernorm'.
+        use_mlp_head: Classify by an MLP, and not by a linear layer. Default: the variant's own, True where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -5376,6 +7336,57 @@ def configure(
 
 @overload
 def configure(
+    name: _MobileViTName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    block: Literal["mobilevit", "mobilevit2"] = ...,
+    layers: tuple[int, int, int, int, int] = ...,
+    channels: tuple[int, int, int, int, int] = ...,
+    expand_ratio: float = ...,
+    transformer_depths: tuple[int, int, int] = (2, 4, 3),
+    transformer_dims: tuple[int, int, int] = ...,
+    num_heads: int = 4,
+    patch_size: int = 2,
+    stem_chs: int = ...,
+    num_features: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    zero_init_last: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.mobilevit.config.MobileViTConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        block: Transformers by self-attention, whose output is joined with their input (`mobilevit`), or by a separable attention of linear cost (`mobilevit2`). One of 'mobilevit', 'mobilevit2'; default: the variant's own, 'mobilevit' where it says none.
+        layers: Number of inverted residuals of each stage. At least 1, at most 1024; default: the variant's own, (1, 3, 1, 1, 1) where it says none.
+        channels: Channels of each stage. At least 1, at most 65536; default: the variant's own.
+        expand_ratio: Channels inside of an inverted residual for each of its input. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        transformer_depths: Number of transformer blocks in each of the last three stages. At least 1, at most 1024; default: (2, 4, 3).
+        transformer_dims: Features of these blocks. At least 1, at most 65536; default: the variant's own.
+        num_heads: Number of attention heads of `mobilevit`. At least 1, at most 1024; default: 4.
+        patch_size: Height and width of a patch; the positions that patches have in common attend to one another. A map is stretched to whole patches. At least 1, at most 64; default: 2.
+        stem_chs: Channels of the stem. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        zero_init_last: Initialise the last normalisation of each inverted residual to 0, so that it is the identity at first. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the residual branches of the last block; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _NormFreeNetName,
     *,
     num_classes: int = 1000,
@@ -5506,6 +7517,37 @@ def configure(
 
 @overload
 def configure(
+    name: _RepGhostNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 8, 16, 0.0, 1),), ((3, 24, 24, 0.0, 2),), ((3, 36, 24, 0.0, 1),), ((5, 36, 40, 0.25, 2),), ((5, 60, 40, 0.25, 1),), ((3, 120, 80, 0.0, 2),), ((3, 100, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 240, 112, 0.25, 1), (3, 336, 112, 0.25, 1)), ((5, 336, 160, 0.25, 2),), ((5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1), (5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1))),
+    width: float = ...,
+    reparam: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    inference_mode: bool = False,
+) -> typedvision.families.repghost.config.RepGhostConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        cfgs: Blocks of each stage: kernel, channels inside, channels outside, share of the channels inside that squeeze-and-excitation has (0 for none), and stride. Of length at least 1, of length at most 32, of length at least 1, of length at most 64, at least 1, at most 127, at least 1, at most 65536, at least 0.0, at most 1.0, one of 1, 2; default: (((3, 8, 16, 0.0, 1),), ((3, 24, 24, 0.0, 2),), ((3, 36, 24, 0.0, 1),), ((5, 36, 40, 0.25, 2),), ((5, 60, 40, 0.25, 1),), ((3, 120, 80, 0.0, 2),), ((3, 100, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 240, 112, 0.25, 1), (3, 336, 112, 0.25, 1)), ((5, 336, 160, 0.25, 2),), ((5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1), (5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1))).
+        width: Factor of all channels but the head's. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        reparam: Whether each cheap operation has a shortcut with a normalisation beside it. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        inference_mode: Whether each cheap operation is one convolution, which `typedvision.fuse` makes of the branches that it has in training. Default: False.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _RepVGGName,
     *,
     num_classes: int = 1000,
@@ -5558,7 +7600,7 @@ def configure(
     num_classes: int = 1000,
     in_chans: int = 3,
     drop_rate: float = 0.0,
-    block: Literal["basic", "bottleneck"] | tuple[Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"], Literal["basic", "bottleneck"]] = ...,
+    block: Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"] | tuple[Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"]] = ...,
     layers: tuple[int, int, int, int] = ...,
     channels: tuple[int, int, int, int] = ...,
     global_pool: typedvision.config.names.ConvPoolName = "avg",
@@ -5587,7 +7629,7 @@ def configure(
         num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
         in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
-        block: Residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1; one for all stages, or one each. One of 'basic', 'bottleneck'; default: the variant's own.
+        block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; a bottleneck with a hierarchy of 3x3 convolutions (Res2Net), or with split attention (ResNeSt); either of the first two with a selective kernel (SKNet). One for all stages, or one each. One of 'basic', 'bottleneck', 'bottle2neck', 'resnest', 'sk_basic', 'sk_bottleneck'; default: the variant's own.
         layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
         channels: Planes of each stage; a bottleneck puts out four times as many channels. At least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
@@ -5704,6 +7746,43 @@ def configure(
 
 @overload
 def configure(
+    name: _SENetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.2,
+    block: Literal["se", "se_resnet", "se_resnext", "se_resnet_basic"] = ...,
+    layers: tuple[int, int, int, int] = ...,
+    groups: int = ...,
+    reduction: int = 16,
+    inplanes: int = ...,
+    input_3x3: bool = ...,
+    downsample_kernel_size: Literal[1, 3] = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.senet.config.SENetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+        block: Residual block: the bottleneck of SENet-154, that of ResNet, that of ResNeXt with four channels for each group and 64 planes, or two 3x3 convolutions. One of 'se', 'se_resnet', 'se_resnext', 'se_resnet_basic'; default: the variant's own.
+        layers: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own.
+        groups: Groups of the 3x3 convolution of a bottleneck. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        reduction: Divides the channels inside of the attention. At least 1, at most 64; default: 16.
+        inplanes: Output channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: the variant's own, False where it says none.
+        downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. One of 1, 3; default: the variant's own, 1 where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _SwinTransformerName,
     *,
     num_classes: int = 1000,
@@ -5715,18 +7794,18 @@ def configure(
     embed_dim: int = ...,
     depths: tuple[int, ...] = ...,
     num_heads: tuple[int, ...] = ...,
-    head_dim: int | None = None,
-    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
     always_partition: bool = False,
     strict_img_size: bool = True,
     dynamic_img_size: bool = False,
     mlp_ratio: float = 4.0,
-    qkv_bias: bool = True,
     proj_drop_rate: float = 0.0,
     attn_drop_rate: float = 0.0,
     drop_path_rate: float = 0.1,
     norm_layer: typedvision.config.names.TokenNorm = "layernorm",
     norm_eps: float = 1e-05,
+    head_dim: int | None = None,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+    qkv_bias: bool = True,
     weight_init: typedvision.config.names.WeightInitName = "",
 ) -> typedvision.families.swin.config.SwinConfig:
     """The config of a published variant, with other options; imports no torch.
@@ -5738,23 +7817,145 @@ def configure(
         drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
         img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
         patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
-        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
         depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
         num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
-        head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
-        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
         always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
         strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
         dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
         mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
-        qkv_bias: Whether queries, keys and values have a bias. Default: True.
         proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
         norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
         norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        head_dim: Features of each head; None for an equal share of the stage's. At least 1, at most 65536; default: None.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
         weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _SwinTransformerV2Name,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 4,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    always_partition: bool = False,
+    strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
+    mlp_ratio: float = 4.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.1,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
+    pretrained_window_sizes: tuple[int | tuple[int, int], ...] = ...,
+    qkv_bias: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+) -> typedvision.families.swinv2.config.SwinV2Config:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+        strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, 7 where it says none.
+        pretrained_window_sizes: The windows of each stage that the weights were trained with, in whose units distances are measured; 0 for the stage's own (section 3.3). Of length at least 1, of length at most 8, at least 0, at most 128; default: the variant's own, (0, 0, 0, 0) where it says none.
+        qkv_bias: Whether queries and values have a bias; keys have none. Default: True.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _SwinTransformerV2CrName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 4,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    always_partition: bool = False,
+    strict_img_size: bool = True,
+    dynamic_img_size: bool = False,
+    mlp_ratio: float = 4.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] | None = None,
+    window_ratio: int = 8,
+    init_values: float | None = 0.0,
+    extra_norm_period: int = ...,
+    extra_norm_stage: bool = ...,
+    weight_init: Literal["", "reset"] = "reset",
+) -> typedvision.families.swinv2_cr.config.SwinV2CrConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 4.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise. Default: False.
+        strict_img_size: Take images of `img_size` only; any whole number of patches otherwise. Default: True.
+        dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says. Default: False.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each; None for a share of the map of patches. At least 1, at most 128, of length at least 1, of length at most 8, at least 1, at most 128; default: None.
+        window_ratio: What the rows and columns of patches are divided by, for a window, where `window_size` is None. At least 1, at most 1024; default: 8.
+        init_values: Initial weights of the normalisations behind attention and MLP; None for 1. At least 0.0, at most 1024.0; default: 0.0.
+        extra_norm_period: Each so many blocks of a stage, one ends with a normalisation; 0 for none. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        extra_norm_stage: End each stage with a normalisation; the last one always does. Default: the variant's own, False where it says none.
+        weight_init: How linear layers are initialised: as PyTorch does (`reset`), or uniform of variance 2 / (inputs + outputs), with a classifier of zeros (`""`). One of '', 'reset'; default: 'reset'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -5885,6 +8086,77 @@ def configure(
         block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
         mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
         attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _VisionTransformerRelPosName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = ...,
+    qk_norm: bool = False,
+    init_values: float | None = 1e-06,
+    class_token: bool = ...,
+    fc_norm: bool = ...,
+    rel_pos_type: Literal["mlp", "mlp_swin", "bias"] = "mlp",
+    rel_pos_dim: int | None = ...,
+    shared_rel_pos: bool = ...,
+    weight_init: typedvision.config.names.WeightInitName = "reset",
+    fix_init: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    block_fn: Literal["standard", "res_post"] = ...,
+) -> typedvision.families.vit_relpos.config.ViTRelPosConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). One of '', 'token', 'avg'; default: the variant's own, 'avg' where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239), or of the normalisations where `block_fn` is `res_post`; None for no LayerScale, and for factors of 1. More than 0.0, at most 1024.0; default: 1e-06.
+        class_token: Put a learned token in front of the patches, which has no position. Default: the variant's own, False where it says none.
+        fc_norm: Normalise what was pooled, and not the tokens after the last block. Default: the variant's own, False where it says none.
+        rel_pos_type: Bias of the attention: computed from the logarithm of the distance by an MLP (`mlp`), with bounds (`mlp_swin`), or learned for each distance (`bias`). One of 'mlp', 'mlp_swin', 'bias'; default: 'mlp'.
+        rel_pos_dim: Hidden features of that MLP; None for 128. At least 1, at most 65536; default: the variant's own, None where it says none.
+        shared_rel_pos: Whether all blocks have one bias in common. Default: the variant's own, False where it says none.
+        weight_init: How linear layers are initialised: as PyTorch does (`reset`, or `skip`, which is stored as `reset`), normal of deviation 0.02 (`""`), as the Vision Transformer's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), or as MoCo v3 does (`moco`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: 'reset'.
+        fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -6049,6 +8321,7 @@ def list_models(pattern: str | Sequence[str]='*', *, exclude: str | Sequence[str
 
     Raises:
         UnknownNameError: there is no such family, or no family has such an option.
+        UsageError: a wildcard, option or licence is no text.
     """
 
 def family(name: str) -> AnyFamily:
