@@ -11,7 +11,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick fuzz check lint types format generate clean
+.PHONY: help demo test clients quick fuzz check lint types format generate clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -20,7 +20,10 @@ demo: $(INSTALLED) ## train three small models on real handwritten digits
 	$(BIN)/python examples/digits/demo.py
 
 test: $(INSTALLED) ## run the tests; ARGS="-k resnet" goes on to pytest
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup --ignore tests/clients $(ARGS)
+
+clients: .venv/.clients ## try the software that people have around their models
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/clients $(ARGS)
 
 quick: $(INSTALLED) ## run the tests for the loop while writing, in under a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(QUICK) $(ARGS)
@@ -50,6 +53,10 @@ generate: $(INSTALLED) ## write the generated files
 clean: ## remove all that make has made, .venv included
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist examples/*/out
 	find src tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.clients: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[clients]'
+	@touch $@
 
 # One call, so that pip sees every wish and every pin at once.
 $(INSTALLED): pyproject.toml constraints.txt

@@ -33,6 +33,12 @@ def place(document: Any, path: Path) -> Any:
     return document
 
 
+def resolved(schema: dict[str, Any]) -> Any:
+    """The schema itself, with what it refers to."""
+    reference = schema.get("$ref")
+    return {**place(SCHEMA, tuple(reference.split("/")[1:])), **schema} if reference else schema
+
+
 def paths(value: object, path: Path = ()) -> Iterator[Path]:
     """The path of each value inside of a document."""
     items = value.items() if isinstance(value, dict) else ()
@@ -126,7 +132,7 @@ def test_every_option_has_its_words_and_its_default(key: str) -> None:
     (rule,) = (
         rule for rule in SCHEMA["allOf"] if rule["if"]["properties"]["family"]["const"] == key
     )
-    config = place(SCHEMA, tuple(rule["then"]["properties"]["config"]["$ref"].split("/")[1:]))
+    config = resolved(rule["then"]["properties"]["config"])
     fields = tv.family(key).config_type().model_fields
     assert set(config["properties"]) == set(fields)
     assert config["additionalProperties"] is False
@@ -134,11 +140,7 @@ def test_every_option_has_its_words_and_its_default(key: str) -> None:
         name for name, field in fields.items() if field.is_required()
     }
     for name, option in config["properties"].items():
-        described = (
-            {**place(SCHEMA, tuple(option["$ref"].split("/")[1:])), **option}
-            if "$ref" in option
-            else option
-        )
+        described = resolved(option)
         assert described["description"], name
         assert "title" in described, name
         assert "default" in option or name in config["required"], name

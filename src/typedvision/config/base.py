@@ -15,10 +15,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     ValidationError,
+    ValidatorFunctionWrapHandler,
     model_validator,
 )
-from pydantic_core import PydanticKnownError
+from pydantic_core import CoreSchema, PydanticKnownError
+from pydantic_core.core_schema import no_info_wrap_validator_function, simple_ser_schema
 
 from typedvision.config.features import FeatureSpec
 from typedvision.config.problems import Conflict, problems_of, refuse
@@ -173,6 +176,18 @@ class ModelConfig(Config):
     drop_rate: Rate = 0.0
     """Dropout probability before the classifier."""
 
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """A field of this class holds a config of any family, whole."""
+        schema = handler(source)
+        if not cls.__pydantic_complete__ or cls is not ModelConfig:
+            return schema
+        return no_info_wrap_validator_function(
+            _as_it_is, schema, serialization=simple_ser_schema("any")
+        )
+
     def input_size(self) -> int | tuple[int, int] | None:
         """The input size that the architecture fixes; None where it takes any."""
         return None
@@ -180,6 +195,10 @@ class ModelConfig(Config):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The feature levels that the model offers, from the input to the output."""
         raise NotImplementedError(f"{type(self).__name__} must say which feature levels it has")
+
+
+def _as_it_is(config: object, validate: ValidatorFunctionWrapHandler) -> object:
+    return config.checked() if isinstance(config, ModelConfig) else validate(config)
 
 
 def planned(plan: Callable[[ConfigT], PlanT]) -> Callable[[ConfigT], PlanT]:

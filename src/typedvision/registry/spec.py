@@ -9,19 +9,21 @@ from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     Field,
+    GetJsonSchemaHandler,
     JsonValue,
     SerializeAsAny,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
     model_validator,
 )
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaValue, models_json_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.config.class_names import ClassSet
@@ -70,14 +72,41 @@ def _plain_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return metadata
 
 
-def _of_any_family(config: object, validate: ValidatorFunctionWrapHandler) -> object:
-    """A config stays of the class that it is; one that nothing validated is validated now."""
+def _of_any_family(
+    config: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> object:
+    """A config stays of the class that it is; one that nothing validated is validated now, and
+    plain data is a config of the spec's family."""
+    if isinstance(config, Mapping):
+        return _of_family(info.data.get("family"), config)
     if not isinstance(config, ModelConfig):
         return validate(config)
     try:
         return config.checked()
     except ConfigError:
         return type(config).model_validate(dict(config))  # it raises what Pydantic can place
+
+
+def _of_family(key: object, options: Mapping[str, object]) -> ModelConfig:
+    """The config that plain data makes; what is wrong is told as Pydantic tells it."""
+    try:
+        family = index.family(str(key))
+    except UnknownNameError:
+        return ModelConfig()  # the field `family` says what is wrong
+    try:
+        return family.config_type().from_options(options)
+    except ConfigError as error:
+        raise ValidationError.from_exception_data(
+            error.summary,
+            [
+                InitErrorDetails(
+                    type=PydanticCustomError(problem.kind, "{said}", {"said": problem.message}),
+                    loc=problem.path,
+                    input=problem.value,
+                )
+                for problem in error.problems
+            ],
+        ) from None
 
 
 class ModelSpec(Document):
@@ -214,6 +243,31 @@ class ModelSpec(Document):
     @classmethod
     def _plain(cls, data: object) -> object:
         return data  # nothing to freeze here: metadata stays as the user wrote it
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """`family` decides by which schema `config` is checked."""
+        reference = handler(schema)
+        spec = handler.resolve_ref_schema(reference)
+        families = index.families()
+        fields = spec["properties"]
+        fields["family"]["enum"] = list(families)
+        fields["config"] = {"type": "object", "description": fields["config"]["description"]}
+        spec["allOf"] = [
+            {
+                "if": {"properties": {"family": {"const": key}}, "required": ["family"]},
+                "then": {
+                    "properties": {
+                        "config": handler(family.config_type().__pydantic_core_schema__),
+                        "variant": {"examples": list(family.variants)},
+                    }
+                },
+            }
+            for key, family in families.items()
+        ]
+        return reference
 
     @field_validator("image")
     @classmethod
@@ -405,27 +459,10 @@ def spec_schema() -> dict[str, object]:
     `family` decides by which schema `config` is checked. What depends on two fields no schema says:
     a document may fit and still be refused.
     """
-    families = index.families()
-    models: list[type[BaseModel]] = [ModelSpec, *(one.config_type() for one in families.values())]
-    references, document = models_json_schema([(model, "validation") for model in models])
+    references, document = models_json_schema([(ModelSpec, "validation")])
     definitions = document["$defs"]
-    spec = definitions.pop(_name(references[ModelSpec, "validation"]))
-    fields = spec["properties"]
-    del definitions[_name(fields["config"])]  # the abstract one; a family has its own
-    fields["family"]["enum"] = list(families)
-    fields["config"] = {"type": "object", "description": fields["config"]["description"]}
-    of_each_family = [
-        {
-            "if": {"properties": {"family": {"const": key}}, "required": ["family"]},
-            "then": {
-                "properties": {
-                    "config": references[family.config_type(), "validation"],
-                    "variant": {"examples": list(family.variants)},
-                }
-            },
-        }
-        for key, family in families.items()
-    ]
+    spec = definitions.pop(references[ModelSpec, "validation"]["$ref"].removeprefix("#/$defs/"))
+    definitions.pop(ModelConfig.__name__, None)  # the abstract one; a family has its own
     return {
         "$schema": DIALECT,
         "title": "Model spec",
@@ -433,14 +470,10 @@ def spec_schema() -> dict[str, object]:
         "type": "object",
         "properties": {
             "$schema": {"type": "string", "description": "Where editors find this schema."},
-            **fields,
+            **spec["properties"],
         },
         "required": ["schema_version", "family", "config"],
         "additionalProperties": False,
-        "allOf": of_each_family,
+        "allOf": spec["allOf"],
         "$defs": definitions,
     }
-
-
-def _name(reference: Mapping[str, str]) -> str:
-    return reference["$ref"].removeprefix("#/$defs/")
