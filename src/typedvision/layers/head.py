@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from typedvision.config.names import ConvPool
+from typedvision.config.names import Activation, ConvPool
+from typedvision.layers.activation import activation
 from typedvision.layers.pool import GlobalPool, pooled_features
 
 
@@ -26,7 +27,8 @@ class ClassifierHead(nn.Module):
         global_pool: how the map becomes a vector.
         drop_rate: dropout probability before the classifier.
         norm: the normalisation, of maps of the pooled features; None for none.
-        hidden_size: outputs of the hidden layer, which ends in a GELU; None for no such layer.
+        hidden_size: outputs of the hidden layer; None for no such layer.
+        hidden_act: activation of the hidden layer.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class ClassifierHead(nn.Module):
         drop_rate: float = 0.0,
         norm: nn.Module | None = None,
         hidden_size: int | None = None,
+        hidden_act: Activation = "gelu",
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -46,7 +49,9 @@ class ClassifierHead(nn.Module):
         self.pre_logits: nn.Module = nn.Identity()
         if hidden_size:
             hidden = nn.Linear(pooled_features(global_pool, channels), hidden_size)
-            self.pre_logits = nn.Sequential(OrderedDict({"fc": hidden, "act": nn.GELU()}))
+            self.pre_logits = nn.Sequential(
+                OrderedDict({"fc": hidden, "act": activation(hidden_act)})
+            )
         self.drop: nn.Dropout = nn.Dropout(drop_rate)
         self.reset(num_classes, global_pool)
 
