@@ -33,7 +33,7 @@ class ClassifierHead(nn.Module):
         drop_rate: dropout probability before the classifier.
         norm: the normalisation, of maps of the pooled features; None for none.
         hidden_size: outputs of the hidden layer; None for no such layer.
-        act: activation of the hidden layer.
+        hidden_act: activation of the hidden layer.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ClassifierHead(nn.Module):
         drop_rate: float = 0.0,
         norm: nn.Module | None = None,
         hidden_size: int | None = None,
-        act: Activation = "gelu",
+        hidden_act: Activation = "gelu",
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -54,7 +54,9 @@ class ClassifierHead(nn.Module):
         self.pre_logits: nn.Module = nn.Identity()
         if hidden_size:
             hidden = nn.Linear(pooled_features(global_pool, channels), hidden_size)
-            self.pre_logits = nn.Sequential(OrderedDict({"fc": hidden, "act": activation(act)}))
+            self.pre_logits = nn.Sequential(
+                OrderedDict({"fc": hidden, "act": activation(hidden_act)})
+            )
         self.drop: nn.Dropout = nn.Dropout(drop_rate)
         self.reset(num_classes, global_pool)
 

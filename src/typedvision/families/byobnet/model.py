@@ -351,7 +351,7 @@ def _head(cfg: ByobNetConfig, plan: ByobNetPlan) -> ClassifierHead | AttentionPo
         drop_rate=cfg.drop_rate,
         norm=nn.BatchNorm2d(plan.features) if cfg.head_type == "mlp" else None,
         hidden_size=cfg.head_hidden_size,
-        act=cfg.act_layer,
+        hidden_act=cfg.act_layer,
     )
 
 
