@@ -28,7 +28,7 @@ def test_the_last_pairs_have_an_attention() -> None:
     "options", [{}, {"se_blocks": (0, 0, 1, 1)}, {"num_conv_branches": 1}, {"drop_path_rate": 0.5}]
 )
 def test_the_inference_form_is_one_convolution_each(options: dict[str, object]) -> None:
-    model = tv.create_model(SMALL, seed=0, dtype=torch.float64, **options)
+    model = tv.create_model(SMALL.replace(**options), seed=0, dtype=torch.float64)
     fill(model)
     fused = tv.fuse(model)
     convs = [module for module in fused.modules() if isinstance(module, torch.nn.Conv2d)]

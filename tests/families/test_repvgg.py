@@ -42,7 +42,7 @@ def test_a_shortcut_keeps_the_shape() -> None:
     [{"groups": 4}, {"output_stride": 8}, {"attn_layer": "se"}, {"drop_path_rate": 0.5}],
 )
 def test_the_inference_form_is_3x3_convolutions(options: dict[str, object]) -> None:
-    model = tv.create_model(SMALL, seed=0, dtype=torch.float64, **options)
+    model = tv.create_model(SMALL.replace(**options), seed=0, dtype=torch.float64)
     fill(model)
     fused = tv.fuse(model)
     kinds = {type(module) for module in fused.modules()}

@@ -93,6 +93,16 @@ def fuse_conv_bn(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> nn.Conv2d:
     return conv_like(conv, conv_bn_kernel(conv, bn))
 
 
+def fuse_bn_linear(bn: nn.BatchNorm1d, linear: nn.Linear) -> nn.Linear:
+    """The linear layer that does what `bn` and then `linear`, which has a bias, do in evaluation
+    mode."""
+    scale, shift = _affine(bn)
+    fused = nn.Linear(linear.in_features, linear.out_features, device="meta")
+    fused.weight = nn.Parameter(linear.weight * scale)
+    fused.bias = nn.Parameter(linear.weight @ shift + linear.bias)
+    return fused
+
+
 def conv_bn_kernel(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> Kernel:
     """The kernel of a convolution with the normalisation that follows it."""
     bias = torch.zeros_like(bn.bias) if conv.bias is None else conv.bias
@@ -128,8 +138,14 @@ def conv_like(conv: nn.Conv2d, kernel: Kernel) -> nn.Conv2d:
 
 def _normalized(kernel: Kernel, bn: nn.BatchNorm2d) -> Kernel:
     weight, bias = kernel
+    scale, shift = _affine(bn)
+    return weight * scale[:, None, None, None], bias * scale + shift
+
+
+def _affine(bn: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Scale and shift of each channel in evaluation mode."""
     mean, variance = bn.running_mean, bn.running_var
     if mean is None or variance is None:
         raise ValueError("a normalisation by the statistics of each batch has no inference form")
     scale = bn.weight * torch.rsqrt(variance + bn.eps)
-    return weight * scale[:, None, None, None], (bias - mean) * scale + bn.bias
+    return scale, bn.bias - mean * scale
