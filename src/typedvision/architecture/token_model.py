@@ -115,11 +115,14 @@ class TokenModel(ImageModel, Generic[ConfigT]):
         self.pos_drop: nn.Dropout = nn.Dropout(cfg.pos_drop_rate)
         self.patch_drop: PatchDropout = PatchDropout(plan.patch_drop_rate, plan.prefix)
 
-    def _add_encoder(self, blocks: Iterable[nn.Module]) -> None:
-        """Put the blocks in place, the normalisations around them, and the head."""
+    def _add_encoder(self, blocks: Iterable[nn.Module], **behind: nn.Module) -> None:
+        """Put the blocks in place, the normalisations around them, and the head; between the blocks
+        and the last normalisation what is `behind`, by name."""
         norm, plan = norm_maker(self._cfg), self._plan
         self.norm_pre: nn.Module = norm(self.embed_dim) if plan.pre_norm else nn.Identity()
         self.blocks: Blocks = Blocks(*blocks)
+        for name, module in behind.items():
+            self.add_module(name, module)
         self.norm: nn.Module = norm(self.embed_dim) if plan.norm else nn.Identity()
         self.attn_pool: nn.Module = self._attention_pool()
         self.fc_norm: nn.Module = norm(self.embed_dim) if plan.fc_norm else nn.Identity()
