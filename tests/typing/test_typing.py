@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import completion
 from tools.language_server import COMMANDS, LanguageServer
 from tools.user_environment import ROOT, run, user_environment
 
@@ -135,6 +136,11 @@ def test_an_editor_shows_what_is_under_the_pointer(
         answer = signature["parameters"][answer["activeParameter"]]
     text, answered_by = ANSWERS[what, line]
     assert (text in json.dumps(answer)) is (name in answered_by)
+
+
+def test_the_readme_shows_what_an_editor_shows(user: Path, tmp_path: Path) -> None:
+    """If it is stale: `python -m tools.completion`."""
+    assert completion.TARGET.read_text("utf-8") == completion.draw(user, tmp_path)
 
 
 def test_there_are_marks_and_unmarked_files() -> None:
