@@ -67,7 +67,9 @@ def _error(python: Path, file: Path) -> str:
     """The first line of pyright's error in a file."""
     command = (Path(sys.executable).with_name("pyright"), f"--pythonpath={python}", "--outputjson")
     # It exits with 1, as it should: the file is wrong.
-    done = subprocess.run([*command, file], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, file.name], cwd=file.parent, capture_output=True, text=True, check=False
+    )
     (error,) = json.loads(done.stdout)["generalDiagnostics"]
     message: str = error["message"]
     return message.splitlines()[0]
