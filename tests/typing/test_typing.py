@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tools import completion
 from tools.language_server import COMMANDS, LanguageServer
 from tools.user_environment import ROOT, run, user_environment
+from typedvision.config.class_names import ClassSet
 
 from .checkers import CHECKERS, Checker, Findings, Place
 
@@ -135,6 +137,29 @@ def test_an_editor_shows_what_is_under_the_pointer(
         answer = signature["parameters"][answer["activeParameter"]]
     text, answered_by = ANSWERS[what, line]
     assert (text in json.dumps(answer)) is (name in answered_by)
+
+
+def test_the_readme_shows_what_an_editor_shows(user: Path, tmp_path: Path) -> None:
+    """If it is stale: `python -m tools.completion`."""
+    assert completion.TARGET.read_text("utf-8") == completion.draw(user, tmp_path)
+
+
+def test_the_wheel_classifies_an_image(user: Path, tmp_path: Path) -> None:
+    """A stranger's first minute: the command line of the installed wheel, and its data files."""
+    save = (
+        "import typedvision as tv, PIL.Image; PIL.Image.new('RGB', (64, 48)).save('black.png'); "
+        "model = tv.create_model('test_resnet', seed=0); "
+        "tv.save_model(model, 'm.safetensors', class_names='imagenet1k')"
+    )
+    run(user, "-c", save, cwd=tmp_path)
+    command = user.with_name("typedvision")
+    assert "resnet50\n" in run(command, "list", "resnet50*", cwd=tmp_path)
+    predict = (command, "predict", "black.png", "--checkpoint", "m.safetensors", "--json")
+    (row,) = json.loads(run(*predict, cwd=tmp_path))
+    names = ClassSet("imagenet1k")
+    assert [one["name"] for one in row["classes"]] == [
+        names[one["index"]] for one in row["classes"]
+    ]
 
 
 def test_there_are_marks_and_unmarked_files() -> None:
