@@ -161,7 +161,7 @@ class PartialConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        mixed, rest = x.split(self.parts, dim=1)
+        mixed, rest = torch.split(x, self.parts, dim=1)
         return torch.cat((self.partial_conv3(mixed), rest), dim=1)
 
 
