@@ -117,6 +117,10 @@ class ImageModel(nn.Module, ABC):
         """What stands between the last level and the head."""
         return x
 
+    def _joined(self, levels: Sequence[Tensor]) -> Tensor:
+        """What `forward_features` gives, made of the outputs of all levels."""
+        return self._finish(levels[-1])
+
     def _normalized(self, x: Tensor, level: int) -> Tensor:
         """A level's output as the last features are normalised."""
         return x

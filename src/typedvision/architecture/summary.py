@@ -146,11 +146,12 @@ def _computed(model: ImageModel, pixels: tuple[int, int]) -> list[LevelSummary]:
         module.register_forward_pre_hook(add_stem)
     x = torch.empty(1, model.spec.config.in_chans, *pixels, device="meta")
     with FlopCounterMode(display=False) as counter:
+        outputs = []
         for level, output in zip_longest(model.feature_info, model._levels(x)):
-            x = output
+            outputs.append(output)
             if level is not None:  # a model may offer fewer levels than it has, or none
-                add(level.name, x)
-        model.forward_head(model._finish(x))
+                add(level.name, output)
+        model.forward_head(model._joined(outputs))
         channels = model.num_classes or model.head_hidden_size
         rows.append(LevelSummary("head", None, channels, 0, new_multiply_adds()))
     return rows

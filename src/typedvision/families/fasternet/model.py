@@ -156,7 +156,7 @@ class PartialConv(nn.Module):
 
     def __init__(self, channels: int, mixed: int) -> None:
         super().__init__()
-        self.parts: tuple[int, int] = (mixed, channels - mixed)
+        self.parts: list[int] = [mixed, channels - mixed]
         self.partial_conv3: nn.Conv2d = conv2d(mixed, mixed, 3)
 
     def forward(self, x: Tensor) -> Tensor:

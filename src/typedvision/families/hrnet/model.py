@@ -66,7 +66,11 @@ class HighResolutionNet(ImageModel):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        _, x, *others = self._levels(x)
+        return self._joined(list(self._levels(x)))
+
+    def _joined(self, levels: Sequence[Tensor]) -> Tensor:
+        """The branches, each brought to the resolution of the next and added to it."""
+        _, x, *others = levels
         for subsample, branch in zip(self.downsamp_modules, others, strict=True):
             x = branch + subsample(x)
         return self.final_layer(x)
