@@ -6,6 +6,8 @@ import typedvision.families.beit.config
 import typedvision.families.beit.model
 import typedvision.families.byobnet.config
 import typedvision.families.byobnet.model
+import typedvision.families.cait.config
+import typedvision.families.cait.model
 import typedvision.families.convmixer.config
 import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
@@ -20,10 +22,18 @@ import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.eva.config
 import typedvision.families.eva.model
+import typedvision.families.fasternet.config
+import typedvision.families.fasternet.model
+import typedvision.families.focalnet.config
+import typedvision.families.focalnet.model
 import typedvision.families.ghostnet.config
 import typedvision.families.ghostnet.model
 import typedvision.families.hgnet.config
 import typedvision.families.hgnet.model
+import typedvision.families.hrnet.config
+import typedvision.families.hrnet.model
+import typedvision.families.mambaout.config
+import typedvision.families.mambaout.model
 import typedvision.families.metaformer.config
 import typedvision.families.metaformer.model
 import typedvision.families.mlp_mixer.config
@@ -42,6 +52,8 @@ import typedvision.families.repghost.config
 import typedvision.families.repghost.model
 import typedvision.families.repvgg.config
 import typedvision.families.repvgg.model
+import typedvision.families.repvit.config
+import typedvision.families.repvit.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
 import typedvision.families.resnetv2.config
@@ -50,6 +62,8 @@ import typedvision.families.selecsls.config
 import typedvision.families.selecsls.model
 import typedvision.families.senet.config
 import typedvision.families.senet.model
+import typedvision.families.starnet.config
+import typedvision.families.starnet.model
 import typedvision.families.swin.config
 import typedvision.families.swin.model
 import typedvision.families.swinv2.config
@@ -547,6 +561,201 @@ class ByobNetVariant(Generic[_TagT]):
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class CaitVariant(Generic[_TagT]):
+    """A published variant of CaiT (https://arxiv.org/abs/2103.17239)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg"] = "token",
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        init_values: float = ...,
+        depth_token_only: int = 2,
+        mlp_ratio_token_only: float = 4.0,
+    ) -> typedvision.families.cait.model.Cait:
+        """A CaiT model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping a residual branch, in each block of patches. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: the variant's own, 0.0001 where it says none.
+            depth_token_only: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+            mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0; default: 4.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg"] = "token",
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        init_values: float = ...,
+        depth_token_only: int = 2,
+        mlp_ratio_token_only: float = 4.0,
+    ) -> typedvision.families.cait.config.CaitConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping a residual branch, in each block of patches. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: the variant's own, 0.0001 where it says none.
+            depth_token_only: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+            mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0; default: 4.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg"] = "token",
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        init_values: float = ...,
+        depth_token_only: int = 2,
+        mlp_ratio_token_only: float = 4.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping a residual branch, in each block of patches. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: the variant's own, 0.0001 where it says none.
+            depth_token_only: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+            mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0; default: 4.0.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -2013,6 +2222,354 @@ class EvaVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class FasterNetVariant(Generic[_TagT]):
+    """A published variant of FasterNet (https://arxiv.org/abs/2303.03667)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        embed_dim: int = ...,
+        depths: tuple[int, int, int, int] = ...,
+        mlp_ratio: float = 2.0,
+        n_div: int = 4,
+        patch_size: int = 4,
+        merge_size: int = 2,
+        patch_norm: bool = True,
+        feature_dim: int = 1280,
+        layer_scale_init_value: float = 0.0,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = ...,
+    ) -> typedvision.families.fasternet.model.FasterNet:
+        """A FasterNet model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            embed_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (1, 2, 8, 2) where it says none.
+            mlp_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 2.0.
+            n_div: One out of so many channels takes part in a block's 3x3 convolution (section 3.2). At least 1, at most 1024; default: 4.
+            patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+            merge_size: Height and width of the patches that become one before each later stage. At least 1, at most 127; default: 2.
+            patch_norm: Whether a normalisation follows the stem's convolution. Default: True.
+            feature_dim: Features that the classifier sees. At least 1, at most 65536; default: 1280.
+            layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 0.0.
+            act_layer: Activation of the MLPs and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: the variant's own, 0.1 where it says none.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        embed_dim: int = ...,
+        depths: tuple[int, int, int, int] = ...,
+        mlp_ratio: float = 2.0,
+        n_div: int = 4,
+        patch_size: int = 4,
+        merge_size: int = 2,
+        patch_norm: bool = True,
+        feature_dim: int = 1280,
+        layer_scale_init_value: float = 0.0,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = ...,
+    ) -> typedvision.families.fasternet.config.FasterNetConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            embed_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (1, 2, 8, 2) where it says none.
+            mlp_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 2.0.
+            n_div: One out of so many channels takes part in a block's 3x3 convolution (section 3.2). At least 1, at most 1024; default: 4.
+            patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+            merge_size: Height and width of the patches that become one before each later stage. At least 1, at most 127; default: 2.
+            patch_norm: Whether a normalisation follows the stem's convolution. Default: True.
+            feature_dim: Features that the classifier sees. At least 1, at most 65536; default: 1280.
+            layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 0.0.
+            act_layer: Activation of the MLPs and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: the variant's own, 0.1 where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        embed_dim: int = ...,
+        depths: tuple[int, int, int, int] = ...,
+        mlp_ratio: float = 2.0,
+        n_div: int = 4,
+        patch_size: int = 4,
+        merge_size: int = 2,
+        patch_norm: bool = True,
+        feature_dim: int = 1280,
+        layer_scale_init_value: float = 0.0,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = ...,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            embed_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (1, 2, 8, 2) where it says none.
+            mlp_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 2.0.
+            n_div: One out of so many channels takes part in a block's 3x3 convolution (section 3.2). At least 1, at most 1024; default: 4.
+            patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+            merge_size: Height and width of the patches that become one before each later stage. At least 1, at most 127; default: 2.
+            patch_norm: Whether a normalisation follows the stem's convolution. Default: True.
+            feature_dim: Features that the classifier sees. At least 1, at most 65536; default: 1280.
+            layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 0.0.
+            act_layer: Activation of the MLPs and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: the variant's own, 0.1 where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class FocalNetVariant(Generic[_TagT]):
+    """A published variant of FocalNet (https://arxiv.org/abs/2203.11926)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        embed_dim: int = ...,
+        depths: tuple[int, ...] = ...,
+        mlp_ratio: float = 4.0,
+        focal_levels: tuple[int, ...] = ...,
+        focal_windows: tuple[int, ...] = ...,
+        use_overlap_down: bool = ...,
+        use_post_norm: bool = ...,
+        use_post_norm_in_modulation: bool = ...,
+        normalize_modulator: bool = False,
+        head_hidden_size: int | None = None,
+        head_init_scale: float = 1.0,
+        layerscale_value: float | None = ...,
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    ) -> typedvision.families.focalnet.model.FocalNet:
+        """A FocalNet model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            embed_dim: Channels of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            mlp_ratio: Hidden channels of the MLP, for each channel of a block. More than 0.0, at most 1024.0; default: 4.0.
+            focal_levels: Convolutions of a modulation, in each stage. Of length at least 1, of length at most 8, at least 1, at most 16; default: the variant's own, (2, 2, 2, 2) where it says none.
+            focal_windows: Kernel of the first of these convolutions, odd, in each stage; each further one is larger by two. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (3, 3, 3, 3) where it says none.
+            use_overlap_down: Subsample by overlapping convolutions, and not by separate patches. Default: the variant's own, False where it says none.
+            use_post_norm: Normalise behind the modulation and the MLP, and not before. Default: the variant's own, False where it says none.
+            use_post_norm_in_modulation: Normalise what is modulated. Default: the variant's own, False where it says none.
+            normalize_modulator: Divide the sum of a modulation by how many convolutions it has. Default: False.
+            head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: None.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            layerscale_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            proj_drop_rate: Dropout probability after each layer of an MLP, and after a modulation. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        embed_dim: int = ...,
+        depths: tuple[int, ...] = ...,
+        mlp_ratio: float = 4.0,
+        focal_levels: tuple[int, ...] = ...,
+        focal_windows: tuple[int, ...] = ...,
+        use_overlap_down: bool = ...,
+        use_post_norm: bool = ...,
+        use_post_norm_in_modulation: bool = ...,
+        normalize_modulator: bool = False,
+        head_hidden_size: int | None = None,
+        head_init_scale: float = 1.0,
+        layerscale_value: float | None = ...,
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    ) -> typedvision.families.focalnet.config.FocalNetConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            embed_dim: Channels of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            mlp_ratio: Hidden channels of the MLP, for each channel of a block. More than 0.0, at most 1024.0; default: 4.0.
+            focal_levels: Convolutions of a modulation, in each stage. Of length at least 1, of length at most 8, at least 1, at most 16; default: the variant's own, (2, 2, 2, 2) where it says none.
+            focal_windows: Kernel of the first of these convolutions, odd, in each stage; each further one is larger by two. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (3, 3, 3, 3) where it says none.
+            use_overlap_down: Subsample by overlapping convolutions, and not by separate patches. Default: the variant's own, False where it says none.
+            use_post_norm: Normalise behind the modulation and the MLP, and not before. Default: the variant's own, False where it says none.
+            use_post_norm_in_modulation: Normalise what is modulated. Default: the variant's own, False where it says none.
+            normalize_modulator: Divide the sum of a modulation by how many convolutions it has. Default: False.
+            head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: None.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            layerscale_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            proj_drop_rate: Dropout probability after each layer of an MLP, and after a modulation. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        embed_dim: int = ...,
+        depths: tuple[int, ...] = ...,
+        mlp_ratio: float = 4.0,
+        focal_levels: tuple[int, ...] = ...,
+        focal_windows: tuple[int, ...] = ...,
+        use_overlap_down: bool = ...,
+        use_post_norm: bool = ...,
+        use_post_norm_in_modulation: bool = ...,
+        normalize_modulator: bool = False,
+        head_hidden_size: int | None = None,
+        head_init_scale: float = 1.0,
+        layerscale_value: float | None = ...,
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.1,
+        norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            embed_dim: Channels of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            mlp_ratio: Hidden channels of the MLP, for each channel of a block. More than 0.0, at most 1024.0; default: 4.0.
+            focal_levels: Convolutions of a modulation, in each stage. Of length at least 1, of length at most 8, at least 1, at most 16; default: the variant's own, (2, 2, 2, 2) where it says none.
+            focal_windows: Kernel of the first of these convolutions, odd, in each stage; each further one is larger by two. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (3, 3, 3, 3) where it says none.
+            use_overlap_down: Subsample by overlapping convolutions, and not by separate patches. Default: the variant's own, False where it says none.
+            use_post_norm: Normalise behind the modulation and the MLP, and not before. Default: the variant's own, False where it says none.
+            use_post_norm_in_modulation: Normalise what is modulated. Default: the variant's own, False where it says none.
+            normalize_modulator: Divide the sum of a modulation by how many convolutions it has. Default: False.
+            head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: None.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            layerscale_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            proj_drop_rate: Dropout probability after each layer of an MLP, and after a modulation. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
 class GhostNetVariant(Generic[_TagT]):
     """A published variant of GhostNet (https://arxiv.org/abs/1911.11907)."""
 
@@ -2268,6 +2825,306 @@ class HighPerfGpuNetVariant(Generic[_TagT]):
             use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class HighResolutionNetVariant(Generic[_TagT]):
+    """A published variant of HRNet (https://arxiv.org/abs/1908.07919)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        width: int = ...,
+        modules: tuple[int, int, int] = ...,
+        branch_depth: int = ...,
+        stem_width: int = 64,
+        stage1_width: int = ...,
+        stage1_depth: int = ...,
+        head_conv_bias: bool = ...,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+    ) -> typedvision.families.hrnet.model.HighResolutionNet:
+        """A HRNet model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            width: Channels of the branch of the highest resolution; each next one doubles them (the paper's C). At least 1, at most 65536; default: the variant's own.
+            modules: Number of exchanges in the stages of two, three and four branches. At least 1, at most 1024; default: the variant's own.
+            branch_depth: Number of residual blocks of each branch before an exchange. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            stem_width: Channels of the stem. At least 1, at most 65536; default: 64.
+            stage1_width: Width of the bottlenecks in the first stage, which has one branch. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+            stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        width: int = ...,
+        modules: tuple[int, int, int] = ...,
+        branch_depth: int = ...,
+        stem_width: int = 64,
+        stage1_width: int = ...,
+        stage1_depth: int = ...,
+        head_conv_bias: bool = ...,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+    ) -> typedvision.families.hrnet.config.HRNetConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            width: Channels of the branch of the highest resolution; each next one doubles them (the paper's C). At least 1, at most 65536; default: the variant's own.
+            modules: Number of exchanges in the stages of two, three and four branches. At least 1, at most 1024; default: the variant's own.
+            branch_depth: Number of residual blocks of each branch before an exchange. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            stem_width: Channels of the stem. At least 1, at most 65536; default: 64.
+            stage1_width: Width of the bottlenecks in the first stage, which has one branch. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+            stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        width: int = ...,
+        modules: tuple[int, int, int] = ...,
+        branch_depth: int = ...,
+        stem_width: int = 64,
+        stage1_width: int = ...,
+        stage1_depth: int = ...,
+        head_conv_bias: bool = ...,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            width: Channels of the branch of the highest resolution; each next one doubles them (the paper's C). At least 1, at most 65536; default: the variant's own.
+            modules: Number of exchanges in the stages of two, three and four branches. At least 1, at most 1024; default: the variant's own.
+            branch_depth: Number of residual blocks of each branch before an exchange. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            stem_width: Channels of the stem. At least 1, at most 65536; default: 64.
+            stage1_width: Width of the bottlenecks in the first stage, which has one branch. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+            stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class MambaOutVariant(Generic[_TagT]):
+    """A published variant of MambaOut (https://arxiv.org/abs/2405.07992)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: Literal["", "avg"] = "avg",
+        depths: tuple[int, ...] = ...,
+        dims: tuple[int, ...] = ...,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        act_layer: typedvision.config.names.ActivationName = ...,
+        conv_ratio: float = ...,
+        expansion_ratio: float = ...,
+        kernel_size: int = 7,
+        stem_mid_norm: bool = ...,
+        ls_init_value: float | None = ...,
+        downsample: Literal["conv", "conv_nf"] = ...,
+        drop_path_rate: float = 0.0,
+        head_fn: Literal["default", "norm_mlp"] = ...,
+    ) -> typedvision.families.mambaout.model.MambaOut:
+        """A MambaOut model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg'; default: 'avg'.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage, the first even. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 576) where it says none.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            act_layer: Activation of the stem and the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            conv_ratio: Channels that a block convolves, for each of its own; at most `expansion_ratio`. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            expansion_ratio: Hidden channels of a block, for each of its own. More than 0.0, at most 1024.0; default: the variant's own, 2.6666666666666665 where it says none.
+            kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 7.
+            stem_mid_norm: Normalise between the two convolutions of the stem. Default: the variant's own, True where it says none.
+            ls_init_value: Whether there is LayerScale (https://arxiv.org/abs/2103.17239): with any number its factors are 1e-5 at first, as in the published code; None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            downsample: Subsample by a convolution that a normalisation follows (`conv`), or precedes (`conv_nf`). One of 'conv', 'conv_nf'; default: the variant's own, 'conv' where it says none.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            head_fn: Whether a normalisation follows the head's hidden layer (`default`), or not (`norm_mlp`). One of 'default', 'norm_mlp'; default: the variant's own, 'default' where it says none.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: Literal["", "avg"] = "avg",
+        depths: tuple[int, ...] = ...,
+        dims: tuple[int, ...] = ...,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        act_layer: typedvision.config.names.ActivationName = ...,
+        conv_ratio: float = ...,
+        expansion_ratio: float = ...,
+        kernel_size: int = 7,
+        stem_mid_norm: bool = ...,
+        ls_init_value: float | None = ...,
+        downsample: Literal["conv", "conv_nf"] = ...,
+        drop_path_rate: float = 0.0,
+        head_fn: Literal["default", "norm_mlp"] = ...,
+    ) -> typedvision.families.mambaout.config.MambaOutConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg'; default: 'avg'.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage, the first even. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 576) where it says none.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            act_layer: Activation of the stem and the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            conv_ratio: Channels that a block convolves, for each of its own; at most `expansion_ratio`. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            expansion_ratio: Hidden channels of a block, for each of its own. More than 0.0, at most 1024.0; default: the variant's own, 2.6666666666666665 where it says none.
+            kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 7.
+            stem_mid_norm: Normalise between the two convolutions of the stem. Default: the variant's own, True where it says none.
+            ls_init_value: Whether there is LayerScale (https://arxiv.org/abs/2103.17239): with any number its factors are 1e-5 at first, as in the published code; None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            downsample: Subsample by a convolution that a normalisation follows (`conv`), or precedes (`conv_nf`). One of 'conv', 'conv_nf'; default: the variant's own, 'conv' where it says none.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            head_fn: Whether a normalisation follows the head's hidden layer (`default`), or not (`norm_mlp`). One of 'default', 'norm_mlp'; default: the variant's own, 'default' where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: Literal["", "avg"] = "avg",
+        depths: tuple[int, ...] = ...,
+        dims: tuple[int, ...] = ...,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        act_layer: typedvision.config.names.ActivationName = ...,
+        conv_ratio: float = ...,
+        expansion_ratio: float = ...,
+        kernel_size: int = 7,
+        stem_mid_norm: bool = ...,
+        ls_init_value: float | None = ...,
+        downsample: Literal["conv", "conv_nf"] = ...,
+        drop_path_rate: float = 0.0,
+        head_fn: Literal["default", "norm_mlp"] = ...,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg'; default: 'avg'.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage, the first even. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 576) where it says none.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            act_layer: Activation of the stem and the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            conv_ratio: Channels that a block convolves, for each of its own; at most `expansion_ratio`. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            expansion_ratio: Hidden channels of a block, for each of its own. More than 0.0, at most 1024.0; default: the variant's own, 2.6666666666666665 where it says none.
+            kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 7.
+            stem_mid_norm: Normalise between the two convolutions of the stem. Default: the variant's own, True where it says none.
+            ls_init_value: Whether there is LayerScale (https://arxiv.org/abs/2103.17239): with any number its factors are 1e-5 at first, as in the published code; None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            downsample: Subsample by a convolution that a normalisation follows (`conv`), or precedes (`conv_nf`). One of 'conv', 'conv_nf'; default: the variant's own, 'conv' where it says none.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            head_fn: Whether a normalisation follows the head's hidden layer (`default`), or not (`norm_mlp`). One of 'default', 'norm_mlp'; default: the variant's own, 'default' where it says none.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -4056,6 +4913,147 @@ class RepVGGVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class RepVitVariant(Generic[_TagT]):
+    """A published variant of RepViT (https://arxiv.org/abs/2307.09283)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        embed_dim: tuple[int, int, int, int] = ...,
+        depth: tuple[int, int, int, int] = ...,
+        mlp_ratio: float | tuple[float, float, float, float] = 2.0,
+        kernel_size: int = 3,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        legacy: bool = ...,
+        distillation: bool = True,
+        global_pool: Literal["", "avg"] = "avg",
+        inference_mode: bool = False,
+    ) -> typedvision.families.repvit.model.RepVit:
+        """A RepViT model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            embed_dim: Channels of each stage. At least 1, at most 65536; default: the variant's own, (48, 96, 192, 384) where it says none.
+            depth: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (2, 2, 14, 2) where it says none.
+            mlp_ratio: Hidden channels of the channel mixers for each of their own; one for all stages, or one each. More than 0.0, at most 1024.0; default: 2.0.
+            kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 3.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            legacy: Normalise the branches of a token mixer one by one, and not their sum. Default: the variant's own, False where it says none.
+            distillation: Have a second classifier for distillation; the logits are the mean of both. Default: True.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            inference_mode: Whether convolutions have no branches and normalisations any more; `typedvision.fuse` makes this form. Default: False.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        embed_dim: tuple[int, int, int, int] = ...,
+        depth: tuple[int, int, int, int] = ...,
+        mlp_ratio: float | tuple[float, float, float, float] = 2.0,
+        kernel_size: int = 3,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        legacy: bool = ...,
+        distillation: bool = True,
+        global_pool: Literal["", "avg"] = "avg",
+        inference_mode: bool = False,
+    ) -> typedvision.families.repvit.config.RepVitConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            embed_dim: Channels of each stage. At least 1, at most 65536; default: the variant's own, (48, 96, 192, 384) where it says none.
+            depth: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (2, 2, 14, 2) where it says none.
+            mlp_ratio: Hidden channels of the channel mixers for each of their own; one for all stages, or one each. More than 0.0, at most 1024.0; default: 2.0.
+            kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 3.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            legacy: Normalise the branches of a token mixer one by one, and not their sum. Default: the variant's own, False where it says none.
+            distillation: Have a second classifier for distillation; the logits are the mean of both. Default: True.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            inference_mode: Whether convolutions have no branches and normalisations any more; `typedvision.fuse` makes this form. Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        embed_dim: tuple[int, int, int, int] = ...,
+        depth: tuple[int, int, int, int] = ...,
+        mlp_ratio: float | tuple[float, float, float, float] = 2.0,
+        kernel_size: int = 3,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        legacy: bool = ...,
+        distillation: bool = True,
+        global_pool: Literal["", "avg"] = "avg",
+        inference_mode: bool = False,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            embed_dim: Channels of each stage. At least 1, at most 65536; default: the variant's own, (48, 96, 192, 384) where it says none.
+            depth: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (2, 2, 14, 2) where it says none.
+            mlp_ratio: Hidden channels of the channel mixers for each of their own; one for all stages, or one each. More than 0.0, at most 1024.0; default: 2.0.
+            kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 3.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            legacy: Normalise the branches of a token mixer one by one, and not their sum. Default: the variant's own, False where it says none.
+            distillation: Have a second classifier for distillation; the logits are the mean of both. Default: True.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            inference_mode: Whether convolutions have no branches and normalisations any more; `typedvision.fuse` makes this form. Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
 class ResNetBlockArgs(Protocol):
     """A `typedvision.families.resnet.config.BlockArgs`."""
     @property
@@ -4745,6 +5743,129 @@ class SENetVariant(Generic[_TagT]):
             input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: the variant's own, False where it says none.
             downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. One of 1, 3; default: the variant's own, 1 where it says none.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class StarNetVariant(Generic[_TagT]):
+    """A published variant of StarNet (https://arxiv.org/abs/2403.19967)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        base_dim: int = ...,
+        depths: tuple[int, int, int, int] = ...,
+        mlp_ratio: int = ...,
+        act_layer: typedvision.config.names.ActivationName = "relu6",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.starnet.model.StarNet:
+        """A StarNet model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            base_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+            depths: Number of blocks of each stage (table 6). At least 1, at most 1024; default: the variant's own, (3, 3, 12, 5) where it says none.
+            mlp_ratio: Channels that are multiplied inside a block, for each of its own. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            act_layer: Activation of the stem, and of one factor of each product. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        base_dim: int = ...,
+        depths: tuple[int, int, int, int] = ...,
+        mlp_ratio: int = ...,
+        act_layer: typedvision.config.names.ActivationName = "relu6",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.starnet.config.StarNetConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            base_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+            depths: Number of blocks of each stage (table 6). At least 1, at most 1024; default: the variant's own, (3, 3, 12, 5) where it says none.
+            mlp_ratio: Channels that are multiplied inside a block, for each of its own. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            act_layer: Activation of the stem, and of one factor of each product. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        base_dim: int = ...,
+        depths: tuple[int, int, int, int] = ...,
+        mlp_ratio: int = ...,
+        act_layer: typedvision.config.names.ActivationName = "relu6",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            base_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+            depths: Number of blocks of each stage (table 6). At least 1, at most 1024; default: the variant's own, (3, 3, 12, 5) where it says none.
+            mlp_ratio: Channels that are multiplied inside a block, for each of its own. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+            act_layer: Activation of the stem, and of one factor of each product. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.

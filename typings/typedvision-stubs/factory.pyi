@@ -11,6 +11,8 @@ import typedvision.families.beit.config
 import typedvision.families.beit.model
 import typedvision.families.byobnet.config
 import typedvision.families.byobnet.model
+import typedvision.families.cait.config
+import typedvision.families.cait.model
 import typedvision.families.convmixer.config
 import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
@@ -25,10 +27,18 @@ import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.eva.config
 import typedvision.families.eva.model
+import typedvision.families.fasternet.config
+import typedvision.families.fasternet.model
+import typedvision.families.focalnet.config
+import typedvision.families.focalnet.model
 import typedvision.families.ghostnet.config
 import typedvision.families.ghostnet.model
 import typedvision.families.hgnet.config
 import typedvision.families.hgnet.model
+import typedvision.families.hrnet.config
+import typedvision.families.hrnet.model
+import typedvision.families.mambaout.config
+import typedvision.families.mambaout.model
 import typedvision.families.metaformer.config
 import typedvision.families.metaformer.model
 import typedvision.families.mlp_mixer.config
@@ -47,6 +57,8 @@ import typedvision.families.repghost.config
 import typedvision.families.repghost.model
 import typedvision.families.repvgg.config
 import typedvision.families.repvgg.model
+import typedvision.families.repvit.config
+import typedvision.families.repvit.model
 import typedvision.families.resnet.config
 import typedvision.families.resnet.model
 import typedvision.families.resnetv2.config
@@ -55,6 +67,8 @@ import typedvision.families.selecsls.config
 import typedvision.families.selecsls.model
 import typedvision.families.senet.config
 import typedvision.families.senet.model
+import typedvision.families.starnet.config
+import typedvision.families.starnet.model
 import typedvision.families.swin.config
 import typedvision.families.swin.model
 import typedvision.families.swinv2.config
@@ -167,6 +181,19 @@ _ByobNetName: TypeAlias = Literal[
     "seresnet33ts",
     "seresnext26ts",
     "test_byobnet",
+]
+
+_CaitName: TypeAlias = Literal[
+    "cait_m36_384",
+    "cait_m48_448",
+    "cait_s24_224",
+    "cait_s24_384",
+    "cait_s36_384",
+    "cait_xs24_384",
+    "cait_xxs24_224",
+    "cait_xxs24_384",
+    "cait_xxs36_224",
+    "cait_xxs36_384",
 ]
 
 _ConvMixerName: TypeAlias = Literal[
@@ -429,6 +456,30 @@ _EvaName: TypeAlias = Literal[
     "vit_tiny_patch16_dinov3_qkvb",
 ]
 
+_FasterNetName: TypeAlias = Literal[
+    "fasternet_l",
+    "fasternet_m",
+    "fasternet_s",
+    "fasternet_t0",
+    "fasternet_t1",
+    "fasternet_t2",
+]
+
+_FocalNetName: TypeAlias = Literal[
+    "focalnet_base_lrf",
+    "focalnet_base_srf",
+    "focalnet_huge_fl3",
+    "focalnet_huge_fl4",
+    "focalnet_large_fl3",
+    "focalnet_large_fl4",
+    "focalnet_small_lrf",
+    "focalnet_small_srf",
+    "focalnet_tiny_lrf",
+    "focalnet_tiny_srf",
+    "focalnet_xlarge_fl3",
+    "focalnet_xlarge_fl4",
+]
+
 _GhostNetName: TypeAlias = Literal[
     "ghostnet_050",
     "ghostnet_100",
@@ -453,6 +504,34 @@ _HighPerfGpuNetName: TypeAlias = Literal[
     "hgnetv2_b4",
     "hgnetv2_b5",
     "hgnetv2_b6",
+]
+
+_HighResolutionNetName: TypeAlias = Literal[
+    "hrnet_w18",
+    "hrnet_w18_small",
+    "hrnet_w18_small_v2",
+    "hrnet_w18_ssld",
+    "hrnet_w30",
+    "hrnet_w32",
+    "hrnet_w40",
+    "hrnet_w44",
+    "hrnet_w48",
+    "hrnet_w48_ssld",
+    "hrnet_w64",
+]
+
+_MambaOutName: TypeAlias = Literal[
+    "mambaout_base",
+    "mambaout_base_plus_rw",
+    "mambaout_base_short_rw",
+    "mambaout_base_tall_rw",
+    "mambaout_base_wide_rw",
+    "mambaout_femto",
+    "mambaout_kobe",
+    "mambaout_small",
+    "mambaout_small_rw",
+    "mambaout_tiny",
+    "test_mambaout",
 ]
 
 _MetaFormerName: TypeAlias = Literal[
@@ -660,6 +739,17 @@ _RepVGGName: TypeAlias = Literal[
     "repvgg_d2se",
 ]
 
+_RepVitName: TypeAlias = Literal[
+    "repvit_m0_9",
+    "repvit_m1",
+    "repvit_m1_0",
+    "repvit_m1_1",
+    "repvit_m1_5",
+    "repvit_m2",
+    "repvit_m2_3",
+    "repvit_m3",
+]
+
 _ResNetName: TypeAlias = Literal[
     "ecaresnet101d",
     "ecaresnet101d_pruned",
@@ -807,6 +897,16 @@ _SENetName: TypeAlias = Literal[
     "legacy_seresnext101_32x4d",
     "legacy_seresnext26_32x4d",
     "legacy_seresnext50_32x4d",
+]
+
+_StarNetName: TypeAlias = Literal[
+    "starnet_s050",
+    "starnet_s1",
+    "starnet_s100",
+    "starnet_s150",
+    "starnet_s2",
+    "starnet_s3",
+    "starnet_s4",
 ]
 
 _SwinTransformerName: TypeAlias = Literal[
@@ -1333,6 +1433,89 @@ def create_model(
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _CaitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    init_values: float = ...,
+    depth_token_only: int = 2,
+    mlp_ratio_token_only: float = 4.0,
+) -> typedvision.families.cait.model.Cait:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping a residual branch, in each block of patches. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: the variant's own, 0.0001 where it says none.
+        depth_token_only: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+        mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0; default: 4.0.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -1921,6 +2104,158 @@ def create_model(
 
 @overload
 def create_model(
+    model: _FasterNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    embed_dim: int = ...,
+    depths: tuple[int, int, int, int] = ...,
+    mlp_ratio: float = 2.0,
+    n_div: int = 4,
+    patch_size: int = 4,
+    merge_size: int = 2,
+    patch_norm: bool = True,
+    feature_dim: int = 1280,
+    layer_scale_init_value: float = 0.0,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = ...,
+) -> typedvision.families.fasternet.model.FasterNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        embed_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (1, 2, 8, 2) where it says none.
+        mlp_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 2.0.
+        n_div: One out of so many channels takes part in a block's 3x3 convolution (section 3.2). At least 1, at most 1024; default: 4.
+        patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+        merge_size: Height and width of the patches that become one before each later stage. At least 1, at most 127; default: 2.
+        patch_norm: Whether a normalisation follows the stem's convolution. Default: True.
+        feature_dim: Features that the classifier sees. At least 1, at most 65536; default: 1280.
+        layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 0.0.
+        act_layer: Activation of the MLPs and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: the variant's own, 0.1 where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _FocalNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    focal_levels: tuple[int, ...] = ...,
+    focal_windows: tuple[int, ...] = ...,
+    use_overlap_down: bool = ...,
+    use_post_norm: bool = ...,
+    use_post_norm_in_modulation: bool = ...,
+    normalize_modulator: bool = False,
+    head_hidden_size: int | None = None,
+    head_init_scale: float = 1.0,
+    layerscale_value: float | None = ...,
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.1,
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+) -> typedvision.families.focalnet.model.FocalNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Channels of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        mlp_ratio: Hidden channels of the MLP, for each channel of a block. More than 0.0, at most 1024.0; default: 4.0.
+        focal_levels: Convolutions of a modulation, in each stage. Of length at least 1, of length at most 8, at least 1, at most 16; default: the variant's own, (2, 2, 2, 2) where it says none.
+        focal_windows: Kernel of the first of these convolutions, odd, in each stage; each further one is larger by two. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (3, 3, 3, 3) where it says none.
+        use_overlap_down: Subsample by overlapping convolutions, and not by separate patches. Default: the variant's own, False where it says none.
+        use_post_norm: Normalise behind the modulation and the MLP, and not before. Default: the variant's own, False where it says none.
+        use_post_norm_in_modulation: Normalise what is modulated. Default: the variant's own, False where it says none.
+        normalize_modulator: Divide the sum of a modulation by how many convolutions it has. Default: False.
+        head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: None.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        layerscale_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        proj_drop_rate: Dropout probability after each layer of an MLP, and after a modulation. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _GhostNetName,
     *,
     pretrained: bool | str = False,
@@ -2024,6 +2359,142 @@ def create_model(
         use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _HighResolutionNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    width: int = ...,
+    modules: tuple[int, int, int] = ...,
+    branch_depth: int = ...,
+    stem_width: int = 64,
+    stage1_width: int = ...,
+    stage1_depth: int = ...,
+    head_conv_bias: bool = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.hrnet.model.HighResolutionNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        width: Channels of the branch of the highest resolution; each next one doubles them (the paper's C). At least 1, at most 65536; default: the variant's own.
+        modules: Number of exchanges in the stages of two, three and four branches. At least 1, at most 1024; default: the variant's own.
+        branch_depth: Number of residual blocks of each branch before an exchange. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        stem_width: Channels of the stem. At least 1, at most 65536; default: 64.
+        stage1_width: Width of the bottlenecks in the first stage, which has one branch. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _MambaOutName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg"] = "avg",
+    depths: tuple[int, ...] = ...,
+    dims: tuple[int, ...] = ...,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = ...,
+    conv_ratio: float = ...,
+    expansion_ratio: float = ...,
+    kernel_size: int = 7,
+    stem_mid_norm: bool = ...,
+    ls_init_value: float | None = ...,
+    downsample: Literal["conv", "conv_nf"] = ...,
+    drop_path_rate: float = 0.0,
+    head_fn: Literal["default", "norm_mlp"] = ...,
+) -> typedvision.families.mambaout.model.MambaOut:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg'; default: 'avg'.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        dims: Channels of each stage, the first even. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 576) where it says none.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation of the stem and the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        conv_ratio: Channels that a block convolves, for each of its own; at most `expansion_ratio`. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        expansion_ratio: Hidden channels of a block, for each of its own. More than 0.0, at most 1024.0; default: the variant's own, 2.6666666666666665 where it says none.
+        kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 7.
+        stem_mid_norm: Normalise between the two convolutions of the stem. Default: the variant's own, True where it says none.
+        ls_init_value: Whether there is LayerScale (https://arxiv.org/abs/2103.17239): with any number its factors are 1e-5 at first, as in the published code; None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        downsample: Subsample by a convolution that a normalisation follows (`conv`), or precedes (`conv_nf`). One of 'conv', 'conv_nf'; default: the variant's own, 'conv' where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        head_fn: Whether a normalisation follows the head's hidden layer (`default`), or not (`norm_mlp`). One of 'default', 'norm_mlp'; default: the variant's own, 'default' where it says none.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2750,6 +3221,71 @@ def create_model(
 
 @overload
 def create_model(
+    model: _RepVitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    embed_dim: tuple[int, int, int, int] = ...,
+    depth: tuple[int, int, int, int] = ...,
+    mlp_ratio: float | tuple[float, float, float, float] = 2.0,
+    kernel_size: int = 3,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    legacy: bool = ...,
+    distillation: bool = True,
+    global_pool: Literal["", "avg"] = "avg",
+    inference_mode: bool = False,
+) -> typedvision.families.repvit.model.RepVit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        embed_dim: Channels of each stage. At least 1, at most 65536; default: the variant's own, (48, 96, 192, 384) where it says none.
+        depth: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (2, 2, 14, 2) where it says none.
+        mlp_ratio: Hidden channels of the channel mixers for each of their own; one for all stages, or one each. More than 0.0, at most 1024.0; default: 2.0.
+        kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 3.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        legacy: Normalise the branches of a token mixer one by one, and not their sum. Default: the variant's own, False where it says none.
+        distillation: Have a second classifier for distillation; the logits are the mean of both. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        inference_mode: Whether convolutions have no branches and normalisations any more; `typedvision.fuse` makes this form. Default: False.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _ResNetName,
     *,
     pretrained: bool | str = False,
@@ -3027,6 +3563,65 @@ def create_model(
         input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: the variant's own, False where it says none.
         downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. One of 1, 3; default: the variant's own, 1 where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _StarNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    base_dim: int = ...,
+    depths: tuple[int, int, int, int] = ...,
+    mlp_ratio: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu6",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.starnet.model.StarNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        base_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+        depths: Number of blocks of each stage (table 6). At least 1, at most 1024; default: the variant's own, (3, 3, 12, 5) where it says none.
+        mlp_ratio: Channels that are multiplied inside a block, for each of its own. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        act_layer: Activation of the stem, and of one factor of each product. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -4026,6 +4621,91 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _CaitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    init_values: float = ...,
+    depth_token_only: int = 2,
+    mlp_ratio_token_only: float = 4.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.cait.model.Cait]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping a residual branch, in each block of patches. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: the variant's own, 0.0001 where it says none.
+        depth_token_only: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+        mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0; default: 4.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _ConvMixerName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -4613,6 +5293,162 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _FasterNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    embed_dim: int = ...,
+    depths: tuple[int, int, int, int] = ...,
+    mlp_ratio: float = 2.0,
+    n_div: int = 4,
+    patch_size: int = 4,
+    merge_size: int = 2,
+    patch_norm: bool = True,
+    feature_dim: int = 1280,
+    layer_scale_init_value: float = 0.0,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = ...,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.fasternet.model.FasterNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        embed_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (1, 2, 8, 2) where it says none.
+        mlp_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 2.0.
+        n_div: One out of so many channels takes part in a block's 3x3 convolution (section 3.2). At least 1, at most 1024; default: 4.
+        patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+        merge_size: Height and width of the patches that become one before each later stage. At least 1, at most 127; default: 2.
+        patch_norm: Whether a normalisation follows the stem's convolution. Default: True.
+        feature_dim: Features that the classifier sees. At least 1, at most 65536; default: 1280.
+        layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 0.0.
+        act_layer: Activation of the MLPs and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: the variant's own, 0.1 where it says none.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _FocalNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    focal_levels: tuple[int, ...] = ...,
+    focal_windows: tuple[int, ...] = ...,
+    use_overlap_down: bool = ...,
+    use_post_norm: bool = ...,
+    use_post_norm_in_modulation: bool = ...,
+    normalize_modulator: bool = False,
+    head_hidden_size: int | None = None,
+    head_init_scale: float = 1.0,
+    layerscale_value: float | None = ...,
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.1,
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.focalnet.model.FocalNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Channels of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        mlp_ratio: Hidden channels of the MLP, for each channel of a block. More than 0.0, at most 1024.0; default: 4.0.
+        focal_levels: Convolutions of a modulation, in each stage. Of length at least 1, of length at most 8, at least 1, at most 16; default: the variant's own, (2, 2, 2, 2) where it says none.
+        focal_windows: Kernel of the first of these convolutions, odd, in each stage; each further one is larger by two. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (3, 3, 3, 3) where it says none.
+        use_overlap_down: Subsample by overlapping convolutions, and not by separate patches. Default: the variant's own, False where it says none.
+        use_post_norm: Normalise behind the modulation and the MLP, and not before. Default: the variant's own, False where it says none.
+        use_post_norm_in_modulation: Normalise what is modulated. Default: the variant's own, False where it says none.
+        normalize_modulator: Divide the sum of a modulation by how many convolutions it has. Default: False.
+        head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: None.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        layerscale_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        proj_drop_rate: Dropout probability after each layer of an MLP, and after a modulation. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _GhostNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -4721,6 +5557,146 @@ def create_backbone(
         use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _HighResolutionNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    width: int = ...,
+    modules: tuple[int, int, int] = ...,
+    branch_depth: int = ...,
+    stem_width: int = 64,
+    stage1_width: int = ...,
+    stage1_depth: int = ...,
+    head_conv_bias: bool = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.hrnet.model.HighResolutionNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        width: Channels of the branch of the highest resolution; each next one doubles them (the paper's C). At least 1, at most 65536; default: the variant's own.
+        modules: Number of exchanges in the stages of two, three and four branches. At least 1, at most 1024; default: the variant's own.
+        branch_depth: Number of residual blocks of each branch before an exchange. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        stem_width: Channels of the stem. At least 1, at most 65536; default: 64.
+        stage1_width: Width of the bottlenecks in the first stage, which has one branch. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _MambaOutName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg"] = "avg",
+    depths: tuple[int, ...] = ...,
+    dims: tuple[int, ...] = ...,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = ...,
+    conv_ratio: float = ...,
+    expansion_ratio: float = ...,
+    kernel_size: int = 7,
+    stem_mid_norm: bool = ...,
+    ls_init_value: float | None = ...,
+    downsample: Literal["conv", "conv_nf"] = ...,
+    drop_path_rate: float = 0.0,
+    head_fn: Literal["default", "norm_mlp"] = ...,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.mambaout.model.MambaOut]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg'; default: 'avg'.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        dims: Channels of each stage, the first even. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 576) where it says none.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation of the stem and the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        conv_ratio: Channels that a block convolves, for each of its own; at most `expansion_ratio`. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        expansion_ratio: Hidden channels of a block, for each of its own. More than 0.0, at most 1024.0; default: the variant's own, 2.6666666666666665 where it says none.
+        kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 7.
+        stem_mid_norm: Normalise between the two convolutions of the stem. Default: the variant's own, True where it says none.
+        ls_init_value: Whether there is LayerScale (https://arxiv.org/abs/2103.17239): with any number its factors are 1e-5 at first, as in the published code; None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        downsample: Subsample by a convolution that a normalisation follows (`conv`), or precedes (`conv_nf`). One of 'conv', 'conv_nf'; default: the variant's own, 'conv' where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        head_fn: Whether a normalisation follows the head's hidden layer (`default`), or not (`norm_mlp`). One of 'default', 'norm_mlp'; default: the variant's own, 'default' where it says none.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -5464,6 +6440,73 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _RepVitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    embed_dim: tuple[int, int, int, int] = ...,
+    depth: tuple[int, int, int, int] = ...,
+    mlp_ratio: float | tuple[float, float, float, float] = 2.0,
+    kernel_size: int = 3,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    legacy: bool = ...,
+    distillation: bool = True,
+    global_pool: Literal["", "avg"] = "avg",
+    inference_mode: bool = False,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.repvit.model.RepVit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        embed_dim: Channels of each stage. At least 1, at most 65536; default: the variant's own, (48, 96, 192, 384) where it says none.
+        depth: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (2, 2, 14, 2) where it says none.
+        mlp_ratio: Hidden channels of the channel mixers for each of their own; one for all stages, or one each. More than 0.0, at most 1024.0; default: 2.0.
+        kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 3.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        legacy: Normalise the branches of a token mixer one by one, and not their sum. Default: the variant's own, False where it says none.
+        distillation: Have a second classifier for distillation; the logits are the mean of both. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        inference_mode: Whether convolutions have no branches and normalisations any more; `typedvision.fuse` makes this form. Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _ResNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -5750,6 +6793,67 @@ def create_backbone(
         input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: the variant's own, False where it says none.
         downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. One of 1, 3; default: the variant's own, 1 where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _StarNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    base_dim: int = ...,
+    depths: tuple[int, int, int, int] = ...,
+    mlp_ratio: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu6",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.starnet.model.StarNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        base_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+        depths: Number of blocks of each stage (table 6). At least 1, at most 1024; default: the variant's own, (3, 3, 12, 5) where it says none.
+        mlp_ratio: Channels that are multiplied inside a block, for each of its own. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        act_layer: Activation of the stem, and of one factor of each product. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -6661,6 +7765,63 @@ def configure(
 
 @overload
 def configure(
+    name: _CaitName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    init_values: float = ...,
+    depth_token_only: int = 2,
+    mlp_ratio_token_only: float = 4.0,
+) -> typedvision.families.cait.config.CaitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping a residual branch, in each block of patches. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: the variant's own, 0.0001 where it says none.
+        depth_token_only: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
+        mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0; default: 4.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _ConvMixerName,
     *,
     num_classes: int = 1000,
@@ -7052,6 +8213,106 @@ def configure(
 
 @overload
 def configure(
+    name: _FasterNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    embed_dim: int = ...,
+    depths: tuple[int, int, int, int] = ...,
+    mlp_ratio: float = 2.0,
+    n_div: int = 4,
+    patch_size: int = 4,
+    merge_size: int = 2,
+    patch_norm: bool = True,
+    feature_dim: int = 1280,
+    layer_scale_init_value: float = 0.0,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = ...,
+) -> typedvision.families.fasternet.config.FasterNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        embed_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (1, 2, 8, 2) where it says none.
+        mlp_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 2.0.
+        n_div: One out of so many channels takes part in a block's 3x3 convolution (section 3.2). At least 1, at most 1024; default: 4.
+        patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+        merge_size: Height and width of the patches that become one before each later stage. At least 1, at most 127; default: 2.
+        patch_norm: Whether a normalisation follows the stem's convolution. Default: True.
+        feature_dim: Features that the classifier sees. At least 1, at most 65536; default: 1280.
+        layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 0.0.
+        act_layer: Activation of the MLPs and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: the variant's own, 0.1 where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _FocalNetName,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    embed_dim: int = ...,
+    depths: tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    focal_levels: tuple[int, ...] = ...,
+    focal_windows: tuple[int, ...] = ...,
+    use_overlap_down: bool = ...,
+    use_post_norm: bool = ...,
+    use_post_norm_in_modulation: bool = ...,
+    normalize_modulator: bool = False,
+    head_hidden_size: int | None = None,
+    head_init_scale: float = 1.0,
+    layerscale_value: float | None = ...,
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.1,
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+) -> typedvision.families.focalnet.config.FocalNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        embed_dim: Channels of the first stage; each further stage doubles them. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        mlp_ratio: Hidden channels of the MLP, for each channel of a block. More than 0.0, at most 1024.0; default: 4.0.
+        focal_levels: Convolutions of a modulation, in each stage. Of length at least 1, of length at most 8, at least 1, at most 16; default: the variant's own, (2, 2, 2, 2) where it says none.
+        focal_windows: Kernel of the first of these convolutions, odd, in each stage; each further one is larger by two. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (3, 3, 3, 3) where it says none.
+        use_overlap_down: Subsample by overlapping convolutions, and not by separate patches. Default: the variant's own, False where it says none.
+        use_post_norm: Normalise behind the modulation and the MLP, and not before. Default: the variant's own, False where it says none.
+        use_post_norm_in_modulation: Normalise what is modulated. Default: the variant's own, False where it says none.
+        normalize_modulator: Divide the sum of a modulation by how many convolutions it has. Default: False.
+        head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: None.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        layerscale_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        proj_drop_rate: Dropout probability after each layer of an MLP, and after a modulation. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.1.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _GhostNetName,
     *,
     num_classes: int = 1000,
@@ -7110,6 +8371,90 @@ def configure(
         use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: the variant's own, False where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _HighResolutionNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    width: int = ...,
+    modules: tuple[int, int, int] = ...,
+    branch_depth: int = ...,
+    stem_width: int = 64,
+    stage1_width: int = ...,
+    stage1_depth: int = ...,
+    head_conv_bias: bool = ...,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.hrnet.config.HRNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        width: Channels of the branch of the highest resolution; each next one doubles them (the paper's C). At least 1, at most 65536; default: the variant's own.
+        modules: Number of exchanges in the stages of two, three and four branches. At least 1, at most 1024; default: the variant's own.
+        branch_depth: Number of residual blocks of each branch before an exchange. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        stem_width: Channels of the stem. At least 1, at most 65536; default: 64.
+        stage1_width: Width of the bottlenecks in the first stage, which has one branch. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _MambaOutName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg"] = "avg",
+    depths: tuple[int, ...] = ...,
+    dims: tuple[int, ...] = ...,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = ...,
+    conv_ratio: float = ...,
+    expansion_ratio: float = ...,
+    kernel_size: int = 7,
+    stem_mid_norm: bool = ...,
+    ls_init_value: float | None = ...,
+    downsample: Literal["conv", "conv_nf"] = ...,
+    drop_path_rate: float = 0.0,
+    head_fn: Literal["default", "norm_mlp"] = ...,
+) -> typedvision.families.mambaout.config.MambaOutConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg'; default: 'avg'.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        dims: Channels of each stage, the first even. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 576) where it says none.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation of the stem and the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        conv_ratio: Channels that a block convolves, for each of its own; at most `expansion_ratio`. More than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        expansion_ratio: Hidden channels of a block, for each of its own. More than 0.0, at most 1024.0; default: the variant's own, 2.6666666666666665 where it says none.
+        kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 7.
+        stem_mid_norm: Normalise between the two convolutions of the stem. Default: the variant's own, True where it says none.
+        ls_init_value: Whether there is LayerScale (https://arxiv.org/abs/2103.17239): with any number its factors are 1e-5 at first, as in the published code; None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        downsample: Subsample by a convolution that a normalisation follows (`conv`), or precedes (`conv_nf`). One of 'conv', 'conv_nf'; default: the variant's own, 'conv' where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        head_fn: Whether a normalisation follows the head's hidden layer (`default`), or not (`norm_mlp`). One of 'default', 'norm_mlp'; default: the variant's own, 'default' where it says none.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -7595,6 +8940,45 @@ def configure(
 
 @overload
 def configure(
+    name: _RepVitName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    embed_dim: tuple[int, int, int, int] = ...,
+    depth: tuple[int, int, int, int] = ...,
+    mlp_ratio: float | tuple[float, float, float, float] = 2.0,
+    kernel_size: int = 3,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    legacy: bool = ...,
+    distillation: bool = True,
+    global_pool: Literal["", "avg"] = "avg",
+    inference_mode: bool = False,
+) -> typedvision.families.repvit.config.RepVitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        embed_dim: Channels of each stage. At least 1, at most 65536; default: the variant's own, (48, 96, 192, 384) where it says none.
+        depth: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (2, 2, 14, 2) where it says none.
+        mlp_ratio: Hidden channels of the channel mixers for each of their own; one for all stages, or one each. More than 0.0, at most 1024.0; default: 2.0.
+        kernel_size: Kernel of the depthwise convolutions, odd. At least 1, at most 127; default: 3.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        legacy: Normalise the branches of a token mixer one by one, and not their sum. Default: the variant's own, False where it says none.
+        distillation: Have a second classifier for distillation; the logits are the mean of both. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        inference_mode: Whether convolutions have no branches and normalisations any more; `typedvision.fuse` makes this form. Default: False.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _ResNetName,
     *,
     num_classes: int = 1000,
@@ -7775,6 +9159,39 @@ def configure(
         input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: the variant's own, False where it says none.
         downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. One of 1, 3; default: the variant's own, 1 where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _StarNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    base_dim: int = ...,
+    depths: tuple[int, int, int, int] = ...,
+    mlp_ratio: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "relu6",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.starnet.config.StarNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        base_dim: Channels of the first stage; each other stage has twice those of the one before. At least 1, at most 65536; default: the variant's own, 32 where it says none.
+        depths: Number of blocks of each stage (table 6). At least 1, at most 1024; default: the variant's own, (3, 3, 12, 5) where it says none.
+        mlp_ratio: Channels that are multiplied inside a block, for each of its own. At least 1, at most 1024; default: the variant's own, 4 where it says none.
+        act_layer: Activation of the stem, and of one factor of each product. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
