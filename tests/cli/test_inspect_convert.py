@@ -62,3 +62,16 @@ def test_convert_writes_a_file_that_loads_alone(tmp_path: Path) -> None:
     again = run(*command)
     assert again.exit_code == 2
     assert "--force" in again.stderr
+
+
+def test_a_name_that_starts_with_a_dash_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = tv.create_model("test_resnet", num_classes=5, seed=1)
+    torch.save(model.state_dict(), "-evil.pth")
+    options = ("--model", "test_resnet", "--set", "num_classes=5")
+    result = run("convert", *options, "--", "-evil.pth", "-out.safetensors")
+    assert result.exit_code == 0
+    assert torch.equal(tv.load_model("-out.safetensors").state_dict()["fc.bias"], model.fc.bias)
+    assert run("convert", *options, "--", "-other.pth", "out.safetensors").exit_code == 1

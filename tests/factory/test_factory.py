@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -213,6 +215,9 @@ def test_models_are_listed_by_what_they_can_do() -> None:
         ("offline", None, "offline must be a bool; got None"),
         ("device", "cudda", "device must name one of PyTorch's"),
         ("dtype", "float16", "dtype must be a floating-point type"),
+        ("pretrained", 5, "pretrained must be a bool"),
+        ("cache_dir", 5, "cache_dir must be a path; got 5"),
+        ("device", "cuda:99", "device 'cuda:99' cannot be used here"),
         ("dtype", torch.int64, "dtype must be a floating-point type"),
     ],
 )
@@ -261,3 +266,42 @@ def test_the_peers_keywords_lead_to_the_call_that_does_it_here() -> None:
 def test_a_list_takes_texts(options: dict[str, Any]) -> None:
     with pytest.raises(tv.UsageError, match="takes a text or several of them"):
         tv.list_models(**options)
+
+
+LATE = """
+import sys
+import typedvision as tv
+for wrong in ({"limits": 5}, {"dtype": "float32"}, {"checkpoint_path": "/nowhere/at.all"}):
+    try:
+        tv.create_model("test_resnet", **wrong)
+    except tv.TypedVisionError:
+        assert "torch" not in sys.modules, wrong
+    else:
+        raise AssertionError(wrong)
+"""
+
+
+def test_what_needs_no_torch_is_refused_before_it_is_loaded() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+LONG = "x" * 5_000
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda: tv.ModelSpec.from_json(None), tv.UsageError),  # type: ignore[arg-type]
+        (lambda: tv.load_model(123), tv.UsageError),  # type: ignore[arg-type]
+        (lambda: tv.load_model(LONG), tv.WeightsError),
+        (lambda: tv.create_model(LONG), tv.UnknownNameError),
+        (lambda: tv.Limits(params="x"), tv.UsageError),  # type: ignore[arg-type]
+        (lambda: tv.save_model(tv.create_model("test_resnet"), ""), tv.UsageError),
+    ],
+)
+def test_a_bad_argument_is_one_of_our_errors(
+    call: Callable[[], object], kind: type[tv.TypedVisionError]
+) -> None:
+    with pytest.raises(kind):
+        call()
