@@ -67,18 +67,22 @@ class SqueezeExcite(nn.Module):
         channels: C.
         reduced: channels inside.
         act: the activation between both layers.
+        norm: whether a batch normalisation stands before the activation.
     """
 
-    def __init__(self, channels: int, reduced: int, act: Activation = "relu") -> None:
+    def __init__(
+        self, channels: int, reduced: int, act: Activation = "relu", *, norm: bool = False
+    ) -> None:
         super().__init__()
         self.fc1: nn.Conv2d = nn.Conv2d(channels, reduced, 1)
+        self.bn: nn.Module = nn.BatchNorm2d(reduced) if norm else nn.Identity()
         self.act: nn.Module = activation(act)
         self.fc2: nn.Conv2d = nn.Conv2d(reduced, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by two layers on the channels' means."""
         squeezed = x.mean((2, 3), keepdim=True)
-        return x * self.fc2(self.act(self.fc1(squeezed))).sigmoid()
+        return x * self.fc2(self.act(self.bn(self.fc1(squeezed)))).sigmoid()
 
 
 class MobileSqueezeExcite(nn.Module):
