@@ -101,7 +101,7 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
 def _cut(model: ImageModel, last: str) -> tuple[str, ...]:
     """Remove the modules and parameters after the module at `last`; return their paths."""
     _, after = divide(model, last)
-    after += model.late_parameters
+    after += model.late_parameters(last)
     for path in after:
         above, _, name = path.rpartition(".")
         delattr(model.get_submodule(above), name)
