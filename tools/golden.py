@@ -85,7 +85,8 @@ def facts(key: str, rows: dict[str, Row], peer: Peer) -> list[Row]:
     first, levels = cases[0], rows[cases[0]["case"]]["feature_info"]
     name, options = first["case"], first["options"]
     first["spread"] = peer.tell("spread", name, options, seeds=draws(first["params"]))
-    first["rates"] = peer.tell("rates", name, options)
+    if rates := peer.tell("rates", name, options):
+        first["rates"] = rates
     if levels:
         size, gain = first["input"], first["gain"]
         first["pyramid"] = peer.tell("pyramid", name, options, size=size, gain=gain)

@@ -89,9 +89,12 @@ def spread(name: str, options: Options, seeds: int) -> Answer:
 
 
 def rates(name: str, options: Options) -> Answer:
-    """Learning rate and weight decay of each parameter, for a layer decay of a half."""
+    """Learning rate and weight decay of each parameter, for a layer decay of a half; nothing where
+    timm's model does not say its layers."""
     optim: Any = importlib.import_module("timm.optim")
     model = _on_meta(name, options)
+    if not hasattr(model, "group_matcher"):
+        return {}
     keys = {id(parameter): key for key, parameter in model.named_parameters()}
     skip = model.no_weight_decay() if hasattr(model, "no_weight_decay") else ()
     groups = optim.param_groups_layer_decay(model, 1.0, skip, layer_decay=0.5)
@@ -120,7 +123,7 @@ def pyramid(name: str, options: Options, size: list[int], gain: float) -> list[o
 
 def _plain(key: str) -> str:
     """A key without what timm renames where it wraps a model."""
-    return key.removeprefix("model.").replace("_", ".")
+    return key.removeprefix("model.").removeprefix("body.").replace("_", ".")
 
 
 def _built(name: str, options: Options) -> Any:

@@ -62,8 +62,6 @@ class ImageModel(nn.Module, ABC):
     """What became of each tensor when weights were loaded; None where none were."""
     left_out: tuple[str, ...]
     """Paths of the layers that a backbone took away; none of a whole model."""
-    late_parameters: tuple[str, ...] = ()
-    """The model's own parameters that only come in past the last feature level."""
 
     def __init__(self, cfg: ModelConfig) -> None:
         super().__init__()
@@ -192,7 +190,8 @@ class ImageModel(nn.Module, ABC):
             ConfigError: there is no such level.
         """
         wanted = chosen_levels(indices, len(self.feature_info))
-        self.left_out = cut(self, self.feature_info[max(wanted)].name, self.late_parameters)
+        last = self.feature_info[max(wanted)].name
+        self.left_out = cut(self, last, self.late_parameters(last))
         return list(wanted)
 
     def get_classifier(self) -> nn.Module:
@@ -321,9 +320,13 @@ class ImageModel(nn.Module, ABC):
             return []
         _, after = divide(self, self._frozen_until)
         if any(level.name == self._frozen_until for level in self.feature_info):
-            after += self.late_parameters
+            after += self.late_parameters(self._frozen_until)
         named = self.named_parameters()
         return [parameter for key, parameter in named if not within(key, after)]
+
+    def late_parameters(self, level: str) -> tuple[str, ...]:
+        """The model's own parameters that only come in past a feature level, which is named."""
+        return ()
 
     def _last_frozen(self, until: str | int) -> str | None:
         count = len(self.feature_info)

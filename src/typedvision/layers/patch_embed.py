@@ -67,7 +67,7 @@ class PatchEmbed(nn.Module):
         Raises:
             UsageError: they have another size.
         """
-        _check_size(x, self.patch_size, self.pad, img_size, otherwise, resizable)
+        check_image_size(x, self.patch_size, self.pad, img_size, otherwise, resizable)
 
     def set_patch_size(self, size: tuple[int, int]) -> None:
         """Split into patches of another size; the projection is resampled."""
@@ -86,15 +86,27 @@ class PatchEmbed(nn.Module):
         return self.norm(self.proj(x).permute(0, 2, 3, 1))
 
 
-def _check_size(
+def check_image_size(
     x: Tensor,
     patch_size: tuple[int, int],
     pad: bool,
     img_size: tuple[int, int] | None,
-    otherwise: str,
-    resizable: bool,
+    otherwise: str = "",
+    resizable: bool = True,
 ) -> None:
-    """`PatchEmbed.check_size`."""
+    """Refuse images that a model with patches cannot take.
+
+    Args:
+        x: images, (N, C, H, W).
+        patch_size: height and width of a patch.
+        pad: whether images are padded to whole patches.
+        img_size: the height and width that they must have; None for any whole patches.
+        otherwise: what the caller can do instead of resizing images or model.
+        resizable: whether the model has `set_input_size`.
+
+    Raises:
+        UsageError: they have another size.
+    """
     (height, width), (tall, wide) = x.shape[-2:], patch_size
     if img_size is not None and (height, width) != img_size:
         wanted = f"of {img_size[0]} x {img_size[1]} pixels"
@@ -108,7 +120,7 @@ def _check_size(
     raise UsageError(f"this model takes images {wanted}; got {height} x {width}: {ways}")
 
 
-torch.fx.wrap("_check_size")  # looks at sizes, which a symbolic trace cannot
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class PatchDropout(nn.Module):

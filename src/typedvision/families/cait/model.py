@@ -25,7 +25,6 @@ from typedvision.layers.mlp import Mlp
 class Cait(TokenModel[CaitConfig]):
     """Patches attend to one another, then the class token to them (figure 2, right)."""
 
-    late_parameters = ("cls_token",)
     cls_token: nn.Parameter
     blocks_token_only: Blocks
     """The blocks of the class token."""
@@ -51,6 +50,10 @@ class Cait(TokenModel[CaitConfig]):
     def _normalized(self, x: Tensor, level: int) -> Tensor:
         """Patches by the last normalisation."""
         return self.norm(x)
+
+    def late_parameters(self, level: str) -> tuple[str, ...]:
+        """The class token."""
+        return ("cls_token",)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The embedding, then each block; the last ones of patches with those of the class token

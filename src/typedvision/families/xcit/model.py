@@ -34,8 +34,6 @@ class Xcit(ImageModel):
     """Patches by convolutions, blocks that attend over channels, blocks in which a class token
     attends to the patches, and a linear classifier (figure 1)."""
 
-    late_parameters = ("cls_token",)
-
     def __init__(self, cfg: XcitConfig) -> None:
         super().__init__(cfg)
         self._cfg: XcitConfig = cfg
@@ -117,6 +115,10 @@ class Xcit(ImageModel):
     def _replace_classifier(self, num_classes: int, global_pool: TokenPooling) -> None:
         self._cfg = self._cfg.replace(num_classes=num_classes, global_pool=global_pool)
         self._add_classifier()
+
+    def late_parameters(self, level: str) -> tuple[str, ...]:
+        """The class token."""
+        return ("cls_token",)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers and the class token by a deviation of 0.02."""
