@@ -156,12 +156,12 @@ class PartialConv(nn.Module):
 
     def __init__(self, channels: int, mixed: int) -> None:
         super().__init__()
-        self.parts: tuple[int, int] = (mixed, channels - mixed)
+        self.parts: list[int] = [mixed, channels - mixed]
         self.partial_conv3: nn.Conv2d = conv2d(mixed, mixed, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        mixed, rest = x.split(self.parts, dim=1)
+        mixed, rest = torch.split(x, self.parts, dim=1)
         return torch.cat((self.partial_conv3(mixed), rest), dim=1)
 
 
