@@ -24,7 +24,7 @@ SMALL = FastVitConfig(
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        ({"layers": (1, 1, 1)}, "one value for each stage"),
+        ({"pos_embs": (None, None, 7)}, "one value for each stage"),
         ({"pos_embs": (None, None, None, 4)}, "odd"),
         ({"repmixer_kernel_size": 4}, "odd"),
         ({"down_patch_size": 1}, "at least 3"),

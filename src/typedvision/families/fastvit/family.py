@@ -18,9 +18,13 @@ _ATTENTION = FastVitConfig(
     token_mixers=("repmixer", "repmixer", "repmixer", "attention"),
 )
 _MOBILECLIP = _ATTENTION.replace(
-    mlp_ratios=(3, 3, 3, 3), se_downsamples=(False, False, True, True), lkc_use_act=True
+    num_classes=512,
+    mlp_ratios=(3, 3, 3, 3),
+    se_downsamples=(False, False, True, True),
+    lkc_use_act=True,
 )
 _MOBILECLIP2 = FastVitConfig(
+    num_classes=768,
     layers=(2, 12, 24, 4, 2),
     embed_dims=(96, 192, 384, 768, 1536),
     mlp_ratios=(4, 4, 4, 4, 4),
