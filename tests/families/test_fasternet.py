@@ -17,6 +17,7 @@ SMALL = FasterNetConfig(embed_dim=8, depths=(1, 1, 1, 1), num_classes=5)
     [
         ({"n_div": 9}, "'n_div'"),
         ({"mlp_ratio": 0.1}, "'mlp_ratio'"),
+        ({"merge_size": 4}, "'merge_size'"),
         ({"norm_layer": "groupnorm"}, "'norm_layer'"),
         ({"global_pool": "catavgmax"}, "'avgmax'"),
     ],

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from typedvision.families.fasternet.model import FasterNet
 
 
+_LARGEST_REDUCTION = 224
+"""Most input pixels for each position of the last map: an image has so many."""
+
+
 class FasterNetConfig(ModelConfig, Builds["FasterNet"]):
     """A FasterNet (https://arxiv.org/abs/2303.03667): convolutions of a part of the channels."""
 
@@ -75,6 +79,13 @@ class FasterNetConfig(ModelConfig, Builds["FasterNet"]):
                 "mlp_ratio",
             )
         plan = self.plan()
+        if plan[-1].reduction > _LARGEST_REDUCTION:
+            yield Conflict(
+                f"'patch_size' = {self.patch_size} and 'merge_size' = {self.merge_size} make one "
+                f"position of {plan[-1].reduction} pixels, and at most {_LARGEST_REDUCTION} are "
+                "allowed: choose smaller ones",
+                "merge_size",
+            )
         normalized = [stage.channels for stage in plan[0 if self.patch_norm else 1 :]]
         yield from undivided_channels(
             self.norm_layer, [*normalized, *(stage.hidden for stage in plan)]
