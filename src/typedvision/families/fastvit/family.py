@@ -17,7 +17,9 @@ _ATTENTION = FastVitConfig(
     pos_embs=(None, None, None, 7),
     token_mixers=("repmixer", "repmixer", "repmixer", "attention"),
 )
-_MOBILECLIP = _ATTENTION.replace(
+_MOBILECLIP = FastVitConfig(
+    pos_embs=(None, None, None, 7),
+    token_mixers=("repmixer", "repmixer", "repmixer", "attention"),
     num_classes=512,
     mlp_ratios=(3, 3, 3, 3),
     se_downsamples=(False, False, True, True),
