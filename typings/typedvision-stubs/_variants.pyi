@@ -12,6 +12,10 @@ import typedvision.families.convmixer.config
 import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
+import typedvision.families.cspnext.config
+import typedvision.families.cspnext.model
+import typedvision.families.davit.config
+import typedvision.families.davit.model
 import typedvision.families.densenet.config
 import typedvision.families.densenet.model
 import typedvision.families.dla.config
@@ -24,6 +28,8 @@ import typedvision.families.eva.config
 import typedvision.families.eva.model
 import typedvision.families.fasternet.config
 import typedvision.families.fasternet.model
+import typedvision.families.fastvit.config
+import typedvision.families.fastvit.model
 import typedvision.families.focalnet.config
 import typedvision.families.focalnet.model
 import typedvision.families.ghostnet.config
@@ -32,6 +38,8 @@ import typedvision.families.hgnet.config
 import typedvision.families.hgnet.model
 import typedvision.families.hrnet.config
 import typedvision.families.hrnet.model
+import typedvision.families.inception_next.config
+import typedvision.families.inception_next.model
 import typedvision.families.mambaout.config
 import typedvision.families.mambaout.model
 import typedvision.families.metaformer.config
@@ -46,6 +54,10 @@ import typedvision.families.mobilevit.config
 import typedvision.families.mobilevit.model
 import typedvision.families.nfnet.config
 import typedvision.families.nfnet.model
+import typedvision.families.pit.config
+import typedvision.families.pit.model
+import typedvision.families.pvt_v2.config
+import typedvision.families.pvt_v2.model
 import typedvision.families.regnet.config
 import typedvision.families.regnet.model
 import typedvision.families.repghost.config
@@ -58,6 +70,8 @@ import typedvision.families.resnet.config
 import typedvision.families.resnet.model
 import typedvision.families.resnetv2.config
 import typedvision.families.resnetv2.model
+import typedvision.families.rexnet.config
+import typedvision.families.rexnet.model
 import typedvision.families.selecsls.config
 import typedvision.families.selecsls.model
 import typedvision.families.senet.config
@@ -76,6 +90,8 @@ import typedvision.families.vit.config
 import typedvision.families.vit.model
 import typedvision.families.vit_relpos.config
 import typedvision.families.vit_relpos.model
+import typedvision.families.volo.config
+import typedvision.families.volo.model
 import typedvision.families.vovnet.config
 import typedvision.families.vovnet.model
 import typedvision.families.xcit.config
@@ -1074,6 +1090,342 @@ class ConvNeXtVariant(Generic[_TagT]):
             head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: the variant's own, None where it says none.
             head_init_scale: Factor of the head's initial weights. At least 0.0, at most 1024.0; default: 1.0.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class CspNextVariant(Generic[_TagT]):
+    """A published variant of CSPNeXt (https://arxiv.org/abs/2212.07784)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = (3, 6, 6, 3),
+        channels: tuple[int, int, int, int] = (128, 256, 512, 1024),
+        deepen_factor: float = ...,
+        widen_factor: float = ...,
+        expand_ratio: float = 0.5,
+        channel_attention: bool = True,
+        act_layer: typedvision.config.names.ActivationName = "silu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.cspnext.model.CspNext:
+        """A CSPNeXt model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage, before `deepen_factor`. At least 1, at most 1024; default: (3, 6, 6, 3).
+            channels: Channels of each stage, before `widen_factor`. At least 1, at most 65536; default: (128, 256, 512, 1024).
+            deepen_factor: Factor of the number of blocks. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+            widen_factor: Factor of the channels. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+            expand_ratio: Channels that go through the blocks, and channels that pass by, for each of the stage's. More than 0.0, at most 4.0; default: 0.5.
+            channel_attention: Whether a stage ends in an attention over channels. Default: True.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = (3, 6, 6, 3),
+        channels: tuple[int, int, int, int] = (128, 256, 512, 1024),
+        deepen_factor: float = ...,
+        widen_factor: float = ...,
+        expand_ratio: float = 0.5,
+        channel_attention: bool = True,
+        act_layer: typedvision.config.names.ActivationName = "silu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.cspnext.config.CspNextConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage, before `deepen_factor`. At least 1, at most 1024; default: (3, 6, 6, 3).
+            channels: Channels of each stage, before `widen_factor`. At least 1, at most 65536; default: (128, 256, 512, 1024).
+            deepen_factor: Factor of the number of blocks. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+            widen_factor: Factor of the channels. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+            expand_ratio: Channels that go through the blocks, and channels that pass by, for each of the stage's. More than 0.0, at most 4.0; default: 0.5.
+            channel_attention: Whether a stage ends in an attention over channels. Default: True.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = (3, 6, 6, 3),
+        channels: tuple[int, int, int, int] = (128, 256, 512, 1024),
+        deepen_factor: float = ...,
+        widen_factor: float = ...,
+        expand_ratio: float = 0.5,
+        channel_attention: bool = True,
+        act_layer: typedvision.config.names.ActivationName = "silu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage, before `deepen_factor`. At least 1, at most 1024; default: (3, 6, 6, 3).
+            channels: Channels of each stage, before `widen_factor`. At least 1, at most 65536; default: (128, 256, 512, 1024).
+            deepen_factor: Factor of the number of blocks. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+            widen_factor: Factor of the channels. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+            expand_ratio: Channels that go through the blocks, and channels that pass by, for each of the stage's. More than 0.0, at most 4.0; default: 0.5.
+            channel_attention: Whether a stage ends in an attention over channels. Default: True.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class DaViTVariant(Generic[_TagT]):
+    """A published variant of DaViT (https://arxiv.org/abs/2204.03645)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        window_size: int | tuple[int, int] = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+        norm_layer_cl: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        attn_types: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel"),
+        cpe_act: bool = False,
+        down_kernel_size: Literal[2, 3] = ...,
+        channel_attn_v2: bool = ...,
+        named_blocks: bool = ...,
+        drop_path_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        head_norm_first: bool = False,
+    ) -> typedvision.families.davit.model.DaViT:
+        """A DaViT model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage; each has an attention of every kind in `attn_types`. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (1, 1, 3, 1) where it says none.
+            embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            num_heads: Heads of the attention over positions, and groups of that over channels, in each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+            window_size: Rows and columns of tokens in a window; one number for a square. At least 1, at most 128; default: the variant's own, 7 where it says none.
+            mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            norm_layer: Normalisation of maps: behind the stem, before each subsampling, and the last one. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+            norm_layer_cl: Normalisation of the blocks. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            attn_types: The attentions of a block, in their order: over the positions of a window (`spatial`), and over the channels of a group (`channel`). Of length at least 1, of length at most 2, one of 'spatial', 'channel'; default: ('spatial', 'channel').
+            cpe_act: Put an activation behind the convolutions that encode positions. Default: False.
+            down_kernel_size: Kernel of the convolutions that subsample. One of 2, 3; default: the variant's own, 2 where it says none.
+            channel_attn_v2: Scale the attention over channels by the number of positions, as Florence-2 does (https://arxiv.org/abs/2311.06242). Default: the variant's own, False where it says none.
+            named_blocks: Name the parts of a block by their attention, in the keys of the weights. Default: the variant's own, False where it says none.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        window_size: int | tuple[int, int] = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+        norm_layer_cl: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        attn_types: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel"),
+        cpe_act: bool = False,
+        down_kernel_size: Literal[2, 3] = ...,
+        channel_attn_v2: bool = ...,
+        named_blocks: bool = ...,
+        drop_path_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        head_norm_first: bool = False,
+    ) -> typedvision.families.davit.config.DaViTConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage; each has an attention of every kind in `attn_types`. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (1, 1, 3, 1) where it says none.
+            embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            num_heads: Heads of the attention over positions, and groups of that over channels, in each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+            window_size: Rows and columns of tokens in a window; one number for a square. At least 1, at most 128; default: the variant's own, 7 where it says none.
+            mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            norm_layer: Normalisation of maps: behind the stem, before each subsampling, and the last one. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+            norm_layer_cl: Normalisation of the blocks. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            attn_types: The attentions of a block, in their order: over the positions of a window (`spatial`), and over the channels of a group (`channel`). Of length at least 1, of length at most 2, one of 'spatial', 'channel'; default: ('spatial', 'channel').
+            cpe_act: Put an activation behind the convolutions that encode positions. Default: False.
+            down_kernel_size: Kernel of the convolutions that subsample. One of 2, 3; default: the variant's own, 2 where it says none.
+            channel_attn_v2: Scale the attention over channels by the number of positions, as Florence-2 does (https://arxiv.org/abs/2311.06242). Default: the variant's own, False where it says none.
+            named_blocks: Name the parts of a block by their attention, in the keys of the weights. Default: the variant's own, False where it says none.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        window_size: int | tuple[int, int] = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+        norm_layer_cl: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        attn_types: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel"),
+        cpe_act: bool = False,
+        down_kernel_size: Literal[2, 3] = ...,
+        channel_attn_v2: bool = ...,
+        named_blocks: bool = ...,
+        drop_path_rate: float = 0.0,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        head_norm_first: bool = False,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage; each has an attention of every kind in `attn_types`. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (1, 1, 3, 1) where it says none.
+            embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            num_heads: Heads of the attention over positions, and groups of that over channels, in each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+            window_size: Rows and columns of tokens in a window; one number for a square. At least 1, at most 128; default: the variant's own, 7 where it says none.
+            mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            norm_layer: Normalisation of maps: behind the stem, before each subsampling, and the last one. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+            norm_layer_cl: Normalisation of the blocks. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            attn_types: The attentions of a block, in their order: over the positions of a window (`spatial`), and over the channels of a group (`channel`). Of length at least 1, of length at most 2, one of 'spatial', 'channel'; default: ('spatial', 'channel').
+            cpe_act: Put an activation behind the convolutions that encode positions. Default: False.
+            down_kernel_size: Kernel of the convolutions that subsample. One of 2, 3; default: the variant's own, 2 where it says none.
+            channel_attn_v2: Scale the attention over channels by the number of positions, as Florence-2 does (https://arxiv.org/abs/2311.06242). Default: the variant's own, False where it says none.
+            named_blocks: Name the parts of a block by their attention, in the keys of the weights. Default: the variant's own, False where it says none.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -2387,6 +2739,219 @@ class FasterNetVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class FastVitVariant(Generic[_TagT]):
+    """A published variant of FastViT (https://arxiv.org/abs/2303.14189)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        token_mixers: tuple[Literal["repmixer", "attention"], ...] = ...,
+        mlp_ratios: tuple[float, ...] = ...,
+        downsamples: tuple[bool, ...] = ...,
+        se_downsamples: tuple[bool, ...] = ...,
+        pos_embs: tuple[int | None, ...] = ...,
+        repmixer_kernel_size: int = 3,
+        down_patch_size: int = 7,
+        down_stride: int = 2,
+        lkc_use_act: bool = ...,
+        stem_use_scale_branch: bool = ...,
+        layer_scale_init_value: float | None = 1e-05,
+        cls_ratio: float = 2.0,
+        norm_layer: typedvision.config.names.ConvNorm = ...,
+        norm_eps: float | None = ...,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        inference_mode: bool = False,
+    ) -> typedvision.families.fastvit.model.FastVit:
+        """A FastViT model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            embed_dims: Channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+            token_mixers: How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by self-attention. Of length at least 1, of length at most 8, one of 'repmixer', 'attention'; default: the variant's own, ('repmixer', 'repmixer', 'repmixer', 'repmixer') where it says none.
+            mlp_ratios: Hidden channels of the MLPs of each stage for each of its own. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (4, 4, 4, 4) where it says none.
+            downsamples: Whether patches are embedded before each stage; where its channels are other ones than before, they always are. Of length at least 1, of length at most 8; default: the variant's own, (False, True, True, True) where it says none.
+            se_downsamples: Whether the embedding of each stage's patches has squeeze-and-excitation. Of length at least 1, of length at most 8; default: the variant's own, (False, False, False, False) where it says none.
+            pos_embs: Kernel of the conditional position encoding before each stage's blocks (https://arxiv.org/abs/2102.10882), odd; None for no encoding. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (None, None, None, None) where it says none.
+            repmixer_kernel_size: Kernel of the convolutions that mix positions, odd. At least 1, at most 127; default: 3.
+            down_patch_size: Kernel of the embedding of patches, odd and at least 3. At least 1, at most 127; default: 7.
+            down_stride: Stride of the embedding of patches. At least 1, at most 16; default: 2.
+            lkc_use_act: Whether the large kernels of the embeddings are followed by an activation. Default: the variant's own, False where it says none.
+            stem_use_scale_branch: Whether the stem's convolutions have a 1x1 branch. Default: the variant's own, True where it says none.
+            layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: 1e-05.
+            cls_ratio: Channels of the last feature map for each of the last stage. More than 0.0, at most 1024.0; default: 2.0.
+            norm_layer: Normalisation before attention. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+            norm_eps: Added to the variance in that normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            act_layer: Activation of the convolutions and the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            proj_drop_rate: Dropout probability after each projection of attention and MLPs. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            inference_mode: Whether each block of branches is one convolution, which `typedvision.fuse` makes of the branches that it has in training (section 3.2). Default: False.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        token_mixers: tuple[Literal["repmixer", "attention"], ...] = ...,
+        mlp_ratios: tuple[float, ...] = ...,
+        downsamples: tuple[bool, ...] = ...,
+        se_downsamples: tuple[bool, ...] = ...,
+        pos_embs: tuple[int | None, ...] = ...,
+        repmixer_kernel_size: int = 3,
+        down_patch_size: int = 7,
+        down_stride: int = 2,
+        lkc_use_act: bool = ...,
+        stem_use_scale_branch: bool = ...,
+        layer_scale_init_value: float | None = 1e-05,
+        cls_ratio: float = 2.0,
+        norm_layer: typedvision.config.names.ConvNorm = ...,
+        norm_eps: float | None = ...,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        inference_mode: bool = False,
+    ) -> typedvision.families.fastvit.config.FastVitConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            embed_dims: Channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+            token_mixers: How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by self-attention. Of length at least 1, of length at most 8, one of 'repmixer', 'attention'; default: the variant's own, ('repmixer', 'repmixer', 'repmixer', 'repmixer') where it says none.
+            mlp_ratios: Hidden channels of the MLPs of each stage for each of its own. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (4, 4, 4, 4) where it says none.
+            downsamples: Whether patches are embedded before each stage; where its channels are other ones than before, they always are. Of length at least 1, of length at most 8; default: the variant's own, (False, True, True, True) where it says none.
+            se_downsamples: Whether the embedding of each stage's patches has squeeze-and-excitation. Of length at least 1, of length at most 8; default: the variant's own, (False, False, False, False) where it says none.
+            pos_embs: Kernel of the conditional position encoding before each stage's blocks (https://arxiv.org/abs/2102.10882), odd; None for no encoding. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (None, None, None, None) where it says none.
+            repmixer_kernel_size: Kernel of the convolutions that mix positions, odd. At least 1, at most 127; default: 3.
+            down_patch_size: Kernel of the embedding of patches, odd and at least 3. At least 1, at most 127; default: 7.
+            down_stride: Stride of the embedding of patches. At least 1, at most 16; default: 2.
+            lkc_use_act: Whether the large kernels of the embeddings are followed by an activation. Default: the variant's own, False where it says none.
+            stem_use_scale_branch: Whether the stem's convolutions have a 1x1 branch. Default: the variant's own, True where it says none.
+            layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: 1e-05.
+            cls_ratio: Channels of the last feature map for each of the last stage. More than 0.0, at most 1024.0; default: 2.0.
+            norm_layer: Normalisation before attention. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+            norm_eps: Added to the variance in that normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            act_layer: Activation of the convolutions and the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            proj_drop_rate: Dropout probability after each projection of attention and MLPs. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            inference_mode: Whether each block of branches is one convolution, which `typedvision.fuse` makes of the branches that it has in training (section 3.2). Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        token_mixers: tuple[Literal["repmixer", "attention"], ...] = ...,
+        mlp_ratios: tuple[float, ...] = ...,
+        downsamples: tuple[bool, ...] = ...,
+        se_downsamples: tuple[bool, ...] = ...,
+        pos_embs: tuple[int | None, ...] = ...,
+        repmixer_kernel_size: int = 3,
+        down_patch_size: int = 7,
+        down_stride: int = 2,
+        lkc_use_act: bool = ...,
+        stem_use_scale_branch: bool = ...,
+        layer_scale_init_value: float | None = 1e-05,
+        cls_ratio: float = 2.0,
+        norm_layer: typedvision.config.names.ConvNorm = ...,
+        norm_eps: float | None = ...,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        inference_mode: bool = False,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+            embed_dims: Channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+            token_mixers: How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by self-attention. Of length at least 1, of length at most 8, one of 'repmixer', 'attention'; default: the variant's own, ('repmixer', 'repmixer', 'repmixer', 'repmixer') where it says none.
+            mlp_ratios: Hidden channels of the MLPs of each stage for each of its own. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (4, 4, 4, 4) where it says none.
+            downsamples: Whether patches are embedded before each stage; where its channels are other ones than before, they always are. Of length at least 1, of length at most 8; default: the variant's own, (False, True, True, True) where it says none.
+            se_downsamples: Whether the embedding of each stage's patches has squeeze-and-excitation. Of length at least 1, of length at most 8; default: the variant's own, (False, False, False, False) where it says none.
+            pos_embs: Kernel of the conditional position encoding before each stage's blocks (https://arxiv.org/abs/2102.10882), odd; None for no encoding. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (None, None, None, None) where it says none.
+            repmixer_kernel_size: Kernel of the convolutions that mix positions, odd. At least 1, at most 127; default: 3.
+            down_patch_size: Kernel of the embedding of patches, odd and at least 3. At least 1, at most 127; default: 7.
+            down_stride: Stride of the embedding of patches. At least 1, at most 16; default: 2.
+            lkc_use_act: Whether the large kernels of the embeddings are followed by an activation. Default: the variant's own, False where it says none.
+            stem_use_scale_branch: Whether the stem's convolutions have a 1x1 branch. Default: the variant's own, True where it says none.
+            layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: 1e-05.
+            cls_ratio: Channels of the last feature map for each of the last stage. More than 0.0, at most 1024.0; default: 2.0.
+            norm_layer: Normalisation before attention. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+            norm_eps: Added to the variance in that normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+            act_layer: Activation of the convolutions and the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            proj_drop_rate: Dropout probability after each projection of attention and MLPs. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            inference_mode: Whether each block of branches is one convolution, which `typedvision.fuse` makes of the branches that it has in training (section 3.2). Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
 class FocalNetVariant(Generic[_TagT]):
     """A published variant of FocalNet (https://arxiv.org/abs/2203.11926)."""
 
@@ -2960,6 +3525,159 @@ class HighResolutionNetVariant(Generic[_TagT]):
             stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
             head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
             global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class MetaNeXtVariant(Generic[_TagT]):
+    """A published variant of InceptionNeXt (https://arxiv.org/abs/2303.16900)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = ...,
+        dims: tuple[int, int, int, int] = ...,
+        square_kernel_size: int = 3,
+        band_kernel_size: int = ...,
+        branch_ratio: float = ...,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        mlp_ratios: tuple[int, int, int, int] = (4, 4, 4, 3),
+        ls_init_value: float = 1e-06,
+        output_stride: Literal[8, 16, 32] = 32,
+        global_pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.inception_next.model.MetaNeXt:
+        """A InceptionNeXt model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            square_kernel_size: Kernel of the square depthwise convolution; odd. At least 1, at most 127; default: 3.
+            band_kernel_size: Length of the kernels of the two band-shaped depthwise convolutions; odd. At least 1, at most 127; default: the variant's own, 11 where it says none.
+            branch_ratio: Share of the channels that each of the three convolutions sees; the others stay as they are. More than 0.0, at most 0.3333333333333333; default: the variant's own, 0.125 where it says none.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            mlp_ratios: Hidden channels of an MLP for each channel outside, by stage. At least 1, at most 64; default: (4, 4, 4, 3).
+            ls_init_value: First value of LayerScale's factors. At least 0.0, at most 16.0; default: 1e-06.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = ...,
+        dims: tuple[int, int, int, int] = ...,
+        square_kernel_size: int = 3,
+        band_kernel_size: int = ...,
+        branch_ratio: float = ...,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        mlp_ratios: tuple[int, int, int, int] = (4, 4, 4, 3),
+        ls_init_value: float = 1e-06,
+        output_stride: Literal[8, 16, 32] = 32,
+        global_pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.inception_next.config.InceptionNeXtConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            square_kernel_size: Kernel of the square depthwise convolution; odd. At least 1, at most 127; default: 3.
+            band_kernel_size: Length of the kernels of the two band-shaped depthwise convolutions; odd. At least 1, at most 127; default: the variant's own, 11 where it says none.
+            branch_ratio: Share of the channels that each of the three convolutions sees; the others stay as they are. More than 0.0, at most 0.3333333333333333; default: the variant's own, 0.125 where it says none.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            mlp_ratios: Hidden channels of an MLP for each channel outside, by stage. At least 1, at most 64; default: (4, 4, 4, 3).
+            ls_init_value: First value of LayerScale's factors. At least 0.0, at most 16.0; default: 1e-06.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        depths: tuple[int, int, int, int] = ...,
+        dims: tuple[int, int, int, int] = ...,
+        square_kernel_size: int = 3,
+        band_kernel_size: int = ...,
+        branch_ratio: float = ...,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        mlp_ratios: tuple[int, int, int, int] = (4, 4, 4, 3),
+        ls_init_value: float = 1e-06,
+        output_stride: Literal[8, 16, 32] = 32,
+        global_pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+            square_kernel_size: Kernel of the square depthwise convolution; odd. At least 1, at most 127; default: 3.
+            band_kernel_size: Length of the kernels of the two band-shaped depthwise convolutions; odd. At least 1, at most 127; default: the variant's own, 11 where it says none.
+            branch_ratio: Share of the channels that each of the three convolutions sees; the others stay as they are. More than 0.0, at most 0.3333333333333333; default: the variant's own, 0.125 where it says none.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            mlp_ratios: Hidden channels of an MLP for each channel outside, by stage. At least 1, at most 64; default: (4, 4, 4, 3).
+            ls_init_value: First value of LayerScale's factors. At least 0.0, at most 16.0; default: 1e-06.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -4416,6 +5134,330 @@ class NormFreeNetVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class PoolingVisionTransformerVariant(Generic[_TagT]):
+    """A published variant of PiT (https://arxiv.org/abs/2103.16302)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int | tuple[int, int] = ...,
+        stride: int = ...,
+        base_dims: tuple[int, ...] = ...,
+        depth: tuple[int, ...] = ...,
+        heads: tuple[int, ...] = ...,
+        mlp_ratio: float = 4.0,
+        global_pool: Literal["", "token"] = "token",
+        distilled: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.pit.model.PoolingVisionTransformer:
+        """A PiT model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+            stride: Pixels from one patch to the next; patches overlap where it is below `patch_size`. At least 1, at most 65536; default: the variant's own, 8 where it says none.
+            base_dims: Features of each head, in each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (48, 48, 48) where it says none.
+            depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 6, 4) where it says none.
+            heads: Attention heads of each stage's blocks. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 4, 8) where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            global_pool: What the classifier sees: the class token (`token`), or every token in front of the patches, which are left out (`""`). One of '', 'token'; default: 'token'.
+            distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+            pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int | tuple[int, int] = ...,
+        stride: int = ...,
+        base_dims: tuple[int, ...] = ...,
+        depth: tuple[int, ...] = ...,
+        heads: tuple[int, ...] = ...,
+        mlp_ratio: float = 4.0,
+        global_pool: Literal["", "token"] = "token",
+        distilled: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.pit.config.PitConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+            stride: Pixels from one patch to the next; patches overlap where it is below `patch_size`. At least 1, at most 65536; default: the variant's own, 8 where it says none.
+            base_dims: Features of each head, in each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (48, 48, 48) where it says none.
+            depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 6, 4) where it says none.
+            heads: Attention heads of each stage's blocks. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 4, 8) where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            global_pool: What the classifier sees: the class token (`token`), or every token in front of the patches, which are left out (`""`). One of '', 'token'; default: 'token'.
+            distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+            pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int | tuple[int, int] = ...,
+        stride: int = ...,
+        base_dims: tuple[int, ...] = ...,
+        depth: tuple[int, ...] = ...,
+        heads: tuple[int, ...] = ...,
+        mlp_ratio: float = 4.0,
+        global_pool: Literal["", "token"] = "token",
+        distilled: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+            stride: Pixels from one patch to the next; patches overlap where it is below `patch_size`. At least 1, at most 65536; default: the variant's own, 8 where it says none.
+            base_dims: Features of each head, in each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (48, 48, 48) where it says none.
+            depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 6, 4) where it says none.
+            heads: Attention heads of each stage's blocks. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 4, 8) where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            global_pool: What the classifier sees: the class token (`token`), or every token in front of the patches, which are left out (`""`). One of '', 'token'; default: 'token'.
+            distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+            pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class PyramidVisionTransformerV2Variant(Generic[_TagT]):
+    """A published variant of PVT V2 (https://arxiv.org/abs/2106.13797)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: Literal["", "avg"] = "avg",
+        depths: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = (1, 2, 5, 8),
+        sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
+        mlp_ratios: tuple[float, ...] = ...,
+        qkv_bias: bool = True,
+        linear: bool = ...,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    ) -> typedvision.families.pvt_v2.model.PyramidVisionTransformerV2:
+        """A PVT V2 model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 4, 6, 3) where it says none.
+            embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+            num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: (1, 2, 5, 8).
+            sr_ratios: What the height and width of the map are divided by for keys and values, in each stage; with `linear` they become seven, and this has no effect. Of length at least 1, of length at most 8, at least 1, at most 127; default: (8, 4, 2, 1).
+            mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (8.0, 8.0, 4.0, 4.0) where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            linear: Take keys and values from a map that is pooled to 7 x 7 (section 3.2). Default: the variant's own, False where it says none.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: Literal["", "avg"] = "avg",
+        depths: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = (1, 2, 5, 8),
+        sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
+        mlp_ratios: tuple[float, ...] = ...,
+        qkv_bias: bool = True,
+        linear: bool = ...,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    ) -> typedvision.families.pvt_v2.config.PvtV2Config:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 4, 6, 3) where it says none.
+            embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+            num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: (1, 2, 5, 8).
+            sr_ratios: What the height and width of the map are divided by for keys and values, in each stage; with `linear` they become seven, and this has no effect. Of length at least 1, of length at most 8, at least 1, at most 127; default: (8, 4, 2, 1).
+            mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (8.0, 8.0, 4.0, 4.0) where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            linear: Take keys and values from a map that is pooled to 7 x 7 (section 3.2). Default: the variant's own, False where it says none.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        global_pool: Literal["", "avg"] = "avg",
+        depths: tuple[int, ...] = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = (1, 2, 5, 8),
+        sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
+        mlp_ratios: tuple[float, ...] = ...,
+        qkv_bias: bool = True,
+        linear: bool = ...,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 4, 6, 3) where it says none.
+            embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+            num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: (1, 2, 5, 8).
+            sr_ratios: What the height and width of the map are divided by for keys and values, in each stage; with `linear` they become seven, and this has no effect. Of length at least 1, of length at most 8, at least 1, at most 127; default: (8, 4, 2, 1).
+            mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (8.0, 8.0, 4.0, 4.0) where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            linear: Take keys and values from a map that is pooled to 7 x 7 (section 3.2). Default: the variant's own, False where it says none.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
 class RegNetVariant(Generic[_TagT]):
     """A published variant of RegNet (https://arxiv.org/abs/2003.13678)."""
 
@@ -5485,6 +6527,159 @@ class ResNetV2Variant(Generic[_TagT]):
             global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class RexNetVariant(Generic[_TagT]):
+    """A published variant of ReXNet (https://arxiv.org/abs/2007.00992)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.2,
+        initial_chs: int = 16,
+        final_chs: int = 180,
+        width_mult: float = ...,
+        depth_mult: float = 1.0,
+        se_ratio: float = 0.08333333333333333,
+        ch_div: int = ...,
+        act_layer: typedvision.config.names.ActivationName = "silu",
+        dw_act_layer: typedvision.config.names.ActivationName = "relu6",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.rexnet.model.RexNet:
+        """A ReXNet model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+            initial_chs: Output channels of the first block. At least 1, at most 65536; default: 16.
+            final_chs: How many more the last block has. At least 1, at most 65536; default: 180.
+            width_mult: Factor of all channels. At least 0.05, at most 64.0; default: the variant's own, 1.0 where it says none.
+            depth_mult: Factor of the number of blocks of each stage. At least 0.05, at most 64.0; default: 1.0.
+            se_ratio: Channels inside of squeeze-and-excitation, as a share of those outside; 0 for none. At least 0.0, at most 1.0; default: 0.08333333333333333.
+            ch_div: What divides every number of channels. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+            act_layer: Activation of the stem, the expansions and the last convolution. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+            dw_act_layer: Activation of the depthwise convolutions. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later blocks dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.2,
+        initial_chs: int = 16,
+        final_chs: int = 180,
+        width_mult: float = ...,
+        depth_mult: float = 1.0,
+        se_ratio: float = 0.08333333333333333,
+        ch_div: int = ...,
+        act_layer: typedvision.config.names.ActivationName = "silu",
+        dw_act_layer: typedvision.config.names.ActivationName = "relu6",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.rexnet.config.RexNetConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+            initial_chs: Output channels of the first block. At least 1, at most 65536; default: 16.
+            final_chs: How many more the last block has. At least 1, at most 65536; default: 180.
+            width_mult: Factor of all channels. At least 0.05, at most 64.0; default: the variant's own, 1.0 where it says none.
+            depth_mult: Factor of the number of blocks of each stage. At least 0.05, at most 64.0; default: 1.0.
+            se_ratio: Channels inside of squeeze-and-excitation, as a share of those outside; 0 for none. At least 0.0, at most 1.0; default: 0.08333333333333333.
+            ch_div: What divides every number of channels. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+            act_layer: Activation of the stem, the expansions and the last convolution. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+            dw_act_layer: Activation of the depthwise convolutions. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later blocks dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.2,
+        initial_chs: int = 16,
+        final_chs: int = 180,
+        width_mult: float = ...,
+        depth_mult: float = 1.0,
+        se_ratio: float = 0.08333333333333333,
+        ch_div: int = ...,
+        act_layer: typedvision.config.names.ActivationName = "silu",
+        dw_act_layer: typedvision.config.names.ActivationName = "relu6",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+            initial_chs: Output channels of the first block. At least 1, at most 65536; default: 16.
+            final_chs: How many more the last block has. At least 1, at most 65536; default: 180.
+            width_mult: Factor of all channels. At least 0.05, at most 64.0; default: the variant's own, 1.0 where it says none.
+            depth_mult: Factor of the number of blocks of each stage. At least 0.05, at most 64.0; default: 1.0.
+            se_ratio: Channels inside of squeeze-and-excitation, as a share of those outside; 0 for none. At least 0.0, at most 1.0; default: 0.08333333333333333.
+            ch_div: What divides every number of channels. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+            act_layer: Activation of the stem, the expansions and the last convolution. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+            dw_act_layer: Activation of the depthwise convolutions. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later blocks dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -7156,6 +8351,189 @@ class VisionTransformerRelPosVariant(Generic[_TagT]):
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
             block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class VoloVariant(Generic[_TagT]):
+    """A published variant of VOLO (https://arxiv.org/abs/2106.13112)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, ...] = ...,
+        img_size: int | tuple[int, int] = ...,
+        global_pool: Literal["", "token", "avg"] = "token",
+        patch_size: int = 8,
+        stem_hidden_dim: int = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        mlp_ratio: float = ...,
+        qkv_bias: bool = False,
+        pos_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
+        use_aux_head: bool = True,
+    ) -> typedvision.families.volo.model.Volo:
+        """A VOLO model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage: outlookers in the first one, transformers in the others. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 4, 8, 2) where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            patch_size: Height and width of a patch of the first stage in pixels, an even number; those of the others are twice as large. At least 1, at most 65536; default: 8.
+            stem_hidden_dim: Channels of the convolutions before the patches. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+            embed_dims: Features of each token, in each stage. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, (192, 384, 384, 384) where it says none.
+            num_heads: Attention heads of each stage's blocks; they share `embed_dims` evenly. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (6, 12, 12, 12) where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 3.0 where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: False.
+            pos_drop_rate: Dropout probability of the tokens behind the first stage. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last transformer block's residual branches; grows linearly from 0. Outlookers, which come first, drop none. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length at least 1, of length at most 64, one of 'ca'; default: ('ca', 'ca').
+            use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858). Default: True.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, ...] = ...,
+        img_size: int | tuple[int, int] = ...,
+        global_pool: Literal["", "token", "avg"] = "token",
+        patch_size: int = 8,
+        stem_hidden_dim: int = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        mlp_ratio: float = ...,
+        qkv_bias: bool = False,
+        pos_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
+        use_aux_head: bool = True,
+    ) -> typedvision.families.volo.config.VoloConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage: outlookers in the first one, transformers in the others. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 4, 8, 2) where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            patch_size: Height and width of a patch of the first stage in pixels, an even number; those of the others are twice as large. At least 1, at most 65536; default: 8.
+            stem_hidden_dim: Channels of the convolutions before the patches. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+            embed_dims: Features of each token, in each stage. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, (192, 384, 384, 384) where it says none.
+            num_heads: Attention heads of each stage's blocks; they share `embed_dims` evenly. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (6, 12, 12, 12) where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 3.0 where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: False.
+            pos_drop_rate: Dropout probability of the tokens behind the first stage. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last transformer block's residual branches; grows linearly from 0. Outlookers, which come first, drop none. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length at least 1, of length at most 64, one of 'ca'; default: ('ca', 'ca').
+            use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858). Default: True.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, ...] = ...,
+        img_size: int | tuple[int, int] = ...,
+        global_pool: Literal["", "token", "avg"] = "token",
+        patch_size: int = 8,
+        stem_hidden_dim: int = ...,
+        embed_dims: tuple[int, ...] = ...,
+        num_heads: tuple[int, ...] = ...,
+        mlp_ratio: float = ...,
+        qkv_bias: bool = False,
+        pos_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
+        use_aux_head: bool = True,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage: outlookers in the first one, transformers in the others. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 4, 8, 2) where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+            global_pool: What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            patch_size: Height and width of a patch of the first stage in pixels, an even number; those of the others are twice as large. At least 1, at most 65536; default: 8.
+            stem_hidden_dim: Channels of the convolutions before the patches. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+            embed_dims: Features of each token, in each stage. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, (192, 384, 384, 384) where it says none.
+            num_heads: Attention heads of each stage's blocks; they share `embed_dims` evenly. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (6, 12, 12, 12) where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 3.0 where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: False.
+            pos_drop_rate: Dropout probability of the tokens behind the first stage. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last transformer block's residual branches; grows linearly from 0. Outlookers, which come first, drop none. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length at least 1, of length at most 64, one of 'ca'; default: ('ca', 'ca').
+            use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858). Default: True.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.

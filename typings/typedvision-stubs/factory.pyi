@@ -17,6 +17,10 @@ import typedvision.families.convmixer.config
 import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
+import typedvision.families.cspnext.config
+import typedvision.families.cspnext.model
+import typedvision.families.davit.config
+import typedvision.families.davit.model
 import typedvision.families.densenet.config
 import typedvision.families.densenet.model
 import typedvision.families.dla.config
@@ -29,6 +33,8 @@ import typedvision.families.eva.config
 import typedvision.families.eva.model
 import typedvision.families.fasternet.config
 import typedvision.families.fasternet.model
+import typedvision.families.fastvit.config
+import typedvision.families.fastvit.model
 import typedvision.families.focalnet.config
 import typedvision.families.focalnet.model
 import typedvision.families.ghostnet.config
@@ -37,6 +43,8 @@ import typedvision.families.hgnet.config
 import typedvision.families.hgnet.model
 import typedvision.families.hrnet.config
 import typedvision.families.hrnet.model
+import typedvision.families.inception_next.config
+import typedvision.families.inception_next.model
 import typedvision.families.mambaout.config
 import typedvision.families.mambaout.model
 import typedvision.families.metaformer.config
@@ -51,6 +59,10 @@ import typedvision.families.mobilevit.config
 import typedvision.families.mobilevit.model
 import typedvision.families.nfnet.config
 import typedvision.families.nfnet.model
+import typedvision.families.pit.config
+import typedvision.families.pit.model
+import typedvision.families.pvt_v2.config
+import typedvision.families.pvt_v2.model
 import typedvision.families.regnet.config
 import typedvision.families.regnet.model
 import typedvision.families.repghost.config
@@ -63,6 +75,8 @@ import typedvision.families.resnet.config
 import typedvision.families.resnet.model
 import typedvision.families.resnetv2.config
 import typedvision.families.resnetv2.model
+import typedvision.families.rexnet.config
+import typedvision.families.rexnet.model
 import typedvision.families.selecsls.config
 import typedvision.families.selecsls.model
 import typedvision.families.senet.config
@@ -81,6 +95,8 @@ import typedvision.families.vit.config
 import typedvision.families.vit.model
 import typedvision.families.vit_relpos.config
 import typedvision.families.vit_relpos.model
+import typedvision.families.volo.config
+import typedvision.families.volo.model
 import typedvision.families.vovnet.config
 import typedvision.families.vovnet.model
 import typedvision.families.xcit.config
@@ -234,6 +250,25 @@ _ConvNeXtName: TypeAlias = Literal[
     "test_convnext",
     "test_convnext2",
     "test_convnext3",
+]
+
+_CspNextName: TypeAlias = Literal[
+    "cspnext_l",
+    "cspnext_m",
+    "cspnext_s",
+    "cspnext_tiny",
+    "cspnext_x",
+]
+
+_DaViTName: TypeAlias = Literal[
+    "davit_base",
+    "davit_base_fl",
+    "davit_giant",
+    "davit_huge",
+    "davit_huge_fl",
+    "davit_large",
+    "davit_small",
+    "davit_tiny",
 ]
 
 _DenseNetName: TypeAlias = Literal[
@@ -465,6 +500,21 @@ _FasterNetName: TypeAlias = Literal[
     "fasternet_t2",
 ]
 
+_FastVitName: TypeAlias = Literal[
+    "fastvit_ma36",
+    "fastvit_mci0",
+    "fastvit_mci1",
+    "fastvit_mci2",
+    "fastvit_mci3",
+    "fastvit_mci4",
+    "fastvit_s12",
+    "fastvit_sa12",
+    "fastvit_sa24",
+    "fastvit_sa36",
+    "fastvit_t12",
+    "fastvit_t8",
+]
+
 _FocalNetName: TypeAlias = Literal[
     "focalnet_base_lrf",
     "focalnet_base_srf",
@@ -518,6 +568,13 @@ _HighResolutionNetName: TypeAlias = Literal[
     "hrnet_w48",
     "hrnet_w48_ssld",
     "hrnet_w64",
+]
+
+_MetaNeXtName: TypeAlias = Literal[
+    "inception_next_atto",
+    "inception_next_base",
+    "inception_next_small",
+    "inception_next_tiny",
 ]
 
 _MambaOutName: TypeAlias = Literal[
@@ -673,6 +730,27 @@ _NormFreeNetName: TypeAlias = Literal[
     "nfnet_f7",
     "nfnet_l0",
     "test_nfnet",
+]
+
+_PoolingVisionTransformerName: TypeAlias = Literal[
+    "pit_b_224",
+    "pit_b_distilled_224",
+    "pit_s_224",
+    "pit_s_distilled_224",
+    "pit_ti_224",
+    "pit_ti_distilled_224",
+    "pit_xs_224",
+    "pit_xs_distilled_224",
+]
+
+_PyramidVisionTransformerV2Name: TypeAlias = Literal[
+    "pvt_v2_b0",
+    "pvt_v2_b1",
+    "pvt_v2_b2",
+    "pvt_v2_b2_li",
+    "pvt_v2_b3",
+    "pvt_v2_b4",
+    "pvt_v2_b5",
 ]
 
 _RegNetName: TypeAlias = Literal[
@@ -877,6 +955,19 @@ _ResNetV2Name: TypeAlias = Literal[
     "resnetv2_50t",
     "resnetv2_50x1_bit",
     "resnetv2_50x3_bit",
+]
+
+_RexNetName: TypeAlias = Literal[
+    "rexnet_100",
+    "rexnet_130",
+    "rexnet_150",
+    "rexnet_200",
+    "rexnet_300",
+    "rexnetr_100",
+    "rexnetr_130",
+    "rexnetr_150",
+    "rexnetr_200",
+    "rexnetr_300",
 ]
 
 _SelecSlsName: TypeAlias = Literal[
@@ -1163,6 +1254,20 @@ _VisionTransformerRelPosName: TypeAlias = Literal[
     "vit_relpos_small_patch16_rpn_224",
     "vit_srelpos_medium_patch16_224",
     "vit_srelpos_small_patch16_224",
+]
+
+_VoloName: TypeAlias = Literal[
+    "volo_d1_224",
+    "volo_d1_384",
+    "volo_d2_224",
+    "volo_d2_384",
+    "volo_d3_224",
+    "volo_d3_448",
+    "volo_d4_224",
+    "volo_d4_448",
+    "volo_d5_224",
+    "volo_d5_448",
+    "volo_d5_512",
 ]
 
 _VovNetName: TypeAlias = Literal[
@@ -1658,6 +1763,154 @@ def create_model(
         head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. At least 1, at most 65536; default: the variant's own, None where it says none.
         head_init_scale: Factor of the head's initial weights. At least 0.0, at most 1024.0; default: 1.0.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _CspNextName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = (3, 6, 6, 3),
+    channels: tuple[int, int, int, int] = (128, 256, 512, 1024),
+    deepen_factor: float = ...,
+    widen_factor: float = ...,
+    expand_ratio: float = 0.5,
+    channel_attention: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.cspnext.model.CspNext:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage, before `deepen_factor`. At least 1, at most 1024; default: (3, 6, 6, 3).
+        channels: Channels of each stage, before `widen_factor`. At least 1, at most 65536; default: (128, 256, 512, 1024).
+        deepen_factor: Factor of the number of blocks. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+        widen_factor: Factor of the channels. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+        expand_ratio: Channels that go through the blocks, and channels that pass by, for each of the stage's. More than 0.0, at most 4.0; default: 0.5.
+        channel_attention: Whether a stage ends in an attention over channels. Default: True.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _DaViTName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    window_size: int | tuple[int, int] = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    norm_layer_cl: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    attn_types: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel"),
+    cpe_act: bool = False,
+    down_kernel_size: Literal[2, 3] = ...,
+    channel_attn_v2: bool = ...,
+    named_blocks: bool = ...,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    head_norm_first: bool = False,
+) -> typedvision.families.davit.model.DaViT:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage; each has an attention of every kind in `attn_types`. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (1, 1, 3, 1) where it says none.
+        embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+        num_heads: Heads of the attention over positions, and groups of that over channels, in each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        window_size: Rows and columns of tokens in a window; one number for a square. At least 1, at most 128; default: the variant's own, 7 where it says none.
+        mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        norm_layer: Normalisation of maps: behind the stem, before each subsampling, and the last one. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+        norm_layer_cl: Normalisation of the blocks. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        attn_types: The attentions of a block, in their order: over the positions of a window (`spatial`), and over the channels of a group (`channel`). Of length at least 1, of length at most 2, one of 'spatial', 'channel'; default: ('spatial', 'channel').
+        cpe_act: Put an activation behind the convolutions that encode positions. Default: False.
+        down_kernel_size: Kernel of the convolutions that subsample. One of 2, 3; default: the variant's own, 2 where it says none.
+        channel_attn_v2: Scale the attention over channels by the number of positions, as Florence-2 does (https://arxiv.org/abs/2311.06242). Default: the variant's own, False where it says none.
+        named_blocks: Name the parts of a block by their attention, in the keys of the weights. Default: the variant's own, False where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2177,6 +2430,95 @@ def create_model(
 
 @overload
 def create_model(
+    model: _FastVitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    token_mixers: tuple[Literal["repmixer", "attention"], ...] = ...,
+    mlp_ratios: tuple[float, ...] = ...,
+    downsamples: tuple[bool, ...] = ...,
+    se_downsamples: tuple[bool, ...] = ...,
+    pos_embs: tuple[int | None, ...] = ...,
+    repmixer_kernel_size: int = 3,
+    down_patch_size: int = 7,
+    down_stride: int = 2,
+    lkc_use_act: bool = ...,
+    stem_use_scale_branch: bool = ...,
+    layer_scale_init_value: float | None = 1e-05,
+    cls_ratio: float = 2.0,
+    norm_layer: typedvision.config.names.ConvNorm = ...,
+    norm_eps: float | None = ...,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.families.fastvit.model.FastVit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        embed_dims: Channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+        token_mixers: How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by self-attention. Of length at least 1, of length at most 8, one of 'repmixer', 'attention'; default: the variant's own, ('repmixer', 'repmixer', 'repmixer', 'repmixer') where it says none.
+        mlp_ratios: Hidden channels of the MLPs of each stage for each of its own. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (4, 4, 4, 4) where it says none.
+        downsamples: Whether patches are embedded before each stage; where its channels are other ones than before, they always are. Of length at least 1, of length at most 8; default: the variant's own, (False, True, True, True) where it says none.
+        se_downsamples: Whether the embedding of each stage's patches has squeeze-and-excitation. Of length at least 1, of length at most 8; default: the variant's own, (False, False, False, False) where it says none.
+        pos_embs: Kernel of the conditional position encoding before each stage's blocks (https://arxiv.org/abs/2102.10882), odd; None for no encoding. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (None, None, None, None) where it says none.
+        repmixer_kernel_size: Kernel of the convolutions that mix positions, odd. At least 1, at most 127; default: 3.
+        down_patch_size: Kernel of the embedding of patches, odd and at least 3. At least 1, at most 127; default: 7.
+        down_stride: Stride of the embedding of patches. At least 1, at most 16; default: 2.
+        lkc_use_act: Whether the large kernels of the embeddings are followed by an activation. Default: the variant's own, False where it says none.
+        stem_use_scale_branch: Whether the stem's convolutions have a 1x1 branch. Default: the variant's own, True where it says none.
+        layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: 1e-05.
+        cls_ratio: Channels of the last feature map for each of the last stage. More than 0.0, at most 1024.0; default: 2.0.
+        norm_layer: Normalisation before attention. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_eps: Added to the variance in that normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        act_layer: Activation of the convolutions and the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each projection of attention and MLPs. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block of branches is one convolution, which `typedvision.fuse` makes of the branches that it has in training (section 3.2). Default: False.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _FocalNetName,
     *,
     pretrained: bool | str = False,
@@ -2422,6 +2764,75 @@ def create_model(
         stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
         head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _MetaNeXtName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    dims: tuple[int, int, int, int] = ...,
+    square_kernel_size: int = 3,
+    band_kernel_size: int = ...,
+    branch_ratio: float = ...,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    mlp_ratios: tuple[int, int, int, int] = (4, 4, 4, 3),
+    ls_init_value: float = 1e-06,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.inception_next.model.MetaNeXt:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+        square_kernel_size: Kernel of the square depthwise convolution; odd. At least 1, at most 127; default: 3.
+        band_kernel_size: Length of the kernels of the two band-shaped depthwise convolutions; odd. At least 1, at most 127; default: the variant's own, 11 where it says none.
+        branch_ratio: Share of the channels that each of the three convolutions sees; the others stay as they are. More than 0.0, at most 0.3333333333333333; default: the variant's own, 0.125 where it says none.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        mlp_ratios: Hidden channels of an MLP for each channel outside, by stage. At least 1, at most 64; default: (4, 4, 4, 3).
+        ls_init_value: First value of LayerScale's factors. At least 0.0, at most 16.0; default: 1e-06.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -3004,6 +3415,150 @@ def create_model(
 
 @overload
 def create_model(
+    model: _PoolingVisionTransformerName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = ...,
+    stride: int = ...,
+    base_dims: tuple[int, ...] = ...,
+    depth: tuple[int, ...] = ...,
+    heads: tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    global_pool: Literal["", "token"] = "token",
+    distilled: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.pit.model.PoolingVisionTransformer:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        stride: Pixels from one patch to the next; patches overlap where it is below `patch_size`. At least 1, at most 65536; default: the variant's own, 8 where it says none.
+        base_dims: Features of each head, in each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (48, 48, 48) where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 6, 4) where it says none.
+        heads: Attention heads of each stage's blocks. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 4, 8) where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        global_pool: What the classifier sees: the class token (`token`), or every token in front of the patches, which are left out (`""`). One of '', 'token'; default: 'token'.
+        distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+        pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _PyramidVisionTransformerV2Name,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg"] = "avg",
+    depths: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = (1, 2, 5, 8),
+    sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
+    mlp_ratios: tuple[float, ...] = ...,
+    qkv_bias: bool = True,
+    linear: bool = ...,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+) -> typedvision.families.pvt_v2.model.PyramidVisionTransformerV2:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 4, 6, 3) where it says none.
+        embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: (1, 2, 5, 8).
+        sr_ratios: What the height and width of the map are divided by for keys and values, in each stage; with `linear` they become seven, and this has no effect. Of length at least 1, of length at most 8, at least 1, at most 127; default: (8, 4, 2, 1).
+        mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (8.0, 8.0, 4.0, 4.0) where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        linear: Take keys and values from a map that is pooled to 7 x 7 (section 3.2). Default: the variant's own, False where it says none.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _RegNetName,
     *,
     pretrained: bool | str = False,
@@ -3441,6 +3996,75 @@ def create_model(
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _RexNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.2,
+    initial_chs: int = 16,
+    final_chs: int = 180,
+    width_mult: float = ...,
+    depth_mult: float = 1.0,
+    se_ratio: float = 0.08333333333333333,
+    ch_div: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    dw_act_layer: typedvision.config.names.ActivationName = "relu6",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.rexnet.model.RexNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+        initial_chs: Output channels of the first block. At least 1, at most 65536; default: 16.
+        final_chs: How many more the last block has. At least 1, at most 65536; default: 180.
+        width_mult: Factor of all channels. At least 0.05, at most 64.0; default: the variant's own, 1.0 where it says none.
+        depth_mult: Factor of the number of blocks of each stage. At least 0.05, at most 64.0; default: 1.0.
+        se_ratio: Channels inside of squeeze-and-excitation, as a share of those outside; 0 for none. At least 0.0, at most 1.0; default: 0.08333333333333333.
+        ch_div: What divides every number of channels. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        act_layer: Activation of the stem, the expansions and the last convolution. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        dw_act_layer: Activation of the depthwise convolutions. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later blocks dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -4175,6 +4799,85 @@ def create_model(
 
 @overload
 def create_model(
+    model: _VoloName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, ...] = ...,
+    img_size: int | tuple[int, int] = ...,
+    global_pool: Literal["", "token", "avg"] = "token",
+    patch_size: int = 8,
+    stem_hidden_dim: int = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
+    use_aux_head: bool = True,
+) -> typedvision.families.volo.model.Volo:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage: outlookers in the first one, transformers in the others. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 4, 8, 2) where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        global_pool: What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        patch_size: Height and width of a patch of the first stage in pixels, an even number; those of the others are twice as large. At least 1, at most 65536; default: 8.
+        stem_hidden_dim: Channels of the convolutions before the patches. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        embed_dims: Features of each token, in each stage. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, (192, 384, 384, 384) where it says none.
+        num_heads: Attention heads of each stage's blocks; they share `embed_dims` evenly. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (6, 12, 12, 12) where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 3.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the tokens behind the first stage. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last transformer block's residual branches; grows linearly from 0. Outlookers, which come first, drop none. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length at least 1, of length at most 64, one of 'ca'; default: ('ca', 'ca').
+        use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858). Default: True.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _VovNetName,
     *,
     pretrained: bool | str = False,
@@ -4852,6 +5555,158 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _CspNextName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = (3, 6, 6, 3),
+    channels: tuple[int, int, int, int] = (128, 256, 512, 1024),
+    deepen_factor: float = ...,
+    widen_factor: float = ...,
+    expand_ratio: float = 0.5,
+    channel_attention: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.cspnext.model.CspNext]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage, before `deepen_factor`. At least 1, at most 1024; default: (3, 6, 6, 3).
+        channels: Channels of each stage, before `widen_factor`. At least 1, at most 65536; default: (128, 256, 512, 1024).
+        deepen_factor: Factor of the number of blocks. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+        widen_factor: Factor of the channels. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+        expand_ratio: Channels that go through the blocks, and channels that pass by, for each of the stage's. More than 0.0, at most 4.0; default: 0.5.
+        channel_attention: Whether a stage ends in an attention over channels. Default: True.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _DaViTName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    window_size: int | tuple[int, int] = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    norm_layer_cl: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    attn_types: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel"),
+    cpe_act: bool = False,
+    down_kernel_size: Literal[2, 3] = ...,
+    channel_attn_v2: bool = ...,
+    named_blocks: bool = ...,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    head_norm_first: bool = False,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.davit.model.DaViT]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage; each has an attention of every kind in `attn_types`. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (1, 1, 3, 1) where it says none.
+        embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+        num_heads: Heads of the attention over positions, and groups of that over channels, in each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        window_size: Rows and columns of tokens in a window; one number for a square. At least 1, at most 128; default: the variant's own, 7 where it says none.
+        mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        norm_layer: Normalisation of maps: behind the stem, before each subsampling, and the last one. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+        norm_layer_cl: Normalisation of the blocks. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        attn_types: The attentions of a block, in their order: over the positions of a window (`spatial`), and over the channels of a group (`channel`). Of length at least 1, of length at most 2, one of 'spatial', 'channel'; default: ('spatial', 'channel').
+        cpe_act: Put an activation behind the convolutions that encode positions. Default: False.
+        down_kernel_size: Kernel of the convolutions that subsample. One of 2, 3; default: the variant's own, 2 where it says none.
+        channel_attn_v2: Scale the attention over channels by the number of positions, as Florence-2 does (https://arxiv.org/abs/2311.06242). Default: the variant's own, False where it says none.
+        named_blocks: Name the parts of a block by their attention, in the keys of the weights. Default: the variant's own, False where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _DenseNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -5368,6 +6223,97 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _FastVitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    token_mixers: tuple[Literal["repmixer", "attention"], ...] = ...,
+    mlp_ratios: tuple[float, ...] = ...,
+    downsamples: tuple[bool, ...] = ...,
+    se_downsamples: tuple[bool, ...] = ...,
+    pos_embs: tuple[int | None, ...] = ...,
+    repmixer_kernel_size: int = 3,
+    down_patch_size: int = 7,
+    down_stride: int = 2,
+    lkc_use_act: bool = ...,
+    stem_use_scale_branch: bool = ...,
+    layer_scale_init_value: float | None = 1e-05,
+    cls_ratio: float = 2.0,
+    norm_layer: typedvision.config.names.ConvNorm = ...,
+    norm_eps: float | None = ...,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.fastvit.model.FastVit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        embed_dims: Channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+        token_mixers: How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by self-attention. Of length at least 1, of length at most 8, one of 'repmixer', 'attention'; default: the variant's own, ('repmixer', 'repmixer', 'repmixer', 'repmixer') where it says none.
+        mlp_ratios: Hidden channels of the MLPs of each stage for each of its own. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (4, 4, 4, 4) where it says none.
+        downsamples: Whether patches are embedded before each stage; where its channels are other ones than before, they always are. Of length at least 1, of length at most 8; default: the variant's own, (False, True, True, True) where it says none.
+        se_downsamples: Whether the embedding of each stage's patches has squeeze-and-excitation. Of length at least 1, of length at most 8; default: the variant's own, (False, False, False, False) where it says none.
+        pos_embs: Kernel of the conditional position encoding before each stage's blocks (https://arxiv.org/abs/2102.10882), odd; None for no encoding. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (None, None, None, None) where it says none.
+        repmixer_kernel_size: Kernel of the convolutions that mix positions, odd. At least 1, at most 127; default: 3.
+        down_patch_size: Kernel of the embedding of patches, odd and at least 3. At least 1, at most 127; default: 7.
+        down_stride: Stride of the embedding of patches. At least 1, at most 16; default: 2.
+        lkc_use_act: Whether the large kernels of the embeddings are followed by an activation. Default: the variant's own, False where it says none.
+        stem_use_scale_branch: Whether the stem's convolutions have a 1x1 branch. Default: the variant's own, True where it says none.
+        layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: 1e-05.
+        cls_ratio: Channels of the last feature map for each of the last stage. More than 0.0, at most 1024.0; default: 2.0.
+        norm_layer: Normalisation before attention. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_eps: Added to the variance in that normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        act_layer: Activation of the convolutions and the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each projection of attention and MLPs. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block of branches is one convolution, which `typedvision.fuse` makes of the branches that it has in training (section 3.2). Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _FocalNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -5622,6 +6568,77 @@ def create_backbone(
         stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
         head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _MetaNeXtName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    dims: tuple[int, int, int, int] = ...,
+    square_kernel_size: int = 3,
+    band_kernel_size: int = ...,
+    branch_ratio: float = ...,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    mlp_ratios: tuple[int, int, int, int] = (4, 4, 4, 3),
+    ls_init_value: float = 1e-06,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.inception_next.model.MetaNeXt]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+        square_kernel_size: Kernel of the square depthwise convolution; odd. At least 1, at most 127; default: 3.
+        band_kernel_size: Length of the kernels of the two band-shaped depthwise convolutions; odd. At least 1, at most 127; default: the variant's own, 11 where it says none.
+        branch_ratio: Share of the channels that each of the three convolutions sees; the others stay as they are. More than 0.0, at most 0.3333333333333333; default: the variant's own, 0.125 where it says none.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        mlp_ratios: Hidden channels of an MLP for each channel outside, by stage. At least 1, at most 64; default: (4, 4, 4, 3).
+        ls_init_value: First value of LayerScale's factors. At least 0.0, at most 16.0; default: 1e-06.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -6217,6 +7234,154 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _PoolingVisionTransformerName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = ...,
+    stride: int = ...,
+    base_dims: tuple[int, ...] = ...,
+    depth: tuple[int, ...] = ...,
+    heads: tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    global_pool: Literal["", "token"] = "token",
+    distilled: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.pit.model.PoolingVisionTransformer]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        stride: Pixels from one patch to the next; patches overlap where it is below `patch_size`. At least 1, at most 65536; default: the variant's own, 8 where it says none.
+        base_dims: Features of each head, in each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (48, 48, 48) where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 6, 4) where it says none.
+        heads: Attention heads of each stage's blocks. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 4, 8) where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        global_pool: What the classifier sees: the class token (`token`), or every token in front of the patches, which are left out (`""`). One of '', 'token'; default: 'token'.
+        distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+        pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _PyramidVisionTransformerV2Name,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg"] = "avg",
+    depths: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = (1, 2, 5, 8),
+    sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
+    mlp_ratios: tuple[float, ...] = ...,
+    qkv_bias: bool = True,
+    linear: bool = ...,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.pvt_v2.model.PyramidVisionTransformerV2]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 4, 6, 3) where it says none.
+        embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: (1, 2, 5, 8).
+        sr_ratios: What the height and width of the map are divided by for keys and values, in each stage; with `linear` they become seven, and this has no effect. Of length at least 1, of length at most 8, at least 1, at most 127; default: (8, 4, 2, 1).
+        mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (8.0, 8.0, 4.0, 4.0) where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        linear: Take keys and values from a map that is pooled to 7 x 7 (section 3.2). Default: the variant's own, False where it says none.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _RegNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -6667,6 +7832,77 @@ def create_backbone(
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _RexNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.2,
+    initial_chs: int = 16,
+    final_chs: int = 180,
+    width_mult: float = ...,
+    depth_mult: float = 1.0,
+    se_ratio: float = 0.08333333333333333,
+    ch_div: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    dw_act_layer: typedvision.config.names.ActivationName = "relu6",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.rexnet.model.RexNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+        initial_chs: Output channels of the first block. At least 1, at most 65536; default: 16.
+        final_chs: How many more the last block has. At least 1, at most 65536; default: 180.
+        width_mult: Factor of all channels. At least 0.05, at most 64.0; default: the variant's own, 1.0 where it says none.
+        depth_mult: Factor of the number of blocks of each stage. At least 0.05, at most 64.0; default: 1.0.
+        se_ratio: Channels inside of squeeze-and-excitation, as a share of those outside; 0 for none. At least 0.0, at most 1.0; default: 0.08333333333333333.
+        ch_div: What divides every number of channels. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        act_layer: Activation of the stem, the expansions and the last convolution. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        dw_act_layer: Activation of the depthwise convolutions. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later blocks dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -7418,6 +8654,87 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _VoloName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, ...] = ...,
+    img_size: int | tuple[int, int] = ...,
+    global_pool: Literal["", "token", "avg"] = "token",
+    patch_size: int = 8,
+    stem_hidden_dim: int = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
+    use_aux_head: bool = True,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.volo.model.Volo]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage: outlookers in the first one, transformers in the others. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 4, 8, 2) where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        global_pool: What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        patch_size: Height and width of a patch of the first stage in pixels, an even number; those of the others are twice as large. At least 1, at most 65536; default: 8.
+        stem_hidden_dim: Channels of the convolutions before the patches. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        embed_dims: Features of each token, in each stage. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, (192, 384, 384, 384) where it says none.
+        num_heads: Attention heads of each stage's blocks; they share `embed_dims` evenly. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (6, 12, 12, 12) where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 3.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the tokens behind the first stage. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last transformer block's residual branches; grows linearly from 0. Outlookers, which come first, drop none. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length at least 1, of length at most 64, one of 'ca'; default: ('ca', 'ca').
+        use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858). Default: True.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _VovNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -7912,6 +9229,102 @@ def configure(
 
 @overload
 def configure(
+    name: _CspNextName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = (3, 6, 6, 3),
+    channels: tuple[int, int, int, int] = (128, 256, 512, 1024),
+    deepen_factor: float = ...,
+    widen_factor: float = ...,
+    expand_ratio: float = 0.5,
+    channel_attention: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.cspnext.config.CspNextConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage, before `deepen_factor`. At least 1, at most 1024; default: (3, 6, 6, 3).
+        channels: Channels of each stage, before `widen_factor`. At least 1, at most 65536; default: (128, 256, 512, 1024).
+        deepen_factor: Factor of the number of blocks. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+        widen_factor: Factor of the channels. More than 0.0, at most 64.0; default: the variant's own, 1.0 where it says none.
+        expand_ratio: Channels that go through the blocks, and channels that pass by, for each of the stage's. More than 0.0, at most 4.0; default: 0.5.
+        channel_attention: Whether a stage ends in an attention over channels. Default: True.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _DaViTName,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    window_size: int | tuple[int, int] = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    norm_layer_cl: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    attn_types: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel"),
+    cpe_act: bool = False,
+    down_kernel_size: Literal[2, 3] = ...,
+    channel_attn_v2: bool = ...,
+    named_blocks: bool = ...,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    head_norm_first: bool = False,
+) -> typedvision.families.davit.config.DaViTConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage; each has an attention of every kind in `attn_types`. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (1, 1, 3, 1) where it says none.
+        embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+        num_heads: Heads of the attention over positions, and groups of that over channels, in each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 6, 12, 24) where it says none.
+        window_size: Rows and columns of tokens in a window; one number for a square. At least 1, at most 128; default: the variant's own, 7 where it says none.
+        mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        norm_layer: Normalisation of maps: behind the stem, before each subsampling, and the last one. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+        norm_layer_cl: Normalisation of the blocks. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        attn_types: The attentions of a block, in their order: over the positions of a window (`spatial`), and over the channels of a group (`channel`). Of length at least 1, of length at most 2, one of 'spatial', 'channel'; default: ('spatial', 'channel').
+        cpe_act: Put an activation behind the convolutions that encode positions. Default: False.
+        down_kernel_size: Kernel of the convolutions that subsample. One of 2, 3; default: the variant's own, 2 where it says none.
+        channel_attn_v2: Scale the attention over channels by the number of positions, as Florence-2 does (https://arxiv.org/abs/2311.06242). Default: the variant's own, False where it says none.
+        named_blocks: Name the parts of a block by their attention, in the keys of the weights. Default: the variant's own, False where it says none.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _DenseNetName,
     *,
     num_classes: int = 1000,
@@ -8260,6 +9673,69 @@ def configure(
 
 @overload
 def configure(
+    name: _FastVitName,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    token_mixers: tuple[Literal["repmixer", "attention"], ...] = ...,
+    mlp_ratios: tuple[float, ...] = ...,
+    downsamples: tuple[bool, ...] = ...,
+    se_downsamples: tuple[bool, ...] = ...,
+    pos_embs: tuple[int | None, ...] = ...,
+    repmixer_kernel_size: int = 3,
+    down_patch_size: int = 7,
+    down_stride: int = 2,
+    lkc_use_act: bool = ...,
+    stem_use_scale_branch: bool = ...,
+    layer_scale_init_value: float | None = 1e-05,
+    cls_ratio: float = 2.0,
+    norm_layer: typedvision.config.names.ConvNorm = ...,
+    norm_eps: float | None = ...,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.families.fastvit.config.FastVitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 6, 2) where it says none.
+        embed_dims: Channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+        token_mixers: How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by self-attention. Of length at least 1, of length at most 8, one of 'repmixer', 'attention'; default: the variant's own, ('repmixer', 'repmixer', 'repmixer', 'repmixer') where it says none.
+        mlp_ratios: Hidden channels of the MLPs of each stage for each of its own. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (4, 4, 4, 4) where it says none.
+        downsamples: Whether patches are embedded before each stage; where its channels are other ones than before, they always are. Of length at least 1, of length at most 8; default: the variant's own, (False, True, True, True) where it says none.
+        se_downsamples: Whether the embedding of each stage's patches has squeeze-and-excitation. Of length at least 1, of length at most 8; default: the variant's own, (False, False, False, False) where it says none.
+        pos_embs: Kernel of the conditional position encoding before each stage's blocks (https://arxiv.org/abs/2102.10882), odd; None for no encoding. Of length at least 1, of length at most 8, at least 1, at most 127; default: the variant's own, (None, None, None, None) where it says none.
+        repmixer_kernel_size: Kernel of the convolutions that mix positions, odd. At least 1, at most 127; default: 3.
+        down_patch_size: Kernel of the embedding of patches, odd and at least 3. At least 1, at most 127; default: 7.
+        down_stride: Stride of the embedding of patches. At least 1, at most 16; default: 2.
+        lkc_use_act: Whether the large kernels of the embeddings are followed by an activation. Default: the variant's own, False where it says none.
+        stem_use_scale_branch: Whether the stem's convolutions have a 1x1 branch. Default: the variant's own, True where it says none.
+        layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: 1e-05.
+        cls_ratio: Channels of the last feature map for each of the last stage. More than 0.0, at most 1024.0; default: 2.0.
+        norm_layer: Normalisation before attention. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: the variant's own, 'batchnorm2d' where it says none.
+        norm_eps: Added to the variance in that normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: the variant's own, None where it says none.
+        act_layer: Activation of the convolutions and the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each projection of attention and MLPs. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether each block of branches is one convolution, which `typedvision.fuse` makes of the branches that it has in training (section 3.2). Default: False.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _FocalNetName,
     *,
     num_classes: int = ...,
@@ -8408,6 +9884,49 @@ def configure(
         stage1_depth: Number of bottlenecks in the first stage. At least 1, at most 1024; default: the variant's own, 4 where it says none.
         head_conv_bias: Biases of the convolutions in the head. Default: the variant's own, True where it says none.
         global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _MetaNeXtName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    depths: tuple[int, int, int, int] = ...,
+    dims: tuple[int, int, int, int] = ...,
+    square_kernel_size: int = 3,
+    band_kernel_size: int = ...,
+    branch_ratio: float = ...,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    mlp_ratios: tuple[int, int, int, int] = (4, 4, 4, 3),
+    ls_init_value: float = 1e-06,
+    output_stride: Literal[8, 16, 32] = 32,
+    global_pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.inception_next.config.InceptionNeXtConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (96, 192, 384, 768) where it says none.
+        square_kernel_size: Kernel of the square depthwise convolution; odd. At least 1, at most 127; default: 3.
+        band_kernel_size: Length of the kernels of the two band-shaped depthwise convolutions; odd. At least 1, at most 127; default: the variant's own, 11 where it says none.
+        branch_ratio: Share of the channels that each of the three convolutions sees; the others stay as they are. More than 0.0, at most 0.3333333333333333; default: the variant's own, 0.125 where it says none.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        mlp_ratios: Hidden channels of an MLP for each channel outside, by stage. At least 1, at most 64; default: (4, 4, 4, 3).
+        ls_init_value: First value of LayerScale's factors. At least 0.0, at most 16.0; default: 1e-06.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -8801,6 +10320,98 @@ def configure(
 
 @overload
 def configure(
+    name: _PoolingVisionTransformerName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = ...,
+    stride: int = ...,
+    base_dims: tuple[int, ...] = ...,
+    depth: tuple[int, ...] = ...,
+    heads: tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    global_pool: Literal["", "token"] = "token",
+    distilled: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.pit.config.PitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 16 where it says none.
+        stride: Pixels from one patch to the next; patches overlap where it is below `patch_size`. At least 1, at most 65536; default: the variant's own, 8 where it says none.
+        base_dims: Features of each head, in each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (48, 48, 48) where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 6, 4) where it says none.
+        heads: Attention heads of each stage's blocks. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 4, 8) where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        global_pool: What the classifier sees: the class token (`token`), or every token in front of the patches, which are left out (`""`). One of '', 'token'; default: 'token'.
+        distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
+        pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _PyramidVisionTransformerV2Name,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg"] = "avg",
+    depths: tuple[int, ...] = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = (1, 2, 5, 8),
+    sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
+    mlp_ratios: tuple[float, ...] = ...,
+    qkv_bias: bool = True,
+    linear: bool = ...,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+) -> typedvision.families.pvt_v2.config.PvtV2Config:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        depths: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3, 4, 6, 3) where it says none.
+        embed_dims: Features of each token of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (64, 128, 256, 512) where it says none.
+        num_heads: Attention heads of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: (1, 2, 5, 8).
+        sr_ratios: What the height and width of the map are divided by for keys and values, in each stage; with `linear` they become seven, and this has no effect. Of length at least 1, of length at most 8, at least 1, at most 127; default: (8, 4, 2, 1).
+        mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, (8.0, 8.0, 4.0, 4.0) where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        linear: Take keys and values from a map that is pooled to 7 x 7 (section 3.2). Default: the variant's own, False where it says none.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _RegNetName,
     *,
     num_classes: int = 1000,
@@ -9089,6 +10700,49 @@ def configure(
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first. Default: False.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _RexNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.2,
+    initial_chs: int = 16,
+    final_chs: int = 180,
+    width_mult: float = ...,
+    depth_mult: float = 1.0,
+    se_ratio: float = 0.08333333333333333,
+    ch_div: int = ...,
+    act_layer: typedvision.config.names.ActivationName = "silu",
+    dw_act_layer: typedvision.config.names.ActivationName = "relu6",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.rexnet.config.RexNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.2.
+        initial_chs: Output channels of the first block. At least 1, at most 65536; default: 16.
+        final_chs: How many more the last block has. At least 1, at most 65536; default: 180.
+        width_mult: Factor of all channels. At least 0.05, at most 64.0; default: the variant's own, 1.0 where it says none.
+        depth_mult: Factor of the number of blocks of each stage. At least 0.05, at most 64.0; default: 1.0.
+        se_ratio: Channels inside of squeeze-and-excitation, as a share of those outside; 0 for none. At least 0.0, at most 1.0; default: 0.08333333333333333.
+        ch_div: What divides every number of channels. At least 1, at most 65536; default: the variant's own, 1 where it says none.
+        act_layer: Activation of the stem, the expansions and the last convolution. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'silu'.
+        dw_act_layer: Activation of the depthwise convolutions. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'relu6'.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later blocks dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -9574,6 +11228,59 @@ def configure(
         fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
         act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
         block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _VoloName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, ...] = ...,
+    img_size: int | tuple[int, int] = ...,
+    global_pool: Literal["", "token", "avg"] = "token",
+    patch_size: int = 8,
+    stem_hidden_dim: int = ...,
+    embed_dims: tuple[int, ...] = ...,
+    num_heads: tuple[int, ...] = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
+    use_aux_head: bool = True,
+) -> typedvision.families.volo.config.VoloConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage: outlookers in the first one, transformers in the others. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 4, 8, 2) where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        global_pool: What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        patch_size: Height and width of a patch of the first stage in pixels, an even number; those of the others are twice as large. At least 1, at most 65536; default: 8.
+        stem_hidden_dim: Channels of the convolutions before the patches. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        embed_dims: Features of each token, in each stage. Of length at least 2, of length at most 8, at least 1, at most 65536; default: the variant's own, (192, 384, 384, 384) where it says none.
+        num_heads: Attention heads of each stage's blocks; they share `embed_dims` evenly. Of length at least 2, of length at most 8, at least 1, at most 1024; default: the variant's own, (6, 12, 12, 12) where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 3.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the tokens behind the first stage. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last transformer block's residual branches; grows linearly from 0. Outlookers, which come first, drop none. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length at least 1, of length at most 64, one of 'ca'; default: ('ca', 'ca').
+        use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858). Default: True.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
