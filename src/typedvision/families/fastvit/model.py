@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.fastvit.config import HEAD_CHANNELS, FastVitConfig, StagePlan
 from typedvision.layers.activation import activation
@@ -88,15 +88,17 @@ class FastVit(ImageModel):
         return default_initializers(module)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage."""
+        """The stem, then each block, or each stage; the last convolution belongs to the last."""
+        last = (r"^final_conv", LAST_GROUP)
         if coarse:
-            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
+            return {"stem": r"^stem", "blocks": [(r"^stages\.(\d+)", None), last]}
         return {
             "stem": r"^stem",
             "blocks": [
                 (r"^stages\.(\d+).downsample", (0,)),
                 (r"^stages\.(\d+).pos_emb", (0,)),
                 (r"^stages\.(\d+)\.\w+\.(\d+)", None),
+                last,
             ],
         }
 
