@@ -11,7 +11,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients quick fuzz check lint types format generate clean
+.PHONY: help demo test clients quick fuzz check docs lint types format generate clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -32,6 +32,9 @@ fuzz: $(INSTALLED) ## run the long fuzz tests: files, documents, images, configs
 	OMP_NUM_THREADS=1 FUZZ_CASES=10000 FUZZ_CONFIGS=2000 $(BIN)/python -m pytest -q -n auto $(FUZZ) $(ARGS)
 
 check: lint types test ## run everything that a change must pass
+
+docs: $(INSTALLED) ## build the site into dist/site; a broken link is an error
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 lint: $(INSTALLED) ## check the format, the style and the house rules
 	$(BIN)/ruff format --check
@@ -61,5 +64,5 @@ clean: ## remove all that make has made, .venv included
 # One call, so that pip sees every wish and every pin at once.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,demo,onnx]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,demo,docs,onnx]'
 	@touch $@
