@@ -85,7 +85,7 @@ class TokenModel(ImageModel, Generic[ConfigT]):
     @abstractmethod
     def __init__(self, cfg: ConfigT, plan: TokenPlan[BlockPlan]) -> None:
         super().__init__(cfg)
-        features = cfg.embed_dim
+        features = cfg.width
         self.embed_dim = features
         self.num_features: int = features
         self.head_hidden_size: int = features

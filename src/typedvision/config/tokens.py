@@ -69,7 +69,7 @@ class TokenConfig(ModelConfig):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together: heads with features, patches with the image."""
         yield from self._head_conflicts("num_heads", self.num_heads)
-        if int(self.embed_dim * self.mlp_ratio) < 1:
+        if int(self.width * self.mlp_ratio) < 1:
             yield Conflict(
                 f"'mlp_ratio' {self.mlp_ratio} must leave the MLP a hidden feature; 'embed_dim' is "
                 f"{self.embed_dim}",
@@ -85,7 +85,7 @@ class TokenConfig(ModelConfig):
 
     def _head_conflicts(self, name: str, count: int) -> Iterator[Conflict]:
         """The conflict of so many heads, which field `name` says, with the features."""
-        if self.embed_dim % count:
+        if self.width % count:
             yield Conflict(
                 f"'{name}' must divide 'embed_dim' {self.embed_dim} evenly; got {count}: choose "
                 "one of its divisors",
@@ -98,6 +98,11 @@ class TokenConfig(ModelConfig):
             if getattr(self, name) != value:
                 yield Conflict(f"'{name}' must be {value!r} where {reason}", name)
 
+    @property
+    def width(self) -> int:
+        """Features of each token."""
+        return self.embed_dim
+
     def input_size(self) -> int | tuple[int, int] | None:
         """`img_size`, for which the positions are made."""
         return self.img_size
@@ -106,7 +111,7 @@ class TokenConfig(ModelConfig):
         """The tokens after each block; all have one resolution."""
         stride = max(to_pair(self.patch_size))
         return tuple(
-            FeatureSpec(self.embed_dim, stride, f"blocks.{index}") for index in range(self.depth)
+            FeatureSpec(self.width, stride, f"blocks.{index}") for index in range(self.depth)
         )
 
     def plan(self) -> TokenPlan[BlockPlan]:
