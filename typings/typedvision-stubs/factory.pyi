@@ -13,6 +13,8 @@ import typedvision.families.byobnet.config
 import typedvision.families.byobnet.model
 import typedvision.families.cait.config
 import typedvision.families.cait.model
+import typedvision.families.convit.config
+import typedvision.families.convit.model
 import typedvision.families.convmixer.config
 import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
@@ -41,10 +43,14 @@ import typedvision.families.ghostnet.config
 import typedvision.families.ghostnet.model
 import typedvision.families.hgnet.config
 import typedvision.families.hgnet.model
+import typedvision.families.hieradet_sam2.config
+import typedvision.families.hieradet_sam2.model
 import typedvision.families.hrnet.config
 import typedvision.families.hrnet.model
 import typedvision.families.inception_next.config
 import typedvision.families.inception_next.model
+import typedvision.families.lowformer.config
+import typedvision.families.lowformer.model
 import typedvision.families.mambaout.config
 import typedvision.families.mambaout.model
 import typedvision.families.metaformer.config
@@ -57,12 +63,16 @@ import typedvision.families.mobileone.config
 import typedvision.families.mobileone.model
 import typedvision.families.mobilevit.config
 import typedvision.families.mobilevit.model
+import typedvision.families.nest.config
+import typedvision.families.nest.model
 import typedvision.families.nfnet.config
 import typedvision.families.nfnet.model
 import typedvision.families.pit.config
 import typedvision.families.pit.model
 import typedvision.families.pvt_v2.config
 import typedvision.families.pvt_v2.model
+import typedvision.families.rdnet.config
+import typedvision.families.rdnet.model
 import typedvision.families.regnet.config
 import typedvision.families.regnet.model
 import typedvision.families.repghost.config
@@ -210,6 +220,12 @@ _CaitName: TypeAlias = Literal[
     "cait_xxs24_384",
     "cait_xxs36_224",
     "cait_xxs36_384",
+]
+
+_ConVitName: TypeAlias = Literal[
+    "convit_base",
+    "convit_small",
+    "convit_tiny",
 ]
 
 _ConvMixerName: TypeAlias = Literal[
@@ -556,6 +572,14 @@ _HighPerfGpuNetName: TypeAlias = Literal[
     "hgnetv2_b6",
 ]
 
+_HieraDetName: TypeAlias = Literal[
+    "hieradet_small",
+    "sam2_hiera_base_plus",
+    "sam2_hiera_large",
+    "sam2_hiera_small",
+    "sam2_hiera_tiny",
+]
+
 _HighResolutionNetName: TypeAlias = Literal[
     "hrnet_w18",
     "hrnet_w18_small",
@@ -575,6 +599,17 @@ _MetaNeXtName: TypeAlias = Literal[
     "inception_next_base",
     "inception_next_small",
     "inception_next_tiny",
+]
+
+_LowFormerName: TypeAlias = Literal[
+    "lowformer_b0",
+    "lowformer_b1",
+    "lowformer_b15",
+    "lowformer_b2",
+    "lowformer_b3",
+    "lowformer_e1",
+    "lowformer_e2",
+    "lowformer_e3",
 ]
 
 _MambaOutName: TypeAlias = Literal[
@@ -693,6 +728,15 @@ _MobileViTName: TypeAlias = Literal[
     "mobilevitv2_200",
 ]
 
+_NestName: TypeAlias = Literal[
+    "nest_base",
+    "nest_base_jx",
+    "nest_small",
+    "nest_small_jx",
+    "nest_tiny",
+    "nest_tiny_jx",
+]
+
 _NormFreeNetName: TypeAlias = Literal[
     "dm_nfnet_f0",
     "dm_nfnet_f1",
@@ -751,6 +795,13 @@ _PyramidVisionTransformerV2Name: TypeAlias = Literal[
     "pvt_v2_b3",
     "pvt_v2_b4",
     "pvt_v2_b5",
+]
+
+_RDNetName: TypeAlias = Literal[
+    "rdnet_base",
+    "rdnet_large",
+    "rdnet_small",
+    "rdnet_tiny",
 ]
 
 _RegNetName: TypeAlias = Literal[
@@ -1621,6 +1672,87 @@ def create_model(
         init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: the variant's own, 0.0001 where it says none.
         depth_token_only: Number of blocks in which the class token attends to the patches. At least 1, at most 1024; default: 2.
         mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0; default: 4.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _ConVitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = 48,
+    depth: int = 12,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    local_up_to_layer: int = 10,
+    locality_strength: float = 1.0,
+    use_pos_embed: bool = True,
+) -> typedvision.families.convit.model.ConVit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each head; a token has `num_heads` times as many. At least 1, at most 65536; default: 48.
+        depth: Number of blocks. At least 1, at most 1024; default: 12.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        local_up_to_layer: Number of blocks with gated positional attention, which come first; the class token comes in behind them. At least 0, at most 1000000; default: 10.
+        locality_strength: How narrowly those blocks look at first (section 3). At least 0.0, at most 1024.0; default: 1.0.
+        use_pos_embed: Whether each position has a learned embedding. Default: True.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2716,6 +2848,95 @@ def create_model(
 
 @overload
 def create_model(
+    model: _HieraDetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    embed_dim: int = ...,
+    num_heads: int = ...,
+    patch_kernel: tuple[int, int] = (7, 7),
+    patch_stride: tuple[int, int] = (4, 4),
+    patch_padding: tuple[int, int] = (3, 3),
+    q_pool: int = 3,
+    q_stride: tuple[int, int] = (2, 2),
+    stages: tuple[int, ...] = ...,
+    dim_mul: float = 2.0,
+    head_mul: float = 2.0,
+    global_pos_size: tuple[int, int] = ...,
+    window_spec: tuple[int, ...] = ...,
+    global_att_blocks: tuple[int, ...] = ...,
+    init_values: float | None = ...,
+    weight_init: Literal["", "reset"] = "",
+    fix_init: bool = True,
+    head_init_scale: float = 0.001,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+) -> typedvision.families.hieradet_sam2.model.HieraDet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        num_heads: Attention heads of the first stage. At least 1, at most 1024; default: the variant's own, 1 where it says none.
+        patch_kernel: Height and width of the convolution that makes patches. At least 1, at most 127; default: (7, 7).
+        patch_stride: Pixels from patch to patch, down and right. At least 1, at most 127; default: (4, 4).
+        patch_padding: Pixels of padding of that convolution, down and right. At least 0, at most 63; default: (3, 3).
+        q_pool: How many of the stages after the first subsample. At least 0, at most 8; default: 3.
+        q_stride: What such a stage divides rows and columns by. At least 1, at most 128; default: (2, 2).
+        stages: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 3, 16, 3) where it says none.
+        dim_mul: Features of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        head_mul: Heads of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        global_pos_size: Rows and columns of the table of positions in the whole map, which is resized to each. At least 1, at most 127; default: the variant's own, (7, 7) where it says none.
+        window_spec: Rows and columns of tokens in a window, in each stage; the first block of a stage has the window of the stage before. Of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, (8, 4, 14, 7) where it says none.
+        global_att_blocks: The blocks that attend to the whole map, counted from 0. Of length at most 256, at least 0, at most 8192; default: the variant's own, (12, 16, 20) where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), or as PyTorch does (`reset`). One of '', 'reset'; default: ''.
+        fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n). Default: True.
+        head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. At least 0.0, at most 1024.0; default: 0.001.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _HighResolutionNetName,
     *,
     pretrained: bool | str = False,
@@ -2833,6 +3054,85 @@ def create_model(
         output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _LowFormerName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    width_list: tuple[int, int, int, int, int] = ...,
+    depth_list: tuple[int, int, int, int, int] = ...,
+    head_widths: tuple[int, int] = ...,
+    expand_ratio: float = 4.0,
+    stem_expand_ratio: float = ...,
+    downsample_expand_ratios: tuple[float, float, float, float] | None = ...,
+    expand_groups: int = 1,
+    fused_conv: bool = True,
+    attn: bool = ...,
+    attn_mlp: bool = ...,
+    attn_mlp_ratio: int = 4,
+    norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+    act_layer: typedvision.config.names.ActivationName = "hard_swish",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.lowformer.model.LowFormer:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        width_list: Channels of the stem and of each stage. At least 1, at most 65536; default: the variant's own.
+        depth_list: Number of residual blocks of the stem and of each stage; that which subsamples counts in the first two stages, and comes besides in the last two. At least 0, at most 1024, at least 1, at most 1024; default: the variant's own.
+        head_widths: Channels of the convolution before the pooling, and of the layer after it. At least 1, at most 65536; default: the variant's own, (1536, 1600) where it says none.
+        expand_ratio: Inner channels of a convolutional block for each of its input. More than 0.0, at most 1024.0; default: 4.0.
+        stem_expand_ratio: That of the stem's blocks. More than 0.0, at most 1024.0; default: the variant's own, 2 where it says none.
+        downsample_expand_ratios: That of the block with which each stage subsamples; None for `expand_ratio`. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        expand_groups: Groups of the convolutions that expand, and of those that project where they are not fused. At least 1, at most 1024; default: 1.
+        fused_conv: Whether blocks expand by one full convolution, and not by a pointwise and a depthwise one (section 3.2); those beside attention only below 256 channels. So does attention bring its resolution back. Default: True.
+        attn: Whether the blocks of the last two stages have attention. Default: the variant's own, True where it says none.
+        attn_mlp: Whether they have an MLP, and normalise what they attend to. Default: the variant's own, True where it says none.
+        attn_mlp_ratio: Hidden channels of the MLP for each of its own. At least 1, at most 1024; default: 4.
+        norm_layer: Normalisation of the convolutions. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+        act_layer: Activation of the convolutions and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'hard_swish'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -3320,6 +3620,85 @@ def create_model(
 
 @overload
 def create_model(
+    model: _NestName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int = 4,
+    num_levels: int = 3,
+    embed_dims: int | tuple[int, ...] = ...,
+    num_heads: int | tuple[int, ...] = ...,
+    depths: int | tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.5,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    pad_type: Literal["", "same"] = ...,
+    weight_init: Literal["", "nlhb"] = "",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.nest.model.Nest:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels, which are equal. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels. At least 1, at most 65536; default: 4.
+        num_levels: Levels; the last one has one block of tokens, and each before it four times as many. At least 1, at most 8; default: 3.
+        embed_dims: Features of each token; one number for all levels, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (128, 256, 512) where it says none.
+        num_heads: Attention heads; one number for all levels, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 8, 16) where it says none.
+        depths: Layers; one number for all levels, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 20) where it says none.
+        mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last layer's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.5.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        pad_type: Padding of the pooling between levels: symmetric, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+        weight_init: Initial bias of the classifier: 0, or -log(classes) (`nlhb`). One of '', 'nlhb'; default: ''.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _NormFreeNetName,
     *,
     pretrained: bool | str = False,
@@ -3544,6 +3923,89 @@ def create_model(
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _RDNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    growth_rates: tuple[int, ...] = ...,
+    num_blocks_list: tuple[int, ...] = ...,
+    block_type: tuple[Literal["Block", "BlockESE"], ...] = ...,
+    is_downsample_block: tuple[bool | None, ...] = ...,
+    bottleneck_width_ratio: float = 4.0,
+    transition_compression_ratio: float = 0.5,
+    ls_init_value: float = 1e-06,
+    stem_type: Literal["patch", "overlap"] = "patch",
+    patch_size: int = 4,
+    num_init_features: int = ...,
+    head_init_scale: float = 1.0,
+    head_norm_first: bool = False,
+    conv_bias: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    norm_eps: float | None = None,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.rdnet.model.RDNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        growth_rates: Channels that a block adds, in each stage. Of length at least 1, of length at most 64, at least 1, at most 65536; default: the variant's own, (64, 104, 128, 128, 128, 128, 224) where it says none.
+        num_blocks_list: Number of blocks of each stage. Of length at least 1, of length at most 64, at least 1, at most 1024; default: the variant's own, (3, 3, 3, 3, 3, 3, 3) where it says none.
+        block_type: Blocks of each stage, without or with a squeeze-and-excitation at their end (`BlockESE`). Of length at least 1, of length at most 64, one of 'Block', 'BlockESE'; default: the variant's own, ('Block', 'Block', 'BlockESE', 'BlockESE', 'BlockESE', 'BlockESE', 'BlockESE') where it says none.
+        is_downsample_block: Whether the transition before each stage subsamples; None for the first, which has none. Of length at least 1, of length at most 64; default: the variant's own, (None, True, True, False, False, False, True) where it says none.
+        bottleneck_width_ratio: Hidden channels of a block, for each channel of its input. More than 0.0, at most 1024.0; default: 4.0.
+        transition_compression_ratio: Channels that a transition leaves, for each of its input. More than 0.0, at most 4.0; default: 0.5.
+        ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 1e-06.
+        stem_type: One convolution of separate patches, or two 3x3 ones with stride 2. One of 'patch', 'overlap'; default: 'patch'.
+        patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+        num_init_features: Channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+        conv_bias: Whether the stem's convolutions have a bias. Default: True.
+        act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+        norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: None.
+        drop_path_rate: Probability of dropping what a block of the last stage adds; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -5409,6 +5871,89 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _ConVitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = 48,
+    depth: int = 12,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    local_up_to_layer: int = 10,
+    locality_strength: float = 1.0,
+    use_pos_embed: bool = True,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.convit.model.ConVit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each head; a token has `num_heads` times as many. At least 1, at most 65536; default: 48.
+        depth: Number of blocks. At least 1, at most 1024; default: 12.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        local_up_to_layer: Number of blocks with gated positional attention, which come first; the class token comes in behind them. At least 0, at most 1000000; default: 10.
+        locality_strength: How narrowly those blocks look at first (section 3). At least 0.0, at most 1024.0; default: 1.0.
+        use_pos_embed: Whether each position has a learned embedding. Default: True.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _ConvMixerName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -6517,6 +7062,97 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _HieraDetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    embed_dim: int = ...,
+    num_heads: int = ...,
+    patch_kernel: tuple[int, int] = (7, 7),
+    patch_stride: tuple[int, int] = (4, 4),
+    patch_padding: tuple[int, int] = (3, 3),
+    q_pool: int = 3,
+    q_stride: tuple[int, int] = (2, 2),
+    stages: tuple[int, ...] = ...,
+    dim_mul: float = 2.0,
+    head_mul: float = 2.0,
+    global_pos_size: tuple[int, int] = ...,
+    window_spec: tuple[int, ...] = ...,
+    global_att_blocks: tuple[int, ...] = ...,
+    init_values: float | None = ...,
+    weight_init: Literal["", "reset"] = "",
+    fix_init: bool = True,
+    head_init_scale: float = 0.001,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.hieradet_sam2.model.HieraDet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        num_heads: Attention heads of the first stage. At least 1, at most 1024; default: the variant's own, 1 where it says none.
+        patch_kernel: Height and width of the convolution that makes patches. At least 1, at most 127; default: (7, 7).
+        patch_stride: Pixels from patch to patch, down and right. At least 1, at most 127; default: (4, 4).
+        patch_padding: Pixels of padding of that convolution, down and right. At least 0, at most 63; default: (3, 3).
+        q_pool: How many of the stages after the first subsample. At least 0, at most 8; default: 3.
+        q_stride: What such a stage divides rows and columns by. At least 1, at most 128; default: (2, 2).
+        stages: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 3, 16, 3) where it says none.
+        dim_mul: Features of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        head_mul: Heads of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        global_pos_size: Rows and columns of the table of positions in the whole map, which is resized to each. At least 1, at most 127; default: the variant's own, (7, 7) where it says none.
+        window_spec: Rows and columns of tokens in a window, in each stage; the first block of a stage has the window of the stage before. Of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, (8, 4, 14, 7) where it says none.
+        global_att_blocks: The blocks that attend to the whole map, counted from 0. Of length at most 256, at least 0, at most 8192; default: the variant's own, (12, 16, 20) where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), or as PyTorch does (`reset`). One of '', 'reset'; default: ''.
+        fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n). Default: True.
+        head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. At least 0.0, at most 1024.0; default: 0.001.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _HighResolutionNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -6639,6 +7275,87 @@ def create_backbone(
         output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _LowFormerName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    width_list: tuple[int, int, int, int, int] = ...,
+    depth_list: tuple[int, int, int, int, int] = ...,
+    head_widths: tuple[int, int] = ...,
+    expand_ratio: float = 4.0,
+    stem_expand_ratio: float = ...,
+    downsample_expand_ratios: tuple[float, float, float, float] | None = ...,
+    expand_groups: int = 1,
+    fused_conv: bool = True,
+    attn: bool = ...,
+    attn_mlp: bool = ...,
+    attn_mlp_ratio: int = 4,
+    norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+    act_layer: typedvision.config.names.ActivationName = "hard_swish",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.lowformer.model.LowFormer]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        width_list: Channels of the stem and of each stage. At least 1, at most 65536; default: the variant's own.
+        depth_list: Number of residual blocks of the stem and of each stage; that which subsamples counts in the first two stages, and comes besides in the last two. At least 0, at most 1024, at least 1, at most 1024; default: the variant's own.
+        head_widths: Channels of the convolution before the pooling, and of the layer after it. At least 1, at most 65536; default: the variant's own, (1536, 1600) where it says none.
+        expand_ratio: Inner channels of a convolutional block for each of its input. More than 0.0, at most 1024.0; default: 4.0.
+        stem_expand_ratio: That of the stem's blocks. More than 0.0, at most 1024.0; default: the variant's own, 2 where it says none.
+        downsample_expand_ratios: That of the block with which each stage subsamples; None for `expand_ratio`. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        expand_groups: Groups of the convolutions that expand, and of those that project where they are not fused. At least 1, at most 1024; default: 1.
+        fused_conv: Whether blocks expand by one full convolution, and not by a pointwise and a depthwise one (section 3.2); those beside attention only below 256 channels. So does attention bring its resolution back. Default: True.
+        attn: Whether the blocks of the last two stages have attention. Default: the variant's own, True where it says none.
+        attn_mlp: Whether they have an MLP, and normalise what they attend to. Default: the variant's own, True where it says none.
+        attn_mlp_ratio: Hidden channels of the MLP for each of its own. At least 1, at most 1024; default: 4.
+        norm_layer: Normalisation of the convolutions. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+        act_layer: Activation of the convolutions and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'hard_swish'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -7137,6 +7854,87 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _NestName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int = 4,
+    num_levels: int = 3,
+    embed_dims: int | tuple[int, ...] = ...,
+    num_heads: int | tuple[int, ...] = ...,
+    depths: int | tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.5,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    pad_type: Literal["", "same"] = ...,
+    weight_init: Literal["", "nlhb"] = "",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.nest.model.Nest]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels, which are equal. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels. At least 1, at most 65536; default: 4.
+        num_levels: Levels; the last one has one block of tokens, and each before it four times as many. At least 1, at most 8; default: 3.
+        embed_dims: Features of each token; one number for all levels, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (128, 256, 512) where it says none.
+        num_heads: Attention heads; one number for all levels, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 8, 16) where it says none.
+        depths: Layers; one number for all levels, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 20) where it says none.
+        mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last layer's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.5.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        pad_type: Padding of the pooling between levels: symmetric, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+        weight_init: Initial bias of the classifier: 0, or -log(classes) (`nlhb`). One of '', 'nlhb'; default: ''.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _NormFreeNetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -7368,6 +8166,91 @@ def create_backbone(
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _RDNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    growth_rates: tuple[int, ...] = ...,
+    num_blocks_list: tuple[int, ...] = ...,
+    block_type: tuple[Literal["Block", "BlockESE"], ...] = ...,
+    is_downsample_block: tuple[bool | None, ...] = ...,
+    bottleneck_width_ratio: float = 4.0,
+    transition_compression_ratio: float = 0.5,
+    ls_init_value: float = 1e-06,
+    stem_type: Literal["patch", "overlap"] = "patch",
+    patch_size: int = 4,
+    num_init_features: int = ...,
+    head_init_scale: float = 1.0,
+    head_norm_first: bool = False,
+    conv_bias: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    norm_eps: float | None = None,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.rdnet.model.RDNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        growth_rates: Channels that a block adds, in each stage. Of length at least 1, of length at most 64, at least 1, at most 65536; default: the variant's own, (64, 104, 128, 128, 128, 128, 224) where it says none.
+        num_blocks_list: Number of blocks of each stage. Of length at least 1, of length at most 64, at least 1, at most 1024; default: the variant's own, (3, 3, 3, 3, 3, 3, 3) where it says none.
+        block_type: Blocks of each stage, without or with a squeeze-and-excitation at their end (`BlockESE`). Of length at least 1, of length at most 64, one of 'Block', 'BlockESE'; default: the variant's own, ('Block', 'Block', 'BlockESE', 'BlockESE', 'BlockESE', 'BlockESE', 'BlockESE') where it says none.
+        is_downsample_block: Whether the transition before each stage subsamples; None for the first, which has none. Of length at least 1, of length at most 64; default: the variant's own, (None, True, True, False, False, False, True) where it says none.
+        bottleneck_width_ratio: Hidden channels of a block, for each channel of its input. More than 0.0, at most 1024.0; default: 4.0.
+        transition_compression_ratio: Channels that a transition leaves, for each of its input. More than 0.0, at most 4.0; default: 0.5.
+        ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 1e-06.
+        stem_type: One convolution of separate patches, or two 3x3 ones with stride 2. One of 'patch', 'overlap'; default: 'patch'.
+        patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+        num_init_features: Channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+        conv_bias: Whether the stem's convolutions have a bias. Default: True.
+        act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+        norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: None.
+        drop_path_rate: Probability of dropping what a block of the last stage adds; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -9139,6 +10022,61 @@ def configure(
 
 @overload
 def configure(
+    name: _ConVitName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = 48,
+    depth: int = 12,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg"] = "token",
+    local_up_to_layer: int = 10,
+    locality_strength: float = 1.0,
+    use_pos_embed: bool = True,
+) -> typedvision.families.convit.config.ConVitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each head; a token has `num_heads` times as many. At least 1, at most 65536; default: 48.
+        depth: Number of blocks. At least 1, at most 1024; default: 12.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        local_up_to_layer: Number of blocks with gated positional attention, which come first; the class token comes in behind them. At least 0, at most 1000000; default: 10.
+        locality_strength: How narrowly those blocks look at first (section 3). At least 0.0, at most 1024.0; default: 1.0.
+        use_pos_embed: Whether each position has a learned embedding. Default: True.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _ConvMixerName,
     *,
     num_classes: int = 1000,
@@ -9855,6 +10793,69 @@ def configure(
 
 @overload
 def configure(
+    name: _HieraDetName,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    embed_dim: int = ...,
+    num_heads: int = ...,
+    patch_kernel: tuple[int, int] = (7, 7),
+    patch_stride: tuple[int, int] = (4, 4),
+    patch_padding: tuple[int, int] = (3, 3),
+    q_pool: int = 3,
+    q_stride: tuple[int, int] = (2, 2),
+    stages: tuple[int, ...] = ...,
+    dim_mul: float = 2.0,
+    head_mul: float = 2.0,
+    global_pos_size: tuple[int, int] = ...,
+    window_spec: tuple[int, ...] = ...,
+    global_att_blocks: tuple[int, ...] = ...,
+    init_values: float | None = ...,
+    weight_init: Literal["", "reset"] = "",
+    fix_init: bool = True,
+    head_init_scale: float = 0.001,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+) -> typedvision.families.hieradet_sam2.config.HieraDetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        embed_dim: Features of each token of the first stage. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        num_heads: Attention heads of the first stage. At least 1, at most 1024; default: the variant's own, 1 where it says none.
+        patch_kernel: Height and width of the convolution that makes patches. At least 1, at most 127; default: (7, 7).
+        patch_stride: Pixels from patch to patch, down and right. At least 1, at most 127; default: (4, 4).
+        patch_padding: Pixels of padding of that convolution, down and right. At least 0, at most 63; default: (3, 3).
+        q_pool: How many of the stages after the first subsample. At least 0, at most 8; default: 3.
+        q_stride: What such a stage divides rows and columns by. At least 1, at most 128; default: (2, 2).
+        stages: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 3, 16, 3) where it says none.
+        dim_mul: Features of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        head_mul: Heads of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        global_pos_size: Rows and columns of the table of positions in the whole map, which is resized to each. At least 1, at most 127; default: the variant's own, (7, 7) where it says none.
+        window_spec: Rows and columns of tokens in a window, in each stage; the first block of a stage has the window of the stage before. Of length at least 1, of length at most 8, at least 1, at most 128; default: the variant's own, (8, 4, 14, 7) where it says none.
+        global_att_blocks: The blocks that attend to the whole map, counted from 0. Of length at most 256, at least 0, at most 8192; default: the variant's own, (12, 16, 20) where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), or as PyTorch does (`reset`). One of '', 'reset'; default: ''.
+        fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n). Default: True.
+        head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. At least 0.0, at most 1024.0; default: 0.001.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _HighResolutionNetName,
     *,
     num_classes: int = 1000,
@@ -9927,6 +10928,59 @@ def configure(
         output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _LowFormerName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    width_list: tuple[int, int, int, int, int] = ...,
+    depth_list: tuple[int, int, int, int, int] = ...,
+    head_widths: tuple[int, int] = ...,
+    expand_ratio: float = 4.0,
+    stem_expand_ratio: float = ...,
+    downsample_expand_ratios: tuple[float, float, float, float] | None = ...,
+    expand_groups: int = 1,
+    fused_conv: bool = True,
+    attn: bool = ...,
+    attn_mlp: bool = ...,
+    attn_mlp_ratio: int = 4,
+    norm_layer: typedvision.config.names.ConvNorm = "batchnorm2d",
+    act_layer: typedvision.config.names.ActivationName = "hard_swish",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.lowformer.config.LowFormerConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        width_list: Channels of the stem and of each stage. At least 1, at most 65536; default: the variant's own.
+        depth_list: Number of residual blocks of the stem and of each stage; that which subsamples counts in the first two stages, and comes besides in the last two. At least 0, at most 1024, at least 1, at most 1024; default: the variant's own.
+        head_widths: Channels of the convolution before the pooling, and of the layer after it. At least 1, at most 65536; default: the variant's own, (1536, 1600) where it says none.
+        expand_ratio: Inner channels of a convolutional block for each of its input. More than 0.0, at most 1024.0; default: 4.0.
+        stem_expand_ratio: That of the stem's blocks. More than 0.0, at most 1024.0; default: the variant's own, 2 where it says none.
+        downsample_expand_ratios: That of the block with which each stage subsamples; None for `expand_ratio`. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        expand_groups: Groups of the convolutions that expand, and of those that project where they are not fused. At least 1, at most 1024; default: 1.
+        fused_conv: Whether blocks expand by one full convolution, and not by a pointwise and a depthwise one (section 3.2); those beside attention only below 256 channels. So does attention bring its resolution back. Default: True.
+        attn: Whether the blocks of the last two stages have attention. Default: the variant's own, True where it says none.
+        attn_mlp: Whether they have an MLP, and normalise what they attend to. Default: the variant's own, True where it says none.
+        attn_mlp_ratio: Hidden channels of the MLP for each of its own. At least 1, at most 1024; default: 4.
+        norm_layer: Normalisation of the convolutions. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: 'batchnorm2d'.
+        act_layer: Activation of the convolutions and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'hard_swish'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -10251,6 +11305,59 @@ def configure(
 
 @overload
 def configure(
+    name: _NestName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int = 4,
+    num_levels: int = 3,
+    embed_dims: int | tuple[int, ...] = ...,
+    num_heads: int | tuple[int, ...] = ...,
+    depths: int | tuple[int, ...] = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.5,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    pad_type: Literal["", "same"] = ...,
+    weight_init: Literal["", "nlhb"] = "",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.nest.config.NestConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels, which are equal. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels. At least 1, at most 65536; default: 4.
+        num_levels: Levels; the last one has one block of tokens, and each before it four times as many. At least 1, at most 8; default: 3.
+        embed_dims: Features of each token; one number for all levels, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (128, 256, 512) where it says none.
+        num_heads: Attention heads; one number for all levels, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (4, 8, 16) where it says none.
+        depths: Layers; one number for all levels, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 2, 20) where it says none.
+        mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last layer's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.5.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        pad_type: Padding of the pooling between levels: symmetric, or TensorFlow's `same`. One of '', 'same'; default: the variant's own, '' where it says none.
+        weight_init: Initial bias of the classifier: 0, or -log(classes) (`nlhb`). One of '', 'nlhb'; default: ''.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _NormFreeNetName,
     *,
     num_classes: int = 1000,
@@ -10404,6 +11511,63 @@ def configure(
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _RDNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    growth_rates: tuple[int, ...] = ...,
+    num_blocks_list: tuple[int, ...] = ...,
+    block_type: tuple[Literal["Block", "BlockESE"], ...] = ...,
+    is_downsample_block: tuple[bool | None, ...] = ...,
+    bottleneck_width_ratio: float = 4.0,
+    transition_compression_ratio: float = 0.5,
+    ls_init_value: float = 1e-06,
+    stem_type: Literal["patch", "overlap"] = "patch",
+    patch_size: int = 4,
+    num_init_features: int = ...,
+    head_init_scale: float = 1.0,
+    head_norm_first: bool = False,
+    conv_bias: bool = True,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+    norm_eps: float | None = None,
+    drop_path_rate: float = 0.0,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+) -> typedvision.families.rdnet.config.RDNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        growth_rates: Channels that a block adds, in each stage. Of length at least 1, of length at most 64, at least 1, at most 65536; default: the variant's own, (64, 104, 128, 128, 128, 128, 224) where it says none.
+        num_blocks_list: Number of blocks of each stage. Of length at least 1, of length at most 64, at least 1, at most 1024; default: the variant's own, (3, 3, 3, 3, 3, 3, 3) where it says none.
+        block_type: Blocks of each stage, without or with a squeeze-and-excitation at their end (`BlockESE`). Of length at least 1, of length at most 64, one of 'Block', 'BlockESE'; default: the variant's own, ('Block', 'Block', 'BlockESE', 'BlockESE', 'BlockESE', 'BlockESE', 'BlockESE') where it says none.
+        is_downsample_block: Whether the transition before each stage subsamples; None for the first, which has none. Of length at least 1, of length at most 64; default: the variant's own, (None, True, True, False, False, False, True) where it says none.
+        bottleneck_width_ratio: Hidden channels of a block, for each channel of its input. More than 0.0, at most 1024.0; default: 4.0.
+        transition_compression_ratio: Channels that a transition leaves, for each of its input. More than 0.0, at most 4.0; default: 0.5.
+        ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. At least 0.0, at most 1024.0; default: 1e-06.
+        stem_type: One convolution of separate patches, or two 3x3 ones with stride 2. One of 'patch', 'overlap'; default: 'patch'.
+        patch_size: Height and width in pixels of a patch of the stem. At least 1, at most 127; default: 4.
+        num_init_features: Channels of the stem. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+        conv_bias: Whether the stem's convolutions have a bias. Default: True.
+        act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'layernorm2d', 'rmsnorm2d'; default: 'layernorm2d'.
+        norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: None.
+        drop_path_rate: Probability of dropping what a block of the last stage adds; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
