@@ -82,7 +82,7 @@ def published(
     return {
         variant: VariantWeights(
             default=facts[variant]["default_tag"],
-            tags={tag: weights(row) for tag, row in sorted(facts[variant]["tags"].items())},
+            tags={tag: weights(row) for tag, row in sorted(facts[variant]["tags"].items()) if tag},
             aliases=old_names(variant, facts[variant], aliases),
         )
         for variant in sorted(family.variants)

@@ -171,3 +171,17 @@ def test_a_backbone_and_a_checkpoint_are_checked_too(tmp_path: Path) -> None:
     ]
     (row,) = json.loads(run("check", str(document), "--json").stdout)
     assert (row["variant"], row["digest"]) == ("test_resnet", digest)
+
+
+def test_a_folder_stands_for_its_specs(tmp_path: Path) -> None:
+    text = tv.specify("test_resnet").to_json()
+    (tmp_path / "b.json").write_text(text)
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("no spec")
+    result = run("check", str(tmp_path), "--json")
+    assert result.exit_code == 1
+    found = [(Path(one["file"]).name, one["valid"]) for one in json.loads(result.stdout)]
+    assert found == [("a.json", False), ("b.json", True)]
+    tv.save_model(tv.create_model("test_resnet"), tmp_path / "model.safetensors")
+    (document,) = json.loads(run("check", str(tmp_path), "--json").stdout)
+    assert (document["file"], document["valid"]) == (str(tmp_path), True)

@@ -35,7 +35,7 @@ def test_options_that_exclude_each_other(options: dict[str, object], field: str)
     assert f"'{field}'" in conflict(SMALL, options)
 
 
-def test_a_stage_begins_with_the_window_of_the_one_before() -> None:
+def test_a_stage_starts_with_the_window_of_the_one_before() -> None:
     blocks = SMALL.replace(window_spec=(8, 4, 2)).plan()
     assert [block.window for block in blocks] == [8, 8, None, 4]
     assert [block.stride for block in blocks] == [None, (2, 2), None, (2, 2)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE", help="Spec files, or checkpoints that carry their spec; - is stdin."
+        metavar="FILE",
+        help="Spec files, folders of them, or checkpoints that carry their spec; - is stdin.",
     ),
 ]
 
@@ -30,7 +34,7 @@ def check(files: Files, as_json: AsJson = False) -> None:
       typedvision check models/*.json
       typedvision spec resnet50 | typedvision check -
     """
-    results = [(file, _try(file)) for file in files]
+    results = [(file, _try(file)) for file in _in_folders(files)]
     if as_json:
         print_json([{"file": file, **_document(result)} for file, result in results])
     else:
@@ -38,6 +42,17 @@ def check(files: Files, as_json: AsJson = False) -> None:
             _print(file, result)
     if any(isinstance(result, TypedVisionError) for _, result in results):
         raise typer.Exit(INVALID)
+
+
+def _in_folders(files: Iterable[str]) -> Iterator[str]:
+    """The files, and in the place of a folder that is no checkpoint its `.json` files, sorted."""
+    for file in files:
+        folder = Path(file)
+        specs = sorted(folder.glob("*.json")) if os.path.isdir(file) else []
+        if not specs or list(folder.glob("model.safetensors*")):
+            yield file
+        else:
+            yield from map(str, specs)
 
 
 def _try(file: str) -> ModelSpec | BackboneSpec | TypedVisionError:

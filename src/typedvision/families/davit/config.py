@@ -36,7 +36,7 @@ _Few = Field(min_length=1, max_length=8)
 
 
 class DaViTConfig(ModelConfig, Builds["DaViT"]):
-    """A DaViT: attention over positions in windows and attention over channels take turns
+    """A DaViT: attention over positions in windows and attention over channels alternate
     (https://arxiv.org/abs/2204.03645)."""
 
     depths: Annotated[tuple[Depth, ...], _Few] = (1, 1, 3, 1)

@@ -167,7 +167,7 @@ class ConvPool2d(nn.Module):
 
 
 class BlockAttention(Attention):
-    """Self-attention within each block; the features of its heads take turns in the output, as in
+    """Self-attention within each block; the features of its heads alternate in the output, as in
     the published weights."""
 
     def forward(self, x: Tensor) -> Tensor:

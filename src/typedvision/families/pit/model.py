@@ -205,7 +205,7 @@ class Pooling(nn.Module):
 
     Args:
         in_features: D.
-        plan: the numbers of the stage that begins with it.
+        plan: the numbers of the stage that starts with it.
         prefix: P.
     """
 

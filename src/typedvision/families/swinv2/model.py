@@ -178,7 +178,7 @@ class WindowAttention(nn.Module):
         }
 
     def set_window(self, window: tuple[int, int]) -> None:
-        """Attend in windows of another size; the biases of its distances are made anew."""
+        """Attend in windows of another size; the biases of its distances are made again."""
         like = self.relative_coords_table
         self.relative_coords_table = log_distances(window, self.old_window).to(like)
         self.relative_position_index = relative_position_index(window).to(like.device)

@@ -181,7 +181,7 @@ class WindowAttention(nn.Module):
         }
 
     def set_window(self, window: tuple[int, int]) -> None:
-        """Attend in windows of another size; the biases of its distances are made anew."""
+        """Attend in windows of another size; the biases of its distances are made again."""
         distances = log_distances(window).to(self.relative_coordinates_log)
         self.relative_coordinates_log = distances
         self.window = window
