@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel, chosen_levels
 from typedvision.config.names import ConvPool, OutputFormat
 from typedvision.families.hrnet.config import FEATURES, HEAD_WIDTHS, HRNetConfig
 from typedvision.layers.conv import conv2d
@@ -108,7 +108,9 @@ class HighResolutionNet(ImageModel):
             output_fmt=output_fmt,
             intermediates_only=intermediates_only,
         )
-        if stop_early or isinstance(outputs, list):
+        levels = len(self.feature_info)
+        stopped = stop_early and levels - 1 not in chosen_levels(indices, levels)
+        if stopped or isinstance(outputs, list):
             return outputs
         return self.forward_features(x), outputs[1]
 
