@@ -10,7 +10,7 @@ from typedvision.errors import UsageError
 from typedvision.registry import index
 
 LARGEST = 6_716_030_976  # parameters of vit_7b_patch16_dinov3
-DEEPEST = 2_541  # modules of resnetrs420
+DEEPEST = 2_675  # modules of resnetrs420
 
 
 @pytest.mark.parametrize("bound", ["x", "10", -1, True, 1.0, None, (1,)])
