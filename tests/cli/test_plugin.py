@@ -59,4 +59,9 @@ def test_a_plugin_is_shown_without_what_only_the_index_counts() -> None:
     assert run("check", "-", stdin=spec).exit_code == 0
     schema = json.loads(run("schema").stdout)
     assert "plugin" in schema["properties"]["family"]["enum"]
-    assert schema["$defs"]["PluginConfig"]["properties"]["sides"]["maximum"] == 8
+    (config,) = (
+        rule["then"]["properties"]["config"]
+        for rule in schema["allOf"]
+        if rule["if"]["properties"]["family"]["const"] == "plugin"
+    )
+    assert config["properties"]["sides"]["maximum"] == 8

@@ -23,7 +23,7 @@ def test_a_model() -> None:
     ):
         assert line in text.splitlines()
     assert "number in [0, 1]" in text
-    assert 'BlockArgs; default {"attn_layer": null, "rd_ratio": null}' in text
+    assert 'BlockArgs; default {"attn_layer": null, "rd_ratio": null, ' in text
     assert '{"attn_layer": "se"}' in text
     assert "Dropout probability before the classifier." in text
 

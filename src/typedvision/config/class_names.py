@@ -44,7 +44,7 @@ class ClassSet(Sequence[str]):
     def __init__(self, key: str) -> None:
         if key not in CLASS_SETS:
             raise UnknownNameError.of("class set", key, CLASS_SETS)
-        self.key = key
+        self.key: str = key
 
     @classmethod
     def of_count(cls, num_classes: int) -> Self | None:
