@@ -40,20 +40,3 @@ def test_a_fused_model_is_equal_and_smaller(family: AnyFamily, tmp_path: Path) -
     loaded = tv.load_model(tmp_path / "fused.safetensors").eval()
     with torch.inference_mode():
         assert torch.equal(loaded(x.to(next(loaded.parameters()).dtype)), fused(x))
-
-
-def test_a_fused_model_is_refused() -> None:
-    model = tv.create_model("repvgg_a0", device="meta", inference_mode=True)
-    with pytest.raises(tv.UsageError, match="is fused"):
-        tv.fuse(model)
-
-
-def test_a_model_without_branches_is_refused() -> None:
-    with pytest.raises(tv.UsageError, match="no option 'inference_mode'") as raised:
-        tv.fuse(tv.create_model("resnet18", device="meta"))
-    assert [problem.path for problem in raised.value.problems] == [("model",)]
-
-
-def test_what_is_no_model_is_refused() -> None:
-    with pytest.raises(tv.UsageError, match="fuse takes a model"):
-        tv.fuse(torch.nn.Identity())  # type: ignore[type-var]
