@@ -56,10 +56,11 @@ DESCRIBING = {"pyright", "basedpyright", "ty"}
 ANSWERS = {
     ("hover", "models.resnet50(lay|ers=(1, 1, 1, 1))"): (MEANING, {"ty"}),
     ("hover", "models.resnet50.config(lay|ers=(1, 1, 1, 1))"): (MEANING, DESCRIBING),
-    ("hover", 'create_model("resnet50", lay|ers=(1, 1, 1, 1))'): (MEANING, DESCRIBING),
+    # Of the overloads, an editor shows the first that has the option: another family's words.
+    ("hover", 'create_model("resnet50", lay|ers=(1, 1, 1, 1))'): ("Number of blocks", DESCRIBING),
     ("hover", "variant = models.resn|et50"): (PARAMETERS_AND_PAPER, DESCRIBING),
     ("signatureHelp", "models.resnet50(layers=|)"): (MEANING, {*DESCRIBING, "pyrefly"}),
-    ("signatureHelp", 'create_model("resnet50", layers=|)'): (MEANING, DESCRIBING),
+    ("signatureHelp", 'create_model("resnet50", layers=|)'): ("Number of blocks", DESCRIBING),
 }
 
 MARK = re.compile(r"# error(?:: (?P<mistake>\w+) (?P<word>\w+))?$")
