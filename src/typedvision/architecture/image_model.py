@@ -349,7 +349,9 @@ class ImageModel(nn.Module, ABC):
 
 
 def describe(model: ImageModel, spec: ModelSpec) -> None:
-    """Record the spec that a model was built from."""
+    """Record the spec that a model was built from; its feature levels follow another config."""
+    if spec.config is not model._cfg:
+        model.feature_info = FeatureInfo(spec.config.features())
     model._spec, model._cfg = spec, spec.config
 
 

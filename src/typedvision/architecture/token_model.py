@@ -20,7 +20,6 @@ from typedvision.architecture.image_model import (
     chosen_levels,
     describe,
 )
-from typedvision.config.features import FeatureInfo
 from typedvision.config.names import OutputFormat
 from typedvision.config.tokens import (
     BlockPlan,
@@ -271,7 +270,6 @@ class TokenModel(ImageModel, Generic[ConfigT]):
             table = resample_position_table(self.pos_embed.detach(), self.grid, plan.grid)
             self.pos_embed = nn.Parameter(table, self.pos_embed.requires_grad)
         self.img_size, self.grid = plan.img_size, plan.grid
-        self.feature_info = FeatureInfo(cfg.features())
         self._plan = plan
         describe(self, self.spec.with_options(**sizes))
 

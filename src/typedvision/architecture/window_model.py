@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import ImageModel, describe
-from typedvision.config.features import FeatureInfo
 from typedvision.config.names import ConvPool, OutputFormat
 from typedvision.config.windows import (
     StageWindows,
@@ -97,7 +96,6 @@ class WindowModel(ImageModel, ABC):
         for block, block_plan in zip(blocks, plans, strict=True):
             block.set_window(block_plan.window, block_plan.shift)
         self.img_size, self._cfg = plan.img_size, cfg
-        self.feature_info = FeatureInfo(cfg.features())
         sizes = {"img_size", "patch_size", "window_size"}
         describe(self, self.spec.with_options(**cfg.model_dump(include=sizes)))
 

@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
-from typedvision.config.features import FeatureInfo
 from typedvision.config.tokens import BlockPlan, TokenPooling
 from typedvision.families.xcit.config import XcitConfig
 from typedvision.layers.activation import activation
@@ -107,9 +106,6 @@ class Xcit(ImageModel):
         Raises:
             ConfigError: not one patch fits.
         """
-        cfg = self._cfg.replace(img_size=img_size)
-        self.feature_info = FeatureInfo(cfg.features())
-        self._cfg = cfg
         describe(self, self.spec.with_options(img_size=img_size))
 
     def _replace_classifier(self, num_classes: int, global_pool: TokenPooling) -> None:
