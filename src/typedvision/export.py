@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from typedvision.architecture.image_model import ImageModel, check_whole
-from typedvision.architecture.wrapped import Wrapper, unwrapped
+from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.wrapped import Wrapper, unwrapped, whole_model
 from typedvision.config.base import to_pair
 from typedvision.errors import ExportError, Problem, TypedVisionError, UsageError, listed, shown
 from typedvision.weights.files import replace_file, to_path
@@ -86,7 +86,7 @@ def export_model(
         UsageError: the format is unknown, the model is not one that `create_model` made or has no
             weights, or it does not take images of this size.
     """
-    body = _checked(model, format)
+    body = _checked(unwrapped(model), format)
     target, spec = to_path(path), body.spec
     if img_size is not None:
         spec = spec.replace(image=spec.image.replace(size=to_pair(img_size)))
@@ -110,16 +110,12 @@ def export_model(
     return ExportReport(target, format, spec.image.size, target.stat().st_size, worst)
 
 
-def _checked(model: object, format: object) -> ImageModel:
-    """The model itself, if it can be exported in this format."""
-    model = unwrapped(model)
+def _checked(found: object, format: object) -> ImageModel:
+    """The model, if it can be exported in this format."""
     formats = get_args(ExportFormat)
     if format not in formats:
         raise UsageError(f"format must be {listed(formats)}; got {shown(format)}")
-    if not isinstance(model, ImageModel):
-        kind = type(model).__name__
-        raise UsageError(f"export_model takes a model that create_model made; got {kind}")
-    check_whole(model)
+    model = whole_model(found, "export_model")
     devices = {parameter.device.type for parameter in model.parameters()}
     if "meta" in devices:
         raise UsageError("a model on the meta device has no weights to export")

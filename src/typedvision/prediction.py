@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from typedvision.architecture.image_model import ImageModel, check_whole
-from typedvision.architecture.wrapped import Wrapper, unwrapped
+from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.wrapped import Wrapper, unwrapped, whole_model
 from typedvision.errors import ImageError, UsageError, WeightsError, shown
 from typedvision.preprocess.decode import ImageInput, name_of
 from typedvision.preprocess.transform import make_transform
@@ -66,12 +66,7 @@ def predict(
         UsageError: the model has no weights or no classifier, gives classes for each position and
             not for the image, a number is below 1, or an argument is not an image.
     """
-    found = unwrapped(model)
-    if not isinstance(found, ImageModel):
-        raise UsageError(
-            f"predict takes a model that create_model made; got {type(found).__name__}"
-        )
-    check_whole(found)
+    found = whole_model(unwrapped(model), "predict")
     if not found.num_classes:
         raise UsageError("the model has no classifier: build it with num_classes")
     if getattr(found.spec.config, "global_pool", None) == "":

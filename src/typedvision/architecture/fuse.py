@@ -8,10 +8,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel, check_whole, describe
+from typedvision.architecture.build import build_model
+from typedvision.architecture.image_model import ImageModel, check_whole
+from typedvision.config.limits import ANY_SIZE
 from typedvision.errors import Problem, UsageError, shown
 from typedvision.layers.fuse import Fusable
-from typedvision.registry import index
 from typedvision.registry.spec import ModelSpec
 
 ModelT = TypeVar("ModelT", bound=ImageModel)
@@ -40,10 +41,8 @@ def fuse(model: ModelT) -> ModelT:
         raise UsageError(f"fuse takes a model of this library; got {shown(model)}")
     check_whole(model)
     spec = _fused_spec(model.spec)
-    with torch.device("meta"):
-        fused = index.family(spec.family).build(spec.config)
+    fused = build_model(spec, ANY_SIZE)
     assert isinstance(fused, type(model))  # one family has one class of models
-    describe(fused, spec)
     _fill(fused, dict(_tensors(model, "")))
     return fused.eval()
 

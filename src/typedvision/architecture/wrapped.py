@@ -11,7 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from typedvision.architecture.backbone import Backbone
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import ImageModel, check_whole
+from typedvision.errors import UsageError
 
 Wrapper: TypeAlias = "DataParallel[nn.Module] | DistributedDataParallel | AveragedModel"
 Wrapped: TypeAlias = ImageModel | Backbone[ImageModel] | Wrapper
@@ -33,6 +34,31 @@ def unwrapped(model: object) -> object:
             model = model.module
         else:
             return model
+
+
+def model_or_backbone(found: object, caller: str) -> ImageModel | Backbone[ImageModel]:
+    """What `unwrapped` found, if the factory made it.
+
+    Raises:
+        UsageError: it is something else; `caller` is who was given it.
+    """
+    if not isinstance(found, ImageModel | Backbone):
+        kind = type(found).__name__
+        raise UsageError(f"{caller} takes what create_model or create_backbone made; got {kind}")
+    return found
+
+
+def whole_model(found: object, caller: str) -> ImageModel:
+    """What `unwrapped` found, if it is a model with its head.
+
+    Raises:
+        UsageError: it is something else, or the model of a backbone; `caller` is who was given it.
+    """
+    if not isinstance(found, ImageModel):
+        kind = type(found).__name__
+        raise UsageError(f"{caller} takes a model that create_model made; got {kind}")
+    check_whole(found)
+    return found
 
 
 def plain_key(key: str) -> str:

@@ -17,6 +17,7 @@ from typedvision.architecture.build import (
     resolve_device,
 )
 from typedvision.architecture.image_model import ImageModel, chosen_seed, describe
+from typedvision.architecture.wrapped import model_or_backbone
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import Problem, UsageError, WeightsError, problem_count
 from typedvision.layers.init import initialize
@@ -159,15 +160,11 @@ def load_weights(
         WeightsError: the file is not there, is of another kind, is damaged, or does not fit.
         SpecError: the spec in its header is not valid.
     """
-    kind = type(model).__name__
+    model = model_or_backbone(model, "load_weights")
     body = model.model if isinstance(model, Backbone) else model
-    if not isinstance(body, ImageModel):
-        raise UsageError(
-            f"load_weights takes what create_model or create_backbone made; got {kind}"
-        )
     if not all(parameter.is_meta for parameter in body.parameters()):
         raise UsageError(
-            f"this {kind} has weights: load_weights takes a meta-device model, "
+            f"this {type(model).__name__} has weights: load_weights takes a meta-device model, "
             "create_model(device='meta')"
         )
     check_dtype(dtype)

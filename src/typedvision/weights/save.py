@@ -18,8 +18,8 @@ from torch.nn import Buffer, Parameter
 from typedvision._version import __version__
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.build import build_backbone, build_model
-from typedvision.architecture.image_model import ImageModel, check_whole
-from typedvision.architecture.wrapped import Wrapped, plain_key, unwrapped
+from typedvision.architecture.image_model import check_whole
+from typedvision.architecture.wrapped import Wrapped, model_or_backbone, plain_key, unwrapped
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.config.image import ImageSpec
 from typedvision.config.limits import ANY_SIZE
@@ -103,7 +103,7 @@ def save_model(
         ConfigError: there are more or fewer names than classes, or one is not as it should be.
         WeightsError: the file cannot be written; what was at `path` is as it was.
     """
-    model = _one_of_ours(model)
+    model = model_or_backbone(unwrapped(model), "save_model")
     body = model.model if isinstance(model, Backbone) else model
     if body is model:
         check_whole(body)
@@ -131,14 +131,6 @@ def save_model(
         _write_together(target, tensors, spec, extra)
     else:
         _write(target, {key: _on_cpu(tensor) for key, tensor in tensors.items()}, spec, extra)
-
-
-def _one_of_ours(model: object) -> ImageModel | Backbone[ImageModel]:
-    found = unwrapped(model)
-    if not isinstance(found, ImageModel | Backbone):
-        kind = type(found).__name__
-        raise UsageError(f"save_model takes what create_model or create_backbone made; got {kind}")
-    return found
 
 
 def _check_size(image: ImageSpec, config: ModelConfig) -> None:
