@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.families.convnext.config import ConvNeXtConfig, ConvNeXtPlan, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -24,7 +24,7 @@ from typedvision.layers.mlp import GlobalResponseNormMlp, Mlp
 from typedvision.layers.norm import conv_norm
 
 
-class ConvNeXt(ImageModel):
+class ConvNeXt(HeadModel):
     """A stem, four stages of blocks, pooling, a normalisation and a linear classifier."""
 
     def __init__(self, cfg: ConvNeXtConfig) -> None:
@@ -65,14 +65,6 @@ class ConvNeXt(ImageModel):
     def _normalized(self, x: Tensor, level: int) -> Tensor:
         """The last level by the normalisation before the pooling; no other level has one."""
         return self.norm_pre(x) if level == len(self.stages) - 1 else x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Weights by a deviation of 0.02 (appendix A.1), less in the head; biases by 0."""

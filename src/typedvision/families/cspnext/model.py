@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import Activation, ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.config.names import Activation
 from typedvision.families.cspnext.config import CspNextConfig, CspNextPlan, StagePlan
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import EffectiveSqueezeExcite
@@ -24,7 +25,7 @@ PYRAMID = (5, 9, 13)
 """Windows of the poolings in the last stage."""
 
 
-class CspNext(ImageModel):
+class CspNext(HeadModel):
     """A stem, four stages, pooling and a linear classifier."""
 
     def __init__(self, cfg: CspNextConfig) -> None:
@@ -50,14 +51,6 @@ class CspNext(ImageModel):
         for stage in self.stages:
             x = stage(x)
             yield x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage."""

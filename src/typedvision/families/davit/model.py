@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.families.davit.config import AttnName, DaViTConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import Attention, attend, merge_heads, split_heads
@@ -28,7 +28,7 @@ from typedvision.layers.norm import conv_norm, token_norm
 from typedvision.layers.windows import in_windows
 
 
-class DaViT(ImageModel):
+class DaViT(HeadModel):
     """A stem, stages of blocks, pooling, a normalisation and a linear classifier (figure 2)."""
 
     def __init__(self, cfg: DaViTConfig) -> None:
@@ -66,14 +66,6 @@ class DaViT(ImageModel):
     def _normalized(self, x: Tensor, level: int) -> Tensor:
         """The last level by the normalisation before the pooling; no other level has one."""
         return self.norm_pre(x) if level == len(self.stages) - 1 else x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers by a deviation of 0.02; convolutions as PyTorch does."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.families.fastvit.config import HEAD_CHANNELS, FastVitConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import Attention
@@ -38,7 +38,7 @@ from typedvision.layers.init import (
 from typedvision.layers.norm import conv_norm
 
 
-class FastVit(ImageModel):
+class FastVit(HeadModel):
     """A stem, stages of blocks, a last convolution, pooling and a linear classifier (figure 2)."""
 
     def __init__(self, cfg: FastVitConfig) -> None:
@@ -72,14 +72,6 @@ class FastVit(ImageModel):
     def _finish(self, x: Tensor) -> Tensor:
         """The last convolution."""
         return self.final_conv(x)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """MLPs and linear layers by a deviation of 0.02; other convolutions as PyTorch's."""

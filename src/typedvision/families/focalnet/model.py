@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.families.focalnet.config import FocalNetConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -30,7 +30,7 @@ from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import conv_norm
 
 
-class FocalNet(ImageModel):
+class FocalNet(HeadModel):
     """Patches, stages of modulated positions, pooling and a linear classifier (figure 2)."""
 
     def __init__(self, cfg: FocalNetConfig) -> None:
@@ -73,14 +73,6 @@ class FocalNet(ImageModel):
     def _normalized(self, x: Tensor, level: int) -> Tensor:
         """The last level as the last normalisation leaves it; the others as they are."""
         return self.norm(x) if level == len(self.layers) - 1 else x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions and linear layers by a deviation of 0.02, less in the classifier."""

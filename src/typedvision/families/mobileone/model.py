@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.families.mobileone.config import BlockPlan, MobileOneConfig, MobileOnePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -31,7 +31,7 @@ from typedvision.layers.init import Initializers, default_initializers, normal, 
 from typedvision.layers.norm_act import Conv2dNormAct
 
 
-class MobileOne(ImageModel):
+class MobileOne(HeadModel):
     """A block that subsamples, four stages of blocks, pooling and a linear classifier."""
 
     def __init__(self, cfg: MobileOneConfig) -> None:
@@ -60,14 +60,6 @@ class MobileOne(ImageModel):
         for number, stage in enumerate(self.stages, start=1):
             x = stage(x)
             yield self.final_conv(x) if number == 4 else x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, the classifier by a deviation of 0.01."""

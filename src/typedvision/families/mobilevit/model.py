@@ -13,8 +13,9 @@ import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import Activation, ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.config.names import Activation
 from typedvision.families.mobilevit.config import (
     MLP_RATIO,
     MobileViTConfig,
@@ -33,7 +34,7 @@ from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm_act import Conv2dNormAct
 
 
-class MobileViT(ImageModel):
+class MobileViT(HeadModel):
     """A stem, five stages, of which the last three end in a transformer, and a classifier."""
 
     def __init__(self, cfg: MobileViTConfig) -> None:
@@ -62,14 +63,6 @@ class MobileViT(ImageModel):
         for number, stage in enumerate(self.stages, start=1):
             x = stage(x)
             yield self.final_conv(x) if number == 5 else x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, linear layers by a deviation of 0.01, biases

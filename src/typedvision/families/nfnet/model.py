@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.families.nfnet.config import (
     GAMMAS,
     BlockPlan,
@@ -39,7 +39,7 @@ from typedvision.layers.init import (
 from typedvision.layers.pool import shortcut_average
 
 
-class NormFreeNet(ImageModel):
+class NormFreeNet(HeadModel):
     """A stem, four stages of scaled residual blocks, a last convolution, and a classifier."""
 
     def __init__(self, cfg: NormFreeNetConfig) -> None:
@@ -80,14 +80,6 @@ class NormFreeNet(ImageModel):
     def _finish(self, x: Tensor) -> Tensor:
         """The last activation."""
         return self.final_act(x)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-in, the classifier by a deviation of 0.01; biases by 0."""

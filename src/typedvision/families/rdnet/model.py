@@ -13,8 +13,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
 from typedvision.families.rdnet.config import RDNetConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -35,7 +34,7 @@ from typedvision.layers.init import (
 from typedvision.layers.norm import conv_norm
 
 
-class RDNet(ImageModel):
+class RDNet(HeadModel):
     """A stem, stages of blocks that add channels, pooling and a linear classifier (figure 2)."""
 
     def __init__(self, cfg: RDNetConfig) -> None:
@@ -79,14 +78,6 @@ class RDNet(ImageModel):
     def _normalized(self, x: Tensor, level: int) -> Tensor:
         """The last level by the normalisation before the pooling; no other level has one."""
         return self.norm_pre(x) if level == len(self.feature_info) - 1 else x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their inputs (https://arxiv.org/abs/1502.01852, equation 10)."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import Activation, ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.config.names import Activation
 from typedvision.families.regnet.config import BlockPlan, RegNetConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -25,7 +25,7 @@ from typedvision.layers.norm_act import Conv2dNormAct, norm_act
 from typedvision.layers.pool import shortcut_average
 
 
-class RegNet(ImageModel):
+class RegNet(HeadModel):
     """A stem, four stages of bottlenecks, what stands before the pooling, and a linear head."""
 
     s1: Blocks
@@ -58,14 +58,6 @@ class RegNet(ImageModel):
     def _finish(self, x: Tensor) -> Tensor:
         """The last convolution, or the last activation."""
         return self.final_conv(x)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, the classifier by a deviation of 0.01, biases

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
 from typedvision.families.rexnet.config import BlockPlan, RexNetConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -23,7 +22,7 @@ from typedvision.layers.init import Initializers, default_initializers, normal, 
 from typedvision.layers.norm_act import Conv2dNormAct
 
 
-class RexNet(ImageModel):
+class RexNet(HeadModel):
     """A stem, inverted residuals, a convolution, pooling and a linear classifier."""
 
     def __init__(self, cfg: RexNetConfig) -> None:
@@ -57,14 +56,6 @@ class RexNet(ImageModel):
     def _finish(self, x: Tensor) -> Tensor:
         """The last convolution."""
         return self.features[-1](x)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, the classifier by its own; biases by 0."""

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
 from typedvision.families.vovnet.config import BlockPlan, VovNetConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import channel_attention
@@ -29,7 +28,7 @@ from typedvision.layers.init import (
 from typedvision.layers.norm_act import Conv2dNormAct, SeparableConv2dNormAct
 
 
-class VovNet(ImageModel):
+class VovNet(HeadModel):
     """A stem, four stages of aggregations, pooling and a linear classifier."""
 
     def __init__(self, cfg: VovNetConfig) -> None:
@@ -58,14 +57,6 @@ class VovNet(ImageModel):
         for stage in self.stages:
             x = stage(x)
             yield x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out; the classifier's bias by 0."""
