@@ -26,4 +26,4 @@ class HeadModel(ImageModel, ABC):
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
+        self.head_hidden_size: int = self.head.features

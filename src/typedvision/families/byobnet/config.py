@@ -51,7 +51,7 @@ STEM_WIDTHS: dict[StemType, tuple[float, ...]] = {
 }
 """Output channels of each convolution of a stem, as a share of the last one's."""
 
-_MOST_STAGES = Field(min_length=1, max_length=8)
+_PER_STAGE = Field(min_length=1, max_length=8)
 _NOTHING_INSIDE: tuple[str, ...] = ("ese", "eca", "ceca")
 
 
@@ -80,19 +80,19 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     (https://arxiv.org/abs/2006.14090), RegNet-Z (https://arxiv.org/abs/2103.06877), CLIP's ResNet
     (https://arxiv.org/abs/2103.00020, section 2.4), and ResNets with other stems."""
 
-    block: Block | Annotated[tuple[Block, ...], _MOST_STAGES] = "bottle"
+    block: Block | Annotated[tuple[Block, ...], _PER_STAGE] = "bottle"
     """Residual block: two kxk convolutions (`basic`); 1x1, kxk, 1x1 (`bottle`); 1x1, kxk (`dark`);
     kxk, 1x1 (`edge`); one for all stages, or one each."""
-    layers: Annotated[tuple[Depth, ...], _MOST_STAGES]
+    layers: Annotated[tuple[Depth, ...], _PER_STAGE]
     """Number of blocks of each stage."""
-    channels: Annotated[tuple[Channels, ...], _MOST_STAGES]
+    channels: Annotated[tuple[Channels, ...], _PER_STAGE]
     """Output channels of each stage."""
-    strides: Annotated[tuple[Annotated[Literal[1, 2], Whole], ...], _MOST_STAGES] = (1, 2, 2, 2)
+    strides: Annotated[tuple[Annotated[Literal[1, 2], Whole], ...], _PER_STAGE] = (1, 2, 2, 2)
     """What each stage divides the resolution by."""
-    group_size: Count | Annotated[tuple[Count, ...], _MOST_STAGES] = 0
+    group_size: Count | Annotated[tuple[Count, ...], _PER_STAGE] = 0
     """Channels of each group of the kxk convolutions, 0 for one group; one for all stages, or one
     each."""
-    bottle_ratio: Ratio | Annotated[tuple[Ratio, ...], _MOST_STAGES] = 0.25
+    bottle_ratio: Ratio | Annotated[tuple[Ratio, ...], _PER_STAGE] = 0.25
     """Channels inside of a block, as a share of those outside; one for all stages, or one each."""
     downsample: Literal["", "conv1x1", "avg"] = "conv1x1"
     """Shortcut where the shape changes: none, a convolution, or an average and a convolution."""

@@ -146,7 +146,7 @@ class BasicBlock(ResidualBlock):
 
     def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
         super().__init__()
-        self.shortcut = _shortcut(cfg, plan)
+        self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_kxk: nn.Module = _subsampling_conv(cfg, plan, plan.in_channels, plan.width)
         self.conv2_kxk: nn.Module = _conv(
             cfg,
@@ -158,8 +158,8 @@ class BasicBlock(ResidualBlock):
             act=False,
         )
         self.attn_last: nn.Module = _attention(cfg, plan.out_channels)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.act = _last_act(cfg)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.act: nn.Module = _last_act(cfg)
 
     def branch(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -174,7 +174,7 @@ class BottleneckBlock(ResidualBlock):
     def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
         super().__init__()
         width = plan.width
-        self.shortcut = _shortcut(cfg, plan)
+        self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, width, 1)
         self.conv2_kxk: nn.Module = _subsampling_conv(cfg, plan, width, width, groups=plan.groups)
         self.conv2b_kxk: nn.Module = nn.Identity()
@@ -184,8 +184,8 @@ class BottleneckBlock(ResidualBlock):
             )
         self.attn: nn.Module = _attention(cfg, width)
         self.conv3_1x1: nn.Module = _conv(cfg, width, plan.out_channels, 1, act=False)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.act = _last_act(cfg)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.act: nn.Module = _last_act(cfg)
 
     def branch(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -200,14 +200,14 @@ class DarkBlock(ResidualBlock):
 
     def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
         super().__init__()
-        self.shortcut = _shortcut(cfg, plan)
+        self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, plan.width, 1)
         self.conv2_kxk: nn.Module = _subsampling_conv(
             cfg, plan, plan.width, plan.out_channels, groups=plan.groups, act=False
         )
         self.attn_last: nn.Module = _attention(cfg, plan.out_channels)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.act = _last_act(cfg)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.act: nn.Module = _last_act(cfg)
 
     def branch(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -221,14 +221,14 @@ class EdgeBlock(ResidualBlock):
 
     def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
         super().__init__()
-        self.shortcut = _shortcut(cfg, plan)
+        self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_kxk: nn.Module = _subsampling_conv(
             cfg, plan, plan.in_channels, plan.width, groups=plan.groups
         )
         self.attn: nn.Module = _attention(cfg, plan.width)
         self.conv2_1x1: nn.Module = _conv(cfg, plan.width, plan.out_channels, 1, act=False)
-        self.drop_path = DropPath(plan.drop_path_rate)
-        self.act = _last_act(cfg)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.act: nn.Module = _last_act(cfg)
 
     def branch(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""

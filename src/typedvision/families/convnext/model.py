@@ -6,13 +6,13 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
 from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.convnext.config import ConvNeXtConfig, ConvNeXtPlan, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -24,7 +24,7 @@ from typedvision.layers.mlp import GlobalResponseNormMlp, Mlp
 from typedvision.layers.norm import conv_norm
 
 
-class ConvNeXt(HeadModel):
+class ConvNeXt(StagedModel, HeadModel):
     """A stem, four stages of blocks, pooling, a normalisation and a linear classifier."""
 
     def __init__(self, cfg: ConvNeXtConfig) -> None:
@@ -46,17 +46,6 @@ class ConvNeXt(HeadModel):
             hidden_size=cfg.head_hidden_size,
         )
         self.head_hidden_size: int = self.head.features
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.norm_pre(self.stages(self.stem(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def _finish(self, x: Tensor) -> Tensor:
         """The normalisation, where it stands before the pooling."""

@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from typedvision.families.davit.model import DaViT
 
 AttnName = Literal["spatial", "channel"]
-_Few = Field(min_length=1, max_length=8)
+_PER_STAGE = Field(min_length=1, max_length=8)
 
 
 class DaViTConfig(ModelConfig, Builds["DaViT"]):
     """A DaViT: attention over positions in windows and attention over channels alternate
     (https://arxiv.org/abs/2204.03645)."""
 
-    depths: Annotated[tuple[Depth, ...], _Few] = (1, 1, 3, 1)
+    depths: Annotated[tuple[Depth, ...], _PER_STAGE] = (1, 1, 3, 1)
     """Number of blocks of each stage; each has an attention of every kind in `attn_types`."""
-    embed_dims: Annotated[tuple[Channels, ...], _Few] = (96, 192, 384, 768)
+    embed_dims: Annotated[tuple[Channels, ...], _PER_STAGE] = (96, 192, 384, 768)
     """Features of each token of each stage."""
-    num_heads: Annotated[tuple[Heads, ...], _Few] = (3, 6, 12, 24)
+    num_heads: Annotated[tuple[Heads, ...], _PER_STAGE] = (3, 6, 12, 24)
     """Heads of the attention over positions, and groups of that over channels, in each stage."""
     window_size: WindowSize = 7
     """Rows and columns of tokens in a window; one number for a square."""

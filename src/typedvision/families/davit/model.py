@@ -7,7 +7,6 @@ maps (N, D, H, W).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
 from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.davit.config import AttnName, DaViTConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import Attention, attend, merge_heads, split_heads
@@ -28,7 +28,7 @@ from typedvision.layers.norm import conv_norm, token_norm
 from typedvision.layers.windows import in_windows
 
 
-class DaViT(HeadModel):
+class DaViT(StagedModel, HeadModel):
     """A stem, stages of blocks, pooling, a normalisation and a linear classifier (figure 2)."""
 
     def __init__(self, cfg: DaViTConfig) -> None:
@@ -47,17 +47,6 @@ class DaViT(HeadModel):
             norm=None if cfg.head_norm_first else last_norm,
         )
         self.head_hidden_size: int = self.head.features
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.norm_pre(self.stages(self.stem(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def _finish(self, x: Tensor) -> Tensor:
         """The normalisation, where it stands before the pooling."""

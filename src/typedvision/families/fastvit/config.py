@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 HEAD_CHANNELS = 32
 """Channels of an attention head."""
 
-Stages = Field(min_length=1, max_length=8)
+_PER_STAGE = Field(min_length=1, max_length=8)
 
 
 class FastVitConfig(ModelConfig, Builds["FastVit"]):
     """A FastViT (https://arxiv.org/abs/2303.14189), also as the image tower of a MobileCLIP
     (https://arxiv.org/abs/2311.17049) or a MobileCLIP 2 (https://arxiv.org/abs/2508.20691)."""
 
-    layers: Annotated[tuple[Depth, ...], Stages] = (2, 2, 6, 2)
+    layers: Annotated[tuple[Depth, ...], _PER_STAGE] = (2, 2, 6, 2)
     """Number of blocks of each stage."""
-    embed_dims: Annotated[tuple[Channels, ...], Stages] = (64, 128, 256, 512)
+    embed_dims: Annotated[tuple[Channels, ...], _PER_STAGE] = (64, 128, 256, 512)
     """Channels of each stage."""
-    token_mixers: Annotated[tuple[Literal["repmixer", "attention"], ...], Stages] = (
+    token_mixers: Annotated[tuple[Literal["repmixer", "attention"], ...], _PER_STAGE] = (
         "repmixer",
         "repmixer",
         "repmixer",
@@ -51,14 +51,14 @@ class FastVitConfig(ModelConfig, Builds["FastVit"]):
     )
     """How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by
     self-attention."""
-    mlp_ratios: Annotated[tuple[Ratio, ...], Stages] = (4, 4, 4, 4)
+    mlp_ratios: Annotated[tuple[Ratio, ...], _PER_STAGE] = (4, 4, 4, 4)
     """Hidden channels of the MLPs of each stage for each of its own."""
-    downsamples: Annotated[tuple[bool, ...], Stages] = (False, True, True, True)
+    downsamples: Annotated[tuple[bool, ...], _PER_STAGE] = (False, True, True, True)
     """Whether patches are embedded before each stage; where its channels are other ones than
     before, they always are."""
-    se_downsamples: Annotated[tuple[bool, ...], Stages] = (False, False, False, False)
+    se_downsamples: Annotated[tuple[bool, ...], _PER_STAGE] = (False, False, False, False)
     """Whether the embedding of each stage's patches has squeeze-and-excitation."""
-    pos_embs: Annotated[tuple[KernelSize | None, ...], Stages] = (None, None, None, None)
+    pos_embs: Annotated[tuple[KernelSize | None, ...], _PER_STAGE] = (None, None, None, None)
     """Kernel of the conditional position encoding before each stage's blocks
     (https://arxiv.org/abs/2102.10882), odd; None for no encoding."""
     repmixer_kernel_size: KernelSize = 3

@@ -6,13 +6,12 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
 from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.fastvit.config import HEAD_CHANNELS, FastVitConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import Attention
@@ -38,7 +37,7 @@ from typedvision.layers.init import (
 from typedvision.layers.norm import conv_norm
 
 
-class FastVit(HeadModel):
+class FastVit(StagedModel, HeadModel):
     """A stem, stages of blocks, a last convolution, pooling and a linear classifier (figure 2)."""
 
     def __init__(self, cfg: FastVitConfig) -> None:
@@ -57,17 +56,6 @@ class FastVit(HeadModel):
             plan.features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
         )
         self.head_hidden_size: int = self.head.features
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.final_conv(self.stages(self.stem(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last convolution."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_STAGES = 8
 Levels = Annotated[int, Field(ge=1, le=16)]
 Factor = Annotated[float, Field(ge=0.0, le=1_024.0)]
-_Few = Field(min_length=1, max_length=MAX_STAGES)
+_PER_STAGE = Field(min_length=1, max_length=MAX_STAGES)
 
 
 class FocalNetConfig(ModelConfig, Builds["FocalNet"]):
@@ -42,13 +42,13 @@ class FocalNetConfig(ModelConfig, Builds["FocalNet"]):
     """How the last feature map becomes a vector."""
     embed_dim: Channels = 96
     """Channels of the first stage; each further stage doubles them."""
-    depths: Annotated[tuple[Depth, ...], _Few] = (2, 2, 6, 2)
+    depths: Annotated[tuple[Depth, ...], _PER_STAGE] = (2, 2, 6, 2)
     """Number of blocks of each stage."""
     mlp_ratio: Ratio = 4.0
     """Hidden channels of the MLP, for each channel of a block."""
-    focal_levels: Annotated[tuple[Levels, ...], _Few] = (2, 2, 2, 2)
+    focal_levels: Annotated[tuple[Levels, ...], _PER_STAGE] = (2, 2, 2, 2)
     """Convolutions of a modulation, in each stage."""
-    focal_windows: Annotated[tuple[KernelSize, ...], _Few] = (3, 3, 3, 3)
+    focal_windows: Annotated[tuple[KernelSize, ...], _PER_STAGE] = (3, 3, 3, 3)
     """Kernel of the first of these convolutions, odd, in each stage; each further one is larger by
     two."""
     use_overlap_down: bool = False

@@ -7,14 +7,13 @@ K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import ConvPool
 from typedvision.families.hgnet.config import BlockPlan, HGNetConfig, StagePlan
 from typedvision.layers.blocks import Blocks
@@ -32,7 +31,7 @@ from typedvision.layers.norm_act import Conv2dNormAct
 from typedvision.layers.pool import GlobalPool
 
 
-class HighPerfGpuNet(ImageModel):
+class HighPerfGpuNet(StagedModel):
     """A stem, four stages of aggregations, pooling, a hidden layer and a linear classifier."""
 
     def __init__(self, cfg: HGNetConfig) -> None:
@@ -43,17 +42,6 @@ class HighPerfGpuNet(ImageModel):
         self.stem: nn.Module = _STEMS[cfg.stem_type](cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self.head: HiddenHead = HiddenHead(cfg)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
@@ -70,18 +58,6 @@ class HighPerfGpuNet(ImageModel):
         if isinstance(module, nn.Linear):
             return {**initializers, "bias": zeros}
         return initializers
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-            ],
-        }
 
 
 class PlainStem(nn.Module):

@@ -36,7 +36,7 @@ Growth = Annotated[float, Field(ge=1.0, le=16.0)]
 Pair = tuple[KernelSize, KernelSize]
 Padding = Annotated[int, Field(ge=0, le=63)]
 BlockIndex = Annotated[int, Field(ge=0, le=8_192)]
-_Few = Field(min_length=1, max_length=MAX_STAGES)
+_PER_STAGE = Field(min_length=1, max_length=MAX_STAGES)
 
 
 class HieraDetConfig(ModelConfig, Builds["HieraDet"]):
@@ -59,7 +59,7 @@ class HieraDetConfig(ModelConfig, Builds["HieraDet"]):
     """How many of the stages after the first subsample."""
     q_stride: tuple[Window, Window] = (2, 2)
     """What such a stage divides rows and columns by."""
-    stages: Annotated[tuple[Depth, ...], _Few] = (2, 3, 16, 3)
+    stages: Annotated[tuple[Depth, ...], _PER_STAGE] = (2, 3, 16, 3)
     """Number of blocks of each stage."""
     dim_mul: Growth = 2.0
     """Features of each stage, for each of the stage before."""
@@ -67,7 +67,7 @@ class HieraDetConfig(ModelConfig, Builds["HieraDet"]):
     """Heads of each stage, for each of the stage before."""
     global_pos_size: Pair = (7, 7)
     """Rows and columns of the table of positions in the whole map, which is resized to each."""
-    window_spec: Annotated[tuple[Window, ...], _Few] = (8, 4, 14, 7)
+    window_spec: Annotated[tuple[Window, ...], _PER_STAGE] = (8, 4, 14, 7)
     """Rows and columns of tokens in a window, in each stage; the first block of a stage has the
     window of the stage before."""
     global_att_blocks: Annotated[tuple[BlockIndex, ...], Field(max_length=256)] = (12, 16, 20)

@@ -6,12 +6,11 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import ConvPool
 from typedvision.families.inception_next.config import (
     HEAD_RATIO,
@@ -34,7 +33,7 @@ from typedvision.layers.mlp import Mlp
 from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class MetaNeXt(ImageModel):
+class MetaNeXt(StagedModel):
     """A stem of patches, four stages of blocks, and an MLP as the head."""
 
     def __init__(self, cfg: InceptionNeXtConfig) -> None:
@@ -48,17 +47,6 @@ class MetaNeXt(ImageModel):
         self.head: MlpHead = MlpHead(cfg)
         self.head_hidden_size: int = self.head.hidden
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
-
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
         return self.head(x, pre_logits)
@@ -71,18 +59,6 @@ class MetaNeXt(ImageModel):
         if isinstance(module, nn.Linear | nn.Conv2d):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-            ],
-        }
 
 
 class MetaNeXtBlock(nn.Module):

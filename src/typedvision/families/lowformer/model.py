@@ -6,11 +6,9 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import ConvPool
 from typedvision.families.lowformer.config import (
     AttentionPlan,
@@ -29,7 +27,7 @@ from typedvision.layers.norm import conv_norm
 from typedvision.layers.pool import GlobalPool
 
 
-class LowFormer(ImageModel):
+class LowFormer(StagedModel):
     """A stem, four stages of blocks, a pointwise convolution, pooling, a hidden layer and a linear
     classifier (figure 3)."""
 
@@ -49,17 +47,6 @@ class LowFormer(ImageModel):
             nn.Linear(wide, hidden, bias=False), nn.LayerNorm(hidden), activation(cfg.act_layer)
         )
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K), or to (N, K, H, W) where nothing is pooled."""

@@ -31,7 +31,7 @@ MAX_STAGES = 8
 HEAD_RATIO = 4
 """Features of the head's hidden layer for each channel of the last map."""
 Factor = Annotated[float, Field(ge=0.0, le=1_024.0)]
-_Few = Field(min_length=1, max_length=MAX_STAGES)
+_PER_STAGE = Field(min_length=1, max_length=MAX_STAGES)
 
 
 class MambaOutConfig(ModelConfig, Builds["MambaOut"]):
@@ -40,9 +40,9 @@ class MambaOutConfig(ModelConfig, Builds["MambaOut"]):
 
     global_pool: Literal["", "avg"] = "avg"
     """How the last feature map becomes a vector; with `""` every position is classified."""
-    depths: Annotated[tuple[Depth, ...], _Few] = (3, 3, 9, 3)
+    depths: Annotated[tuple[Depth, ...], _PER_STAGE] = (3, 3, 9, 3)
     """Number of blocks of each stage."""
-    dims: Annotated[tuple[Channels, ...], _Few] = (96, 192, 384, 576)
+    dims: Annotated[tuple[Channels, ...], _PER_STAGE] = (96, 192, 384, 576)
     """Channels of each stage, the first even."""
     norm_layer: TokenNorm = "layernorm"
     """Normalisation."""

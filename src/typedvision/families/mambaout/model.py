@@ -6,13 +6,12 @@ Shapes: N images, C channels in, D channels, H x W positions, K classes. Maps ar
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.mambaout.config import HEAD_RATIO, MambaOutConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -28,7 +27,7 @@ LAYER_SCALE = 1e-5
 """Initial factor of LayerScale."""
 
 
-class MambaOut(ImageModel):
+class MambaOut(StagedModel):
     """A stem, stages of gated convolutions, pooling, a hidden layer and a classifier (figure 3)."""
 
     def __init__(self, cfg: MambaOutConfig) -> None:
@@ -39,17 +38,6 @@ class MambaOut(ImageModel):
         self.stem: Stem = Stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self.head: Head = Head(cfg)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, H / 32, W / 32, D)."""
-        return self.stages(self.stem(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, H / 4, W / 4, D), ..., (N, H / 32, W / 32, D)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
         """(N, H, W, D) to (N, D, H, W)."""
@@ -68,18 +56,6 @@ class MambaOut(ImageModel):
         if isinstance(module, nn.Conv2d | nn.Linear):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-            ],
-        }
 
 
 class Stem(nn.Module):

@@ -37,7 +37,7 @@ NormName = Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_no
 ActName = Activation | Literal["star_relu", "squared_relu"]
 PoolName = Literal["", "avg", "max", "avgmax"]
 Factor = Annotated[float, Field(ge=0.0, le=1_024.0)]
-_Few = Field(min_length=1, max_length=MAX_STAGES)
+_PER_STAGE = Field(min_length=1, max_length=MAX_STAGES)
 T = TypeVar("T")
 
 
@@ -46,11 +46,11 @@ class MetaFormerConfig(ModelConfig, Builds["MetaFormer"]):
     PoolFormer (https://arxiv.org/abs/2111.11418); with convolutions or attention a ConvFormer or
     CAFormer (https://arxiv.org/abs/2210.13452)."""
 
-    depths: Annotated[tuple[Depth, ...], _Few] = (2, 2, 6, 2)
+    depths: Annotated[tuple[Depth, ...], _PER_STAGE] = (2, 2, 6, 2)
     """Number of blocks of each stage."""
-    dims: Annotated[tuple[Channels, ...], _Few] = (64, 128, 320, 512)
+    dims: Annotated[tuple[Channels, ...], _PER_STAGE] = (64, 128, 320, 512)
     """Channels of each stage; one that has those of the stage before does not subsample."""
-    token_mixers: MixerName | Annotated[tuple[MixerName, ...], _Few] = "pooling"
+    token_mixers: MixerName | Annotated[tuple[MixerName, ...], _PER_STAGE] = "pooling"
     """What mixes tokens: an average of 3 x 3 (`pooling`), a depthwise convolution between two
     pointwise ones (`sepconv`), or self-attention; one for all stages, or one each."""
     mlp_act: ActName = "star_relu"
@@ -62,9 +62,9 @@ class MetaFormerConfig(ModelConfig, Builds["MetaFormer"]):
     """Probability of dropping the last block's residual branches; grows linearly from 0."""
     proj_drop_rate: Rate = 0.0
     """Dropout probability after each layer of an MLP, and after an attention."""
-    layer_scale_init_values: Factor | Annotated[tuple[Factor | None, ...], _Few] | None = None
+    layer_scale_init_values: Factor | Annotated[tuple[Factor | None, ...], _PER_STAGE] | None = None
     """Initial factor of each branch's channels; one for all stages, or one each; None for none."""
-    res_scale_init_values: Factor | Annotated[tuple[Factor | None, ...], _Few] | None = (
+    res_scale_init_values: Factor | Annotated[tuple[Factor | None, ...], _PER_STAGE] | None = (
         None,
         None,
         1.0,
@@ -75,7 +75,7 @@ class MetaFormerConfig(ModelConfig, Builds["MetaFormer"]):
     downsample_norm: NormName | None = "layernorm_nobias"
     """Normalisation behind the stem's convolution, and before those that subsample; None for
     none."""
-    norm_layers: NormName | Annotated[tuple[NormName, ...], _Few] = "layernorm_nobias"
+    norm_layers: NormName | Annotated[tuple[NormName, ...], _PER_STAGE] = "layernorm_nobias"
     """Normalisation of the blocks: over the channels of each position (`layernorm`), or over all
     of a map (`groupnorm1`), with a shift or without; one for all stages, or one each."""
     output_norm: NormName = "layernorm"

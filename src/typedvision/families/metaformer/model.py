@@ -7,12 +7,11 @@ convolution or a pooling take maps (N, D, H, W), those of an attention tokens (N
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.metaformer.config import (
     HEAD_DIM,
     MLP_RATIO,
@@ -39,7 +38,7 @@ from typedvision.layers.norm import LayerNorm2d
 from typedvision.layers.pool import GlobalPool
 
 
-class MetaFormer(ImageModel):
+class MetaFormer(StagedModel):
     """A stem, stages of blocks, pooling, a normalisation and a classifier."""
 
     def __init__(self, cfg: MetaFormerConfig) -> None:
@@ -54,17 +53,6 @@ class MetaFormer(ImageModel):
         self.head: Head = Head(cfg)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
-
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
         return self.head(x, pre_logits)
@@ -78,18 +66,6 @@ class MetaFormer(ImageModel):
         if isinstance(module, nn.Conv2d | nn.Linear):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-            ],
-        }
 
 
 class Stem(nn.Module):

@@ -29,7 +29,7 @@ from typedvision.config.stages import drop_path_rates
 if TYPE_CHECKING:
     from typedvision.families.pit.model import PoolingVisionTransformer
 
-PerStage = Field(min_length=1, max_length=8)
+_PER_STAGE = Field(min_length=1, max_length=8)
 
 
 class PitConfig(ModelConfig, Builds["PoolingVisionTransformer"]):
@@ -42,11 +42,11 @@ class PitConfig(ModelConfig, Builds["PoolingVisionTransformer"]):
     """Height and width of a patch in pixels; one number for a square."""
     stride: Pixels = 8
     """Pixels from one patch to the next; patches overlap where it is below `patch_size`."""
-    base_dims: Annotated[tuple[Channels, ...], PerStage] = (48, 48, 48)
+    base_dims: Annotated[tuple[Channels, ...], _PER_STAGE] = (48, 48, 48)
     """Features of each head, in each stage."""
-    depth: Annotated[tuple[Depth, ...], PerStage] = (2, 6, 4)
+    depth: Annotated[tuple[Depth, ...], _PER_STAGE] = (2, 6, 4)
     """Number of blocks of each stage."""
-    heads: Annotated[tuple[Heads, ...], PerStage] = (2, 4, 8)
+    heads: Annotated[tuple[Heads, ...], _PER_STAGE] = (2, 4, 8)
     """Attention heads of each stage's blocks."""
     mlp_ratio: Ratio = 4.0
     """Hidden features of the MLP, for each feature of a token."""

@@ -36,18 +36,18 @@ SMALLEST = 64
 
 Factor = Annotated[float, Field(ge=0.0, le=1_024.0)]
 BlockName = Literal["Block", "BlockESE"]
-_Few = Field(min_length=1, max_length=MAX_STAGES)
+_PER_STAGE = Field(min_length=1, max_length=MAX_STAGES)
 
 
 class RDNetConfig(ModelConfig, Builds["RDNet"]):
     """An RDNet, a modern DenseNet: each block adds channels to the map
     (https://arxiv.org/abs/2403.19588)."""
 
-    growth_rates: Annotated[tuple[Channels, ...], _Few] = (64, 104, 128, 128, 128, 128, 224)
+    growth_rates: Annotated[tuple[Channels, ...], _PER_STAGE] = (64, 104, 128, 128, 128, 128, 224)
     """Channels that a block adds, in each stage."""
-    num_blocks_list: Annotated[tuple[Depth, ...], _Few] = (3, 3, 3, 3, 3, 3, 3)
+    num_blocks_list: Annotated[tuple[Depth, ...], _PER_STAGE] = (3, 3, 3, 3, 3, 3, 3)
     """Number of blocks of each stage."""
-    block_type: Annotated[tuple[BlockName, ...], _Few] = (
+    block_type: Annotated[tuple[BlockName, ...], _PER_STAGE] = (
         "Block",
         "Block",
         "BlockESE",
@@ -57,7 +57,7 @@ class RDNetConfig(ModelConfig, Builds["RDNet"]):
         "BlockESE",
     )
     """Blocks of each stage, without or with a squeeze-and-excitation at their end (`BlockESE`)."""
-    is_downsample_block: Annotated[tuple[bool | None, ...], _Few] = (
+    is_downsample_block: Annotated[tuple[bool | None, ...], _PER_STAGE] = (
         None,
         True,
         True,

@@ -6,13 +6,12 @@ Shapes: N images, C channels in, D channels out, H x W positions, s stride, K cl
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.errors import UsageError
 from typedvision.families.repvit.config import RepVitConfig, StagePlan
 from typedvision.layers.activation import activation
@@ -38,7 +37,7 @@ from typedvision.layers.init import (
 from typedvision.layers.pool import GlobalPool
 
 
-class RepVit(ImageModel):
+class RepVit(StagedModel):
     """A stem, four stages of blocks, pooling and one or two classifiers."""
 
     head: RepVitClassifier | nn.Linear | nn.Identity
@@ -55,17 +54,6 @@ class RepVit(ImageModel):
         self.stem: nn.Sequential = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def set_distilled_training(self, enable: bool = True) -> None:
         """In training, let the model return the logits of both classifiers, as
@@ -119,18 +107,6 @@ class RepVit(ImageModel):
         if path.endswith(("channel_mixer.conv2.bn", "ffn.conv2.bn")):
             return {**NORM, "weight": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-            ],
-        }
 
 
 class RepVitBlock(nn.Module):

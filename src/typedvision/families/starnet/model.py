@@ -6,11 +6,10 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import ConvPool
 from typedvision.families.starnet.config import StagePlan, StarNetConfig
 from typedvision.layers.activation import activation
@@ -28,7 +27,7 @@ from typedvision.layers.init import (
 from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class StarNet(ImageModel):
+class StarNet(StagedModel):
     """A stem, four stages of blocks, a normalisation, pooling and a linear classifier
     (figure 2)."""
 
@@ -43,17 +42,6 @@ class StarNet(ImageModel):
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in stages))
         self.norm: nn.BatchNorm2d = nn.BatchNorm2d(self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.norm(self.stages(self.stem(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation."""

@@ -123,7 +123,8 @@ class SwinBlock(ShiftedBlock):
     def set_window(self, window: tuple[int, int], shift: tuple[int, int]) -> None:
         """Attend in other windows."""
         self.attn.set_window(window)
-        self.window, self.shift = window, shift
+        self.window: tuple[int, int] = window
+        self.shift: tuple[int, int] = shift
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, h, w, D) to the same shape."""

@@ -126,7 +126,8 @@ class SwinV2Block(ShiftedBlock):
     def set_window(self, window: tuple[int, int], shift: tuple[int, int]) -> None:
         """Attend in other windows."""
         self.attn.set_window(window)
-        self.window, self.shift = window, shift
+        self.window: tuple[int, int] = window
+        self.shift: tuple[int, int] = shift
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, h, w, D) to the same shape."""
@@ -151,9 +152,11 @@ class WindowAttention(nn.Module):
         self.num_heads: int = heads
         self.attn_drop: float = cfg.attn_drop_rate
         self.logit_scale: nn.Parameter = nn.Parameter(torch.empty(heads, 1, 1))
-        self.q_bias, self.v_bias = (
-            nn.Parameter(torch.empty(features)) if cfg.qkv_bias else None for _ in range(2)
-        )
+        self.q_bias: nn.Parameter | None = None
+        self.v_bias: nn.Parameter | None = None
+        if cfg.qkv_bias:
+            self.q_bias = nn.Parameter(torch.empty(features))
+            self.v_bias = nn.Parameter(torch.empty(features))
         self.cpb_mlp: nn.Sequential = nn.Sequential(
             nn.Linear(2, BIAS_HIDDEN),
             nn.ReLU(),

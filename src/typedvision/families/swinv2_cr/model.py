@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.window_model import ShiftedBlock, WindowModel
+from typedvision.config.names import OutputFormat
 from typedvision.config.windows import WindowBlock, WindowStage
 from typedvision.families.swinv2_cr.config import SwinV2CrConfig
 from typedvision.layers.activation import activation
@@ -44,7 +45,7 @@ BIAS_DROP: Final = 0.125
 class SwinTransformerV2Cr(WindowModel):
     """Patches as tokens, stages of attention in windows, pooling and a linear classifier."""
 
-    output_fmt = "NCHW"
+    output_fmt: OutputFormat = "NCHW"
 
     def __init__(self, cfg: SwinV2CrConfig) -> None:
         plan = cfg.plan()
@@ -143,7 +144,8 @@ class SwinV2CrBlock(ShiftedBlock):
     def set_window(self, window: tuple[int, int], shift: tuple[int, int]) -> None:
         """Attend in other windows."""
         self.attn.set_window(window)
-        self.window, self.shift = window, shift
+        self.window: tuple[int, int] = window
+        self.shift: tuple[int, int] = shift
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, h, w, D) to the same shape."""

@@ -30,7 +30,7 @@ from typedvision.config.stages import drop_path_rates
 if TYPE_CHECKING:
     from typedvision.families.volo.model import Volo
 
-PerStage = Field(min_length=2, max_length=8)
+_PER_STAGE = Field(min_length=2, max_length=8)
 PostLayers = Annotated[tuple[Literal["ca"], ...], Field(min_length=1, max_length=64)]
 
 
@@ -38,7 +38,7 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
     """A transformer whose first stage gathers fine details by outlook attention
     (https://arxiv.org/abs/2106.13112)."""
 
-    layers: Annotated[tuple[Depth, ...], PerStage] = (4, 4, 8, 2)
+    layers: Annotated[tuple[Depth, ...], _PER_STAGE] = (4, 4, 8, 2)
     """Number of blocks of each stage: outlookers in the first one, transformers in the others."""
     img_size: Size = 224
     """Height and width of the input in pixels; one number for a square."""
@@ -50,9 +50,9 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
     are twice as large."""
     stem_hidden_dim: Channels = 64
     """Channels of the convolutions before the patches."""
-    embed_dims: Annotated[tuple[Channels, ...], PerStage] = (192, 384, 384, 384)
+    embed_dims: Annotated[tuple[Channels, ...], _PER_STAGE] = (192, 384, 384, 384)
     """Features of each token, in each stage."""
-    num_heads: Annotated[tuple[Heads, ...], PerStage] = (6, 12, 12, 12)
+    num_heads: Annotated[tuple[Heads, ...], _PER_STAGE] = (6, 12, 12, 12)
     """Attention heads of each stage's blocks; they share `embed_dims` evenly."""
     mlp_ratio: Ratio = 3.0
     """Hidden features of the MLP, for each feature of a token."""
