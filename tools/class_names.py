@@ -40,7 +40,7 @@ def packed(folder: Path) -> bytes:
 
 def main() -> None:
     """Write the file into the package."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path)
     TARGET.write_bytes(packed(parser.parse_args().folder))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -148,7 +148,7 @@ class _TooMany(Exception):
 
 
 @contextmanager
-def _counted(name: str, limits: Limits) -> Iterator[None]:
+def _counted(name: str, limits: Limits) -> Generator[None]:
     """Stop the making of a model as soon as it has more modules than the limits allow."""
     _watch_modules()
     outer, _making.left = _making.left, limits.modules - 1  # the model itself stands in no other

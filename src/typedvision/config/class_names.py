@@ -99,7 +99,7 @@ class ClassSet(Sequence[str]):
 @cache
 def _names(key: str) -> tuple[str, ...]:
     """The name of each class of a set."""
-    packed = json.loads(lzma.decompress(files(__package__).joinpath(_FILE).read_bytes()))
+    packed = json.loads(lzma.decompress(files("typedvision.config").joinpath(_FILE).read_bytes()))
     whole = [packed["names"][place] for place in accumulate(packed["sets"][key])]
     first = [names.partition(",")[0] for names in whole]
     shared = Counter(first)

@@ -25,7 +25,7 @@ from typedvision.layers.mlp import Mlp
 class Cait(TokenModel[CaitConfig]):
     """Patches attend to one another, then the class token to them (figure 2, right)."""
 
-    cls_token: nn.Parameter
+    cls_token: nn.Parameter  # pyright: ignore[reportIncompatibleVariableOverride] # there is one
     blocks_token_only: Blocks
     """The blocks of the class token."""
 

@@ -24,7 +24,7 @@ class ConVit(TokenModel[ConVitConfig]):
     """Patches with gated positional attention, then with a class token and self-attention, and a
     linear classifier (figure 4)."""
 
-    cls_token: nn.Parameter
+    cls_token: nn.Parameter  # pyright: ignore[reportIncompatibleVariableOverride] # there is one
 
     def __init__(self, cfg: ConVitConfig) -> None:
         plan = cfg.plan()

@@ -34,7 +34,7 @@ class ConvNeXt(StagedModel, HeadModel):
         self.head_init_scale: float = cfg.head_init_scale
 
         last_norm = _norm(cfg, self.num_features)
-        self.stem: nn.Sequential = _stem(cfg, plan)
+        self.stem: nn.Module = _stem(cfg, plan)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
         self.norm_pre: nn.Module = last_norm if cfg.head_norm_first else nn.Identity()
         self.head: ClassifierHead = ClassifierHead(

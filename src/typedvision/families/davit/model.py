@@ -36,7 +36,7 @@ class DaViT(StagedModel, HeadModel):
         self.num_features: int = cfg.embed_dims[-1]
         last_norm = conv_norm(cfg.norm_layer, self.num_features, cfg.norm_eps)
 
-        self.stem: Stem = Stem(cfg)
+        self.stem: nn.Module = Stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self.norm_pre: nn.Module = last_norm if cfg.head_norm_first else nn.Identity()
         self.head: ClassifierHead = ClassifierHead(

@@ -45,7 +45,7 @@ class FastVit(StagedModel, HeadModel):
         plan = cfg.plan()
         self.num_features: int = plan.features
 
-        self.stem: nn.Sequential = _stem(cfg)
+        self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(Stage(cfg, stage) for stage in plan.stages))
         channels = plan.stages[-1].channels
         se = SqueezeExcite(plan.features, reduced_channels(plan.features, 1 / 16, divisor=1))

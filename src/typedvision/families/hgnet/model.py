@@ -66,7 +66,7 @@ class PlainStem(nn.Module):
     def __init__(self, cfg: HGNetConfig) -> None:
         super().__init__()
         pairs = enumerate(pairwise((cfg.in_chans, *cfg.stem_chs)))
-        self.stem: nn.Sequential = nn.Sequential(
+        self.stem: nn.Module = nn.Sequential(
             *(
                 Conv2dNormAct(before, after, 3, "relu", stride=1 if number else 2)
                 for number, (before, after) in pairs

@@ -42,7 +42,7 @@ class MetaNeXt(StagedModel):
 
         first = cfg.dims[0]
         patches = nn.Conv2d(cfg.in_chans, first, 4, stride=4)
-        self.stem: nn.Sequential = nn.Sequential(patches, nn.BatchNorm2d(first))
+        self.stem: nn.Module = nn.Sequential(patches, nn.BatchNorm2d(first))
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self.head: MlpHead = MlpHead(cfg)
         self.head_hidden_size: int = self.head.hidden

@@ -40,7 +40,7 @@ class LowFormer(StagedModel):
 
         first = ConvNormAct(cfg, cfg.in_chans, cfg.width_list[0], 3, stride=2)
         blocks = (Residual(_conv_block(cfg, block), block.drop_path_rate) for block in plan.stem)
-        self.stem: Blocks = Blocks(first, *blocks)
+        self.stem: nn.Module = Blocks(first, *blocks)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
         self.in_conv: ConvNormAct = ConvNormAct(cfg, self.num_features, wide, 1)
         self.pre_classifier: nn.Sequential = nn.Sequential(

@@ -35,7 +35,7 @@ class MambaOut(StagedModel):
         self.num_features: int = cfg.dims[-1]
         self.head_hidden_size: int = HEAD_RATIO * cfg.dims[-1]
 
-        self.stem: Stem = Stem(cfg)
+        self.stem: nn.Module = Stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self.head: Head = Head(cfg)
 

@@ -48,7 +48,7 @@ class MetaFormer(StagedModel):
         self.head_hidden_size: int = cfg.dims[-1]
         self.use_mlp_head: bool = cfg.use_mlp_head
 
-        self.stem: Stem = Stem(cfg)
+        self.stem: nn.Module = Stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(Stage(cfg, stage) for stage in plan))
         self.head: Head = Head(cfg)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)

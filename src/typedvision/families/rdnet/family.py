@@ -16,7 +16,7 @@ _SMALL = RDNetConfig(
     num_init_features=72,
     growth_rates=(64, 128, 128, 128, 128, 128, 128, 128, 128, 240, 240),
     num_blocks_list=(3,) * 11,
-    block_type=("Block", "Block", *("BlockESE",) * 9),
+    block_type=("Block",) * 2 + ("BlockESE",) * 9,
     is_downsample_block=(None, True, True, *(False,) * 6, True, False),
 )
 
@@ -52,7 +52,7 @@ class RDNetFamily(ModelFamily[RDNetConfig, "RDNet"]):
             num_init_features=144,
             growth_rates=(128, 192, 256, 256, 256, 256, 256, 256, 256, 256, 360, 360),
             num_blocks_list=(3,) * 12,
-            block_type=("Block", "Block", *("BlockESE",) * 10),
+            block_type=("Block",) * 2 + ("BlockESE",) * 10,
             is_downsample_block=(None, True, True, *(False,) * 7, True, False),
         ),
         "rdnet_small": _SMALL,

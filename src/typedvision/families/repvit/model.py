@@ -51,7 +51,7 @@ class RepVit(StagedModel):
         self.fuses: bool = cfg.inference_mode
         self.distilled_training: bool = False
 
-        self.stem: nn.Sequential = _stem(cfg)
+        self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 

@@ -38,7 +38,7 @@ class StarNet(StagedModel):
         self.drop_rate: float = cfg.drop_rate
 
         stem = ConvNorm(cfg.in_chans, stages[0].in_channels, 3, stride=2)
-        self.stem: nn.Sequential = nn.Sequential(stem, activation(cfg.act_layer))
+        self.stem: nn.Module = nn.Sequential(stem, activation(cfg.act_layer))
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in stages))
         self.norm: nn.BatchNorm2d = nn.BatchNorm2d(self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)

@@ -18,7 +18,7 @@ class XcitConfig(TokenConfig, Builds["Xcit"]):
     """A transformer whose attention compares channels and not tokens
     (https://arxiv.org/abs/2106.09681)."""
 
-    patch_size: Annotated[Literal[8, 16], Whole] = 16
+    patch_size: Annotated[Literal[8, 16], Whole] = 16  # pyright: ignore[reportIncompatibleVariableOverride] # it is frozen
     """Height and width of a patch in pixels; each convolution before the blocks halves the map."""
     global_pool: Literal["", "token", "avg"] = "token"
     """What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or
