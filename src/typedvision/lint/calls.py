@@ -1,0 +1,269 @@
+"""What is wrong with a call whose arguments are literals; imports no torch, runs nobody's code.
+
+The mypy plugin and `typedvision lint` both ask here. The answer is the library's own validation of
+the same arguments: what a call would raise before torch is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from functools import cache
+from typing import Any, Final, Literal
+
+from typedvision import factory
+from typedvision.config.base import Config, ModelConfig
+from typedvision.errors import (
+    ConfigError,
+    Problem,
+    ProblemKind,
+    TypedVisionError,
+    UnknownNameError,
+    UsageError,
+    did_you_mean,
+)
+from typedvision.registry import index
+from typedvision.registry.backbone import backbone_spec_for
+from typedvision.registry.family import AnyFamily
+from typedvision.registry.spec import ModelSpec, explained, spec_for
+from typedvision.weights.fetch import HUB_SCHEME
+from typedvision.weights.options import LoadOptions
+from typedvision.weights.resolve import published_file, tagged
+
+
+class _Unknown(Enum):
+    UNKNOWN = "?"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+UNKNOWN: Final = _Unknown.UNKNOWN
+"""The value of an argument that is no literal: only the run time knows it."""
+
+Function = Literal["create_model", "create_backbone", "configure", "specify", "config"]
+"""What is called: a function of the factory, or `config`, the class of a config."""
+
+_COMMON = frozenset(ModelConfig.model_fields)
+"""Options whose value a conflict names wherever it depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of the library, as far as its source says what is passed."""
+
+    function: Function
+    """What is called."""
+    model: object
+    """The first argument; of `config` the dotted name of the class."""
+    keywords: Mapping[str, object]
+    """Each keyword with its value, `UNKNOWN` where it is no literal."""
+    whole: bool = True
+    """Whether `keywords` are all that is passed: there is no `**options`."""
+
+
+def problems(call: Call) -> tuple[Problem, ...]:
+    """What the library would refuse in a call, each at a keyword; an empty path is the model.
+
+    What depends on an argument that is no literal is not told.
+    """
+    check = _of_config if call.function == "config" else _of_model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old names, and of plug-ins that cannot be loaded
+        return tuple(check(call))
+
+
+def family_named(name: object) -> AnyFamily | None:
+    """The family of the model that a name means, with or without a tag; None where it is none."""
+    if not isinstance(name, str) or name.startswith(HUB_SCHEME):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return index.family_of(index.present_name(name)[0])
+        except TypedVisionError:
+            return None
+
+
+def renamed(name: object) -> str | None:
+    """What an old name is called now; None where the name is none, or the present one."""
+    if not isinstance(name, str) or index.family_key(name.partition(".")[0]):
+        return None
+    return index.aliases().get(name.partition(".")[0])
+
+
+def config_class(dotted: str) -> type[Config] | None:
+    """The class of configs of this name, of the library's or of a plug-in's; None for any other."""
+    module, _, name = dotted.rpartition(".")
+    if not any(f"{module}.".startswith(f"{package}.") for package in _config_packages()):
+        return None
+    try:
+        found: object = getattr(importlib.import_module(module), name, None)
+    except (ImportError, AttributeError):
+        return None
+    return found if isinstance(found, type) and issubclass(found, Config) else None
+
+
+@cache
+def _config_packages() -> tuple[str, ...]:
+    """The packages whose modules have configs: ours, and those of the plug-ins' families."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plugins = index.plugin_families()
+    homes = [family.config_type().__module__.rpartition(".")[0] for family in plugins]
+    package = __name__.partition(".")[0]
+    return f"{package}.families", f"{package}.config", f"{package}.configs", *filter(None, homes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The options of a call, those that are literals apart from those that are not."""
+
+    literals: dict[str, object]
+    """What is validated. An unknown option is among them, whatever its value."""
+    hidden: frozenset[str]
+    """Fields whose value only the run time knows."""
+    whole: bool
+
+    @classmethod
+    def of(cls, options: Mapping[str, object], config: type[Config], whole: bool) -> _Given:
+        known_fields = config.model_fields
+        hidden = frozenset(
+            n for n, value in options.items() if value is UNKNOWN and n in known_fields
+        )
+        known = {name: value for name, value in options.items() if name not in hidden}
+        plain = {name: None if value is UNKNOWN else value for name, value in known.items()}
+        return cls(plain, hidden, whole)
+
+    def certain(self, found: Problem) -> bool:
+        """Whether a problem stands whatever the options are that only the run time knows."""
+        if found.kind == "missing" and len(found.path) == 1:
+            return self.whole and not self.hidden.intersection(found.path)
+        if found.kind == "conflict":
+            named = any(f"'{name}'" in found.message for name in self.hidden)
+            return self.whole and self.hidden <= _COMMON and not named
+        return True
+
+
+def _of_config(call: Call) -> Iterator[Problem]:
+    config = config_class(str(call.model))
+    if config is None:
+        return
+    given = _Given.of(call.keywords, config, call.whole)
+    try:
+        config.from_options(given.literals)
+    except ConfigError as error:
+        yield from (problem for problem in error.problems if given.certain(problem))
+
+
+def _of_model(call: Call) -> Iterator[Problem]:
+    """The problems of a call that takes a model, in the order in which the library looks."""
+    keywords = _KEYWORDS.get(call.function, {})
+    own = {name: value for name, value in call.keywords.items() if name in keywords}
+    options = {name: value for name, value in call.keywords.items() if name not in keywords}
+    refused, loading = _loading(own)
+    yield from refused
+    if isinstance(call.model, str) and call.model.startswith(HUB_SCHEME):
+        return  # the hub says what model it is
+    if call.model is UNKNOWN:
+        yield from _of_no_family(options, keywords)
+        return
+    try:
+        model = call.model
+        if isinstance(loading.pretrained, str):
+            model = tagged(model, loading.pretrained)
+    except UsageError as error:
+        yield Problem(("pretrained",), "value", error.summary, loading.pretrained)
+        return
+    family = family_named(model)
+    config = family.config_type() if family else ModelConfig
+    given = _Given.of(options, config, call.whole)
+    try:
+        spec = spec_for(model, given.literals)
+    except ConfigError as error:
+        found = explained(error, keywords).problems
+        yield from (problem for problem in found if given.certain(problem))
+    except TypedVisionError as error:
+        at = () if model == call.model else ("pretrained",)
+        yield Problem(at, _kind(error), error.summary, model, (), _suggestions(error))
+    else:
+        if loading.pretrained and own.get("checkpoint_path") is None:
+            yield from _of_weights(spec)
+        if call.function == "create_backbone":
+            levels = _of_levels(spec, own)
+            yield from (problem for problem in levels if given.certain(problem))
+
+
+_KEYWORDS: Mapping[str, Mapping[str, object]] = {
+    function.__name__: function.__kwdefaults__ or {}
+    for function in (factory.create_model, factory.create_backbone)
+}
+"""What the functions that build a model take beside the options of a config, with defaults."""
+_LOADING = ("pretrained", "checkpoint_path", "seed", "offline", "cache_dir")
+"""The keywords of a loader whose literals can be validated."""
+
+
+def _loading(own: Mapping[str, object]) -> tuple[list[Problem], LoadOptions]:
+    """What is wrong with the keywords of the loader, and those that can be gone on with."""
+    right: dict[str, object] = {}
+    found = []
+    for name in _LOADING:
+        value = own.get(name, UNKNOWN)
+        if value is not UNKNOWN:
+            try:
+                _load_options({name: value})
+                right[name] = value
+            except UsageError as error:
+                message = error.summary.removeprefix(f"{name} ")
+                found.append(Problem((name,), "type", message, value))
+    try:
+        return found, _load_options(right)
+    except UsageError as error:  # two of them make no sense together
+        path = right.pop("checkpoint_path")
+        found.append(Problem(("checkpoint_path",), "conflict", error.summary, path))
+        return found, _load_options(right)
+
+
+def _load_options(given: Mapping[str, object]) -> LoadOptions:
+    defaults = {each.name: _KEYWORDS["create_model"][each.name] for each in fields(LoadOptions)}
+    values: dict[str, Any] = {**defaults, **given}
+    return LoadOptions(**values)
+
+
+def _of_no_family(options: Mapping[str, object], keywords: Iterable[str]) -> Iterator[Problem]:
+    """The options that no family has, whatever the model is."""
+    known = index.options()
+    for name, value in options.items():
+        if name not in known:
+            given = None if value is UNKNOWN else value
+            near = did_you_mean(name, known)
+            problem = Problem((name,), "unknown", "no such option", given, (), near)
+            yield from explained(ConfigError("", [problem]), keywords).problems
+
+
+def _of_weights(spec: ModelSpec) -> Iterator[Problem]:
+    """The problem of weights that nobody has published."""
+    try:
+        published_file(spec)
+    except TypedVisionError as error:
+        yield Problem(("pretrained",), _kind(error), error.summary, True, (), _suggestions(error))
+
+
+def _of_levels(spec: ModelSpec, own: Mapping[str, object]) -> Iterator[Problem]:
+    """The problems of a backbone's feature levels."""
+    literals = {name: None if value is UNKNOWN else value for name, value in own.items()}
+    try:
+        backbone_spec_for(spec, literals.get("out_indices"), literals.get("output_fmt"))
+    except ConfigError as error:
+        yield from error.problems
+
+
+def _kind(error: TypedVisionError) -> ProblemKind:
+    return "unknown" if isinstance(error, UnknownNameError) else "value"
+
+
+def _suggestions(error: TypedVisionError) -> tuple[str, ...]:
+    return error.problems[0].suggestions if error.problems else ()
