@@ -10,9 +10,8 @@ import importlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from enum import Enum
 from functools import cache
-from typing import Any, Final, Literal
+from typing import Any
 
 from typedvision import factory
 from typedvision.config.base import Config, ModelConfig
@@ -25,44 +24,18 @@ from typedvision.errors import (
     UsageError,
     did_you_mean,
 )
+from typedvision.lint.call import UNKNOWN, Call, Verdict
 from typedvision.registry import index
 from typedvision.registry.backbone import backbone_spec_for
 from typedvision.registry.family import AnyFamily
 from typedvision.registry.spec import ModelSpec, explained, spec_for
+from typedvision.stubs.modules import config_source, model_source
 from typedvision.weights.fetch import HUB_SCHEME
 from typedvision.weights.options import LoadOptions
 from typedvision.weights.resolve import published_file, tagged
 
-
-class _Unknown(Enum):
-    UNKNOWN = "?"
-
-    def __repr__(self) -> str:
-        return self.value
-
-
-UNKNOWN: Final = _Unknown.UNKNOWN
-"""The value of an argument that is no literal: only the run time knows it."""
-
-Function = Literal["create_model", "create_backbone", "configure", "specify", "config"]
-"""What is called: a function of the factory, or `config`, the class of a config."""
-
 _COMMON = frozenset(ModelConfig.model_fields)
 """Options whose value a conflict names wherever it depends on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of the library, as far as its source says what is passed."""
-
-    function: Function
-    """What is called."""
-    model: object
-    """The first argument; of `config` the dotted name of the class."""
-    keywords: Mapping[str, object]
-    """Each keyword with its value, `UNKNOWN` where it is no literal."""
-    whole: bool = True
-    """Whether `keywords` are all that is passed: there is no `**options`."""
 
 
 def problems(call: Call) -> tuple[Problem, ...]:
@@ -74,6 +47,23 @@ def problems(call: Call) -> tuple[Problem, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of old names, and of plug-ins that cannot be loaded
         return tuple(check(call))
+
+
+def verdict(call: Call) -> Verdict:
+    """What the library says of a call, in the words of one line a problem."""
+    found = [(str(one.path[0]) if one.path else None, sentence(one)) for one in problems(call)]
+    family = None if call.function == "config" else family_named(call.model)
+    if family is None:
+        return Verdict(None, None, None, found)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        variant, _ = index.present_name(str(call.model))
+    return Verdict(variant, model_source(family), config_source(family), found)
+
+
+def sentence(problem: Problem) -> str:
+    """A problem in one line, with the place that it is at: `layers[3]: is required`."""
+    return f"{problem.where()}: {problem.message}" if problem.path else problem.message
 
 
 def family_named(name: object) -> AnyFamily | None:
@@ -98,7 +88,8 @@ def renamed(name: object) -> str | None:
 def config_class(dotted: str) -> type[Config] | None:
     """The class of configs of this name, of the library's or of a plug-in's; None for any other."""
     module, _, name = dotted.rpartition(".")
-    if not any(f"{module}.".startswith(f"{package}.") for package in _config_packages()):
+    package = __name__.partition(".")[0]
+    if not any(f"{module}.".startswith(f"{home}.") for home in (package, *_plugin_packages())):
         return None
     try:
         found: object = getattr(importlib.import_module(module), name, None)
@@ -108,14 +99,13 @@ def config_class(dotted: str) -> type[Config] | None:
 
 
 @cache
-def _config_packages() -> tuple[str, ...]:
-    """The packages whose modules have configs: ours, and those of the plug-ins' families."""
+def _plugin_packages() -> tuple[str, ...]:
+    """The packages with the configs of the plug-ins' families."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         plugins = index.plugin_families()
-    homes = [family.config_type().__module__.rpartition(".")[0] for family in plugins]
-    package = __name__.partition(".")[0]
-    return f"{package}.families", f"{package}.config", f"{package}.configs", *filter(None, homes)
+    homes = (family.config_type().__module__.rpartition(".")[0] for family in plugins)
+    return tuple(filter(None, homes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,410 @@
+"""The mypy plugin: what the library would refuse in a call is an error where it is written.
+
+    [tool.mypy]
+    plugins = ["typedvision.mypy_plugin"]
+
+Calls of the factory, of `models.NAME` and of config classes whose arguments are literals are
+validated by the library itself, without torch; arguments that are no literals are checked by
+their types, as without the plugin. mypy imports this module; the library does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from hashlib import sha256
+from importlib import resources
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+from mypy.errorcodes import ErrorCode
+from mypy.nodes import (
+    ARG_NAMED,
+    ARG_NAMED_OPT,
+    ARG_POS,
+    ARG_STAR,
+    ARG_STAR2,
+    CallExpr,
+    Context,
+    DictExpr,
+    Expression,
+    FloatExpr,
+    IntExpr,
+    ListExpr,
+    MemberExpr,
+    NameExpr,
+    OverloadedFuncDef,
+    RefExpr,
+    StrExpr,
+    TupleExpr,
+    TypeInfo,
+    UnaryExpr,
+)
+from mypy.options import Options
+from mypy.plugin import CheckerPluginInterface, FunctionSigContext, MethodSigContext, Plugin
+from mypy.types import (
+    AnyType,
+    CallableType,
+    FunctionLike,
+    Instance,
+    LiteralType,
+    NoneType,
+    Overloaded,
+    Type,
+    TypeOfAny,
+    UnionType,
+    get_proper_type,
+)
+
+from typedvision._version import __version__ as _version
+from typedvision.lint.call import FACTORY, UNKNOWN, VARIANT, Call, Function, Verdict
+
+ERROR_CODE: Final = ErrorCode("typedvision", "What typedvision would refuse", "Plugins")
+"""What a comment names to silence the plugin: `# type: ignore[typedvision]`."""
+
+_GROUP = "typedvision.families"
+_MEMORY = 8_000_000  # bytes of verdicts that are worth reading
+
+
+def _state() -> str:
+    """A digest of what a verdict depends on: the library, and the plug-ins that it finds."""
+    index = resources.files("typedvision.registry").joinpath("index.json").read_bytes()
+    points = sorted(map(repr, entry_points(group=_GROUP)))
+    return sha256(repr([_version, index, points]).encode()).hexdigest()[:16]
+
+
+__version__: Final = f"{_version}+{_state()}"
+"""mypy drops its cache when this changes."""
+
+
+def plugin(version: str) -> type[Plugin]:
+    """What mypy asks for; `version` is mypy's."""
+    return TypedVisionPlugin
+
+
+class TypedVisionPlugin(Plugin):
+    """Validates literal calls of typedvision."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._verdicts = _Verdicts(options)
+        self._overloads: dict[str, _Overloads] = {}
+        self._asked: _Asked | None = None
+        points = entry_points(group=_GROUP)
+        packages = {point.module.rpartition(".")[0] for point in points}
+        self._configs = (
+            f"{_GROUP}.",
+            "typedvision.config.",
+            *sorted(f"{package}." for package in packages if package),
+        )
+
+    def get_function_signature_hook(  # noqa: D102
+        self, fullname: str
+    ) -> Callable[[FunctionSigContext], FunctionLike] | None:
+        module, _, name = fullname.rpartition(".")
+        if module == "typedvision.factory" and name in FACTORY:
+            return partial(_safely, partial(self._factory, FACTORY[name]))
+        if fullname.startswith(self._configs) and name[:1].isupper():
+            return partial(_safely, partial(self._config, fullname))
+        return None
+
+    def get_method_signature_hook(  # noqa: D102
+        self, fullname: str
+    ) -> Callable[[MethodSigContext], FunctionLike] | None:
+        owner, _, name = fullname.rpartition(".")
+        if owner.endswith("Variant") and name in VARIANT:
+            return partial(_safely, partial(self._variant, VARIANT[name]))
+        return None
+
+    def _config(self, fullname: str, context: FunctionSigContext) -> FunctionLike:
+        """The signature of a config class."""
+        written = _Written.of(context.context, None, context.api)
+        call = Call("config", fullname, written.keywords, written.whole)
+        wrong = self._report(self._verdicts.of(call), written, context.api)
+        return _adjusted(context.default_signature, wrong, context.api)
+
+    def _variant(self, function: Function, context: MethodSigContext) -> FunctionLike:
+        """The signature of `models.NAME`, or of a method of it."""
+        written = _Written.of(context.context, None, context.api)
+        named = written.call.callee
+        if isinstance(named, MemberExpr) and not named.fullname:
+            named = named.expr  # `models.NAME` of `models.NAME.config`
+        if not isinstance(named, RefExpr):
+            return context.default_signature
+        name = named.fullname.rpartition(".")[2]
+        verdict = self._verdicts.of(Call(function, name, written.keywords, written.whole))
+        if verdict.variant != name:
+            return context.default_signature  # a variable of the user's that holds a variant
+        wrong = self._report(verdict, written, context.api)
+        return _adjusted(context.default_signature, wrong, context.api)
+
+    def _factory(self, function: Function, context: FunctionSigContext) -> FunctionLike:
+        """The signature of a function of the factory.
+
+        Of an overloaded one mypy asks for the signature of each overload: the call is checked here
+        by the one that it means, and the answers let everything pass.
+        """
+        node, default = context.context, context.default_signature
+        overloads = _overloads_of(node)
+        if overloads is None:
+            written = _Written.of(node, _MODEL, context.api)
+            verdict = self._verdicts.of(Call(function, *written.literals(context.api)))
+            return _adjusted(default, self._report(verdict, written, context.api), context.api)
+        if self._asked is None or self._asked.node is not node:
+            self._asked = None
+            result = self._result(function, node, overloads, context.api)
+            self._asked = _Asked(node, len(overloads.items), result)
+        node, left, result = self._asked
+        self._asked = _Asked(node, left - 1, result) if left > 1 else None
+        if result is None:
+            return default
+        if left < len(overloads.items):
+            return default.copy_modified([], [], [], ret_type=result, variables=[])
+        whatever = AnyType(TypeOfAny.special_form)
+        return default.copy_modified(
+            [whatever, whatever], [ARG_STAR, ARG_STAR2], [None, None], ret_type=result, variables=[]
+        )
+
+    def _result(
+        self, function: Function, node: Context, overloads: Overloaded, api: CheckerPluginInterface
+    ) -> Type | None:
+        """Check a call by the one overload that it means; gives the type of its result.
+
+        None leaves the call to mypy: it is not by name.
+        """
+        written = _Written.of(node, _MODEL, api)
+        call = Call(function, *written.literals(api))
+        if not isinstance(call.model, str) and not written.is_named(api):
+            return None
+        known = self._overloads.get(function)
+        if known is None or known.source is not overloads:
+            known = self._overloads[function] = _Overloads.of(overloads)
+        verdict = self._verdicts.of(call)
+        wrong = self._report(verdict, written, api)
+        signature = known.by_name.get(verdict.variant or "", overloads.items[-1])
+        if verdict.variant is not None and signature is overloads.items[-1]:  # of a plug-in
+            wrong = {*wrong, *written.keywords} - {*signature.arg_names} | wrong
+            signature = signature.copy_modified(
+                ret_type=_of_plugin(function, verdict, signature, api)
+            )
+        signature = _adjusted(signature, {*wrong, signature.arg_names[0] or ""}, api)
+        checker: Any = api  # what the interface of a plugin does not have
+        found = checker.expr_checker.check_call(
+            signature, written.call.args, written.call.arg_kinds, node, written.call.arg_names
+        )
+        return cast("Type", found[0])
+
+    def _report(self, verdict: Verdict, written: _Written, api: CheckerPluginInterface) -> set[str]:
+        """Report each problem where it is written; gives the keywords that have one."""
+        for keyword, text in verdict.problems:
+            place = written.places.get(keyword, written.call)
+            api.fail(text, place, code=ERROR_CODE)
+        return {keyword for keyword, _ in verdict.problems if keyword}
+
+
+class _Asked(NamedTuple):
+    """A call of an overloaded function while mypy asks for each of its signatures."""
+
+    node: Context
+    left: int
+    """How often mypy will still ask."""
+    result: Type | None
+
+
+class _Overloads(NamedTuple):
+    """The overloads of a function by the names that they take."""
+
+    source: Overloaded
+    by_name: Mapping[str, CallableType]
+
+    @classmethod
+    def of(cls, source: Overloaded) -> _Overloads:
+        by_name = {}
+        for item in source.items:
+            first = get_proper_type(item.arg_types[0])
+            for one in first.items if isinstance(first, UnionType) else [first]:
+                literal = get_proper_type(one)
+                if isinstance(literal, LiteralType) and isinstance(literal.value, str):
+                    by_name[literal.value] = item
+        return cls(source, by_name)
+
+
+_MODEL = ("model", "name")
+"""How the functions of the factory call their first argument."""
+
+
+class _Written(NamedTuple):
+    """The arguments of a call as they are written."""
+
+    call: CallExpr
+    model: Expression | None
+    keywords: dict[str, object]
+    whole: bool
+    places: dict[str | None, Expression]
+    """Where each keyword's value stands; None is the model."""
+
+    @classmethod
+    def of(
+        cls, node: Context, model: Collection[str] | None, api: CheckerPluginInterface
+    ) -> _Written:
+        """What is written in a call; `model` are the names of its first argument, if it has one."""
+        assert isinstance(node, CallExpr)
+        first, whole = None, True
+        keywords: dict[str, object] = {}
+        places: dict[str | None, Expression] = {}
+        for value, kind, name in zip(node.args, node.arg_kinds, node.arg_names, strict=True):
+            if model and first is None and (kind is ARG_POS or name in model):
+                first = places[None] = value
+            elif kind is ARG_NAMED and name is not None:
+                keywords[name], places[name] = _literal(value, api), value
+            else:
+                whole = False
+        return cls(node, first, keywords, whole, places)
+
+    def literals(self, api: CheckerPluginInterface) -> tuple[object, dict[str, object], bool]:
+        """The model, the keywords, and whether these are all."""
+        model = UNKNOWN if self.model is None else _literal(self.model, api)
+        return model, self.keywords, self.whole
+
+    def is_named(self, api: CheckerPluginInterface) -> bool:
+        """Whether the model is a name that only the run time knows."""
+        type_ = get_proper_type(api.get_expression_type(self.model)) if self.model else None
+        return isinstance(type_, Instance) and type_.type.fullname == "builtins.str"
+
+
+class _Verdicts:
+    """What the library says of calls; what it once said is kept beside mypy's cache."""
+
+    def __init__(self, options: Options) -> None:
+        self._file = Path(options.cache_dir) / f"typedvision-{__version__.rpartition('+')[2]}.jsonl"
+        self._known: dict[str, Verdict] | None = None
+
+    def of(self, call: Call) -> Verdict:
+        """The verdict on a call; a library that fails has nothing to say."""
+        if self._known is None:
+            self._known = self._read()
+        key = repr((call.function, call.model, call.keywords, call.whole))
+        if key not in self._known:
+            self._known[key] = _asked_for(call)
+            self._keep(key, self._known[key])
+        return self._known[key]
+
+    def _read(self) -> dict[str, Verdict]:
+        try:
+            text = self._file.read_text("utf-8") if self._file.stat().st_size < _MEMORY else ""
+            rows = [json.loads(line) for line in text.splitlines()]
+            return {key: Verdict(*verdict) for key, *verdict in rows}
+        except (OSError, ValueError, TypeError):  # none yet, or half a line of another process
+            return {}
+
+    def _keep(self, key: str, verdict: Verdict) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([key, *verdict]) + "\n")
+        except OSError:
+            pass  # without a cache it is said again
+
+
+def _asked_for(call: Call) -> Verdict:
+    try:
+        from typedvision.lint.validation import verdict
+
+        return verdict(call)
+    except Exception:  # whatever happens, mypy goes on
+        return Verdict(None, None, None, ())
+
+
+def _safely(
+    hook: Callable[[Any], FunctionLike], context: FunctionSigContext | MethodSigContext
+) -> FunctionLike:
+    """What a hook answers, or what mypy had: what the plugin cannot do it leaves to mypy."""
+    try:
+        return hook(context)
+    except Exception:
+        return context.default_signature
+
+
+def _adjusted(
+    signature: CallableType, free: Collection[str], api: CheckerPluginInterface
+) -> CallableType:
+    """A signature that takes anything for some of its keywords, and does without them."""
+    if not free:
+        return signature
+    signature = signature.with_unpacked_kwargs()
+    anything = api.named_generic_type("builtins.object", [])
+    rows = []
+    for kind, name, type_ in zip(
+        signature.arg_kinds, signature.arg_names, signature.arg_types, strict=True
+    ):
+        is_free = name in free and kind is not ARG_STAR2
+        kind = ARG_NAMED_OPT if is_free and kind is ARG_NAMED else kind
+        rows.append((anything if is_free else type_, kind, name))
+    more = [(anything, ARG_NAMED_OPT, name) for name in free if name not in signature.arg_names]
+    end = len(rows) - signature.is_kw_arg
+    types, kinds, names = zip(*[*rows[:end], *more, *rows[end:]], strict=True)
+    return signature.copy_modified(list(types), list(kinds), list(names))
+
+
+def _overloads_of(node: Context) -> Overloaded | None:
+    """The overloads of the function that is called."""
+    callee = node.callee if isinstance(node, CallExpr) else None
+    function = callee.node if isinstance(callee, RefExpr) else None
+    type_ = get_proper_type(function.type) if isinstance(function, OverloadedFuncDef) else None
+    return type_ if isinstance(type_, Overloaded) else None
+
+
+def _of_plugin(
+    function: Function, verdict: Verdict, signature: CallableType, api: CheckerPluginInterface
+) -> Type:
+    """The type of what a plug-in's family makes, if mypy has read the module of its class."""
+    dotted = verdict.config if function == "configure" else verdict.model
+    module, _, name = (dotted or "").rpartition(".")
+    checker: Any = api  # what the interface of a plugin does not have
+    tree = checker.modules.get(module)
+    symbol = tree.names.get(name) if tree else None
+    if symbol is None or not isinstance(symbol.node, TypeInfo):
+        return signature.ret_type
+    made, usual = Instance(symbol.node, []), get_proper_type(signature.ret_type)
+    if function == "create_backbone" and isinstance(usual, Instance):
+        return usual.copy_modified(args=[made])
+    return made
+
+
+def _literal(node: Expression, api: CheckerPluginInterface) -> object:
+    """The value of an expression that is a literal, or a name for one; else `UNKNOWN`."""
+    match node:
+        case IntExpr() | FloatExpr() | StrExpr():
+            return node.value
+        case UnaryExpr(op="-", expr=IntExpr() | FloatExpr() as number):
+            return -number.value
+        case TupleExpr() | ListExpr():
+            items = [_literal(item, api) for item in node.items]
+            whole = UNKNOWN not in items
+            return (tuple(items) if isinstance(node, TupleExpr) else items) if whole else UNKNOWN
+        case DictExpr():
+            pairs = [
+                (_literal(key, api) if key else UNKNOWN, _literal(value, api))
+                for key, value in node.items
+            ]
+            whole = not any(UNKNOWN in pair for pair in pairs)
+            return dict(pairs) if whole else UNKNOWN
+        case NameExpr(fullname="builtins.True" | "builtins.False"):
+            return node.fullname == "builtins.True"
+        case RefExpr():
+            return _literal_of_type(api.get_expression_type(node))
+    return UNKNOWN
+
+
+def _literal_of_type(type_: Type) -> object:
+    """The one value that a type has; else `UNKNOWN`."""
+    type_ = get_proper_type(type_)
+    if isinstance(type_, NoneType):
+        return None
+    if isinstance(type_, Instance) and type_.last_known_value:
+        type_ = type_.last_known_value
+    if isinstance(type_, LiteralType) and type_.fallback.type.module_name == "builtins":
+        return type_.value
+    return UNKNOWN
