@@ -11,7 +11,7 @@ their types, as without the plugin. mypy imports this module; the library does n
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from functools import partial
 from hashlib import sha256
 from importlib import resources
@@ -65,6 +65,8 @@ ERROR_CODE: Final = ErrorCode("typedvision", "What typedvision would refuse", "P
 """What a comment names to silence the plugin: `# type: ignore[typedvision]`."""
 
 _GROUP = "typedvision.families"
+_CONFIG = "typedvision.config.base.Config"
+_BUILDS = "typedvision.config.base.Builds"
 _MEMORY = 8_000_000  # bytes of verdicts that are worth reading
 
 
@@ -120,6 +122,9 @@ class TypedVisionPlugin(Plugin):
 
     def _config(self, fullname: str, context: FunctionSigContext) -> FunctionLike:
         """The signature of a config class."""
+        made = get_proper_type(context.default_signature.ret_type)
+        if not isinstance(made, Instance) or not made.type.has_base(_CONFIG):
+            return context.default_signature
         written = _Written.of(context.context, None, context.api)
         call = Call("config", fullname, written.keywords, written.whole)
         wrong = self._report(self._verdicts.of(call), written, context.api)
@@ -176,32 +181,37 @@ class TypedVisionPlugin(Plugin):
         """
         written = _Written.of(node, _MODEL, api)
         call = Call(function, *written.literals(api))
-        if not isinstance(call.model, str) and not written.is_named(api):
-            return None
+        verdict = self._verdicts.of(call)
         known = self._overloads.get(function)
         if known is None or known.source is not overloads:
             known = self._overloads[function] = _Overloads.of(overloads)
-        verdict = self._verdicts.of(call)
+        signature = known.by_name.get(verdict.variant or "") or known.of_type(written, call, api)
+        if signature is None:
+            return None
         wrong = self._report(verdict, written, api)
-        signature = known.by_name.get(verdict.variant or "", overloads.items[-1])
-        if verdict.variant is not None and signature is overloads.items[-1]:  # of a plug-in
-            wrong = {*wrong, *written.keywords} - {*signature.arg_names} | wrong
-            signature = signature.copy_modified(
-                ret_type=_of_plugin(function, verdict, signature, api)
-            )
-        signature = _adjusted(signature, {*wrong, signature.arg_names[0] or ""}, api)
+        if None in wrong:  # no model: nothing is known of its options
+            wrong |= {*written.keywords}
+        if verdict.variant is not None and verdict.variant not in known.by_name:  # of a plug-in
+            wrong |= {*written.keywords} - {*signature.arg_names}
+            made = _of_plugin(function, verdict, signature, api)
+            signature = signature.copy_modified(ret_type=made)
+        if call.model is not UNKNOWN:
+            wrong.add(signature.arg_names[0])
+        signature = _adjusted(signature, wrong, api)
         checker: Any = api  # what the interface of a plugin does not have
         found = checker.expr_checker.check_call(
             signature, written.call.args, written.call.arg_kinds, node, written.call.arg_names
         )
         return cast("Type", found[0])
 
-    def _report(self, verdict: Verdict, written: _Written, api: CheckerPluginInterface) -> set[str]:
+    def _report(
+        self, verdict: Verdict, written: _Written, api: CheckerPluginInterface
+    ) -> set[str | None]:
         """Report each problem where it is written; gives the keywords that have one."""
         for keyword, text in verdict.problems:
             place = written.places.get(keyword, written.call)
             api.fail(text, place, code=ERROR_CODE)
-        return {keyword for keyword, _ in verdict.problems if keyword}
+        return {keyword for keyword, _ in verdict.problems}
 
 
 class _Asked(NamedTuple):
@@ -229,6 +239,20 @@ class _Overloads(NamedTuple):
                 if isinstance(literal, LiteralType) and isinstance(literal.value, str):
                     by_name[literal.value] = item
         return cls(source, by_name)
+
+    def of_type(
+        self, written: _Written, call: Call, api: CheckerPluginInterface
+    ) -> CallableType | None:
+        """The overload for the type of the model; None where mypy must try them all."""
+        first, last = self.source.items[0], self.source.items[-1]
+        if written.model is None:
+            return None
+        if call.model is not UNKNOWN:
+            return last  # a name of which no overload knows
+        type_ = get_proper_type(api.get_expression_type(written.model))
+        if not isinstance(type_, Instance):
+            return None
+        return first if type_.type.has_base(_BUILDS) else last
 
 
 _MODEL = ("model", "name")
@@ -267,11 +291,6 @@ class _Written(NamedTuple):
         """The model, the keywords, and whether these are all."""
         model = UNKNOWN if self.model is None else _literal(self.model, api)
         return model, self.keywords, self.whole
-
-    def is_named(self, api: CheckerPluginInterface) -> bool:
-        """Whether the model is a name that only the run time knows."""
-        type_ = get_proper_type(api.get_expression_type(self.model)) if self.model else None
-        return isinstance(type_, Instance) and type_.type.fullname == "builtins.str"
 
 
 class _Verdicts:
@@ -328,10 +347,10 @@ def _safely(
 
 
 def _adjusted(
-    signature: CallableType, free: Collection[str], api: CheckerPluginInterface
+    signature: CallableType, free: Set[str | None], api: CheckerPluginInterface
 ) -> CallableType:
     """A signature that takes anything for some of its keywords, and does without them."""
-    if not free:
+    if not any(free):
         return signature
     signature = signature.with_unpacked_kwargs()
     anything = api.named_generic_type("builtins.object", [])
@@ -342,7 +361,7 @@ def _adjusted(
         is_free = name in free and kind is not ARG_STAR2
         kind = ARG_NAMED_OPT if is_free and kind is ARG_NAMED else kind
         rows.append((anything if is_free else type_, kind, name))
-    more = [(anything, ARG_NAMED_OPT, name) for name in free if name not in signature.arg_names]
+    more = [(anything, ARG_NAMED_OPT, name) for name in free - {*signature.arg_names, None}]
     end = len(rows) - signature.is_kw_arg
     types, kinds, names = zip(*[*rows[:end], *more, *rows[end:]], strict=True)
     return signature.copy_modified(list(types), list(kinds), list(names))

@@ -7,6 +7,7 @@ the same arguments: what a call would raise before torch is imported.
 from __future__ import annotations
 
 import importlib
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -30,6 +31,7 @@ from typedvision.registry.backbone import backbone_spec_for
 from typedvision.registry.family import AnyFamily
 from typedvision.registry.spec import ModelSpec, explained, spec_for
 from typedvision.stubs.modules import config_source, model_source
+from typedvision.stubs.options import nested_configs
 from typedvision.weights.fetch import HUB_SCHEME
 from typedvision.weights.options import LoadOptions
 from typedvision.weights.resolve import published_file, tagged
@@ -87,10 +89,9 @@ def renamed(name: object) -> str | None:
 
 def config_class(dotted: str) -> type[Config] | None:
     """The class of configs of this name, of the library's or of a plug-in's; None for any other."""
+    if not _OURS.match(dotted):
+        return _plugin_configs().get(dotted)
     module, _, name = dotted.rpartition(".")
-    package = __name__.partition(".")[0]
-    if not any(f"{module}.".startswith(f"{home}.") for home in (package, *_plugin_packages())):
-        return None
     try:
         found: object = getattr(importlib.import_module(module), name, None)
     except (ImportError, AttributeError):
@@ -98,14 +99,17 @@ def config_class(dotted: str) -> type[Config] | None:
     return found if isinstance(found, type) and issubclass(found, Config) else None
 
 
+_OURS = re.compile(r"typedvision\.(configs|config\.[\w.]+|families\.\w+\.config)\.\w+")
+
+
 @cache
-def _plugin_packages() -> tuple[str, ...]:
-    """The packages with the configs of the plug-ins' families."""
+def _plugin_configs() -> Mapping[str, type[Config]]:
+    """The configs of the plug-ins' families, and those inside of them, by their dotted names."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        plugins = index.plugin_families()
-    homes = (family.config_type().__module__.rpartition(".")[0] for family in plugins)
-    return tuple(filter(None, homes))
+        plugins = [family.config_type() for family in index.plugin_families()]
+    known = (each for config in plugins for each in (config, *nested_configs(config)))
+    return {f"{each.__module__}.{each.__qualname__}": each for each in known}
 
 
 @dataclass(frozen=True, slots=True)
