@@ -11,11 +11,12 @@ their types, as without the plugin. mypy imports this module; the library does n
 from __future__ import annotations
 
 import json
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Mapping, Set
 from functools import partial
 from hashlib import sha256
-from importlib import resources
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -70,13 +71,29 @@ _BUILDS = "typedvision.config.base.Builds"
 _MEMORY = 8_000_000  # bytes of verdicts that are worth reading
 
 
+def _entry_points() -> Mapping[str, str]:
+    """The plug-ins that are installed: the module of each family, by its key.
+
+    importlib.metadata, which knows them too, takes longer to import than a warm run may.
+    """
+    found: dict[str, str] = {}
+    for folder in map(Path, dict.fromkeys(sys.path)):
+        for file in sorted(folder.glob("*.dist-info/entry_points.txt")):
+            _, _, rows = file.read_text("utf-8", "replace").partition(f"[{_GROUP}]\n")
+            for row in rows.partition("\n[")[0].splitlines():
+                key, equals, where = row.partition("=")
+                if equals:
+                    found.setdefault(key.strip(), where.partition(":")[0].strip())
+    return found
+
+
 def _state() -> str:
     """A digest of what a verdict depends on: the library, and the plug-ins that it finds."""
-    index = resources.files("typedvision.registry").joinpath("index.json").read_bytes()
-    points = sorted(map(repr, entry_points(group=_GROUP)))
-    return sha256(repr([_version, index, points]).encode()).hexdigest()[:16]
+    index = Path(__file__).with_name("registry") / "index.json"
+    return sha256(index.read_bytes() + repr([_version, _PLUGINS]).encode()).hexdigest()[:16]
 
 
+_PLUGINS = _entry_points()
 __version__: Final = f"{_version}+{_state()}"
 """mypy drops its cache when this changes."""
 
@@ -93,9 +110,8 @@ class TypedVisionPlugin(Plugin):
         super().__init__(options)
         self._verdicts = _Verdicts(options)
         self._overloads: dict[str, _Overloads] = {}
-        self._asked: _Asked | None = None
-        points = entry_points(group=_GROUP)
-        packages = {point.module.rpartition(".")[0] for point in points}
+        self._asked = _Asked()
+        packages = {module.rpartition(".")[0] for module in _PLUGINS.values()}
         self._configs = (
             f"{_GROUP}.",
             "typedvision.config.",
@@ -107,7 +123,8 @@ class TypedVisionPlugin(Plugin):
     ) -> Callable[[FunctionSigContext], FunctionLike] | None:
         module, _, name = fullname.rpartition(".")
         if module == "typedvision.factory" and name in FACTORY:
-            return partial(_safely, partial(self._factory, FACTORY[name]))
+            factory = partial(_safely, partial(self._factory, FACTORY[name]))
+            return lambda context: self._asked.answer(context) or factory(context)
         if fullname.startswith(self._configs) and name[:1].isupper():
             return partial(_safely, partial(self._config, fullname))
         return None
@@ -149,28 +166,22 @@ class TypedVisionPlugin(Plugin):
         """The signature of a function of the factory.
 
         Of an overloaded one mypy asks for the signature of each overload: the call is checked here
-        by the one that it means, and the answers let everything pass.
+        by the one that it means, the first answer lets everything pass, the others nothing.
         """
-        node, default = context.context, context.default_signature
+        node, default, api = context.context, context.default_signature, context.api
         overloads = _overloads_of(node)
         if overloads is None:
-            written = _Written.of(node, _MODEL, context.api)
-            verdict = self._verdicts.of(Call(function, *written.literals(context.api)))
-            return _adjusted(default, self._report(verdict, written, context.api), context.api)
-        if self._asked is None or self._asked.node is not node:
-            self._asked = None
-            result = self._result(function, node, overloads, context.api)
-            self._asked = _Asked(node, len(overloads.items), result)
-        node, left, result = self._asked
-        self._asked = _Asked(node, left - 1, result) if left > 1 else None
+            written = _Written.of(node, _MODEL, api)
+            verdict = self._verdicts.of(Call(function, *written.literals(api)))
+            return _adjusted(default, self._report(verdict, written, api), api)
+        result = self._result(function, node, overloads, api)
         if result is None:
+            self._asked.begin(node, len(overloads.items), None)
             return default
-        if left < len(overloads.items):
-            return default.copy_modified([], [], [], ret_type=result, variables=[])
-        whatever = AnyType(TypeOfAny.special_form)
-        return default.copy_modified(
-            [whatever, whatever], [ARG_STAR, ARG_STAR2], [None, None], ret_type=result, variables=[]
-        )
+        nothing = default.copy_modified([], [], [], ret_type=result, variables=[])
+        self._asked.begin(node, len(overloads.items), nothing)
+        whatever = [AnyType(TypeOfAny.special_form)] * 2
+        return nothing.copy_modified(whatever, [ARG_STAR, ARG_STAR2], [None, None])
 
     def _result(
         self, function: Function, node: Context, overloads: Overloaded, api: CheckerPluginInterface
@@ -214,13 +225,26 @@ class TypedVisionPlugin(Plugin):
         return {keyword for keyword, _ in verdict.problems}
 
 
-class _Asked(NamedTuple):
-    """A call of an overloaded function while mypy asks for each of its signatures."""
+class _Asked:
+    """The call of an overloaded function for whose signatures mypy is asking, one by one."""
 
-    node: Context
-    left: int
-    """How often mypy will still ask."""
-    result: Type | None
+    __slots__ = ("_left", "_node", "_rest")
+
+    def __init__(self) -> None:
+        self._node: Context | None = None
+        self._left = 0
+        self._rest: CallableType | None = None
+
+    def begin(self, node: Context, count: int, rest: CallableType | None) -> None:
+        """Give the first of `count` answers; the others will be `rest`, or what mypy has."""
+        self._node, self._left, self._rest = node, count - 1, rest
+
+    def answer(self, context: FunctionSigContext) -> FunctionLike | None:
+        """The next answer; None for a call that is not known yet."""
+        if context.context is not self._node or not self._left:
+            return None
+        self._left -= 1
+        return self._rest or context.default_signature
 
 
 class _Overloads(NamedTuple):
@@ -299,6 +323,9 @@ class _Verdicts:
     def __init__(self, options: Options) -> None:
         self._file = Path(options.cache_dir) / f"typedvision-{__version__.rpartition('+')[2]}.jsonl"
         self._known: dict[str, Verdict] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        if not self._file.is_file():
+            self._process = _helper("--all")  # it gets ready while mypy reads what is imported
 
     def of(self, call: Call) -> Verdict:
         """The verdict on a call; a library that fails has nothing to say."""
@@ -306,9 +333,22 @@ class _Verdicts:
             self._known = self._read()
         key = repr((call.function, call.model, call.keywords, call.whole))
         if key not in self._known:
-            self._known[key] = _asked_for(call)
+            self._known[key] = self._ask(call)
             self._keep(key, self._known[key])
         return self._known[key]
+
+    def _ask(self, call: Call) -> Verdict:
+        try:
+            if self._process is None or self._process.poll() is not None:
+                self._process = _helper()
+            assert self._process.stdin
+            assert self._process.stdout
+            pickle.dump(call, self._process.stdin)
+            self._process.stdin.flush()
+            verdict: Verdict = pickle.load(self._process.stdout)
+        except (OSError, EOFError, pickle.PickleError):  # it ended: mypy goes on without it
+            return Verdict(None, None, None, ())
+        return verdict
 
     def _read(self) -> dict[str, Verdict]:
         try:
@@ -327,13 +367,14 @@ class _Verdicts:
             pass  # without a cache it is said again
 
 
-def _asked_for(call: Call) -> Verdict:
-    try:
-        from typedvision.lint.validation import verdict
-
-        return verdict(call)
-    except Exception:  # whatever happens, mypy goes on
-        return Verdict(None, None, None, ())
+def _helper(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start the process that asks the library."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "typedvision.lint.helper", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _safely(

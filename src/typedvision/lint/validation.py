@@ -29,7 +29,7 @@ from typedvision.lint.call import UNKNOWN, Call, Verdict
 from typedvision.registry import index
 from typedvision.registry.backbone import backbone_spec_for
 from typedvision.registry.family import AnyFamily
-from typedvision.registry.spec import ModelSpec, explained, spec_for
+from typedvision.registry.spec import ModelSpec, config_for, explained, spec_for
 from typedvision.stubs.modules import config_source, model_source
 from typedvision.stubs.options import nested_configs
 from typedvision.weights.fetch import HUB_SCHEME
@@ -176,19 +176,23 @@ def _of_model(call: Call) -> Iterator[Problem]:
     config = family.config_type() if family else ModelConfig
     given = _Given.of(options, config, call.whole)
     try:
-        spec = spec_for(model, given.literals)
+        if isinstance(model, str):
+            config_for(model, given.literals)
+        else:
+            spec_for(model, given.literals)
     except ConfigError as error:
         found = explained(error, keywords).problems
         yield from (problem for problem in found if given.certain(problem))
+        return
     except TypedVisionError as error:
         at = () if model == call.model else ("pretrained",)
         yield Problem(at, _kind(error), error.summary, model, (), _suggestions(error))
-    else:
-        if loading.pretrained and own.get("checkpoint_path") is None:
-            yield from _of_weights(spec)
-        if call.function == "create_backbone":
-            levels = _of_levels(spec, own)
-            yield from (problem for problem in levels if given.certain(problem))
+        return
+    if loading.pretrained and own.get("checkpoint_path") is None:
+        yield from _of_weights(spec_for(model, given.literals))
+    if call.function == "create_backbone":
+        levels = _of_levels(spec_for(model, given.literals), own)
+        yield from (problem for problem in levels if given.certain(problem))
 
 
 _KEYWORDS: Mapping[str, Mapping[str, object]] = {
