@@ -11,12 +11,15 @@ their types, as without the plugin. mypy imports this module; the library does n
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -44,7 +47,13 @@ from mypy.nodes import (
     UnaryExpr,
 )
 from mypy.options import Options
-from mypy.plugin import CheckerPluginInterface, FunctionSigContext, MethodSigContext, Plugin
+from mypy.plugin import (
+    CheckerPluginInterface,
+    FunctionSigContext,
+    MethodSigContext,
+    Plugin,
+    ReportConfigContext,
+)
 from mypy.types import (
     AnyType,
     CallableType,
@@ -59,7 +68,7 @@ from mypy.types import (
     get_proper_type,
 )
 
-from typedvision._version import __version__ as _version
+from typedvision._version import __version__ as __version__
 from typedvision.lint.call import FACTORY, UNKNOWN, VARIANT, Call, Function, Verdict
 
 ERROR_CODE: Final = ErrorCode("typedvision", "What typedvision would refuse", "Plugins")
@@ -79,7 +88,11 @@ def _entry_points() -> Mapping[str, str]:
     found: dict[str, str] = {}
     for folder in map(Path, dict.fromkeys(sys.path)):
         for file in sorted(folder.glob("*.dist-info/entry_points.txt")):
-            _, _, rows = file.read_text("utf-8", "replace").partition(f"[{_GROUP}]\n")
+            try:
+                text = file.read_text("utf-8", "replace")
+            except OSError:
+                continue
+            _, _, rows = text.partition(f"[{_GROUP}]\n")
             for row in rows.partition("\n[")[0].splitlines():
                 key, equals, where = row.partition("=")
                 if equals:
@@ -87,15 +100,32 @@ def _entry_points() -> Mapping[str, str]:
     return found
 
 
-def _state() -> str:
-    """A digest of what a verdict depends on: the library, and the plug-ins that it finds."""
-    index = Path(__file__).with_name("registry") / "index.json"
-    return sha256(index.read_bytes() + repr([_version, _PLUGINS]).encode()).hexdigest()[:16]
+def _stamps(folder: str) -> Iterator[tuple[str, int, int]]:
+    """The files of a package from which the library reads, with their times and sizes."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != "__pycache__":
+                    yield from _stamps(entry.path)
+            elif entry.name.endswith((".py", ".json")):
+                stat = entry.stat()
+                yield entry.path, stat.st_mtime_ns, stat.st_size
 
 
-_PLUGINS = _entry_points()
-__version__: Final = f"{_version}+{_state()}"
-"""mypy drops its cache when this changes."""
+def _state(plugins: Mapping[str, str]) -> str:
+    """A digest of what verdicts depend on: the files of the library and of the plug-ins."""
+    folders = [str(Path(__file__).parent)]
+    for package in sorted({module.partition(".")[0] for module in plugins.values()}):
+        try:
+            found = find_spec(package)
+            folders += (found and found.submodule_search_locations) or []
+        except (ImportError, ValueError):
+            pass  # it is not there any more
+    try:
+        files = sorted(stamp for folder in folders for stamp in _stamps(folder))
+    except OSError:
+        files = []
+    return sha256(repr([sorted(plugins.items()), files]).encode()).hexdigest()[:16]
 
 
 def plugin(version: str) -> type[Plugin]:
@@ -108,15 +138,21 @@ class TypedVisionPlugin(Plugin):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self._verdicts = _Verdicts(options)
+        plugins = _entry_points()
+        self._state = _state(plugins)
+        self._verdicts = _Verdicts(Path(options.cache_dir) / f"typedvision-{self._state}.jsonl")
         self._overloads: dict[str, _Overloads] = {}
         self._asked = _Asked()
-        packages = {module.rpartition(".")[0] for module in _PLUGINS.values()}
+        packages = {module.rpartition(".")[0] for module in plugins.values()}
         self._configs = (
             f"{_GROUP}.",
             "typedvision.config.",
             *sorted(f"{package}." for package in packages if package),
         )
+
+    def report_config_data(self, ctx: ReportConfigContext) -> str | None:
+        """What a module was checked by: when it changes, mypy checks the module again."""
+        return None if "site-packages" in ctx.path or "typeshed" in ctx.path else self._state
 
     def get_function_signature_hook(  # noqa: D102
         self, fullname: str
@@ -320,12 +356,16 @@ class _Written(NamedTuple):
 class _Verdicts:
     """What the library says of calls; what it once said is kept beside mypy's cache."""
 
-    def __init__(self, options: Options) -> None:
-        self._file = Path(options.cache_dir) / f"typedvision-{__version__.rpartition('+')[2]}.jsonl"
+    def __init__(self, file: Path) -> None:
+        self._file = file
         self._known: dict[str, Verdict] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         if not self._file.is_file():
-            self._process = _helper("--all")  # it gets ready while mypy reads what is imported
+            with suppress(OSError):
+                for old in file.parent.glob("typedvision-*.jsonl"):
+                    old.unlink()
+                # It gets ready while mypy reads what is imported.
+                self._process = _helper("--all")
 
     def of(self, call: Call) -> Verdict:
         """The verdict on a call; a library that fails has nothing to say."""
@@ -359,12 +399,10 @@ class _Verdicts:
             return {}
 
     def _keep(self, key: str, verdict: Verdict) -> None:
-        try:
+        with suppress(OSError):  # without a cache it is said again
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([key, *verdict]) + "\n")
-        except OSError:
-            pass  # without a cache it is said again
 
 
 def _helper(*arguments: str) -> subprocess.Popen[bytes]:

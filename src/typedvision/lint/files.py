@@ -82,9 +82,8 @@ def lint(paths: Sequence[str]) -> Report:
     """
     report = Report()
     for path in paths:
-        inside = os.path.isdir(path)
-        for file in _files_in(path) if inside else [path]:
-            _lint_file(file, report, inside=inside)
+        for file in _files_in(path) if os.path.isdir(path) else [path]:
+            _lint_file(file, report)
     return report
 
 
@@ -99,20 +98,15 @@ def _files_in(folder: str) -> Iterator[str]:
                 yield os.path.join(path, name)
 
 
-def _lint_file(file: str, report: Report, *, inside: bool) -> None:
-    if file.endswith(".json"):
-        if inside and os.path.getsize(file) > MAX_BYTES:
-            return
-        text = Path(file).read_bytes()
-        if inside and not (b'"schema_version"' in text and b'"family"' in text):
-            return  # another kind of document
-        report.specs += 1
-        report.findings += _of_spec(file, text)
-    else:
-        text = Path(file).read_bytes()
+def _lint_file(file: str, report: Report) -> None:
+    report.files += 1
+    text = Path(file).read_bytes()
+    if not file.endswith(".json"):
         if index.has_plugins() or b"timm" in text or b"typedvision" in text:
             report.findings += _of_python(file, text, report)
-    report.files += 1
+    elif len(text) <= MAX_BYTES and b'"schema_version"' in text and b'"family"' in text:
+        report.specs += 1
+        report.findings += _of_spec(file, text)
 
 
 def _of_python(file: str, text: bytes, report: Report) -> Iterator[Finding]:

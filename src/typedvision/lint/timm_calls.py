@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from typedvision.lint.call import UNKNOWN, Call, Function
 from typedvision.lint.source import Written
+from typedvision.registry import index
+from typedvision.stubs.modules import model_source
 
 _POSITIONS = (
     "model_name",
@@ -58,7 +60,7 @@ def translated(written: Written) -> Translation | None:
         )
     if given.get("checkpoint_path") == "":  # timm's way to say none
         del given["checkpoint_path"]
-    function: Function = "create_backbone" if levels is True else "create_model"
+    function: Function = "create_model" if levels in (False, None) else "create_backbone"
     call = Call(function, model, given, written.whole and levels is not UNKNOWN)
     return Translation(call, keys, tuple(refused))
 
@@ -90,7 +92,14 @@ _COUNTERPARTS: Mapping[str, str] = {
 """What is here instead of timm's functions, by their names below `timm`."""
 
 
+def _class(name: str) -> str | None:
+    """The class of a family's models, where timm has it in a module of that name."""
+    module, _, cls = name.removeprefix("timm.models.").partition(".")
+    found = model_source(index.family(module)) if module in index.rows() else ""
+    return found if found.endswith(f".{cls}") else None
+
+
 def counterpart(name: str) -> str:
     """What to write here instead of a name of timm's, `timm.list_models`."""
-    known = _COUNTERPARTS.get(name.removeprefix("timm."))
+    known = _COUNTERPARTS.get(name.removeprefix("timm.")) or _class(name)
     return f"{name}: here {known}" if known else f"{name}: has no counterpart here"

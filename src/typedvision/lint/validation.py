@@ -64,8 +64,14 @@ def verdict(call: Call) -> Verdict:
 
 
 def sentence(problem: Problem) -> str:
-    """A problem in one line, with the place that it is at: `layers[3]: is required`."""
-    return f"{problem.where()}: {problem.message}" if problem.path else problem.message
+    """A problem in one line, with the place that it is at unless the message names it.
+
+    `layers[3]: is required`.
+    """
+    named = problem.kind == "conflict" or not problem.path
+    if named or problem.message.startswith(str(problem.path[0])):
+        return problem.message
+    return f"{problem.where()}: {problem.message}"
 
 
 def family_named(name: object) -> AnyFamily | None:
