@@ -23,7 +23,7 @@ def test_what_is_wrong_has_a_line_and_the_exit_code_is_1() -> None:
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
         "wrong.py:2:39: error: drop_rate: must be at most 1.0; got 3.0 [range]",
-        "1 files, 1 calls (1 with a literal name), 0 specs: 1 errors, 0 notes",
+        "1 file, 1 call, 1 with a literal name, 0 specs, 1 error, 0 notes",
     ]
 
 

@@ -54,23 +54,25 @@ def lint(
 
         write_file(sarif, json.dumps(to_sarif(findings), indent=2) + "\n", force=force)
     errors = report.errors()
-    notes = len(findings) - errors
     counts = {
         "files": report.files,
         "calls": report.calls,
         "named": report.named,
         "specs": report.specs,
         "errors": errors,
-        "notes": notes,
+        "notes": len(findings) - errors,
     }
     if as_json:
         print_json({"findings": [one.to_dict() for one in findings], **counts})
     else:
         for one in findings:
             print_text(one.line())
-        seen = (
-            f"{report.files:,} files, {report.calls:,} calls ({report.named:,} with a literal name)"
-        )
-        print_text(f"{seen}, {report.specs:,} specs: {errors:,} errors, {notes:,} notes")
+        print_text(", ".join(_counted(count, key) for key, count in counts.items()))
     if errors:
         raise typer.Exit(INVALID)
+
+
+def _counted(count: int, key: str) -> str:
+    """A count with its word: `1 file`, `3 files`."""
+    word = f"{key.removesuffix('s')}{'' if count == 1 else 's'}"
+    return f"{count:,} {'with a literal name' if key == 'named' else word}"
