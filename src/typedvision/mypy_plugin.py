@@ -212,10 +212,10 @@ class TypedVisionPlugin(Plugin):
             return _adjusted(default, self._report(verdict, written, api), api)
         result = self._result(function, node, overloads, api)
         if result is None:
-            self._asked.begin(node, len(overloads.items), None)
+            self._asked.start(node, len(overloads.items), None)
             return default
         nothing = default.copy_modified([], [], [], ret_type=result, variables=[])
-        self._asked.begin(node, len(overloads.items), nothing)
+        self._asked.start(node, len(overloads.items), nothing)
         whatever = [AnyType(TypeOfAny.special_form)] * 2
         return nothing.copy_modified(whatever, [ARG_STAR, ARG_STAR2], [None, None])
 
@@ -271,7 +271,7 @@ class _Asked:
         self._left = 0
         self._rest: CallableType | None = None
 
-    def begin(self, node: Context, count: int, rest: CallableType | None) -> None:
+    def start(self, node: Context, count: int, rest: CallableType | None) -> None:
         """Give the first of `count` answers; the others will be `rest`, or what mypy has."""
         self._node, self._left, self._rest = node, count - 1, rest
 
