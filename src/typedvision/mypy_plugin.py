@@ -86,10 +86,16 @@ def _entry_points() -> Mapping[str, str]:
     importlib.metadata, which knows them too, takes longer to import than a warm run may.
     """
     found: dict[str, str] = {}
-    for folder in map(Path, dict.fromkeys(sys.path)):
-        for file in sorted(folder.glob("*.dist-info/entry_points.txt")):
+    for folder in dict.fromkeys(sys.path):
+        try:
+            names = sorted(os.listdir(folder or "."))
+        except OSError:
+            continue
+        for name in names:
+            if not name.endswith(".dist-info"):
+                continue
             try:
-                text = file.read_text("utf-8", "replace")
+                text = Path(folder, name, "entry_points.txt").read_text("utf-8", "replace")
             except OSError:
                 continue
             _, _, rows = text.partition(f"[{_GROUP}]\n")
