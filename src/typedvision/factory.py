@@ -15,7 +15,7 @@ from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import UnknownNameError, UsageError, shown
 from typedvision.registry import index
-from typedvision.registry.backbone import BackboneSpec
+from typedvision.registry.backbone import BackboneSpec, backbone_spec_for
 from typedvision.registry.spec import ModelSpec, config_for, spec_for
 from typedvision.weights.options import LoadOptions
 from typedvision.weights.resolve import with_published_names
@@ -212,7 +212,7 @@ def create_backbone(
     given = model.checked() if isinstance(model, BackboneSpec) else None
     keywords = create_backbone.__kwdefaults__ or ()
     model_spec, weights = loading.read(given.model if given else model, options, keywords)
-    spec = _backbone_spec(model_spec, given, out_indices, output_fmt)
+    spec = backbone_spec_for(model_spec, out_indices, output_fmt, given)
 
     from typedvision.architecture.build import build_backbone  # the wall: torch starts here
 
@@ -322,22 +322,6 @@ def accepts(name: str, option: str) -> bool:
         UnknownNameError: there is no such model or family.
     """
     return option in family(name).config_type().model_fields
-
-
-def _backbone_spec(
-    model: ModelSpec,
-    given: BackboneSpec | None,
-    out_indices: object,
-    output_fmt: object,
-) -> BackboneSpec:
-    """The spec of a backbone; what is None is as `given` has it."""
-    if out_indices is None:
-        out_indices = given.out_indices if given else range(len(model.config.features()))
-    if output_fmt is None:
-        output_fmt = given.output_fmt if given else "NCHW"
-    indices = tuple(out_indices) if isinstance(out_indices, Sequence) else out_indices
-    options = {"model": model, "out_indices": indices, "output_fmt": output_fmt}
-    return BackboneSpec.from_options(options)
 
 
 def _several(patterns: object) -> tuple[str, ...]:

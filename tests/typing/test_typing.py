@@ -13,12 +13,12 @@ import pytest
 
 from tools import completion
 from tools.language_server import COMMANDS, LanguageServer
-from tools.user_environment import ROOT, run, user_environment
+from tools.user_environment import run
 from typedvision.config.class_names import ClassSet
 
 from .checkers import CHECKERS, Checker, Findings, Place
+from .conftest import PLUGIN
 
-PLUGIN = ROOT / "docs" / "plugin"
 PROJECT = Path(__file__).parent / "project"
 
 # What each checker says of a mistake in `models.NAME(...)`, in one line; `{}` is the word.
@@ -67,12 +67,6 @@ MARK = re.compile(r"# error(?:: (?P<mistake>\w+) (?P<word>\w+))?$")
 
 
 pytestmark = pytest.mark.xdist_group("typing")  # the environment of a user is made once
-
-
-@pytest.fixture(scope="session")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh environment with the wheels of the library and of a plug-in."""
-    return user_environment(tmp_path_factory.mktemp("user") / "environment", (ROOT, PLUGIN))
 
 
 @pytest.fixture(scope="session")

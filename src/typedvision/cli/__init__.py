@@ -21,6 +21,7 @@ from typedvision.cli.compare import compare
 from typedvision.cli.convert import convert
 from typedvision.cli.export import export
 from typedvision.cli.inspect import inspect
+from typedvision.cli.lint import lint
 from typedvision.cli.listing import listing
 from typedvision.cli.lock import lock
 from typedvision.cli.predict import predict
@@ -37,7 +38,7 @@ app: typer.Typer = typer.Typer(
 )
 app.command("list")(listing)
 for _verb in (
-    *(show, compare, spec, check, schema),
+    *(show, compare, spec, check, lint, schema),
     *(build, predict, inspect, lock, convert, export, stubs),
 ):
     app.command()(_verb)

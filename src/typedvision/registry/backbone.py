@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -101,6 +101,29 @@ class BackboneSpec(Document, FeatureLevels):
         elif twice:
             which = f"{_joined(twice)} more than once: name each level once"
             yield Conflict(f"'out_indices' has {which}", "out_indices")
+
+
+def backbone_spec_for(
+    model: ModelSpec, out_indices: object, output_fmt: object, given: BackboneSpec | None = None
+) -> BackboneSpec:
+    """The spec of a backbone of a model.
+
+    Args:
+        model: the spec of the model.
+        out_indices: the levels; None for those of `given`, or for all.
+        output_fmt: layout of each level; None for that of `given`, or for `"NCHW"`.
+        given: the spec that a caller started from.
+
+    Raises:
+        ConfigError: naming every field that is wrong.
+    """
+    if out_indices is None:
+        out_indices = given.out_indices if given else range(len(model.config.features()))
+    if output_fmt is None:
+        output_fmt = given.output_fmt if given else "NCHW"
+    indices = tuple(out_indices) if isinstance(out_indices, Sequence) else out_indices
+    options = {"model": model, "out_indices": indices, "output_fmt": output_fmt}
+    return BackboneSpec.from_options(options)
 
 
 def parse_spec(text: str | bytes) -> ModelSpec | BackboneSpec:

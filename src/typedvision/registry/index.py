@@ -140,6 +140,11 @@ def family_keys() -> tuple[str, ...]:
     return tuple(sorted({*rows(), *_plugins(), *registered}))
 
 
+def has_plugins() -> bool:
+    """Whether a plug-in's family is installed, or one of the running program's; loads none."""
+    return any(key not in rows() for key in family_keys())
+
+
 def plugin_families() -> tuple[AnyFamily, ...]:
     """Families that the index does not know: plug-ins', and those of the running program.
 
