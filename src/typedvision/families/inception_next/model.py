@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
@@ -87,6 +89,8 @@ class MetaNeXt(ImageModel):
 
 class MetaNeXtBlock(nn.Module):
     """A token mixer, a normalisation and an MLP (figure 2)."""
+
+    folds: ClassVar[Pairs] = (("norm", "mlp.fc1"),)
 
     def __init__(self, cfg: InceptionNeXtConfig, plan: StagePlan, drop_path_rate: float) -> None:
         super().__init__()

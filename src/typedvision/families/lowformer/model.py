@@ -7,6 +7,7 @@ classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -23,6 +24,7 @@ from typedvision.layers.attention import attend
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, trunc_normal, zeros
 from typedvision.layers.norm import conv_norm
@@ -239,6 +241,8 @@ class ConvNormAct(nn.Module):
         norm: whether there is a normalisation.
         act: whether there is an activation.
     """
+
+    folds: ClassVar[Pairs] = (("conv", "norm"),)
 
     def __init__(
         self,
