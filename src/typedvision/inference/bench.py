@@ -133,6 +133,7 @@ class _Worker:
                 env={**os.environ, "OMP_NUM_THREADS": str(job["threads"])},
             )
         except OSError as error:
+            self.errors.close()
             message = f"cannot be run: {error.strerror or error}"
             problem = Problem(("timm",), "value", message, python)
             raise OptimizeError(f"'{python}' {message}", [problem]) from error
