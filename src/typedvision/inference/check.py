@@ -97,7 +97,7 @@ def samples(
         ("natural", natural_images(other, spec)),
     ]
     if given is not None:
-        kinds += [("given", part) for part in torch.split(given, batch_size)]
+        kinds.extend(("given", part) for part in torch.split(given, batch_size))
     with torch.inference_mode():
         return [
             Sample(kind, moved, model(moved))

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from os import PathLike
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -93,7 +93,7 @@ def optimize(
     key = _key(body, setting)
     if engine == "auto" and choices is not None:
         chosen = choices.get(key)
-        engines = [chosen] if chosen in engines else engines
+        engines = [name for name in engines if name == chosen] or engines
     seen = _samples(body, spec, setting, images)
     source = Source(inference_form(body).float().requires_grad_(False), setting)
     document = body.spec.replace(image=spec)
@@ -132,9 +132,9 @@ def _engines(engine: str, setting: Setting) -> list[EngineName]:
         OptimizeError: the one that was asked for cannot run here.
         UsageError: there is no such engine.
     """
-    names: tuple[EngineName, ...] = get_args(EngineName)
+    names = tuple(PROGRAMS)
     if engine == "auto":
-        able = [name for name in names if _refusal(name, setting) is None]
+        able: list[EngineName] = [name for name in names if _refusal(name, setting) is None]
         if setting.device.type == "cpu" and {"onnxruntime", "openvino"} & {*able}:
             able.remove("inductor")
         if not able:

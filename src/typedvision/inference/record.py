@@ -48,9 +48,10 @@ class Record:
         replace_file(self.path, lambda draft: draft.write_text(text, "utf-8"), OptimizeError)
 
     def _read(self) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = []
         try:
             document = json.loads(self.path.read_text("utf-8"))
-            rows: list[dict[str, object]] = document["choices"]
+            rows = document["choices"]
             valid = document["schema_version"] == 1 and all(
                 isinstance(row["for"], dict) and row["engine"] in get_args(EngineName)
                 for row in rows
