@@ -87,13 +87,14 @@ def optimize(
     if img_size is not None:
         spec = spec.replace(size=to_pair(img_size))
     setting = _setting(body, spec, batch_size, dtype, threads)
-    engines = _engines(engine, setting)
+    engines: list[EngineName] = _engines(engine, setting)
     _check_images(images, spec)
     choices = None if record is None else Record(record)
     key = _key(body, setting)
     if engine == "auto" and choices is not None:
         chosen = choices.get(key)
-        engines = [name for name in engines if name == chosen] or engines
+        if chosen is not None and chosen in engines:
+            engines = [chosen]
     seen = _samples(body, spec, setting, images)
     source = Source(inference_form(body).float().requires_grad_(False), setting)
     document = body.spec.replace(image=spec)
