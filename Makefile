@@ -64,5 +64,5 @@ clean: ## remove all that make has made, .venv included
 # One call, so that pip sees every wish and every pin at once.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,demo,docs,onnx]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,demo,docs,onnxruntime,openvino]'
 	@touch $@

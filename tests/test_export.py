@@ -117,7 +117,7 @@ def test_missing_packages_are_named(
 def test_a_model_too_large_for_one_file(
     model: tv.ImageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "_ONNX_BYTES", 1_000_000)
+    monkeypatch.setattr(export, "ONNX_BYTES", 1_000_000)
     with pytest.raises(tv.ExportError, match="one ONNX file holds 1,000,000"):
         tv.export_model(model, tmp_path / "model.onnx", format="onnx")
 

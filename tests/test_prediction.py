@@ -131,3 +131,21 @@ def test_classes_of_positions_are_refused(name: str) -> None:
 def test_a_batch_is_no_image(model: tv.ImageModel, several: ImageInput) -> None:
     with pytest.raises(tv.UsageError, match="got a batch as one of them"):
         list(tv.predict(model, [several]))
+
+
+def test_an_engine_gives_equal_classes(model: tv.ImageModel) -> None:
+    photos = [sample_image(90, 60), sample_image(40, 80), sample_image(64, 64)]
+    wanted = list(tv.predict(model, photos))
+    fast = tv.optimize(model, "eager", batch_size=2)
+    for found in (tv.predict(model, photos, engine="eager"), tv.predict(fast, photos)):
+        for row, row_wanted in zip(found, wanted, strict=True):
+            assert [c.name for c in row.classes] == [c.name for c in row_wanted.classes]
+            assert [c.probability for c in row.classes] == pytest.approx(
+                [c.probability for c in row_wanted.classes], abs=1e-5
+            )
+
+
+def test_what_is_optimised_has_its_engine(model: tv.ImageModel) -> None:
+    fast = tv.optimize(model, "eager")
+    with pytest.raises(tv.UsageError, match="eager runs this model already"):
+        tv.predict(fast, [], engine="eager")

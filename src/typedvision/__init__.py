@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ExportError,
         ImageError,
         LimitError,
+        OptimizeError,
         Problem,
         SpecError,
         TypedVisionError,
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
         list_models,
         specify,
     )
+    from typedvision.inference.model import InferenceModel, OptimizeReport
+    from typedvision.inference.optimize import optimize
     from typedvision.prediction import ClassScore, Prediction, predict
     from typedvision.preprocess.training import TrainingTransform
     from typedvision.preprocess.transform import EvaluationTransform, make_transform
@@ -87,6 +90,7 @@ _HOME = {
     "ImageError": "errors",
     "ImageModel": "architecture.image_model",
     "ImageSpec": "config.image",
+    "InferenceModel": "inference.model",
     "LimitError": "errors",
     "LevelSummary": "architecture.summary",
     "Limits": "config.limits",
@@ -95,6 +99,8 @@ _HOME = {
     "ModelFamily": "registry.family",
     "ModelSpec": "registry.spec",
     "ModelSummary": "architecture.summary",
+    "OptimizeError": "errors",
+    "OptimizeReport": "inference.model",
     "Parts": "registry.family",
     "PositionTable": "registry.family",
     "Prediction": "prediction",
@@ -121,6 +127,7 @@ _HOME = {
     "load_model": "weights.load",
     "load_weights": "weights.load",
     "make_transform": "preprocess.transform",
+    "optimize": "inference.optimize",
     "parameter_groups": "architecture.groups",
     "predict": "prediction",
     "save_model": "weights.save",
@@ -145,6 +152,7 @@ __all__ = [
     "ImageError",
     "ImageModel",
     "ImageSpec",
+    "InferenceModel",
     "LevelSummary",
     "LimitError",
     "Limits",
@@ -153,6 +161,8 @@ __all__ = [
     "ModelFamily",
     "ModelSpec",
     "ModelSummary",
+    "OptimizeError",
+    "OptimizeReport",
     "Parts",
     "PositionTable",
     "Prediction",
@@ -181,6 +191,7 @@ __all__ = [
     "load_weights",
     "make_transform",
     "models",
+    "optimize",
     "parameter_groups",
     "predict",
     "save_model",

@@ -172,6 +172,12 @@ class ExportError(TypedVisionError, RuntimeError):
     code: ClassVar[str] = "export"
 
 
+class OptimizeError(TypedVisionError, RuntimeError):
+    """An engine that cannot run a model, or that computes something else than the model."""
+
+    code: ClassVar[str] = "optimize"
+
+
 class UsageError(TypedVisionError, TypeError):
     """A call that cannot mean anything, with the call that does."""
 

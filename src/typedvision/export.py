@@ -25,13 +25,14 @@ from typedvision.weights.files import replace_file, to_path
 from typedvision.weights.save import spec_notes
 
 if TYPE_CHECKING:
+    from torch.onnx import ONNXProgram
     from typing_extensions import Buffer
 
 ExportFormat = Literal["pt2", "onnx"]
 """A program of `torch.export`, or one of ONNX."""
 
-_ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-_ONNX_BYTES = 2**31  # the largest size of one ONNX file
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+ONNX_BYTES = 2**31  # the largest size of one ONNX file
 _BATCHES = (1, 3)
 
 _Program = Callable[[Tensor], Tensor]
@@ -98,16 +99,38 @@ def export_model(
         if check:
             differences.extend(_differences(body, load(draft), spec.image.size))
 
-    with _evaluating(body), torch.no_grad(), _failures_named(body):
-        program = torch.export.export(
-            body,
-            (_images(body, 2, spec.image.size),),
-            dynamic_shapes=({0: Dim("batch", min=1)},),
-            strict=False,
-        )
+    with evaluating(body), torch.no_grad(), _failures_named(body):
+        program = traced(body, _images(body, 2, spec.image.size))
         replace_file(target, write, ExportError)
     worst = max(differences, default=None)
     return ExportReport(target, format, spec.image.size, target.stat().st_size, worst)
+
+
+def traced(model: ImageModel, images: Tensor) -> ExportedProgram:
+    """The program of a model, for any number of images of this size.
+
+    Args:
+        model: a model in evaluation mode.
+        images: at least two images, (N, C, H, W).
+    """
+    batch = ({0: Dim("batch", min=1)},)
+    with torch.no_grad():
+        return torch.export.export(model, (images,), dynamic_shapes=batch, strict=False)
+
+
+def to_onnx(program: ExportedProgram) -> ONNXProgram:
+    """A program as one of ONNX, from `input` to `output`."""
+    with _quiet_torch():
+        exported = torch.onnx.export(
+            program,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_shapes=({0: "batch"},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert exported is not None  # it is None only where a file was named
+    return exported
 
 
 def _checked(found: object, format: object) -> ImageModel:
@@ -125,22 +148,22 @@ def _checked(found: object, format: object) -> ImageModel:
 
 
 def _check_onnx(model: ImageModel, devices: set[str]) -> None:
-    missing = [package for package in _ONNX_PACKAGES if find_spec(package) is None]
+    missing = [package for package in ONNX_PACKAGES if find_spec(package) is None]
     if missing:
         problems = [Problem((package,), "missing", "is not installed") for package in missing]
         raise ExportError("ONNX needs more packages: pip install 'typedvision[onnx]'", problems)
     if devices != {"cpu"}:
         raise UsageError("an ONNX file is exported from the CPU: call model.cpu() before")
     size = sum(tensor.nbytes for tensor in model.state_dict().values())
-    if size >= _ONNX_BYTES:
+    if size >= ONNX_BYTES:
         raise ExportError(
-            f"the weights have {size:,} bytes, one ONNX file holds {_ONNX_BYTES:,}: "
+            f"the weights have {size:,} bytes, one ONNX file holds {ONNX_BYTES:,}: "
             "halve them by model.half(), or export 'pt2'"
         )
 
 
 @contextmanager
-def _evaluating(model: ImageModel) -> Generator[None]:
+def evaluating(model: ImageModel) -> Generator[None]:
     """Set a model to evaluation mode; at the end each module has its old mode again."""
     training = [module for module in model.modules() if module.training]
     model.eval()
@@ -223,16 +246,7 @@ def _load_pt2(path: Path) -> _Program:
 
 
 def _save_onnx(program: ExportedProgram, path: Path, notes: Mapping[str, str]) -> None:
-    with _quiet_torch():
-        exported = torch.onnx.export(
-            program,
-            input_names=["input"],
-            output_names=["output"],
-            dynamic_shapes=({0: "batch"},),
-            dynamo=True,
-            verbose=False,
-        )
-    assert exported is not None  # it is None only where a file was named
+    exported = to_onnx(program)
     exported.model.metadata_props.update(notes)
     exported.save(path, external_data=False)
 

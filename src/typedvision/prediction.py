@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 import torch
 from PIL import Image
@@ -13,9 +14,13 @@ from torch import Tensor
 
 from typedvision.architecture.image_model import ImageModel
 from typedvision.architecture.wrapped import Wrapper, unwrapped, whole_model
+from typedvision.config.names import EngineName
 from typedvision.errors import ImageError, UsageError, WeightsError, shown
+from typedvision.inference.model import InferenceModel
+from typedvision.inference.optimize import optimize
 from typedvision.preprocess.decode import ImageInput, name_of
 from typedvision.preprocess.transform import make_transform
+from typedvision.registry.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,13 @@ class Prediction:
 
 
 def predict(
-    model: ImageModel | Wrapper,
+    model: ImageModel | Wrapper | InferenceModel,
     images: Iterable[ImageInput],
     *,
     top: int = 5,
     batch_size: int = 32,
     workers: int = 2,
+    engine: EngineName | Literal["auto"] | None = None,
 ) -> Iterator[Prediction]:
     """Classify images: one prediction after the other, in the order of the images.
 
@@ -56,38 +62,57 @@ def predict(
     computes. An image that cannot be read gives a prediction with an error, and the others follow.
 
     Args:
-        model: a model with weights and a classifier; it is set to evaluation mode, and stays so.
+        model: a model with weights and a classifier, which is set to evaluation mode, and stays so;
+            or what `optimize` made of one.
         images: paths, Pillow images, or tensors (C, H, W) of uint8.
         top: number of classes of each image; all classes where the model has fewer.
         batch_size: number of images in a batch of the model.
         workers: number of threads that read images.
+        engine: optimise the model for this engine and batch size first, as `optimize` does; by
+            default PyTorch runs it as it is.
 
     Raises:
+        OptimizeError: the engine cannot run the model.
         UsageError: the model has no weights or no classifier, gives classes for each position and
             not for the image, a number is below 1, or an argument is not an image.
     """
-    found = whole_model(unwrapped(model), "predict")
-    if not found.num_classes:
+    run = model if isinstance(model, InferenceModel) else whole_model(unwrapped(model), "predict")
+    if not run.spec.config.num_classes:
         raise UsageError("the model has no classifier: build it with num_classes")
-    if getattr(found.spec.config, "global_pool", None) == "":
+    if getattr(run.spec.config, "global_pool", None) == "":
         raise UsageError(
             "the model gives classes for each position and not for the image: build it with "
             "another 'global_pool' than ''"
         )
-    if next(found.parameters()).is_meta:
+    if isinstance(run, ImageModel) and next(run.parameters()).is_meta:
         raise UsageError("the model is on the meta device, without weights: load them first")
     if isinstance(images, str | Tensor | Image.Image):
         raise UsageError("predict takes several images: write predict(model, [image])")
     for name, value in (("top", top), ("batch_size", batch_size), ("workers", workers)):
         if type(value) is not int or value < 1:
             raise UsageError(f"{name} must be an integer of at least 1; got {shown(value)}")
-    return _predictions(found.eval(), iter(images), top, batch_size, workers)
+    if engine is not None:
+        if isinstance(run, InferenceModel):
+            raise UsageError(f"{run.engine} runs this model already: engine needs the model itself")
+        run = optimize(run, engine, batch_size=batch_size)
+    runs = run if isinstance(run, InferenceModel) else _eager(run.eval())
+    return _predictions(runs, run.spec, iter(images), top, batch_size, workers)
+
+
+def _eager(model: ImageModel) -> Callable[[Tensor], Tensor]:
+    weight = next(model.parameters())
+    return lambda x: model(x.to(weight.device, weight.dtype))
 
 
 def _predictions(
-    model: ImageModel, images: Iterator[ImageInput], top: int, batch_size: int, workers: int
+    run: Callable[[Tensor], Tensor],
+    spec: ModelSpec,
+    images: Iterator[ImageInput],
+    top: int,
+    batch_size: int,
+    workers: int,
 ) -> Iterator[Prediction]:
-    transform = make_transform(model)
+    transform = make_transform(spec)
 
     def read(image: ImageInput) -> Tensor | ImageError:
         try:
@@ -108,14 +133,18 @@ def _predictions(
         ahead = submit()
         while ahead:
             batch, ahead = ahead, submit()
-            yield from _of_batch(model, [(one, result.result()) for one, result in batch], top)
+            read_batch = [(one, result.result()) for one, result in batch]
+            yield from _of_batch(run, spec, read_batch, top)
 
 
 def _of_batch(
-    model: ImageModel, batch: list[tuple[ImageInput, Tensor | ImageError]], top: int
+    run: Callable[[Tensor], Tensor],
+    spec: ModelSpec,
+    batch: list[tuple[ImageInput, Tensor | ImageError]],
+    top: int,
 ) -> Iterator[Prediction]:
     inputs = [result for _, result in batch if isinstance(result, Tensor)]
-    scores = iter(_scores(model, torch.stack(inputs), top) if inputs else ())
+    scores = iter(_scores(run, spec, torch.stack(inputs), top) if inputs else ())
     for image, result in batch:
         if isinstance(result, ImageError):
             yield Prediction(image, (), result)
@@ -126,12 +155,13 @@ def _of_batch(
 
 
 @torch.inference_mode()
-def _scores(model: ImageModel, x: Tensor, top: int) -> list[tuple[ClassScore, ...]]:
+def _scores(
+    run: Callable[[Tensor], Tensor], spec: ModelSpec, x: Tensor, top: int
+) -> list[tuple[ClassScore, ...]]:
     """The most probable classes of images (N, C, H, W); none where the output is not finite."""
-    weight = next(model.parameters())
-    probabilities = model(x.to(weight.device, weight.dtype)).float().softmax(-1).cpu()
-    values, indices = probabilities.topk(min(top, model.num_classes))
-    names = model.spec.class_names
+    probabilities = run(x).float().softmax(-1).cpu()
+    values, indices = probabilities.topk(min(top, probabilities.shape[-1]))
+    names = spec.class_names
     return [
         tuple(
             ClassScore(index, names[index] if names else None, value)

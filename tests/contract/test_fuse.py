@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 import typedvision as tv
 from tests.contract.conftest import image_size
 from tests.contract.facts import FAMILIES, SMALL
 from tests.contract.filling import fill, image
+from typedvision.architecture.fuse import inference_form
 from typedvision.registry.family import AnyFamily
 
 FUSABLE = [family for family in FAMILIES if "inference_mode" in family.config_type().model_fields]
@@ -22,7 +24,7 @@ def test_a_fused_model_is_equal_and_smaller(family: AnyFamily, tmp_path: Path) -
     model = tv.create_model(name, seed=0, dtype=torch.float64, **options)
     fill(model)
     kept = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    fused = tv.fuse(model)
+    fused = tv.fuse(model, norms=False)
     assert type(fused) is type(model)
     assert not fused.training
     assert fused.spec == model.spec.with_options(inference_mode=True)
@@ -40,3 +42,43 @@ def test_a_fused_model_is_equal_and_smaller(family: AnyFamily, tmp_path: Path) -
     loaded = tv.load_model(tmp_path / "fused.safetensors").eval()
     with torch.inference_mode():
         assert torch.equal(loaded(x.to(next(loaded.parameters()).dtype)), fused(x))
+
+
+BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
+def test_a_model_with_folded_normalisations_is_equal(family: AnyFamily) -> None:
+    name, options = SMALL[family.key]
+    if not _norms(tv.create_model(name, device="meta", **options)):
+        return
+    model = tv.create_model(name, seed=0, dtype=torch.float64, **options)
+    fill(model)
+    kept = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    fused = inference_form(model)
+    assert type(fused) is type(model)
+    x = image((model.spec.config.in_chans, *image_size(model.spec.config)))
+    seen: dict[tuple[int, int], str] = {}
+    missed: list[str] = []
+    outputs: list[Tensor] = []  # kept, so that no id comes again
+
+    def note(module: torch.nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+        given = (id(args[0]), args[0]._version) if args else (0, 0)  # unless changed in place
+        if isinstance(module, BATCH_NORMS) and given in seen:
+            missed.append(f"{seen[given]} and {paths[module]}")
+        if type(module) in (torch.nn.Conv2d, torch.nn.Linear):
+            seen[id(output), output._version] = paths[module]
+            outputs.append(output)
+
+    paths = {module: path for path, module in fused.named_modules()}
+    for module in paths:
+        module.register_forward_hook(note)
+    with torch.no_grad():
+        expected = model.eval()(x)
+        assert torch.allclose(fused(x), expected, rtol=1e-9, atol=1e-9 * expected.abs().max())
+    assert not missed, "a module does not say that these follow each other: see `folds`"
+    assert all(torch.equal(tensor, kept[key]) for key, tensor in model.state_dict().items())
+
+
+def _norms(model: torch.nn.Module) -> list[torch.nn.Module]:
+    return [module for module in model.modules() if isinstance(module, BATCH_NORMS)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from typedvision.architecture.image_model import ImageModel
 from typedvision.config.mobile.base import MobileConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -33,6 +35,8 @@ class MobileModel(ImageModel):
 
     A family fills `classifier`, behind what else its head has.
     """
+
+    folds: ClassVar[Pairs] = (("conv_stem", "bn1"), ("conv_head", "bn2"))
 
     bn1: nn.Module
     act1: nn.Module

@@ -1,8 +1,8 @@
 """The command line: one small module for each verb.
 
 Exit codes: 0 valid, 1 invalid (any `TypedVisionError`), 2 a command that makes no sense or a file
-that cannot be read or written. Only `build`, `convert`, `predict` and `export` load torch, and
-`show` and `compare` at their end. What else takes time to load is imported by the function that
+that cannot be read or written. Only `bench`, `build`, `convert`, `predict` and `export` load torch,
+and `show` and `compare` at their end. What else takes time to load is imported by the function that
 needs it, so that `--help` and `check` answer at once.
 """
 
@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from typedvision._version import __version__
+from typedvision.cli.bench import bench
 from typedvision.cli.build import build
 from typedvision.cli.check import check
 from typedvision.cli.compare import compare
@@ -39,7 +40,7 @@ app: typer.Typer = typer.Typer(
 app.command("list")(listing)
 for _verb in (
     *(show, compare, spec, check, lint, schema),
-    *(build, predict, inspect, lock, convert, export, stubs),
+    *(build, predict, bench, inspect, lock, convert, export, stubs),
 ):
     app.command()(_verb)
 

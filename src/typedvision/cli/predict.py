@@ -7,9 +7,10 @@ import dataclasses
 import io
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -63,6 +64,10 @@ Workers = Annotated[
     int, typer.Option("--workers", min=1, metavar="N", help="Number of threads that read images.")
 ]
 Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda, cuda:1.")]
+Engine = Annotated[
+    Literal["auto", "eager", "inductor", "onnxruntime", "openvino"] | None,
+    typer.Option("--engine", help="Optimise the model for an engine first; auto: the fastest."),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no socket.")]
 
 
@@ -76,6 +81,7 @@ def predict(
     batch_size: BatchSize = 32,
     workers: Workers = 2,
     device: Device = "cpu",
+    engine: Engine = None,
     offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,6 +94,7 @@ def predict(
       typedvision predict *.jpg --model resnet50.a1_in1k --top 5
       typedvision predict cat.jpg --checkpoint model.safetensors --json
       typedvision predict photos --checkpoint model.safetensors --out table.csv
+      typedvision predict photos --model resnet50 --engine auto
     """
     if out is not None:
         if out.suffix not in _WRITERS:
@@ -103,7 +110,9 @@ def predict(
         from typedvision.prediction import predict as predictions
 
         loaded = _load(model, checkpoint, device, offline)
-        found = predictions(loaded, files, top=top, batch_size=batch_size, workers=workers)
+        found = predictions(
+            loaded, files, top=top, batch_size=batch_size, workers=workers, engine=engine
+        )
         rows = list(_with_progress(found, len(files)))
     for row in rows:
         if row.error is not None and not as_json:
@@ -172,13 +181,25 @@ def _load(model: str | None, checkpoint: Path | None, device: str, offline: bool
     return loaded
 
 
-def _with_progress(rows: Iterable[Prediction], count: int) -> Iterable[Prediction]:
-    """The rows, with a transient progress bar where stderr is a terminal."""
-    from rich.progress import track
+def _with_progress(rows: Iterable[Prediction], count: int) -> Iterator[Prediction]:
+    """The rows, with a transient progress bar and speed where stderr is a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     screen = console(stderr=True)
+    columns = (
+        TextColumn("predicting"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]:.1f} images/s"),
+    )
     hidden = not screen.is_terminal
-    return track(rows, "predicting", total=count, console=screen, transient=True, disable=hidden)
+    with Progress(*columns, console=screen, transient=True, disable=hidden) as progress:
+        task = progress.add_task("", total=count, speed=0.0)
+        start = time.perf_counter()
+        for done, row in enumerate(rows, 1):
+            speed = done / (time.perf_counter() - start)
+            progress.update(task, completed=done, speed=speed)
+            yield row
 
 
 def _document(row: Prediction) -> dict[str, object]:

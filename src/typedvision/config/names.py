@@ -110,3 +110,6 @@ ConvNormAct = Literal[
 
 OutputFormat = Literal["NCHW", "NHWC", "NLC"]
 """Layout of a feature level: a map (N, C, H, W) or (N, H, W, C), or tokens (N, L, C)."""
+
+EngineName = Literal["eager", "inductor", "onnxruntime", "openvino"]
+"""What runs a model: PyTorch layer by layer, PyTorch's compiler, ONNX Runtime or OpenVINO."""

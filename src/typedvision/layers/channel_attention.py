@@ -6,6 +6,7 @@ Every module takes (N, C, H, W) to the same shape.
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from typedvision.config.names import Activation, ChannelAttention
 from typedvision.config.rounding import round_channels
 from typedvision.layers.activation import activation
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.norm import LayerNorm2d
 
 
@@ -69,6 +71,8 @@ class SqueezeExcite(nn.Module):
         act: the activation between both layers.
         norm: whether a batch normalisation stands before the activation.
     """
+
+    folds: ClassVar[Pairs] = (("fc1", "bn"),)
 
     def __init__(
         self, channels: int, reduced: int, act: Activation = "relu", *, norm: bool = False
@@ -250,6 +254,8 @@ class _SpatialGate(nn.Module):
 
 
 class _ConvNorm(nn.Module):
+    folds: ClassVar[Pairs] = (("conv", "bn"),)
+
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.conv: nn.Conv2d = nn.Conv2d(in_channels, 1, 7, padding=3, bias=False)

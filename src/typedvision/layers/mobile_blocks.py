@@ -6,6 +6,8 @@ Shapes: N images, C channels in, D channels out, H x W positions, s stride.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +29,7 @@ from typedvision.layers.channel_attention import (
 from typedvision.layers.cond_conv import CondConv2d
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.layer_scale import LayerScale2d
 from typedvision.layers.mixed_conv import MixedConv2d, channel_shares
 from typedvision.layers.mobile_attention import Attention2d, MultiQueryAttention2d
@@ -63,6 +66,8 @@ def mobile_norm(
 class ConvBlock(nn.Module):
     """One convolution with a normalisation and an activation."""
 
+    folds: ClassVar[Pairs] = (("conv", "bn1"),)
+
     bn1: nn.Module
     act1: nn.Module
 
@@ -83,6 +88,8 @@ class ConvBlock(nn.Module):
 class SeparableConv(nn.Module):
     """A depthwise and a pointwise convolution (MobileNet, https://arxiv.org/abs/1704.04861,
     figure 3); in EfficientNet without an activation at the end."""
+
+    folds: ClassVar[Pairs] = (("conv_s2d", "bn_s2d"), ("conv_dw", "bn1"), ("conv_pw", "bn2"))
 
     bn_s2d: nn.Module
     act_s2d: nn.Module
@@ -120,6 +127,8 @@ class InvertedResidual(nn.Module):
     """MBConv: pointwise expansion, depthwise convolution, pointwise projection (MobileNetV2,
     https://arxiv.org/abs/1801.04381, figure 4d)."""
 
+    folds: ClassVar[Pairs] = (("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3"))
+
     bn1: nn.Module
     act1: nn.Module
     bn2: nn.Module
@@ -150,6 +159,8 @@ class InvertedResidual(nn.Module):
 class FusedInvertedResidual(nn.Module):
     """Fused-MBConv: one convolution expands and looks around (EfficientNetV2,
     https://arxiv.org/abs/2104.00298, figure 2)."""
+
+    folds: ClassVar[Pairs] = (("conv_exp", "bn1"), ("conv_pwl", "bn2"))
 
     bn1: nn.Module
     act1: nn.Module
@@ -253,6 +264,8 @@ class MobileConv(nn.Module):
         dilation: distance of the kernel's elements.
         groups: groups of the convolution.
     """
+
+    folds: ClassVar[Pairs] = (("conv", "bn"),)
 
     bn: nn.Module
     act: nn.Module

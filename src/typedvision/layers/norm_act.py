@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from typedvision.config.names import Activation, ConvNormAct
 from typedvision.layers.activation import activation
 from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.init import Initializers, ones, zeros
 from typedvision.layers.norm import LayerNorm2d, RMSNorm2d
 
@@ -71,6 +72,8 @@ class Conv2dNormAct(nn.Module):
         groups: groups of the convolution.
     """
 
+    folds: ClassVar[Pairs] = (("conv", "bn"),)
+
     bn: nn.Module
     act: nn.Module
 
@@ -109,6 +112,8 @@ class SeparableConv2dNormAct(nn.Module):
         norm_layer: the normalisation.
         stride: input positions for each output position, s.
     """
+
+    folds: ClassVar[Pairs] = (("conv_pw", "bn"),)
 
     bn: nn.Module
     act: nn.Module

@@ -10,6 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from typedvision.families.densenet.config import BlockPlan, DenseNetConfig, Dens
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, fan_in, normal, zeros
 from typedvision.layers.norm_act import norm_act
@@ -105,6 +107,8 @@ class DenseBlock(Blocks):
 
 class DenseLayer(nn.Module):
     """A 1x1 convolution to a bottleneck, and a 3x3 one (section 3, DenseNet-B)."""
+
+    folds: ClassVar[Pairs] = (("conv1", "norm2"),)
 
     norm1: nn.Module
     act1: nn.Module

@@ -7,6 +7,7 @@ K classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.dla.config import BlockPlan, DLAConfig, TreePlan
 from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import conv_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
 from typedvision.layers.pool import GlobalPool, pooled_features
@@ -128,6 +130,8 @@ class Tree(nn.Module):
 class Root(nn.Module):
     """A 1x1 convolution of all maps that it sees, with a shortcut from the last block."""
 
+    folds: ClassVar[Pairs] = (("conv", "bn"),)
+
     def __init__(self, in_channels: int, out_channels: int, shortcut: bool) -> None:
         super().__init__()
         self.shortcut: bool = shortcut
@@ -143,6 +147,8 @@ class Root(nn.Module):
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions."""
+
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
 
     def __init__(self, cfg: DLAConfig, plan: BlockPlan) -> None:
         super().__init__()
@@ -161,6 +167,8 @@ class BasicBlock(nn.Module):
 
 class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions; the 3x3 one subsamples."""
+
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 
     def __init__(self, cfg: DLAConfig, plan: BlockPlan) -> None:
         super().__init__()
@@ -185,6 +193,12 @@ class Bottleneck(nn.Module):
 class Res2Bottleneck(nn.Module):
     """A bottleneck whose 3x3 convolutions see one part of the channels each, and what comes from
     the part before (https://arxiv.org/abs/1904.01169, figure 2b)."""
+
+    folds: ClassVar[Pairs] = (
+        ("conv1", "bn1"),
+        *((f"convs.{part}", f"bns.{part}") for part in range(8)),
+        ("conv3", "bn3"),
+    )
 
     def __init__(self, cfg: DLAConfig, plan: BlockPlan) -> None:
         super().__init__()

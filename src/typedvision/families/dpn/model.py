@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from typedvision.config.names import ConvPool
 from typedvision.families.dpn.config import BlockPlan, DPNConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import conv_classifier
 from typedvision.layers.norm_act import norm_act
 from typedvision.layers.pool import GlobalPool, pooled_features
@@ -79,6 +81,8 @@ class DPN(ImageModel):
 class DualPathBlock(nn.Module):
     """A bottleneck whose output is added to the first channels of the input, the residual path,
     and concatenated to the others, the dense path (section 3.2, equations 5 to 7)."""
+
+    folds: ClassVar[Pairs] = (("c1x1_a.conv", "c3x3_b.bn"), ("c3x3_b.conv", "c1x1_c.bn"))
 
     def __init__(self, cfg: DPNConfig, plan: BlockPlan) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,7 @@ from typedvision.layers.channel_attention import MobileSqueezeExcite
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import (
     Kernel,
+    Pairs,
     conv_bn_kernel,
     conv_like,
     fuse_conv_bn,
@@ -37,6 +39,8 @@ BRANCHES = 3
 
 class GhostNet(ImageModel):
     """A stem, stages of bottlenecks, pooling, a pointwise convolution and a linear classifier."""
+
+    folds: ClassVar[Pairs] = (("conv_stem", "bn1"),)
 
     def __init__(self, cfg: GhostNetConfig) -> None:
         super().__init__(cfg)
@@ -196,6 +200,8 @@ class GhostBottleneck(nn.Module):
         shortcut: what brings the input to the output's shape.
     """
 
+    folds: ClassVar[Pairs] = (("conv_dw", "bn_dw"),)
+
     def __init__(
         self,
         ghost1: nn.Module,
@@ -304,6 +310,8 @@ class Branch(nn.Module):
 
 class ConvBnAct(Branch):
     """A convolution, a batch normalisation and a ReLU."""
+
+    folds: ClassVar[Pairs] = (("conv", "bn1"),)
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size)

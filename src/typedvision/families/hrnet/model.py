@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from typedvision.architecture.image_model import LAST_GROUP, ImageModel, chosen_
 from typedvision.config.names import ConvPool, OutputFormat
 from typedvision.families.hrnet.config import FEATURES, HEAD_WIDTHS, HRNetConfig
 from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
 from typedvision.layers.pool import GlobalPool, pooled_features
@@ -26,6 +28,8 @@ EXPANSION = 4
 
 class HighResolutionNet(ImageModel):
     """A stem, a stage of one branch, stages of two, three and four, a head and a classifier."""
+
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
 
     def __init__(self, cfg: HRNetConfig) -> None:
         super().__init__(cfg)
@@ -176,6 +180,8 @@ class Exchange(nn.Module):
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions (https://arxiv.org/abs/1512.03385, figure 5, left)."""
 
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1: nn.Conv2d = conv2d(channels, channels, 3)
@@ -193,6 +199,8 @@ class BasicBlock(nn.Module):
 
 class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions (https://arxiv.org/abs/1512.03385, figure 5, right)."""
+
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
@@ -63,6 +65,8 @@ class MetaNeXt(StagedModel):
 
 class MetaNeXtBlock(nn.Module):
     """A token mixer, a normalisation and an MLP (figure 2)."""
+
+    folds: ClassVar[Pairs] = (("norm", "mlp.fc1"),)
 
     def __init__(self, cfg: InceptionNeXtConfig, plan: StagePlan, drop_path_rate: float) -> None:
         super().__init__()

@@ -6,6 +6,8 @@ classes.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from typedvision.architecture.staged_model import StagedModel
@@ -21,6 +23,7 @@ from typedvision.layers.attention import attend
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, trunc_normal, zeros
 from typedvision.layers.norm import conv_norm
@@ -226,6 +229,8 @@ class ConvNormAct(nn.Module):
         norm: whether there is a normalisation.
         act: whether there is an activation.
     """
+
+    folds: ClassVar[Pairs] = (("conv", "norm"),)
 
     def __init__(
         self,

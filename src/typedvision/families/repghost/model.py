@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -16,13 +17,21 @@ from typedvision.families.repghost.config import HEAD_CHANNELS, BlockPlan, RepGh
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import MobileSqueezeExcite
 from typedvision.layers.conv import conv2d
-from typedvision.layers.fuse import conv_bn_kernel, conv_like, identity_bn_kernel, sum_kernels
+from typedvision.layers.fuse import (
+    Pairs,
+    conv_bn_kernel,
+    conv_like,
+    identity_bn_kernel,
+    sum_kernels,
+)
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.pool import GlobalPool
 
 
 class RepGhostNet(ImageModel):
     """A stem, stages of ghost bottlenecks, a convolution, and a head with a hidden layer."""
+
+    folds: ClassVar[Pairs] = (("conv_stem", "bn1"),)
 
     def __init__(self, cfg: RepGhostConfig) -> None:
         super().__init__(cfg)
@@ -83,6 +92,8 @@ class RepGhostNet(ImageModel):
 
 class RepGhostBottleneck(nn.Module):
     """Two ghost modules, and between them what subsamples and an attention (figure 4)."""
+
+    folds: ClassVar[Pairs] = (("conv_dw", "bn_dw"),)
 
     def __init__(self, cfg: RepGhostConfig, plan: BlockPlan) -> None:
         super().__init__()

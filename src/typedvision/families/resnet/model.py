@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.branch_attention import SelectiveKernel, SplitAttention
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropBlock2d, DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
@@ -35,6 +37,8 @@ from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_averag
 
 class ResNet(ImageModel):
     """A stem, four stages of residual blocks, pooling and a linear classifier."""
+
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv1.6", "bn1"))
 
     layer1: Blocks
     layer2: Blocks
@@ -112,6 +116,8 @@ class ResNet(ImageModel):
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions (figure 5, left)."""
 
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
+
     last_norm = "bn2"
     conv1: nn.Module
     aa: nn.Module
@@ -139,6 +145,8 @@ class BasicBlock(nn.Module):
 
 class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions (figure 5, right); the 3x3 one subsamples."""
+
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 
     last_norm = "bn3"
     conv2: nn.Module
@@ -172,6 +180,12 @@ class Bottleneck(nn.Module):
 class Res2Bottleneck(nn.Module):
     """A bottleneck whose 3x3 convolutions see one part of the channels each, and what comes from
     the part before (https://arxiv.org/abs/1904.01169, figure 2b)."""
+
+    folds: ClassVar[Pairs] = (
+        ("conv1", "bn1"),
+        *((f"convs.{part}", f"bns.{part}") for part in range(8)),
+        ("conv3", "bn3"),
+    )
 
     last_norm = "bn3"
 
@@ -224,6 +238,8 @@ class Res2Bottleneck(nn.Module):
 class SplitAttentionBottleneck(nn.Module):
     """A bottleneck whose 3x3 convolution is a split attention
     (https://arxiv.org/abs/2004.08955, figure 2)."""
+
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv3", "bn3"))
 
     last_norm = "bn3"
 

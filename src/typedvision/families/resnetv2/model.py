@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -113,6 +115,8 @@ class ResNetV2(ImageModel):
 class PreActBasic(nn.Module):
     """Two 3x3 convolutions, each after a normalisation (figure 4e)."""
 
+    folds: ClassVar[Pairs] = (("conv1", "norm2"),)
+
     last = "conv2"
     norm1: nn.Module
     act1: nn.Module
@@ -139,6 +143,8 @@ class PreActBasic(nn.Module):
 
 class PreActBottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions, each after a normalisation; the 3x3 one subsamples."""
+
+    folds: ClassVar[Pairs] = (("conv1", "norm2"), ("conv2", "norm3"))
 
     last = "conv3"
     norm1: nn.Module
@@ -172,6 +178,8 @@ class PreActBottleneck(nn.Module):
 class Bottleneck(nn.Module):
     """The block of the first ResNet: a normalisation after each convolution (figure 4a)."""
 
+    folds: ClassVar[Pairs] = (("conv1", "norm1"), ("conv2", "norm2"), ("conv3", "norm3"))
+
     last = "norm3"
     norm1: nn.Module
     act1: nn.Module
@@ -202,6 +210,8 @@ class Bottleneck(nn.Module):
 
 class Shortcut(nn.Module):
     """A 1x1 convolution that brings a block's input to the shape of its output."""
+
+    folds: ClassVar[Pairs] = (("conv", "norm"),)
 
     norm: nn.Module
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from typedvision.families.senet.config import BlockPlan, SENetConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite
 from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
 from typedvision.layers.pool import GlobalPool, pooled_features
@@ -86,6 +88,8 @@ class SENet(ImageModel):
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions, each with an activation, and squeeze-and-excitation."""
 
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
+
     def __init__(self, cfg: SENetConfig, plan: BlockPlan) -> None:
         super().__init__()
         width, out_channels = plan.width, plan.out_channels
@@ -109,6 +113,8 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions, and squeeze-and-excitation (figure 3); the first subsamples in
     the block of ResNet, the second in the others."""
+
+    folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 
     def __init__(self, cfg: SENetConfig, plan: BlockPlan) -> None:
         super().__init__()
