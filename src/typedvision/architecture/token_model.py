@@ -23,6 +23,7 @@ from typedvision.architecture.image_model import (
 from typedvision.config.names import OutputFormat
 from typedvision.config.tokens import (
     BlockPlan,
+    PatchConfig,
     PrefixTokenConfig,
     TokenConfig,
     TokenPlan,
@@ -316,7 +317,7 @@ _BLOCK = r"^blocks\.(\d+)"
 _LAST_NORM = r"^norm"
 
 
-def norm_maker(cfg: TokenConfig) -> NormMaker:
+def norm_maker(cfg: PatchConfig) -> NormMaker:
     """What makes the config's normalisation of so many features."""
     return partial(token_norm, cfg.norm_layer, eps=cfg.norm_eps)
 

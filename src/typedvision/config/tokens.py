@@ -32,11 +32,11 @@ TokenPooling = Literal[TokenPool, "map", "prr"]
 the class token refined by an attention without parameters (`prr`)."""
 
 
-class TokenConfig(ModelConfig):
-    """What configs of token models share: an image is cut into patches, and blocks of one width
-    attend to them (https://arxiv.org/abs/2010.11929).
+class PatchConfig(ModelConfig):
+    """What configs share whose models cut an image into patches, to which blocks of one width
+    attend (https://arxiv.org/abs/2010.11929).
 
-    A family adds its own fields and conflicts, and says its `plan`.
+    A family adds its own fields and conflicts.
     """
 
     img_size: Size = 224
@@ -113,6 +113,13 @@ class TokenConfig(ModelConfig):
         return tuple(
             FeatureSpec(self.width, stride, f"blocks.{index}") for index in range(self.depth)
         )
+
+
+class TokenConfig(PatchConfig):
+    """What configs of token models share, whose tokens a `TokenModel` pools and classifies.
+
+    A family says its `plan`.
+    """
 
     def plan(self) -> TokenPlan[BlockPlan]:
         """The model with every number decided."""
