@@ -192,6 +192,8 @@ class TokenPlan(Generic[BlockT_co]):
 
     img_size: tuple[int, int]
     patch_size: tuple[int, int]
+    reduction: int = 1
+    """Pixels for each position of the map that is cut into patches, where that is a stem's."""
     any_size: bool = False
     """Whether images of any size go in, with positions that are resampled for each."""
     pads: bool = False
@@ -238,7 +240,7 @@ class TokenPlan(Generic[BlockT_co]):
     def grid(self) -> tuple[int, int]:
         """Rows and columns of patches."""
         (height, width), (tall, wide) = self.img_size, self.patch_size
-        return height // tall, width // wide
+        return height // (tall * self.reduction), width // (wide * self.reduction)
 
     @property
     def prefix(self) -> int:
