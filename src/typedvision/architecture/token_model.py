@@ -109,6 +109,11 @@ class TokenModel(ImageModel, Generic[ConfigT]):
         self._cfg: ConfigT = cfg
         self._plan: TokenPlan[BlockPlan] = plan
 
+        self._add_embedding(stem, stem_channels)
+
+    def _add_embedding(self, stem: nn.Module | None, stem_channels: int | None) -> None:
+        """Put in place what makes tokens of an image."""
+        cfg, plan, features = self._cfg, self._plan, self.embed_dim
         self.patch_embed: PatchEmbed = PatchEmbed(
             stem_channels or cfg.in_chans,
             features,

@@ -54,13 +54,18 @@ class Attention(nn.Module):
         self.proj: nn.Linear = nn.Linear(features, features, bias=proj_bias)
         self.proj_drop: nn.Dropout = nn.Dropout(proj_drop)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, T, D) to the same shape."""
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(N, T, D) to the same shape.
+
+        Args:
+            x: the tokens.
+            mask: which tokens are attended to, true for those, (N, 1, 1, T); None for all.
+        """
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         q = self.q_norm(split_heads(q, self.num_heads))
         k = self.k_norm(split_heads(k, self.num_heads))
         v = split_heads(v, self.num_heads)
-        x = attend(q, k, v, self.attn_drop if self.training else 0.0)
+        x = attend(q, k, v, self.attn_drop if self.training else 0.0, mask)
         return self.proj_drop(self.proj(self.norm(merge_heads(x))))
 
 
