@@ -54,13 +54,12 @@ class Attention(nn.Module):
         self.proj: nn.Linear = nn.Linear(features, features, bias=proj_bias)
         self.proj_drop: nn.Dropout = nn.Dropout(proj_drop)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(N, T, D) to the same shape.
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to the same shape."""
+        return self._masked(x, None)
 
-        Args:
-            x: the tokens.
-            mask: which tokens are attended to, true for those, (N, 1, 1, T); None for all.
-        """
+    def _masked(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         q = self.q_norm(split_heads(q, self.num_heads))
         k = self.k_norm(split_heads(k, self.num_heads))

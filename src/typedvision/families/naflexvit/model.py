@@ -238,7 +238,7 @@ class Block(nn.Module):
         super().__init__()
         norm, features = norm_maker(cfg), cfg.embed_dim
         self.norm1: nn.Module = norm(features)
-        self.attn: Attention = Attention(
+        self.attn: MaskedAttention = MaskedAttention(
             features,
             cfg.num_heads,
             qkv_bias=cfg.qkv_bias,
@@ -266,6 +266,14 @@ class Block(nn.Module):
         """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
         x = x + self.drop_path1(self.ls1(self.attn(self.norm1(x), mask)))
         return x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
+
+
+class MaskedAttention(Attention):
+    """Multi-head self-attention to those tokens that are patches of the image."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        return self._masked(x, mask)
 
 
 def _layer_scale(cfg: NaFlexVitConfig) -> nn.Module:

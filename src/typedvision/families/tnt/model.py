@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,8 @@ class TNT(ImageModel):
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, T, D) after each block."""
-        return (tokens for tokens, _ in self.blocks.outputs(self._embed(x)))
+        states = self.blocks.outputs(cast("Tensor", self._embed(x)))
+        return (tokens for tokens, _ in states)
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation."""
