@@ -11,10 +11,10 @@ from typedvision.config.problems import Conflict
 from typedvision.config.tokens import BlockPlan
 
 if TYPE_CHECKING:
-    from typedvision.families.deepseek_vit.model import DeepseekVitClassifier, DeepseekVitEncoder
+    from typedvision.families.deepseek_vit.model import DeepseekVit
 
 
-class DeepseekVitConfig(EncoderConfig, Builds["DeepseekVitClassifier | DeepseekVitEncoder"]):
+class DeepseekVitConfig(EncoderConfig, Builds["DeepseekVit"]):
     """DeepSeek's image encoder, or a classifier around it: a Vision Transformer with rotary
     positions only, root-mean-square normalisations and gated MLPs."""
 

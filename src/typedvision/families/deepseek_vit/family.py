@@ -10,12 +10,10 @@ from typedvision.families.deepseek_vit.config import DeepseekVitConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts
 
 if TYPE_CHECKING:
-    from typedvision.families.deepseek_vit.model import DeepseekVitClassifier, DeepseekVitEncoder
+    from typedvision.families.deepseek_vit.model import DeepseekVit
 
 
-class DeepseekVitFamily(
-    ModelFamily[DeepseekVitConfig, "DeepseekVitClassifier | DeepseekVitEncoder"]
-):
+class DeepseekVitFamily(ModelFamily[DeepseekVitConfig, "DeepseekVit"]):
     """DeepSeek's image encoders, and classifiers around them."""
 
     key = "deepseek_vit"
@@ -26,7 +24,7 @@ class DeepseekVitFamily(
     )
 
     @classmethod
-    def build(cls, cfg: DeepseekVitConfig) -> DeepseekVitClassifier | DeepseekVitEncoder:
+    def build(cls, cfg: DeepseekVitConfig) -> DeepseekVit:
         """The model, not initialised."""
         from typedvision.families.deepseek_vit.model import (
             DeepseekVitClassifier,

@@ -39,6 +39,10 @@ class DeepseekVitEncoder(EncoderModel[DeepseekVitConfig]):
         self._add_encoder(blocks, _norm(cfg), **aligner)
 
 
+DeepseekVit = DeepseekVitClassifier | DeepseekVitEncoder
+"""DeepSeek's encoder alone, or a classifier around it."""
+
+
 class Block(nn.Module):
     """Attention, then a gated MLP, each normalised before and added."""
 

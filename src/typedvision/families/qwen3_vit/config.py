@@ -12,12 +12,12 @@ from typedvision.config.names import Activation
 from typedvision.config.tokens import BlockPlan
 
 if TYPE_CHECKING:
-    from typedvision.families.qwen3_vit.model import Qwen3VitClassifier, Qwen3VitEncoder
+    from typedvision.families.qwen3_vit.model import Qwen3Vit
 
 GridSize = Annotated[int, Field(ge=1, le=1_024)]
 
 
-class Qwen3VitConfig(EncoderConfig, Builds["Qwen3VitClassifier | Qwen3VitEncoder"]):
+class Qwen3VitConfig(EncoderConfig, Builds["Qwen3Vit"]):
     """The image encoder of Qwen3-VL (https://arxiv.org/abs/2511.21631), or a classifier around
     it."""
 

@@ -10,10 +10,10 @@ from typedvision.families.qwen3_vit.config import Qwen3VitConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts, PositionTable
 
 if TYPE_CHECKING:
-    from typedvision.families.qwen3_vit.model import Qwen3VitClassifier, Qwen3VitEncoder
+    from typedvision.families.qwen3_vit.model import Qwen3Vit
 
 
-class Qwen3VitFamily(ModelFamily[Qwen3VitConfig, "Qwen3VitClassifier | Qwen3VitEncoder"]):
+class Qwen3VitFamily(ModelFamily[Qwen3VitConfig, "Qwen3Vit"]):
     """The image encoders of Qwen3-VL, and classifiers around them."""
 
     key = "qwen3_vit"
@@ -24,7 +24,7 @@ class Qwen3VitFamily(ModelFamily[Qwen3VitConfig, "Qwen3VitClassifier | Qwen3VitE
     )
 
     @classmethod
-    def build(cls, cfg: Qwen3VitConfig) -> Qwen3VitClassifier | Qwen3VitEncoder:
+    def build(cls, cfg: Qwen3VitConfig) -> Qwen3Vit:
         """The model, not initialised."""
         from typedvision.families.qwen3_vit.model import Qwen3VitClassifier, Qwen3VitEncoder
 

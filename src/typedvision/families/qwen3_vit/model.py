@@ -54,6 +54,10 @@ class Qwen3VitEncoder(EncoderModel[Qwen3VitConfig]):
         return {"pos_embed"}
 
 
+Qwen3Vit = Qwen3VitClassifier | Qwen3VitEncoder
+"""Qwen3-VL's encoder alone, or a classifier around it."""
+
+
 class Block(nn.Module):
     """Attention, then an MLP, each normalised before and added."""
 
