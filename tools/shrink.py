@@ -14,7 +14,7 @@ Options = dict[str, object]
 DEPTHS = re.compile(r"depths?|\w+_depths?|layers|block_config|num_blocks\w*|stages|levels|k_sec")
 """Options that count blocks."""
 WIDTHS = re.compile(
-    r"\w*(dim|channel|chs|width|hidden_size|growth_rate|init_features|inc_sec)\w*|cfg"
+    r"\w*(dim|channel|chs|width|hidden_size|out_features|growth_rate|init_features|inc_sec)\w*|cfg"
 )
 """Options that count channels."""
 HEADS = re.compile(r"(\w+_)?(num_)?heads(_\w+)?")

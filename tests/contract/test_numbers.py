@@ -227,8 +227,9 @@ def test_intermediates_are_the_levels(small: ModelConfig) -> None:
 
 
 def _keep_output(module: nn.Module, name: str, outputs: dict[str, Tensor]) -> None:
-    def keep(_module: nn.Module, _args: tuple[Tensor, ...], output: Tensor) -> None:
-        outputs[name] = output.clone()
+    def keep(_module: nn.Module, _args: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        level = output if isinstance(output, Tensor) else output[0]
+        outputs[name] = level.clone()
 
     module.register_forward_hook(keep)
 

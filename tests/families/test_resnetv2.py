@@ -14,12 +14,12 @@ from typedvision.families.resnetv2.config import ResNetV2Config
 from typedvision.families.resnetv2.model import (
     Bottleneck,
     FilterResponseNormTlu2d,
-    MaxPool2dSame,
     PreActBasic,
     PreActBottleneck,
     ResNetV2,
-    StdConv2d,
 )
+from typedvision.layers.conv import StdConv2d
+from typedvision.layers.pool import MaxPool2dSame
 
 SMALL = ResNetV2Config(
     layers=(1, 2, 1, 1), channels=(32, 64, 128, 128), bottle_ratio=1.0, num_classes=5
@@ -101,7 +101,7 @@ def test_same_pooling_pads_below_and_right() -> None:
 
 
 def test_standardised_weights_have_mean_0_and_variance_1() -> None:
-    conv = fresh(StdConv2d(3, 4, 3, stride=1, padding=1, dilation=1, eps=1e-12))
+    conv = fresh(StdConv2d(3, 4, 3, stride=1, dilation=1, eps=1e-12))
     x = randn(1, 3, 8, 8)
     weight = conv.weight.flatten(1)
     weight = (weight - weight.mean(1, keepdim=True)) / weight.std(1, correction=0, keepdim=True)
@@ -113,7 +113,7 @@ def test_standardised_weights_have_mean_0_and_variance_1() -> None:
 
 
 def test_constant_weights_are_standardised_in_half_precision_too() -> None:
-    conv = StdConv2d(4, 4, 1, stride=1, padding=0, dilation=1, eps=1e-8).half()
+    conv = StdConv2d(4, 4, 1, stride=1, dilation=1, eps=1e-8).half()
     nn.init.ones_(conv.weight)
     assert torch.equal(conv(torch.ones(1, 4, 2, 2).half()), torch.zeros(1, 4, 2, 2).half())
 

@@ -137,9 +137,10 @@ def _computed(model: ImageModel, pixels: tuple[int, int]) -> list[LevelSummary]:
         _, channels, height, width = model._map(output, pixels).shape
         rows.append(LevelSummary(name, (height, width), channels, 0, new_multiply_adds()))
 
-    def add_stem(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def add_stem(module: nn.Module, inputs: tuple[Tensor | tuple[Tensor, ...], ...]) -> None:
         if not rows:
-            add("stem", inputs[0])
+            (first, *_) = inputs
+            add("stem", first if isinstance(first, Tensor) else first[0])
 
     trunk = _trunk(model)
     for module in model.get_submodule(trunk).modules() if trunk else ():

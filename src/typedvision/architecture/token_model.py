@@ -23,6 +23,7 @@ from typedvision.architecture.image_model import (
 from typedvision.config.names import OutputFormat
 from typedvision.config.tokens import (
     BlockPlan,
+    PatchConfig,
     PrefixTokenConfig,
     TokenConfig,
     TokenPlan,
@@ -57,6 +58,8 @@ class TokenModel(ImageModel, Generic[ConfigT]):
     Args:
         cfg: the config.
         plan: its plan, made once.
+        stem: what makes a map of the image that is cut into patches; None for the image itself.
+        stem_channels: channels of that map; None where they are the tokens' features.
     """
 
     output_fmt: OutputFormat = "NLC"
@@ -82,7 +85,13 @@ class TokenModel(ImageModel, Generic[ConfigT]):
     """Rows and columns of patches in an image of that size."""
 
     @abstractmethod
-    def __init__(self, cfg: ConfigT, plan: TokenPlan[BlockPlan]) -> None:
+    def __init__(
+        self,
+        cfg: ConfigT,
+        plan: TokenPlan[BlockPlan],
+        stem: nn.Module | None = None,
+        stem_channels: int | None = None,
+    ) -> None:
         super().__init__(cfg)
         features = cfg.width
         self.embed_dim = features
@@ -100,13 +109,21 @@ class TokenModel(ImageModel, Generic[ConfigT]):
         self._cfg: ConfigT = cfg
         self._plan: TokenPlan[BlockPlan] = plan
 
+        self._add_embedding(stem, stem_channels)
+
+    def _add_embedding(self, stem: nn.Module | None, stem_channels: int | None) -> None:
+        """Put in place what makes tokens of an image."""
+        cfg, plan, features = self._cfg, self._plan, self.embed_dim
         self.patch_embed: PatchEmbed = PatchEmbed(
-            cfg.in_chans,
+            stem_channels or cfg.in_chans,
             features,
             plan.patch_size,
             pad=plan.pads,
             bias=plan.patch_bias,
             norm=token_norm(plan.patch_norm, features, cfg.norm_eps) if plan.patch_norm else None,
+            stem=stem,
+            reduction=plan.reduction,
+            projects=stem is None or stem_channels is not None,
         )
         self.cls_token: nn.Parameter | None = learned_tokens(plan.class_token, features)
         self.reg_token: nn.Parameter | None = learned_tokens(plan.registers, features)
@@ -316,7 +333,7 @@ _BLOCK = r"^blocks\.(\d+)"
 _LAST_NORM = r"^norm"
 
 
-def norm_maker(cfg: TokenConfig) -> NormMaker:
+def norm_maker(cfg: PatchConfig) -> NormMaker:
     """What makes the config's normalisation of so many features."""
     return partial(token_norm, cfg.norm_layer, eps=cfg.norm_eps)
 

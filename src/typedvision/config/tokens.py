@@ -32,11 +32,11 @@ TokenPooling = Literal[TokenPool, "map", "prr"]
 the class token refined by an attention without parameters (`prr`)."""
 
 
-class TokenConfig(ModelConfig):
-    """What configs of token models share: an image is cut into patches, and blocks of one width
-    attend to them (https://arxiv.org/abs/2010.11929).
+class PatchConfig(ModelConfig):
+    """What configs share whose models cut an image into patches, to which blocks of one width
+    attend (https://arxiv.org/abs/2010.11929).
 
-    A family adds its own fields and conflicts, and says its `plan`.
+    A family adds its own fields and conflicts.
     """
 
     img_size: Size = 224
@@ -114,6 +114,13 @@ class TokenConfig(ModelConfig):
             FeatureSpec(self.width, stride, f"blocks.{index}") for index in range(self.depth)
         )
 
+
+class TokenConfig(PatchConfig):
+    """What configs of token models share, whose tokens a `TokenModel` pools and classifies.
+
+    A family says its `plan`.
+    """
+
     def plan(self) -> TokenPlan[BlockPlan]:
         """The model with every number decided."""
         raise NotImplementedError(f"{type(self).__name__} must say its plan")
@@ -185,6 +192,8 @@ class TokenPlan(Generic[BlockT_co]):
 
     img_size: tuple[int, int]
     patch_size: tuple[int, int]
+    reduction: int = 1
+    """Pixels for each position of the map that is cut into patches, where that is a stem's."""
     any_size: bool = False
     """Whether images of any size go in, with positions that are resampled for each."""
     pads: bool = False
@@ -231,7 +240,7 @@ class TokenPlan(Generic[BlockT_co]):
     def grid(self) -> tuple[int, int]:
         """Rows and columns of patches."""
         (height, width), (tall, wide) = self.img_size, self.patch_size
-        return height // tall, width // wide
+        return height // (tall * self.reduction), width // (wide * self.reduction)
 
     @property
     def prefix(self) -> int:

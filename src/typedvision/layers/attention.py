@@ -56,11 +56,15 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
+        return self._masked(x, None)
+
+    def _masked(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         q = self.q_norm(split_heads(q, self.num_heads))
         k = self.k_norm(split_heads(k, self.num_heads))
         v = split_heads(v, self.num_heads)
-        x = attend(q, k, v, self.attn_drop if self.training else 0.0)
+        x = attend(q, k, v, self.attn_drop if self.training else 0.0, mask)
         return self.proj_drop(self.proj(self.norm(merge_heads(x))))
 
 

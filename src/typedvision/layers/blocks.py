@@ -11,6 +11,8 @@ from torch.utils.checkpoint import checkpoint
 class Blocks(nn.Sequential):
     """Blocks, one after the other; each takes the output of the last, and `others` as they are.
 
+    What goes from block to block may be a tuple, whose first is the feature level.
+
     `grad_checkpointing` recomputes each block in the backward pass instead of keeping what it
     computed; `ImageModel.set_grad_checkpointing` sets it.
     """

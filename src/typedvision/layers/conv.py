@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,6 +51,48 @@ class Conv2dSame(nn.Conv2d):
         """Pad by what the input's size takes, then convolve."""
         padded = pad_same(input, self.kernel_size[0], self.stride[0], self.dilation[0])
         return super().forward(padded)
+
+
+class StdConv2d(nn.Conv2d):
+    """A convolution whose weights have mean 0 and variance 1 for each output channel
+    (https://arxiv.org/abs/1903.10520, equation 6).
+
+    Args:
+        in_channels: C.
+        out_channels: D.
+        kernel_size: side of the kernel, an odd number.
+        stride: input positions for each output position, s.
+        dilation: distance of the kernel's elements.
+        pad_type: symmetric padding, or TensorFlow's `same`.
+        eps: added to the variance.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        pad_type: Literal["", "same"] = "",
+        eps: float = 1e-6,
+    ) -> None:
+        at_run_time = pad_type == "same" and stride > 1
+        padding = 0 if at_run_time else dilation * (kernel_size // 2)
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, bias=False
+        )
+        self.pads_at_run_time: bool = at_run_time
+        self.eps = eps
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        if self.pads_at_run_time:
+            input = pad_same(input, self.kernel_size[0], self.stride[0], self.dilation[0])
+        # Which computes in float32 inside: in half precision 1e-8 would be 0.
+        weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
+        return self._conv_forward(input, weight, self.bias)
 
 
 @torch.fx.wrap  # what it pads depends on the size: a traced graph calls it as a whole

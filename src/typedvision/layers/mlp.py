@@ -161,6 +161,45 @@ class SwiGLU(nn.Module):
         return self.drop2(self.fc2(x))
 
 
+class GeGLU(nn.Module):
+    """A gated MLP that normalises its input (ViTamin, https://arxiv.org/abs/2404.02132,
+    section 4.1): w2(act(w0(x)) * w1(x)).
+
+    Args:
+        features: D.
+        hidden: features of the gate, and of the gated.
+        act: activation of the gate.
+        bias: whether all layers have a bias.
+        drop: dropout probability.
+        norm: makes the normalisation; None for that of layers.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        act: nn.Module,
+        *,
+        bias: bool = True,
+        drop: float = 0.0,
+        norm: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.norm: nn.Module = norm(features) if norm else nn.LayerNorm(features, eps=1e-6)
+        self.w0: nn.Linear = nn.Linear(features, hidden, bias=bias)
+        self.act = act
+        self.w1: nn.Linear = nn.Linear(features, hidden, bias=bias)
+        self.drop1: nn.Dropout = nn.Dropout(drop)
+        self.w2: nn.Linear = nn.Linear(hidden, features, bias=bias)
+        self.drop2: nn.Dropout = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, T, D) to the same shape."""
+        x = self.norm(x)
+        x = self.drop1(self.act(self.w0(x)) * self.w1(x))
+        return self.drop2(self.w2(x))
+
+
 GATE: Initializers = {"weight": normal(1e-6), "bias": ones}
 """Initial weights of a gate's layer: about 1 for every token."""
 

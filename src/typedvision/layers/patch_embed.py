@@ -11,16 +11,20 @@ from typedvision.errors import UsageError
 
 
 class PatchEmbed(nn.Module):
-    """Splits an image into patches and projects each (https://arxiv.org/abs/2010.11929, eq. 1).
+    """Splits an image into patches and projects each (https://arxiv.org/abs/2010.11929, eq. 1);
+    in a hybrid not the image, but the map that a stem makes of it.
 
     Args:
-        in_chans: C, channels of the image.
+        in_chans: C, channels of the image, or of the stem's map.
         features: D.
-        patch_size: height and width of a patch.
+        patch_size: height and width of a patch, in pixels or positions of the stem's map.
         pad: pad the image with zeros at the right and bottom to whole patches; what is over is
             cut off otherwise.
         bias: whether the projection has a bias.
         norm: normalisation of the tokens; None for none.
+        stem: what makes a map of the image; None for patches of the image itself.
+        reduction: pixels for each position of that map.
+        projects: whether patches are projected; else each is one position, with D channels.
     """
 
     def __init__(
@@ -32,18 +36,31 @@ class PatchEmbed(nn.Module):
         pad: bool = False,
         bias: bool = True,
         norm: nn.Module | None = None,
+        stem: nn.Module | None = None,
+        reduction: int = 1,
+        projects: bool = True,
     ) -> None:
         super().__init__()
         self.patch_size: tuple[int, int] = patch_size
+        self.reduction = reduction
         self.pad = pad
-        self.proj: nn.Conv2d = nn.Conv2d(
-            in_chans, features, patch_size, stride=patch_size, bias=bias
+        self.backbone: nn.Module = stem or nn.Identity()
+        self.proj: nn.Conv2d | nn.Identity = (
+            nn.Conv2d(in_chans, features, patch_size, stride=patch_size, bias=bias)
+            if projects
+            else nn.Identity()
         )
         self.norm: nn.Module = norm or nn.Identity()
 
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Height and width of a patch in pixels."""
+        tall, wide = self.patch_size
+        return tall * self.reduction, wide * self.reduction
+
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of patches in an image of that height and width."""
-        tall, wide = self.patch_size
+        tall, wide = self.pixels
         if self.pad:
             height, width = height + -height % tall, width + -width % wide
         return height // tall, width // wide
@@ -67,10 +84,16 @@ class PatchEmbed(nn.Module):
         Raises:
             UsageError: they have another size.
         """
-        check_image_size(x, self.patch_size, self.pad, img_size, otherwise, resizable)
+        check_image_size(x, self.pixels, self.pad, img_size, otherwise, resizable)
 
     def set_patch_size(self, size: tuple[int, int]) -> None:
-        """Split into patches of another size; the projection is resampled."""
+        """Split into patches of another size; the projection is resampled.
+
+        Raises:
+            UsageError: there is no projection.
+        """
+        if isinstance(self.proj, nn.Identity):
+            raise UsageError("this model's patches are the positions of its stem's map")
         old = self.proj.weight
         self.proj.weight = nn.Parameter(
             resample_patch_kernel(old.detach(), size), old.requires_grad
@@ -83,7 +106,7 @@ class PatchEmbed(nn.Module):
             height, width = x.shape[-2:]
             tall, wide = self.patch_size
             x = F.pad(x, (0, -width % wide, 0, -height % tall))
-        return self.norm(self.proj(x).permute(0, 2, 3, 1))
+        return self.norm(self.proj(self.backbone(x)).permute(0, 2, 3, 1))
 
 
 def check_image_size(

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.config.names import ConvPool
+from typedvision.layers.conv import pad_same
 
 
 class GlobalPool(nn.Module):
@@ -41,6 +42,14 @@ class GlobalPool(nn.Module):
     def extra_repr(self) -> str:
         """The kind of pooling."""
         return repr(self.kind)
+
+
+class MaxPool2dSame(nn.Module):
+    """Max pooling that gives ceil(H / 2) x ceil(W / 2) positions, as TensorFlow does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / 2, W / 2)."""
+        return F.max_pool2d(pad_same(x, 3, 2, value=-torch.inf), 3, stride=2)
 
 
 class AvgPool2dSame(nn.Module):

@@ -38,6 +38,13 @@ def resample_position_table(
     return torch.cat((prefix, image.flatten(2).transpose(1, 2).to(table.dtype)), dim=1)
 
 
+def resample_position_map(table: Tensor, grid: tuple[int, int]) -> Tensor:
+    """A table of the positions of a map, (1, h, w, D), for another grid of patches, (1, *grid, D);
+    bicubic with antialiasing."""
+    old = table.shape[1], table.shape[2]
+    return resample_position_table(table.flatten(1, 2), old, grid).reshape(1, *grid, -1)
+
+
 def relative_position_index(window: tuple[int, int], class_token: bool = False) -> Tensor:
     """Where a table of relative positions holds each pair of the tokens of a window.
 

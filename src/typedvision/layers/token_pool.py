@@ -66,12 +66,17 @@ class AttentionPool(nn.Module):
         std = self.latent.shape[-1] ** -0.5
         return {"latent": trunc_normal(std, low=-2.0 * std, high=2.0 * std)}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, T, D) to (N, D)."""
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(N, T, D) to (N, D).
+
+        Args:
+            x: the tokens.
+            mask: which tokens are attended to, true for those, (N, 1, 1, T); None for all.
+        """
         q = self.q(self.latent.expand(x.shape[0], -1, -1))
         k, v = self.kv(x).chunk(2, dim=-1)
         q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
-        x = self.proj(merge_heads(attend(q, k, v)))
+        x = self.proj(merge_heads(attend(q, k, v, bias=mask)))
         return (x + self.mlp(self.norm(x))).squeeze(1)
 
 

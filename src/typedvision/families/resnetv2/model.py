@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel
@@ -19,7 +18,7 @@ from typedvision.config.names import Activation, ConvPool
 from typedvision.families.resnetv2.config import BlockPlan, ResNetV2Config, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.conv import conv2d, pad_same
+from typedvision.layers.conv import StdConv2d, conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
 from typedvision.layers.init import (
@@ -31,7 +30,12 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.norm_act import norm_act
-from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_average
+from typedvision.layers.pool import (
+    GlobalPool,
+    MaxPool2dSame,
+    pooled_features,
+    shortcut_average,
+)
 
 
 class ResNetV2(ImageModel):
@@ -246,33 +250,6 @@ class ConvHead(nn.Module):
         return self.fc(x[:, :, None, None]).flatten(1) if self.global_pool.kind else self.fc(x)
 
 
-class StdConv2d(nn.Conv2d):
-    """A convolution whose weights have mean 0 and variance 1 for each output channel
-    (https://arxiv.org/abs/1903.10520, equation 6)."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        stride: int,
-        padding: int,
-        dilation: int,
-        eps: float,
-    ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, bias=False
-        )
-        self.eps = eps
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / s, W / s)."""
-        # Which computes in float32 inside: in half precision 1e-8 would be 0.
-        weight = F.layer_norm(self.weight, self.weight.shape[1:], eps=self.eps)
-        return self._conv_forward(input, weight, self.bias)
-
-
 class FilterResponseNormTlu2d(nn.Module):
     """Filter response normalisation and a thresholded linear unit (https://arxiv.org/abs/1911.09737,
     section 3.2).
@@ -299,14 +276,6 @@ class FilterResponseNormTlu2d(nn.Module):
         x = x * torch.rsqrt(x.square().mean((2, 3), keepdim=True) + self.eps)
         x = x * self.weight[:, None, None] + self.bias[:, None, None]
         return x if self.tau is None else torch.maximum(x, self.tau[:, None, None])
-
-
-class MaxPool2dSame(nn.Module):
-    """Max pooling that gives ceil(H / 2) x ceil(W / 2) positions, as TensorFlow does."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C, H / 2, W / 2)."""
-        return F.max_pool2d(pad_same(x, 3, 2, value=-torch.inf), 3, stride=2)
 
 
 def _stage(cfg: ResNetV2Config, plan: StagePlan) -> nn.Sequential:
@@ -364,7 +333,6 @@ def _conv(
         out_channels,
         kernel_size,
         stride=stride,
-        padding=dilation * (kernel_size // 2),
         dilation=dilation,
         eps=cfg.conv_eps or 1e-6,
     )

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from typedvision.config.base import Builds, planned, to_pair
+from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, Resampling, TokenNorm, WeightInit
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates
+from typedvision.config.stems import Stem
 from typedvision.config.tokens import (
     BlockPlan,
     PrefixTokenConfig,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 BlockName = Literal[
     "standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"
 ]
-MlpName = Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"]
+MlpName = Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"]
 AttentionName = Literal["attn", "diff"]
 
 
@@ -33,6 +35,9 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
     """A Vision Transformer (https://arxiv.org/abs/2010.11929) and its descendants: CLIP, SigLIP,
     DINOv2, AIMv2, BEiT-3, FlexiViT, DeiT, parallel and differential blocks."""
 
+    stem: Stem | None = None
+    """Convolutions that make a map of the image, whose positions, and not those of the image,
+    `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1)."""
     global_pool: TokenPooling = "token"
     """What the classifier sees: the class token (`token`), the mean, maximum or both of the
     patches, a learned query's attention (`map`), the class token refined by an attention without
@@ -81,7 +86,8 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
     mlp_layer: MlpName = "mlp"
     """MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202):
     `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both
-    halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each."""
+    halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp,
+    which normalises its input once more) have a layer for each."""
     attn_layer: AttentionName = "attn"
     """Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258)."""
 
@@ -91,6 +97,7 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
         yield from self._class_token_conflicts(self.global_pool)
         yield from self._block_conflicts()
         yield from self._distillation_conflicts()
+        yield from self._stem_conflicts()
         if self.fc_norm and not self.final_norm:
             yield Conflict(
                 "'fc_norm' must not be true where 'final_norm' is false: it only moves that "
@@ -125,6 +132,33 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
                 "mlp_ratio",
             )
 
+        if self.mlp_layer == "geglu" and self.scale_mlp_norm:
+            yield Conflict(
+                "'scale_mlp_norm' must be false where 'mlp_layer' is 'geglu': it normalises before "
+                "its first layers",
+                "scale_mlp_norm",
+            )
+
+    def _stem_conflicts(self) -> Iterator[Conflict]:
+        if self.stem is None:
+            return
+        yield from self._fixed(
+            {"embed_norm_layer": None, "dynamic_img_pad": False},
+            "there is a 'stem': its map is not padded, and patches of it are not normalised",
+        )
+        if self.stem.channels is None:
+            yield from self._fixed(
+                {"patch_size": 1, "pre_norm": False},
+                f"'stem' is of the kind '{self.stem.kind}': its last convolution makes the tokens",
+            )
+        sides = zip(to_pair(self.img_size), to_pair(self.patch_size), strict=True)
+        if any(image % (patch * self.stem.reduction) for image, patch in sides):
+            yield Conflict(
+                f"'img_size' {self.img_size} must be a multiple of 'patch_size' {self.patch_size} "
+                f"times {self.stem.reduction}, the pixels of each position of the stem's map",
+                "img_size",
+            )
+
     def _distillation_conflicts(self) -> Iterator[Conflict]:
         if not self.distilled:
             return
@@ -140,6 +174,13 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
                 "fc_norm",
             )
 
+    def features(self) -> tuple[FeatureSpec, ...]:
+        """The tokens after each block; all have one resolution."""
+        stride = max(to_pair(self.patch_size)) * (self.stem.reduction if self.stem else 1)
+        return tuple(
+            FeatureSpec(self.embed_dim, stride, f"blocks.{index}") for index in range(self.depth)
+        )
+
     @planned
     def plan(self) -> TokenPlan[ViTBlockPlan]:
         """Every block with its numbers."""
@@ -150,6 +191,7 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
         return TokenPlan(
             img_size=to_pair(self.img_size),
             patch_size=to_pair(self.patch_size),
+            reduction=self.stem.reduction if self.stem else 1,
             any_size=self.dynamic_img_size,
             pads=self.dynamic_img_pad,
             patch_bias=not self.pre_norm,

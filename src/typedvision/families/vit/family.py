@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from typedvision.config.base import ModelConfig
+from typedvision.config.stems import BiTStem, ConvStem, MBConvStem, ResNetStem
 from typedvision.families.vit.config import ViTConfig
 from typedvision.registry.family import Capabilities, ModelFamily, Parts, PositionTable
 
@@ -99,6 +100,44 @@ _BEIT3_GIANT_PATCH14_224 = ViTConfig(
 _DEIT3_LARGE_PATCH16_224 = ViTConfig(
     embed_dim=1024, depth=24, num_heads=16, init_values=1e-06, no_embed_class=True
 )
+_VITAMIN_LARGE2_224 = ViTConfig(
+    patch_size=1,
+    num_classes=1024,
+    stem=MBConvStem(width=160),
+    global_pool="avg",
+    embed_dim=1024,
+    depth=31,
+    num_heads=16,
+    mlp_ratio=2.0,
+    class_token=False,
+    mlp_layer="geglu",
+)
+_VITAMIN_LARGE_224 = ViTConfig(
+    patch_size=1,
+    num_classes=768,
+    stem=MBConvStem(width=160),
+    global_pool="avg",
+    embed_dim=1024,
+    depth=31,
+    num_heads=16,
+    mlp_ratio=2.0,
+    class_token=False,
+    mlp_layer="geglu",
+)
+_VITAMIN_XLARGE_256 = ViTConfig(
+    patch_size=1,
+    img_size=256,
+    num_classes=1152,
+    stem=MBConvStem(width=192),
+    global_pool="avg",
+    embed_dim=1152,
+    depth=32,
+    num_heads=16,
+    mlp_ratio=2.0,
+    class_token=False,
+    mlp_layer="geglu",
+    pos_embed="none",
+)
 _VIT_BASE_PATCH16_SIGLIP_224 = ViTConfig(
     num_classes=0,
     global_pool="map",
@@ -118,6 +157,14 @@ _VIT_BASE_PATCH16_SIGLIP_GAP_224 = ViTConfig(
 )
 _VIT_BASE_PATCH32_CLIP_224 = ViTConfig(
     patch_size=32, embed_dim=768, depth=12, num_heads=12, pre_norm=True, norm_eps=1e-05
+)
+_VIT_BASE_R50_S16_224 = ViTConfig(
+    patch_size=1,
+    num_classes=0,
+    stem=BiTStem(layers=(3, 4, 9)),
+    embed_dim=768,
+    depth=12,
+    num_heads=12,
 )
 _VIT_BETWIXT_PATCH16_REG4_GAP_256 = ViTConfig(
     img_size=256,
@@ -206,16 +253,8 @@ _VIT_LARGE_PATCH16_SIGLIP_GAP_256 = ViTConfig(
     class_token=False,
     fc_norm=False,
 )
-_VIT_MEDIUM_PATCH16_GAP_256 = ViTConfig(
-    img_size=256,
-    global_pool="avg",
-    embed_dim=512,
-    depth=12,
-    num_heads=8,
-    qkv_bias=False,
-    init_values=1e-06,
-    class_token=False,
-    fc_norm=False,
+_VIT_LARGE_R50_S32_224 = ViTConfig(
+    patch_size=1, stem=BiTStem(layers=(3, 4, 6, 3)), embed_dim=1024, depth=24, num_heads=16
 )
 _VIT_MEDIUMD_PATCH16_REG4_GAP_256 = ViTConfig(
     img_size=256,
@@ -227,6 +266,20 @@ _VIT_MEDIUMD_PATCH16_REG4_GAP_256 = ViTConfig(
     class_token=False,
     no_embed_class=True,
     reg_tokens=4,
+)
+_VIT_MEDIUM_PATCH16_GAP_256 = ViTConfig(
+    img_size=256,
+    global_pool="avg",
+    embed_dim=512,
+    depth=12,
+    num_heads=8,
+    qkv_bias=False,
+    init_values=1e-06,
+    class_token=False,
+    fc_norm=False,
+)
+_VIT_SMALL_R26_S32_224 = ViTConfig(
+    patch_size=1, stem=BiTStem(layers=(2, 2, 2, 2)), embed_dim=384, depth=12, num_heads=6
 )
 _VIT_SO150M2_PATCH16_REG1_GAP_256 = ViTConfig(
     img_size=256,
@@ -295,6 +348,9 @@ _VIT_SO400M_PATCH16_SIGLIP_GAP_256 = ViTConfig(
     fc_norm=False,
     act_layer="gelu_tanh",
 )
+_VIT_TINY_R_S16_P8_224 = ViTConfig(
+    patch_size=8, stem=BiTStem(), embed_dim=192, depth=12, num_heads=3
+)
 
 
 class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
@@ -316,14 +372,16 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
 
     @classmethod
     def parts(cls, cfg: ViTConfig) -> Parts:
-        """The projection of the patches, the classifier and the position table."""
+        """The first convolution, the classifier and the position table."""
         plan = cfg.plan()
         table = PositionTable("pos_embed", plan.grid)
         return Parts(
-            first_conv=("patch_embed.proj",),
+            first_conv=(
+                f"patch_embed.backbone.{cfg.stem.first_conv}" if cfg.stem else "patch_embed.proj",
+            ),
             classifier=("head", "head_dist") if cfg.distilled else ("head",),
             position_tables=(table,) if plan.positions else (),
-            patch_kernels=("patch_embed.proj",),
+            patch_kernels=() if cfg.stem else ("patch_embed.proj",),
             resampling=cfg.resampling,
         )
 
@@ -459,7 +517,15 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
             dynamic_img_size=True,
             norm_layer="rmsnorm",
         ),
-        "vit_base_patch8_224": ViTConfig(patch_size=8, embed_dim=768, depth=12, num_heads=12),
+        "vit_base_mci_224": ViTConfig(
+            patch_size=1,
+            num_classes=512,
+            stem=ConvStem(),
+            embed_dim=768,
+            depth=12,
+            num_heads=12,
+            no_embed_class=True,
+        ),
         "vit_base_patch14_dinov2": ViTConfig(
             img_size=518,
             patch_size=14,
@@ -629,6 +695,26 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
             class_token=False,
             fc_norm=False,
             act_layer="gelu_tanh",
+        ),
+        "vit_base_patch8_224": ViTConfig(patch_size=8, embed_dim=768, depth=12, num_heads=12),
+        "vit_base_r26_s32_224": ViTConfig(
+            patch_size=1, stem=BiTStem(layers=(2, 2, 2, 2)), embed_dim=768, depth=12, num_heads=12
+        ),
+        "vit_base_r50_s16_224": _VIT_BASE_R50_S16_224,
+        "vit_base_r50_s16_384": _VIT_BASE_R50_S16_224.replace(img_size=384, num_classes=1000),
+        "vit_base_resnet26d_224": ViTConfig(
+            patch_size=1,
+            stem=ResNetStem(layers=(2, 2, 2, 2)),
+            embed_dim=768,
+            depth=12,
+            num_heads=12,
+        ),
+        "vit_base_resnet50d_224": ViTConfig(
+            patch_size=1,
+            stem=ResNetStem(layers=(3, 4, 6, 3)),
+            embed_dim=768,
+            depth=12,
+            num_heads=12,
         ),
         "vit_betwixt_patch16_gap_256": ViTConfig(
             img_size=256,
@@ -966,6 +1052,8 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
         "vit_large_patch32_384": ViTConfig(
             img_size=384, patch_size=32, embed_dim=1024, depth=24, num_heads=16
         ),
+        "vit_large_r50_s32_224": _VIT_LARGE_R50_S32_224,
+        "vit_large_r50_s32_384": _VIT_LARGE_R50_S32_224.replace(img_size=384),
         "vit_little_patch16_reg1_gap_256": ViTConfig(
             img_size=256,
             global_pool="avg",
@@ -1044,9 +1132,6 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
             reg_tokens=1,
             block_fn="parallel_scaling",
         ),
-        "vit_small_patch8_224": ViTConfig(
-            patch_size=8, num_classes=0, embed_dim=384, depth=12, num_heads=6
-        ),
         "vit_small_patch14_dinov2": ViTConfig(
             img_size=518,
             patch_size=14,
@@ -1070,14 +1155,35 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
         "vit_small_patch16_18x2_224": ViTConfig(
             embed_dim=384, depth=18, num_heads=6, init_values=1e-05, block_fn="parallel_things"
         ),
+        "vit_small_patch16_224": ViTConfig(embed_dim=384, depth=12, num_heads=6),
         "vit_small_patch16_36x1_224": ViTConfig(
             embed_dim=384, depth=36, num_heads=6, init_values=1e-05
         ),
-        "vit_small_patch16_224": ViTConfig(embed_dim=384, depth=12, num_heads=6),
         "vit_small_patch16_384": ViTConfig(img_size=384, embed_dim=384, depth=12, num_heads=6),
         "vit_small_patch32_224": ViTConfig(patch_size=32, embed_dim=384, depth=12, num_heads=6),
         "vit_small_patch32_384": ViTConfig(
             img_size=384, patch_size=32, embed_dim=384, depth=12, num_heads=6
+        ),
+        "vit_small_patch8_224": ViTConfig(
+            patch_size=8, num_classes=0, embed_dim=384, depth=12, num_heads=6
+        ),
+        "vit_small_r26_s32_224": _VIT_SMALL_R26_S32_224,
+        "vit_small_r26_s32_384": _VIT_SMALL_R26_S32_224.replace(img_size=384),
+        "vit_small_resnet26d_224": ViTConfig(
+            patch_size=1,
+            stem=ResNetStem(layers=(2, 2, 2, 2)),
+            embed_dim=768,
+            depth=8,
+            num_heads=8,
+            mlp_ratio=3.0,
+        ),
+        "vit_small_resnet50d_s16_224": ViTConfig(
+            patch_size=1,
+            stem=ResNetStem(layers=(3, 4, 6)),
+            embed_dim=768,
+            depth=8,
+            num_heads=8,
+            mlp_ratio=3.0,
         ),
         "vit_so150m2_patch16_reg1_gap_256": _VIT_SO150M2_PATCH16_REG1_GAP_256,
         "vit_so150m2_patch16_reg1_gap_384": _VIT_SO150M2_PATCH16_REG1_GAP_256.replace(img_size=384),
@@ -1145,6 +1251,8 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
         ),
         "vit_tiny_patch16_224": ViTConfig(embed_dim=192, depth=12, num_heads=3),
         "vit_tiny_patch16_384": ViTConfig(img_size=384, embed_dim=192, depth=12, num_heads=3),
+        "vit_tiny_r_s16_p8_224": _VIT_TINY_R_S16_P8_224,
+        "vit_tiny_r_s16_p8_384": _VIT_TINY_R_S16_P8_224.replace(img_size=384),
         "vit_wee_patch16_reg1_gap_256": ViTConfig(
             img_size=256,
             global_pool="avg",
@@ -1160,4 +1268,39 @@ class ViTFamily(ModelFamily[ViTConfig, "VisionTransformer"]):
         "vit_xsmall_patch16_clip_224": ViTConfig(
             num_classes=512, embed_dim=256, depth=10, num_heads=4, pre_norm=True, norm_eps=1e-05
         ),
+        "vitamin_base_224": ViTConfig(
+            patch_size=1,
+            num_classes=768,
+            stem=MBConvStem(width=128),
+            global_pool="avg",
+            embed_dim=768,
+            depth=14,
+            num_heads=12,
+            mlp_ratio=2.0,
+            class_token=False,
+            mlp_layer="geglu",
+        ),
+        "vitamin_large2_224": _VITAMIN_LARGE2_224,
+        "vitamin_large2_256": _VITAMIN_LARGE2_224.replace(img_size=256),
+        "vitamin_large2_336": _VITAMIN_LARGE2_224.replace(img_size=336),
+        "vitamin_large2_384": _VITAMIN_LARGE2_224.replace(img_size=384),
+        "vitamin_large_224": _VITAMIN_LARGE_224,
+        "vitamin_large_256": _VITAMIN_LARGE_224.replace(img_size=256),
+        "vitamin_large_336": _VITAMIN_LARGE_224.replace(img_size=336),
+        "vitamin_large_384": _VITAMIN_LARGE_224.replace(img_size=384),
+        "vitamin_small_224": ViTConfig(
+            patch_size=1,
+            num_classes=768,
+            stem=MBConvStem(width=64),
+            global_pool="avg",
+            embed_dim=384,
+            depth=14,
+            num_heads=6,
+            mlp_ratio=2.0,
+            class_token=False,
+            mlp_layer="geglu",
+        ),
+        "vitamin_xlarge_256": _VITAMIN_XLARGE_256,
+        "vitamin_xlarge_336": _VITAMIN_XLARGE_256.replace(img_size=336),
+        "vitamin_xlarge_384": _VITAMIN_XLARGE_256.replace(img_size=384),
     }

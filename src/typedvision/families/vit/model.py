@@ -31,7 +31,8 @@ from typedvision.layers.drop import DropPath
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, constant, normal, zeros
 from typedvision.layers.layer_scale import LayerScale
-from typedvision.layers.mlp import GATE, GluMlp, Mlp, SwiGLU, half_gate
+from typedvision.layers.mlp import GATE, GeGLU, GluMlp, Mlp, SwiGLU, half_gate
+from typedvision.layers.stems import stem_initializers, token_stem
 
 
 class VisionTransformer(TokenModel[ViTConfig]):
@@ -45,8 +46,13 @@ class VisionTransformer(TokenModel[ViTConfig]):
     """Whether, in training mode, logits are those of both classifiers, and not their mean."""
 
     def __init__(self, cfg: ViTConfig) -> None:
-        plan = cfg.plan()
-        super().__init__(cfg, plan)
+        plan, stem = cfg.plan(), cfg.stem
+        super().__init__(
+            cfg,
+            plan,
+            token_stem(stem, cfg.in_chans, cfg.embed_dim) if stem else None,
+            stem.channels if stem else None,
+        )
         self.distilled_training = False
         self.dist_token: nn.Parameter | None = learned_tokens(plan.distilled, cfg.embed_dim)
         self._add_encoder(_BLOCKS[cfg.block_fn](cfg, block) for block in plan.blocks)
@@ -118,6 +124,8 @@ class VisionTransformer(TokenModel[ViTConfig]):
         opens_gates = cfg.weight_init != "reset"
         packed = cfg.mlp_layer in ("glu_mlp", "swiglu_packed")
         match path.split("."):
+            case ["patch_embed", "backbone", *inside] if cfg.stem:
+                return stem_initializers(cfg.stem, ".".join(inside), module, initializers)
             case ["blocks", *_, "mlp", "fc1_g"] if opens_gates:
                 return GATE
             case ["blocks", *_, "mlp", "fc1"] if opens_gates and packed:
@@ -325,6 +333,8 @@ def _mlp(cfg: ViTConfig, plan: ViTBlockPlan) -> nn.Module:
             layer = partial(GluMlp, gate_last=False)
         case "swiglu":
             layer = SwiGLU
+        case "geglu":
+            layer = GeGLU
     return layer(
         cfg.embed_dim,
         plan.hidden,

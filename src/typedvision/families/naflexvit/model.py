@@ -1,0 +1,280 @@
+"""NaFlexViT (https://arxiv.org/abs/2307.06304, https://arxiv.org/abs/2502.14786).
+
+Shapes: N images, C channels, H x W pixels, h x w patches, L patches of an image, P tokens in front
+of the patches, T = P + L tokens, V values of a patch, D features, K classes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from typedvision.architecture.image_model import describe
+from typedvision.architecture.token_model import Inputs, TokenModel, learned_tokens, norm_maker
+from typedvision.config.base import to_pair
+from typedvision.config.tokens import BlockPlan
+from typedvision.errors import ConfigError, Problem
+from typedvision.families.naflexvit.config import NaFlexVitConfig
+from typedvision.layers.activation import activation
+from typedvision.layers.attention import Attention
+from typedvision.layers.drop import DropPath
+from typedvision.layers.init import Initializers, normal, trunc_normal
+from typedvision.layers.layer_scale import LayerScale
+from typedvision.layers.mlp import Mlp
+from typedvision.layers.norm import token_norm
+from typedvision.layers.patch_embed import PatchDropout, check_image_size
+from typedvision.layers.patches import Patches, cut_patches
+
+
+class NaFlexVit(TokenModel[NaFlexVitConfig]):
+    """Patches as tokens, as many as an image has, a transformer encoder, pooling and a linear
+    classifier.
+
+    Images of one size go in as (N, C, H, W); `forward_patches` takes images of several sizes.
+    """
+
+    def __init__(self, cfg: NaFlexVitConfig) -> None:
+        plan = cfg.plan()
+        super().__init__(cfg, plan)
+        self._add_encoder(Block(cfg, block) for block in plan.blocks)
+
+    def _add_embedding(self, stem: nn.Module | None, stem_channels: int | None) -> None:
+        """Put the embedding in place, which has the learned tokens and positions."""
+        self.embeds: Embedding = Embedding(self._cfg)
+        self.patch_drop: PatchDropout = PatchDropout(self._cfg.patch_drop_rate, self._plan.prefix)
+
+    def _embed(self, x: Tensor, *, all_patches: bool = False) -> Inputs:
+        """(N, C, H, W) to the tokens, (N, T, D)."""
+        check_image_size(x, self.embeds.patch_size, False, None)
+        x = self.embeds(x)
+        return (self.norm_pre(x if all_patches else self.patch_drop(x)),)
+
+    def forward_patches(self, patches: Patches) -> Tensor:
+        """Logits (N, K) of images of several sizes, which are patches, (N, L, V)."""
+        valid = F.pad(patches.valid, (self.num_prefix_tokens, 0), value=True)
+        x = self.norm_pre(self.embeds.embed_patches(patches))
+        x = self._finish(self.blocks(x, valid[:, None, None, :]))
+        return self.head(self.head_drop(self.fc_norm(self._pool_valid(x, valid))))
+
+    def _pool_valid(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Tokens (N, T, D) to (N, D), as the model pools, without those that are not valid."""
+        x, valid = x[:, self.unpooled :], valid[:, self.unpooled :]
+        if self.global_pool == "map":
+            return self.attn_pool(x, valid[:, None, None, :])
+        if self.global_pool in ("", "token"):
+            return self.pool(x)
+        mean = (x * valid[..., None]).sum(1) / valid.sum(1, keepdim=True)
+        greatest = x.masked_fill(~valid[..., None], -torch.inf).amax(1)
+        match self.global_pool:
+            case "avg":
+                return mean
+            case "max":
+                return greatest
+            case _:
+                return 0.5 * (mean + greatest)
+
+    def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
+        """The patches of (N, T, D) as a map, (N, D, h, w)."""
+        tall, wide = self.embeds.patch_size
+        patches = x[:, self.num_prefix_tokens :].transpose(1, 2)
+        return patches.reshape(x.shape[0], -1, pixels[0] // tall, pixels[1] // wide)
+
+    def set_input_size(
+        self,
+        img_size: int | tuple[int, int] | None = None,
+        patch_size: int | tuple[int, int] | None = None,
+    ) -> None:
+        """Say which size images have; `spec` follows. Any whole patches go in.
+
+        Args:
+            img_size: height and width in pixels; one number for a square; None keeps it.
+            patch_size: the model's own, or None.
+
+        Raises:
+            ConfigError: the sizes do not go together, or the patches are others.
+        """
+        size = self._cfg.img_size if img_size is None else img_size
+        cfg = self._cfg.replace(img_size=size)
+        if patch_size is not None and to_pair(patch_size) != self.embeds.patch_size:
+            problem = Problem(("patch_size",), "value", "must stay as it is", patch_size)
+            raise ConfigError("the patches of this model have one size", [problem])
+        describe(self, self.spec.with_options(img_size=size))
+        self.img_size, self.grid = cfg.plan().img_size, cfg.plan().grid
+
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
+        """By `weight_init` for what is linear; class token and registers near 0, positions small
+        and random."""
+        if module is self.embeds:
+            learned = dict.fromkeys(_POSITIONS, trunc_normal(0.02))
+            return {**learned, "cls_token": normal(1e-6), "reg_token": normal(1e-6)}
+        return super().initializers(path, module)
+
+    def no_weight_decay(self) -> set[str]:
+        """The learned tokens and positions, if these are whole."""
+        learned = {name for name, _ in self.embeds.named_parameters(recurse=False)}
+        return {f"embeds.{name}" for name in learned - {"pos_embed_y", "pos_embed_x"}}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        """The embedding, then each block, then the last normalisation with the last block."""
+        return {**super().group_matcher(coarse), "stem": r"^embeds"}
+
+
+_POSITIONS = ("pos_embed", "pos_embed_y", "pos_embed_x")
+
+
+class Embedding(nn.Module):
+    """Projects patches, adds their positions, and puts learned tokens in front."""
+
+    def __init__(self, cfg: NaFlexVitConfig) -> None:
+        super().__init__()
+        plan, features = cfg.plan(), cfg.embed_dim
+        (tall, wide), (rows, columns) = plan.patch_size, cfg.pos_embed_grid_size
+        self.patch_size: tuple[int, int] = plan.patch_size
+        self.mode: str = cfg.pos_embed_interp_mode
+        self.square: bool = cfg.pos_embed_ar_preserving
+        self.antialias: bool = cfg.pos_embed_antialias
+        self.align_corners: bool = cfg.pos_embed_align_corners
+        self.cls_token: nn.Parameter | None = learned_tokens(plan.class_token, features)
+        self.reg_token: nn.Parameter | None = learned_tokens(plan.registers, features)
+        whole, parts = cfg.pos_embed == "learned", cfg.pos_embed == "factorized"
+        self.pos_embed: nn.Parameter | None = (
+            nn.Parameter(torch.empty(1, rows, columns, features)) if whole else None
+        )
+        self.pos_embed_y: nn.Parameter | None = learned_tokens(rows if parts else 0, features)
+        self.pos_embed_x: nn.Parameter | None = learned_tokens(columns if parts else 0, features)
+        self.proj: nn.Linear | nn.Conv2d = (
+            nn.Linear(tall * wide * cfg.in_chans, features, bias=plan.patch_bias)
+            if cfg.embed_proj_type == "linear"
+            else nn.Conv2d(
+                cfg.in_chans, features, plan.patch_size, plan.patch_size, bias=plan.patch_bias
+            )
+        )
+        norm = plan.patch_norm
+        self.norm: nn.Module = token_norm(norm, features, cfg.norm_eps) if norm else nn.Identity()
+        self.pos_drop: nn.Dropout = nn.Dropout(cfg.pos_drop_rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the tokens, (N, T, D)."""
+        grid = x.shape[2] // self.patch_size[0], x.shape[3] // self.patch_size[1]
+        if isinstance(self.proj, nn.Linear):
+            x = self.proj(cut_patches(x, self.patch_size))
+        else:
+            x = self.proj(x).flatten(2).transpose(1, 2)
+        positions = self._positions(grid)
+        x = self.norm(x)
+        return self._tokens(x if positions is None else x + positions.flatten(1, 2))
+
+    def embed_patches(self, patches: Patches) -> Tensor:
+        """Patches of images of several sizes to the tokens, (N, T, D)."""
+        x = self.norm(self.proj(patches.values))
+        whole = [self._positions(grid) for grid in patches.grids()]
+        if whole and whole[0] is not None:
+            own = [
+                table[0, place[:, 0], place[:, 1]]
+                for table, place in zip(whole, patches.coordinates, strict=True)
+                if table is not None
+            ]
+            x = x + torch.stack(own)
+        return self._tokens(x)
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        """(N, L, D) to (N, T, D)."""
+        front = [
+            token.expand(x.shape[0], -1, -1)
+            for token in (self.cls_token, self.reg_token)
+            if token is not None
+        ]
+        return self.pos_drop(torch.cat((*front, x), dim=1))
+
+    def _positions(self, grid: tuple[int, int]) -> Tensor | None:
+        """The embedding of each position, (1, h, w, D); None for none."""
+        rows, columns = grid
+        if self.pos_embed is not None:
+            sides = (max(grid), max(grid)) if self.square else grid
+            return self._resampled(self.pos_embed, sides)[:, :rows, :columns]
+        if self.pos_embed_y is None or self.pos_embed_x is None:
+            return None
+        down, right = (max(grid), max(grid)) if self.square else grid
+        y = resampled_line(self.pos_embed_y, down, self.align_corners)
+        x = resampled_line(self.pos_embed_x, right, self.align_corners)
+        return y[:, :rows, None] + x[:, None, :columns]
+
+    def _resampled(self, table: Tensor, grid: tuple[int, int]) -> Tensor:
+        return resampled_grid(table, grid, self.mode, self.antialias, self.align_corners)
+
+
+@torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
+def resampled_grid(
+    table: Tensor, grid: tuple[int, int], mode: str, antialias: bool, align_corners: bool
+) -> Tensor:
+    """A table of positions (1, h, w, D) for another grid."""
+    if grid == (table.shape[1], table.shape[2]):
+        return table
+    image = F.interpolate(
+        table.float().permute(0, 3, 1, 2),  # half precision is coarse, and not on every device
+        grid,
+        mode=mode,
+        antialias=antialias,
+        align_corners=align_corners,
+    )
+    return image.permute(0, 2, 3, 1).to(table.dtype)
+
+
+@torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
+def resampled_line(table: Tensor, count: int, align_corners: bool) -> Tensor:
+    """A table of rows or columns (1, h, D) for another number of them."""
+    if count == table.shape[1]:
+        return table
+    line = table.float().transpose(1, 2)
+    line = F.interpolate(line, count, mode="linear", align_corners=align_corners)
+    return line.transpose(1, 2).to(table.dtype)
+
+
+class Block(nn.Module):
+    """Attention, then an MLP, each normalised before, scaled and added."""
+
+    def __init__(self, cfg: NaFlexVitConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        norm, features = norm_maker(cfg), cfg.embed_dim
+        self.norm1: nn.Module = norm(features)
+        self.attn: MaskedAttention = MaskedAttention(
+            features,
+            cfg.num_heads,
+            qkv_bias=cfg.qkv_bias,
+            proj_bias=cfg.proj_bias,
+            head_norm=norm if cfg.qk_norm else None,
+            out_norm=norm if cfg.scale_attn_inner_norm else None,
+            attn_drop=cfg.attn_drop_rate,
+            proj_drop=cfg.proj_drop_rate,
+        )
+        self.ls1: nn.Module = _layer_scale(cfg)
+        self.drop_path1: DropPath = DropPath(plan.drop_path_rate)
+        self.norm2: nn.Module = norm(features)
+        self.mlp: Mlp = Mlp(
+            features,
+            plan.hidden,
+            activation(cfg.act_layer, inplace=False),
+            bias=cfg.proj_bias,
+            drop=cfg.proj_drop_rate,
+            norm=norm if cfg.scale_mlp_norm else None,
+        )
+        self.ls2: nn.Module = _layer_scale(cfg)
+        self.drop_path2: DropPath = DropPath(plan.drop_path_rate)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        x = x + self.drop_path1(self.ls1(self.attn(self.norm1(x), mask)))
+        return x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
+
+
+class MaskedAttention(Attention):
+    """Multi-head self-attention to those tokens that are patches of the image."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        return self._masked(x, mask)
+
+
+def _layer_scale(cfg: NaFlexVitConfig) -> nn.Module:
+    return LayerScale(cfg.embed_dim, cfg.init_values) if cfg.init_values else nn.Identity()

@@ -1,0 +1,63 @@
+"""What is particular to images of any aspect ratio."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import typedvision as tv
+from tests.conflicts import conflict
+from typedvision.layers.patches import Patches
+
+SMALL = {"embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": 3, "patch_size": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("naflexvit_base_patch16_map", {}),
+        ("naflexvit_base_patch16_parfac_gap", {"pos_embed_grid_size": (3, 5)}),
+        ("naflexvit_base_patch16_gap", {"global_pool": "avgmax", "pos_embed_grid_size": (3, 5)}),
+        ("naflexvit_giant_patch16_radio_v3", {"pos_embed_grid_size": (3, 3)}),
+    ],
+)
+@torch.inference_mode()
+def test_images_of_several_sizes_are_as_each_alone(name: str, options: dict[str, object]) -> None:
+    model = tv.create_model(name, **SMALL, **options, img_size=16, seed=0).eval()
+    images = [torch.randn(3, *size) for size in ((8, 24), (16, 16), (4, 12))]
+    patches = Patches.of(images, (4, 4))
+    assert patches.valid.sum(1).tolist() == [12, 16, 3]
+    together = model.forward_patches(patches)
+    alone = torch.cat([model(image[None]) for image in images])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_images_must_be_of_whole_patches() -> None:
+    with pytest.raises(tv.UsageError, match="multiples of 4 x 4"):
+        Patches.of([torch.zeros(3, 8, 10)], (4, 4))
+    with pytest.raises(tv.UsageError, match="at least one"):
+        Patches.of([], (4, 4))
+
+
+def test_a_convolution_projects_as_the_linear_layer() -> None:
+    linear = tv.create_model("naflexvit_base_patch16_map", **SMALL, img_size=16, seed=0).eval()
+    cfg = linear.spec.config.replace(embed_proj_type="conv")
+    conv = tv.create_model(cfg, seed=0).eval()
+    state = linear.state_dict()
+    kernel = state["embeds.proj.weight"].reshape(16, 4, 4, 3).permute(0, 3, 1, 2)
+    conv.load_state_dict({**state, "embeds.proj.weight": kernel})
+    images = torch.randn(1, 3, 8, 12)
+    torch.testing.assert_close(conv(images), linear(images))
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"global_pool": "token"}, "no such token"),
+        ({"pos_embed_align_corners": True}, "edges only"),
+        ({"img_size": 100}, "must be a multiple"),
+        ({"final_norm": False}, "only moves"),
+    ],
+)
+def test_what_cannot_go_together(options: dict[str, object], why: str) -> None:
+    assert why in conflict(tv.configure("naflexvit_base_patch16_gap"), options)
