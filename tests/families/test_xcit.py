@@ -6,14 +6,13 @@ import torch
 
 import typedvision as tv
 from tests.conflicts import conflict
-from typedvision.families.xcit.model import CrossCovarianceAttention
+from typedvision.layers.cross_covariance import CrossCovarianceAttention
 
 SMALL = {"embed_dim": 16, "depth": 1, "num_heads": 2, "num_classes": 3}
 
 
 def test_attention_compares_channels_and_not_positions() -> None:
-    cfg = tv.configure("xcit_nano_12_p16_224", **SMALL)
-    attention = CrossCovarianceAttention(cfg)
+    attention = CrossCovarianceAttention(16, num_heads=2)
     torch.nn.init.ones_(attention.temperature)
     x = torch.randn(2, 4, 4, 16)
     mixed = torch.randperm(16)

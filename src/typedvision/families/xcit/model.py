@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
@@ -20,9 +19,10 @@ from typedvision.families.xcit.config import XcitConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.class_attention import ClassAttention
+from typedvision.layers.cross_covariance import CrossCovarianceAttention, FourierPositions
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.init import Initializers, constant, ones, trunc_normal
+from typedvision.layers.init import Initializers, constant, trunc_normal
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
 from typedvision.layers.token_pool import GlobalTokenPool
@@ -155,43 +155,6 @@ class ConvPatchEmbed(nn.Module):
         return self.proj(x).permute(0, 2, 3, 1)
 
 
-class FourierPositions(nn.Module):
-    """Sines and cosines of a position's row and column, projected to D features (section 3.4).
-
-    Args:
-        features: D.
-    """
-
-    HALF = 32  # numbers for the row, and for the column
-    TEMPERATURE = 10_000.0
-    EPS = 1e-6
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.token_projection: nn.Conv2d = nn.Conv2d(2 * self.HALF, features, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The positions of (N, h, w, D), (1, h, w, D)."""
-        rows, columns = (self._waves(x.shape[axis], x) for axis in (1, 2))
-        waves = torch.cat(
-            (
-                rows[:, None].expand(-1, x.shape[2], -1),
-                columns[None].expand(x.shape[1], -1, -1),
-            ),
-            dim=-1,
-        )
-        return self.token_projection(waves.permute(2, 0, 1)[None]).permute(0, 2, 3, 1)
-
-    def _waves(self, steps: int, like: Tensor) -> Tensor:
-        """The sines and cosines of so many places, alternating, (steps, 32)."""
-        dtype, device = self.token_projection.weight.dtype, like.device
-        places = torch.arange(1, steps + 1, dtype=torch.float32, device=device)
-        places = places / (steps + self.EPS) * (2 * math.pi)
-        powers = torch.arange(0, self.HALF, 2, dtype=torch.float32, device=device) / self.HALF
-        phases = places[:, None] / self.TEMPERATURE**powers
-        return torch.stack((phases.sin(), phases.cos()), dim=-1).flatten(1).to(dtype)
-
-
 class Block(nn.Module):
     """Attention over channels, exchange between neighbours, and an MLP, each normalised before,
     scaled and added."""
@@ -201,7 +164,13 @@ class Block(nn.Module):
         features, rate = cfg.embed_dim, plan.drop_path_rate
         self.eta: float = cfg.eta
         self.norm1: nn.Module = token_norm(cfg.norm_layer, features, cfg.norm_eps)
-        self.attn: CrossCovarianceAttention = CrossCovarianceAttention(cfg)
+        self.attn: CrossCovarianceAttention = CrossCovarianceAttention(
+            features,
+            cfg.num_heads,
+            qkv_bias=cfg.qkv_bias,
+            attn_drop=cfg.attn_drop_rate,
+            proj_drop=cfg.proj_drop_rate,
+        )
         self.gamma1: nn.Parameter = nn.Parameter(torch.empty(features))
         self.drop_path1: DropPath = DropPath(rate)
         self.norm3: nn.Module = token_norm(cfg.norm_layer, features, cfg.norm_eps)
@@ -222,34 +191,6 @@ class Block(nn.Module):
         x = x + self.drop_path1(self.gamma1 * self.attn(self.norm1(x)))
         x = x + self.drop_path3(self.gamma3 * self.local_mp(self.norm3(x)))
         return x + self.drop_path2(self.gamma2 * self.mlp(self.norm2(x)))
-
-
-class CrossCovarianceAttention(nn.Module):
-    """Attention between the channels of each head, by their covariance over the positions
-    (section 3.1)."""
-
-    def __init__(self, cfg: XcitConfig) -> None:
-        super().__init__()
-        features = cfg.embed_dim
-        self.num_heads: int = cfg.num_heads
-        self.attn_drop: float = cfg.attn_drop_rate
-        self.temperature: nn.Parameter = nn.Parameter(torch.empty(cfg.num_heads, 1, 1))
-        self.qkv: nn.Linear = nn.Linear(features, 3 * features, bias=cfg.qkv_bias)
-        self.proj: nn.Linear = nn.Linear(features, features)
-        self.proj_drop: nn.Dropout = nn.Dropout(cfg.proj_drop_rate)
-
-    def initializers(self) -> Initializers:
-        """The temperatures."""
-        return {"temperature": ones}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, h, w, D) to the same shape."""
-        qkv = self.qkv(x).flatten(1, 2).unflatten(-1, (3, self.num_heads, -1))
-        q, k, v = qkv.permute(2, 0, 3, 4, 1)  # (N, A, D / A, h w) each
-        q, k = F.normalize(q, dim=-1) * self.temperature, F.normalize(k, dim=-1)
-        drop = self.attn_drop if self.training else 0.0
-        heads = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, scale=1.0)
-        return self.proj_drop(self.proj(heads.permute(0, 3, 1, 2).reshape(x.shape)))
 
 
 class LocalInteraction(nn.Module):

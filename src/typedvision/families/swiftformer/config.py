@@ -1,0 +1,111 @@
+"""SwiftFormer as data: what can vary, and every number that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from typedvision.config.base import (
+    Builds,
+    Channels,
+    Depth,
+    ModelConfig,
+    Rate,
+    Ratio,
+    planned,
+    unpooled_classifier,
+)
+from typedvision.config.features import FeatureSpec
+from typedvision.config.names import Activation
+from typedvision.config.problems import Conflict
+from typedvision.config.stages import drop_path_rates
+
+if TYPE_CHECKING:
+    from typedvision.families.swiftformer.model import SwiftFormer
+
+
+class SwiftFormerConfig(ModelConfig, Builds["SwiftFormer"]):
+    """A SwiftFormer (https://arxiv.org/abs/2303.15446): attention that is linear in the number of
+    positions, once at the end of each stage."""
+
+    layers: tuple[Depth, Depth, Depth, Depth] = (3, 3, 6, 4)
+    """Number of blocks of each stage; the last one has attention."""
+    embed_dims: tuple[Channels, Channels, Channels, Channels] = (48, 56, 112, 220)
+    """Channels of each stage; the first number is even."""
+    mlp_ratios: Annotated[int, Field(ge=1, le=1_024)] = 4
+    """Hidden channels of a block for each of its own."""
+    downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True)
+    """Whether each stage subsamples first."""
+    act_layer: Activation = "gelu"
+    """Activation of the blocks."""
+    use_layer_scale: bool = True
+    """Whether the branches of a block with attention are scaled (LayerScale)."""
+    layer_scale_init_value: Ratio = 1e-5
+    """Initial factor of that scale."""
+    global_pool: Literal["", "avg"] = "avg"
+    """How the last feature map becomes a vector."""
+    proj_drop_rate: Rate = 0.0
+    """Dropout probability after each layer of an MLP."""
+    drop_path_rate: Rate = 0.0
+    """Probability of dropping the last block's residual branches; grows linearly from 0."""
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
+        yield from unpooled_classifier(self, self.global_pool)
+        if self.embed_dims[0] % 2:
+            yield Conflict("'embed_dims' must start with an even number", "embed_dims")
+        changes = (before != after for before, after in pairwise(self.embed_dims))
+        for downsamples, change in zip(self.downsamples[1:], changes, strict=True):
+            if change and not downsamples:
+                yield Conflict(
+                    "'embed_dims' must stay as they are where 'downsamples' is false", "embed_dims"
+                )
+                return
+        if not self.use_layer_scale and self.layer_scale_init_value != 1e-5:
+            yield Conflict(
+                "'layer_scale_init_value' means nothing where 'use_layer_scale' is false: leave "
+                "it out",
+                "layer_scale_init_value",
+            )
+
+    def features(self) -> tuple[FeatureSpec, ...]:
+        """The four stages."""
+        return tuple(
+            FeatureSpec(stage.channels, stage.reduction, f"stages.{index}")
+            for index, stage in enumerate(self.plan())
+        )
+
+    @planned
+    def plan(self) -> tuple[StagePlan, ...]:
+        """Every stage with its numbers."""
+        rates = iter(drop_path_rates(self.drop_path_rate, sum(self.layers)))
+        in_channels, reduction, stages = self.embed_dims[0], 4, []
+        for channels, depth, downsamples in zip(
+            self.embed_dims, self.layers, self.downsamples, strict=True
+        ):
+            reduction *= 2 if downsamples else 1
+            rows = tuple(islice(rates, depth))
+            hidden = self.mlp_ratios * channels
+            stages.append(StagePlan(in_channels, channels, hidden, downsamples, reduction, rows))
+            in_channels = channels
+        return tuple(stages)
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage of blocks."""
+
+    in_channels: int
+    channels: int
+    hidden: int
+    """Hidden channels of the blocks."""
+    downsamples: bool
+    """Whether a convolution that subsamples stands before the blocks."""
+    reduction: int
+    """Input pixels for each position of the stage's output."""
+    drop_path_rates: tuple[float, ...]
+    """The rate of stochastic depth of each block."""
