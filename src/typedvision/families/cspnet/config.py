@@ -18,10 +18,11 @@ from typedvision.config.base import (
     Ratio,
     Whole,
     planned,
+    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import Activation, ConvPool
+from typedvision.config.names import Activation, AntiAlias, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates, staged
 
@@ -75,6 +76,10 @@ class CspNetConfig(ModelConfig, Builds["CspNet"]):
     """Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do."""
     act_layer: Activation = "leaky_relu"
     """Activation."""
+    norm_layer: ConvNormAct = "batchnorm2d"
+    """Normalisation."""
+    aa_layer: AntiAlias | None = None
+    """Low-pass filter where a convolution or a pooling subsamples; not after an average."""
     zero_init_last: bool = True
     """Initialise the last normalisation of each block to 0, so that it is the identity at first."""
     global_pool: ConvPool = "avg"
@@ -108,6 +113,11 @@ class CspNetConfig(ModelConfig, Builds["CspNet"]):
                     )
         if self.stage_type == "cs3" and self.cross_linear:
             yield Conflict("'cross_linear' is for 'stage_type' = 'csp'", "cross_linear")
+        if self.aa_layer and self.avg_down and self.stem_stride != 4:
+            yield Conflict(
+                "'aa_layer' has nothing to filter where 'avg_down' averages: leave one out",
+                "aa_layer",
+            )
         yield from unpooled_classifier(self, self.global_pool)
 
     def _length_conflicts(self) -> Iterator[Conflict]:
@@ -122,7 +132,10 @@ class CspNetConfig(ModelConfig, Builds["CspNet"]):
                 )
 
     def _width_conflicts(self) -> Iterator[Conflict]:
-        for stage in self.plan().stages:
+        plan = self.plan()
+        normalized = [*plan.stem_channels]
+        for stage in plan.stages:
+            normalized += [stage.down_channels, stage.half, stage.width, stage.channels]
             if stage.block_channels != stage.half or stage.half < 1:
                 yield Conflict(
                     f"'block_ratio' makes {stage.block_channels} channels of the {stage.half} that "
@@ -146,16 +159,11 @@ class CspNetConfig(ModelConfig, Builds["CspNet"]):
                         "groups",
                     )
                     return
+        yield from undivided_channels(self.norm_layer, normalized)
 
     def features(self) -> tuple[FeatureSpec, ...]:
-        """The stem's last convolution, and the stages."""
-        plan = self.plan()
-        count = len(plan.stem_channels)
-        stem = FeatureSpec(plan.stem_channels[-1], min(self.stem_stride, 2), f"stem.conv{count}")
-        return stem, *(
-            FeatureSpec(stage.channels, stage.reduction, f"stages.{index}")
-            for index, stage in enumerate(plan.stages)
-        )
+        """The last map of each resolution."""
+        return tuple(level for level in self.plan().levels if level)
 
     @planned
     def plan(self) -> CspNetPlan:
@@ -197,7 +205,22 @@ class CspNetConfig(ModelConfig, Builds["CspNet"]):
                 )
             )
             in_channels = stages[-1].channels
-        return CspNetPlan(stem, tuple(stages))
+        return CspNetPlan(stem, tuple(stages), tuple(self._levels(stem[-1], stages)))
+
+    def _levels(self, width: int, stages: Sequence[StagePlan]) -> Iterator[FeatureSpec | None]:
+        """The level that each layer of the stem and each stage gives: where the next subsamples."""
+        count = len(self.stem_chs) if isinstance(self.stem_chs, tuple) else 1
+        stem: list[FeatureSpec | None] = [None] * (count - 1)
+        stem.append(FeatureSpec(width, min(self.stem_stride, 2), f"stem.conv{count}"))
+        if self.stem_stride == 4:
+            stem += [None] if self.aa_layer else []
+            stem.append(FeatureSpec(width, 4, "stem.aa" if self.aa_layer else "stem.pool"))
+        yield from stem[:-1]
+        yield stem[-1] if self.stride[0] == 2 else None
+        for index, stage in enumerate(stages):
+            ends = index + 1 == len(stages) or self.stride[index + 1] == 2
+            level = FeatureSpec(stage.channels, stage.reduction, f"stages.{index}")
+            yield level if ends else None
 
     def _each(self, value: T | tuple[T, ...]) -> Sequence[T]:
         return value if isinstance(value, tuple) else (value,) * len(self.depth)
@@ -240,3 +263,5 @@ class CspNetPlan:
     stem_channels: tuple[int, ...]
     """Output channels of each of the stem's convolutions."""
     stages: tuple[StagePlan, ...]
+    levels: tuple[FeatureSpec | None, ...]
+    """The feature level that each layer of the stem and each stage gives, where it is one."""

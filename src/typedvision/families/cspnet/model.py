@@ -5,7 +5,6 @@ Shapes: N images, C channels in, D channels out, H x W positions, s stride, K cl
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import ClassVar
@@ -13,19 +12,27 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.cspnet.config import CspNetConfig, CspNetPlan, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
+from typedvision.layers.blur import FilteredConv, anti_alias
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import ClassifierHead
-from typedvision.layers.init import Initializers, default_initializers, normal, zeros
+from typedvision.layers.init import (
+    Initializers,
+    default_initializers,
+    kaiming_normal_fan_out,
+    normal,
+    zeros,
+)
 from typedvision.layers.norm_act import Conv2dNormAct
 
 
-class CspNet(ImageModel):
+class CspNet(StagedModel, HeadModel):
     """A stem, stages of residual blocks, pooling and a linear classifier."""
 
     def __init__(self, cfg: CspNetConfig) -> None:
@@ -33,7 +40,7 @@ class CspNet(ImageModel):
         plan = cfg.plan()
         self.num_features: int = plan.stages[-1].channels
         self.zero_init_last: bool = cfg.zero_init_last
-        self.stem_level: int = len(plan.stem_channels) - 1
+        self.gives_level: tuple[bool, ...] = tuple(level is not None for level in plan.levels)
 
         self.stem: nn.Sequential = _stem(cfg, plan)
         make = _STAGES[cfg.stage_type]
@@ -43,34 +50,22 @@ class CspNet(ImageModel):
         )
         self.head_hidden_size: int = self.head.features
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
-
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to the stem's map before its pooling, ..., (N, D, H / 32, W / 32)."""
-        for index, layer in enumerate(self.stem):
+        """The last map of each resolution."""
+        for layer, is_level in zip(self._layers(), self.gives_level, strict=True):
             x = layer(x)
-            if index == self.stem_level:
+            if is_level:
                 yield x
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        return self.head(x, pre_logits)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head.reset(num_classes, global_pool)
-        self.head_hidden_size = self.head.features
+    def _layers(self) -> Iterator[nn.Module]:
+        yield from self.stem
+        yield from self.stages
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
-        """Convolutions by the fan-out of each group, the classifier by a deviation of 0.01, biases
+        """Convolutions by the fan-out, the classifier by a deviation of 0.01, biases
         and the last normalisation of each block by 0."""
         if isinstance(module, nn.Conv2d):
-            fan_out = module.weight[:, 0].numel() // module.groups
-            return {"weight": normal(math.sqrt(2.0 / fan_out)), "bias": zeros}
+            return {"weight": kaiming_normal_fan_out(), "bias": zeros}
         if isinstance(module, nn.Linear):
             return {"weight": normal(0.01), "bias": zeros}
         initializers = default_initializers(module)
@@ -100,14 +95,14 @@ class CrossStage(nn.Module):
 
     def __init__(self, cfg: CspNetConfig, plan: StagePlan) -> None:
         super().__init__()
-        act, half = cfg.act_layer, plan.half
+        half = plan.half
         self.conv_down: nn.Module = _downsample(cfg, plan)
-        self.conv_exp: Conv2dNormAct = Conv2dNormAct(
-            plan.down_channels, 2 * half, 1, None if cfg.cross_linear else act
+        self.conv_exp: Conv2dNormAct = _conv(
+            cfg, plan.down_channels, 2 * half, 1, act=not cfg.cross_linear
         )
         self.blocks: Blocks = _blocks(cfg, plan)
-        self.conv_transition_b: Conv2dNormAct = Conv2dNormAct(plan.block_channels, half, 1, act)
-        self.conv_transition: Conv2dNormAct = Conv2dNormAct(2 * half, plan.channels, 1, act)
+        self.conv_transition_b: Conv2dNormAct = _conv(cfg, plan.block_channels, half, 1)
+        self.conv_transition: Conv2dNormAct = _conv(cfg, 2 * half, plan.channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -121,11 +116,11 @@ class CrossStage3(nn.Module):
 
     def __init__(self, cfg: CspNetConfig, plan: StagePlan) -> None:
         super().__init__()
-        act, half = cfg.act_layer, plan.half
+        half = plan.half
         self.conv_down: nn.Module = _downsample(cfg, plan)
-        self.conv_exp: Conv2dNormAct = Conv2dNormAct(plan.down_channels, 2 * half, 1, act)
+        self.conv_exp: Conv2dNormAct = _conv(cfg, plan.down_channels, 2 * half, 1)
         self.blocks: Blocks = _blocks(cfg, plan)
-        self.conv_transition: Conv2dNormAct = Conv2dNormAct(2 * half, plan.channels, 1, act)
+        self.conv_transition: Conv2dNormAct = _conv(cfg, 2 * half, plan.channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -167,15 +162,15 @@ class BottleneckBlock(Block):
 
     def __init__(self, cfg: CspNetConfig, plan: StagePlan, drop_path_rate: float) -> None:
         super().__init__()
-        channels, width, act = plan.block_channels, plan.width, cfg.act_layer
-        self.conv1: Conv2dNormAct = Conv2dNormAct(channels, width, 1, act)
-        self.conv2: Conv2dNormAct = Conv2dNormAct(
-            width, width, 3, act, dilation=plan.dilation, groups=plan.groups
+        channels, width = plan.block_channels, plan.width
+        self.conv1: Conv2dNormAct = _conv(cfg, channels, width, 1)
+        self.conv2: Conv2dNormAct = _conv(
+            cfg, width, width, 3, dilation=plan.dilation, groups=plan.groups
         )
         self.attn2: nn.Module = _attention(cfg, width)
-        self.conv3: Conv2dNormAct = Conv2dNormAct(width, channels, 1, None)
+        self.conv3: Conv2dNormAct = _conv(cfg, width, channels, 1, act=False)
         self.drop_path: DropPath = DropPath(drop_path_rate)
-        self.act3: nn.Module = activation(act)
+        self.act3: nn.Module = activation(cfg.act_layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -190,11 +185,11 @@ class DarkBlock(Block):
 
     def __init__(self, cfg: CspNetConfig, plan: StagePlan, drop_path_rate: float) -> None:
         super().__init__()
-        channels, width, act = plan.block_channels, plan.width, cfg.act_layer
-        self.conv1: Conv2dNormAct = Conv2dNormAct(channels, width, 1, act)
+        channels, width = plan.block_channels, plan.width
+        self.conv1: Conv2dNormAct = _conv(cfg, channels, width, 1)
         self.attn: nn.Module = _attention(cfg, width)
-        self.conv2: Conv2dNormAct = Conv2dNormAct(
-            width, channels, 3, act, dilation=plan.dilation, groups=plan.groups
+        self.conv2: Conv2dNormAct = _conv(
+            cfg, width, channels, 3, dilation=plan.dilation, groups=plan.groups
         )
         self.drop_path: DropPath = DropPath(drop_path_rate)
 
@@ -210,12 +205,12 @@ class EdgeBlock(Block):
 
     def __init__(self, cfg: CspNetConfig, plan: StagePlan, drop_path_rate: float) -> None:
         super().__init__()
-        channels, width, act = plan.block_channels, plan.width, cfg.act_layer
-        self.conv1: Conv2dNormAct = Conv2dNormAct(
-            channels, width, 3, act, dilation=plan.dilation, groups=plan.groups
+        channels, width = plan.block_channels, plan.width
+        self.conv1: Conv2dNormAct = _conv(
+            cfg, channels, width, 3, dilation=plan.dilation, groups=plan.groups
         )
         self.attn: nn.Module = _attention(cfg, width)
-        self.conv2: Conv2dNormAct = Conv2dNormAct(width, channels, 1, act)
+        self.conv2: Conv2dNormAct = _conv(cfg, width, channels, 1)
         self.drop_path: DropPath = DropPath(drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -240,36 +235,55 @@ def _stem(cfg: CspNetConfig, plan: CspNetPlan) -> nn.Sequential:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     in_channels, stride = cfg.in_chans, min(cfg.stem_stride, 2)
     for number, channels in enumerate(plan.stem_channels, start=1):
-        layer = Conv2dNormAct(
-            in_channels, channels, cfg.stem_kernel_size, cfg.act_layer, stride=stride
-        )
+        layer = _conv(cfg, in_channels, channels, cfg.stem_kernel_size, stride=stride)
         if cfg.stem_kernel_size == 6:
             layer.conv.padding = (2, 2)  # a map of exactly half the size, as patches of 2 give
         layers[f"conv{number}"] = layer
         in_channels, stride = channels, 1
     if cfg.stem_stride == 4:
-        layers["pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+        layers["pool"] = nn.MaxPool2d(3, stride=1 if cfg.aa_layer else 2, padding=1)
+        if cfg.aa_layer:
+            layers["aa"] = anti_alias(cfg.aa_layer, in_channels, 2)
     return nn.Sequential(layers)
 
 
 def _downsample(cfg: CspNetConfig, plan: StagePlan) -> nn.Module:
     """A convolution that subsamples, or an average and a convolution."""
-    channels, out_channels, act = plan.in_channels, plan.down_channels, cfg.act_layer
+    channels, out_channels, groups = plan.in_channels, plan.down_channels, plan.groups
     if not plan.downsamples:
         return nn.Identity()
     if cfg.avg_down:
         pool = nn.AvgPool2d(2) if plan.stride == 2 else nn.Identity()
-        return nn.Sequential(
-            pool, Conv2dNormAct(channels, out_channels, 1, act, groups=plan.groups)
-        )
+        return nn.Sequential(pool, _conv(cfg, channels, out_channels, 1, groups=groups))
+    stride = 1 if cfg.aa_layer else plan.stride
+    conv = _conv(
+        cfg, channels, out_channels, 3, stride=stride, dilation=plan.first_dilation, groups=groups
+    )
+    if cfg.aa_layer is None or plan.stride == 1:
+        return conv
+    return FilteredConv(conv, anti_alias(cfg.aa_layer, out_channels, plan.stride))
+
+
+def _conv(
+    cfg: CspNetConfig,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    act: bool = True,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+) -> Conv2dNormAct:
     return Conv2dNormAct(
-        channels,
+        in_channels,
         out_channels,
-        3,
-        act,
-        stride=plan.stride,
-        dilation=plan.first_dilation,
-        groups=plan.groups,
+        kernel_size,
+        cfg.act_layer if act else None,
+        norm_layer=cfg.norm_layer,
+        stride=stride,
+        dilation=dilation,
+        groups=groups,
     )
 
 
