@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from typedvision.config.names import AntiAlias
 from typedvision.layers.init import Initializers, values
+from typedvision.layers.norm_act import Conv2dNormAct
 
 
 def anti_alias(kind: AntiAlias, channels: int, stride: int) -> nn.Module:
@@ -47,6 +48,26 @@ class BlurPool2d(nn.Module):
     def extra_repr(self) -> str:
         """The stride."""
         return f"{self.channels}, stride={self.stride}"
+
+
+class FilteredConv(nn.Module):
+    """The layers of a convolution, and a low-pass filter that subsamples after them.
+
+    Args:
+        conv: convolution, normalisation and activation.
+        aa: the filter.
+    """
+
+    def __init__(self, conv: Conv2dNormAct, aa: nn.Module) -> None:
+        super().__init__()
+        self.conv: nn.Conv2d = conv.conv
+        self.bn: nn.Module = conv.bn
+        self.act: nn.Module = conv.act
+        self.aa = aa
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        return self.aa(self.act(self.bn(self.conv(x))))
 
 
 def _binomial() -> Tensor:

@@ -27,7 +27,7 @@ from typedvision.families.byobnet.config import (
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.blur import anti_alias
+from typedvision.layers.blur import FilteredConv, anti_alias
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import ClassifierHead, linear_classifier
@@ -241,26 +241,6 @@ _BLOCKS: dict[Block, Callable[[ByobNetConfig, BlockPlan], ResidualBlock]] = {
     "dark": DarkBlock,
     "edge": EdgeBlock,
 }
-
-
-class FilteredConv(nn.Module):
-    """The layers of a convolution, and a low-pass filter that subsamples after them.
-
-    Args:
-        conv: convolution, normalisation and activation.
-        aa: the filter.
-    """
-
-    def __init__(self, conv: Conv2dNormAct, aa: nn.Module) -> None:
-        super().__init__()
-        self.conv: nn.Conv2d = conv.conv
-        self.bn: nn.Module = conv.bn
-        self.act: nn.Module = conv.act
-        self.aa = aa
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.aa(self.act(self.bn(self.conv(x))))
 
 
 class AttentionPool2d(nn.Module):
