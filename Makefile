@@ -11,7 +11,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients quick fuzz check docs lint types format generate clean
+.PHONY: help demo test thorough clients quick fuzz check docs lint types format generate clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -20,10 +20,13 @@ demo: $(INSTALLED) ## train three small models on real handwritten digits
 	$(BIN)/python examples/digits/demo.py
 
 test: $(INSTALLED) ## run the tests; ARGS="-k resnet" goes on to pytest
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup --ignore tests/clients $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup --ignore tests/clients --ignore tests/typing $(ARGS)
 
 clients: .venv/.clients ## try the software that people have around their models
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/clients $(ARGS)
+
+thorough: $(INSTALLED) ## run what takes seconds a family for every family, not for one of each base
+	THOROUGH=1 FUZZ_CONFIGS=50 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/contract $(ARGS)
 
 quick: $(INSTALLED) ## run the tests for the loop while writing, in under a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(QUICK) $(ARGS)
@@ -41,9 +44,10 @@ lint: $(INSTALLED) ## check the format, the style and the house rules
 	$(BIN)/ruff check
 	$(BIN)/python -m tools.house_rules
 
-types: $(INSTALLED) ## run both type checkers
+types: $(INSTALLED) ## run both type checkers here, and five on what users write
 	$(BIN)/mypy
 	$(BIN)/pyright
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup tests/typing $(ARGS)
 
 format: $(INSTALLED) ## rewrite the source in the common format
 	$(BIN)/ruff check --fix-only --quiet

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import typedvision as tv
-from tests.contract.facts import FAMILIES, SMALL
+from tests.contract.facts import FAMILIES, SMALL, first_of_each_base
 from tools.shrink import CLASSES
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.registry.family import AnyFamily
+
+THOROUGH = FAMILIES if os.environ.get("THOROUGH") else first_of_each_base(FAMILIES)
+"""The families for what takes seconds each: to compile, to export, to learn."""
 
 SIDE = 64  # pixels: five halvings leave a map of two by two
 
@@ -23,6 +28,16 @@ def family(request: pytest.FixtureRequest) -> AnyFamily:
 @pytest.fixture
 def small(family: AnyFamily) -> ModelConfig:
     """A small model of the family that drops nothing, for a few classes."""
+    return _small(family)
+
+
+@pytest.fixture(params=THOROUGH, ids=lambda family: family.key)
+def thorough(request: pytest.FixtureRequest) -> ModelConfig:
+    """`small`, of one family of each base; of every family in `make thorough`."""
+    return _small(request.param)
+
+
+def _small(family: AnyFamily) -> ModelConfig:
     name, options = SMALL[family.key]
     if tv.accepts(name, "drop_path_rate"):
         options = {**options, "drop_path_rate": 0.0}

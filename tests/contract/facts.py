@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -78,3 +79,11 @@ def small(family: AnyFamily) -> tuple[str, dict[str, Any]]:
 
 SMALL = {family.key: small(family) for family in FAMILIES}
 """One cheap model of each family, for what needs numbers."""
+
+
+def first_of_each_base(families: Sequence[AnyFamily]) -> list[AnyFamily]:
+    """One family for each class that configs extend."""
+    firsts: dict[type, AnyFamily] = {}
+    for family in families:
+        firsts.setdefault(family.config_type().__bases__[0], family)
+    return list(firsts.values())

@@ -26,7 +26,7 @@ from typedvision.config.features import FeatureSpec
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 
-CONFIGS = int(os.environ.get("FUZZ_CONFIGS", "20"))
+CONFIGS = int(os.environ.get("FUZZ_CONFIGS", "8"))
 AT_ONCE = 50  # configs of one test
 PARAMS = 1_000_000
 MODULES = 1_000

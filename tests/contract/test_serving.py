@@ -32,9 +32,9 @@ def test_its_levels_make_the_whole(small: ModelConfig) -> None:
     assert before[0].parameters > 0
 
 
-def test_it_is_exported_for_any_number_of_images(small: ModelConfig) -> None:
-    model, x = filled(small), images(small)
+def test_it_is_exported_for_any_number_of_images(thorough: ModelConfig) -> None:
+    model, x = filled(thorough), images(thorough)
     batch = {0: torch.export.Dim("batch", min=2, max=8)}
     program = torch.export.export(model, (x,), dynamic_shapes=(batch,)).module()
-    more = images(small, count=5)
+    more = images(thorough, count=5)
     same(program(more), model(more))
