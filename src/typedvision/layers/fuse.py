@@ -229,6 +229,16 @@ def fuse_bn_linear(bn: nn.BatchNorm1d, linear: nn.Linear) -> nn.Linear:
     return fused
 
 
+def fuse_linear_bn(linear: nn.Linear, bn: nn.BatchNorm1d) -> nn.Linear:
+    """The linear layer that does what `linear`, which has no bias, and then `bn` do in evaluation
+    mode."""
+    scale, shift = _affine(bn)
+    fused = nn.Linear(linear.in_features, linear.out_features, device="meta")
+    fused.weight = nn.Parameter(linear.weight * scale[:, None])
+    fused.bias = nn.Parameter(shift)
+    return fused
+
+
 def conv_bn_kernel(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> Kernel:
     """The kernel of a convolution with the normalisation that follows it."""
     bias = torch.zeros_like(bn.bias) if conv.bias is None else conv.bias
