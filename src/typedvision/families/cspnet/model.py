@@ -42,7 +42,7 @@ class CspNet(StagedModel, HeadModel):
         self.zero_init_last: bool = cfg.zero_init_last
         self.gives_level: tuple[bool, ...] = tuple(level is not None for level in plan.levels)
 
-        self.stem: nn.Sequential = _stem(cfg, plan)
+        self.stem: nn.Module = _stem(cfg, plan)
         make = _STAGES[cfg.stage_type]
         self.stages: nn.Sequential = nn.Sequential(*(make(cfg, stage) for stage in plan.stages))
         self.head: ClassifierHead = ClassifierHead(

@@ -18,11 +18,11 @@ class DeepseekVitConfig(EncoderConfig, Builds["DeepseekVit"]):
     """DeepSeek's image encoder, or a classifier around it: a Vision Transformer with rotary
     positions only, root-mean-square normalisations and gated MLPs."""
 
-    global_pool: Literal["", "avg", "align"] = "avg"
+    global_pool: Literal["", "avg", "align"] = "avg"  # pyright: ignore[reportIncompatibleVariableOverride] # it is frozen
     """What the encoder gives: the projector's tokens for the language model (`align`), the mean of
     the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder
     gives (`avg`), or all of it (`""`)."""
-    encoder_pool: Literal["", "align"] = ""
+    encoder_pool: Literal["", "align"] = ""  # pyright: ignore[reportIncompatibleVariableOverride] # it is frozen
     """What the encoder of a classifier gives: the patches, or the projector's tokens (`align`)."""
     img_size: Size = 546
     """Height and width of the input in pixels; one number for a square. Other sizes go in, too."""

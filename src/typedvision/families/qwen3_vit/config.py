@@ -21,11 +21,11 @@ class Qwen3VitConfig(EncoderConfig, Builds["Qwen3Vit"]):
     """The image encoder of Qwen3-VL (https://arxiv.org/abs/2511.21631), or a classifier around
     it."""
 
-    global_pool: Literal["", "avg", "merge"] = "avg"
+    global_pool: Literal["", "avg", "merge"] = "avg"  # pyright: ignore[reportIncompatibleVariableOverride] # it is frozen
     """What the encoder gives: the projector's tokens for the language model (`merge`), the mean of
     the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder
     gives (`avg`), or all of it (`""`)."""
-    encoder_pool: Literal["", "merge"] = ""
+    encoder_pool: Literal["", "merge"] = ""  # pyright: ignore[reportIncompatibleVariableOverride] # it is frozen
     """What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`)."""
     mlp_ratio: Ratio = 3.736111111111111
     """Hidden features of the MLP, for each feature of a patch."""
