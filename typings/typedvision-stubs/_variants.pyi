@@ -14,16 +14,22 @@ import typedvision.families.convmixer.config
 import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
+import typedvision.families.cspnet.config
+import typedvision.families.cspnet.model
 import typedvision.families.cspnext.config
 import typedvision.families.cspnext.model
 import typedvision.families.davit.config
 import typedvision.families.davit.model
+import typedvision.families.deepseek_vit.config
+import typedvision.families.deepseek_vit.model
 import typedvision.families.densenet.config
 import typedvision.families.densenet.model
 import typedvision.families.dla.config
 import typedvision.families.dla.model
 import typedvision.families.dpn.config
 import typedvision.families.dpn.model
+import typedvision.families.edgenext.config
+import typedvision.families.edgenext.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.eva.config
@@ -58,6 +64,8 @@ import typedvision.families.mobileone.config
 import typedvision.families.mobileone.model
 import typedvision.families.mobilevit.config
 import typedvision.families.mobilevit.model
+import typedvision.families.naflexvit.config
+import typedvision.families.naflexvit.model
 import typedvision.families.nest.config
 import typedvision.families.nest.model
 import typedvision.families.nfnet.config
@@ -66,6 +74,8 @@ import typedvision.families.pit.config
 import typedvision.families.pit.model
 import typedvision.families.pvt_v2.config
 import typedvision.families.pvt_v2.model
+import typedvision.families.qwen3_vit.config
+import typedvision.families.qwen3_vit.model
 import typedvision.families.rdnet.config
 import typedvision.families.rdnet.model
 import typedvision.families.regnet.config
@@ -88,18 +98,24 @@ import typedvision.families.senet.config
 import typedvision.families.senet.model
 import typedvision.families.starnet.config
 import typedvision.families.starnet.model
+import typedvision.families.swiftformer.config
+import typedvision.families.swiftformer.model
 import typedvision.families.swin.config
 import typedvision.families.swin.model
 import typedvision.families.swinv2.config
 import typedvision.families.swinv2.model
 import typedvision.families.swinv2_cr.config
 import typedvision.families.swinv2_cr.model
+import typedvision.families.tnt.config
+import typedvision.families.tnt.model
 import typedvision.families.vgg.config
 import typedvision.families.vgg.model
 import typedvision.families.vit.config
 import typedvision.families.vit.model
 import typedvision.families.vit_relpos.config
 import typedvision.families.vit_relpos.model
+import typedvision.families.vit_sam.config
+import typedvision.families.vit_sam.model
 import typedvision.families.volo.config
 import typedvision.families.volo.model
 import typedvision.families.vovnet.config
@@ -1296,6 +1312,237 @@ class ConvNeXtVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class CspNetVariant(Generic[_TagT]):
+    """A published variant of CSPNet (https://arxiv.org/abs/1911.11929)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        stage_type: Literal["csp", "cs3", "dark"] = ...,
+        block_type: Literal["bottle", "dark", "edge"] = ...,
+        depth: tuple[int, ...] = ...,
+        out_chs: tuple[int, ...] = ...,
+        stride: tuple[Literal[1, 2], ...] = ...,
+        groups: int | tuple[int, ...] = ...,
+        block_ratio: float | tuple[float, ...] = ...,
+        bottle_ratio: float | tuple[float, ...] = ...,
+        expand_ratio: float | tuple[float, ...] = ...,
+        avg_down: bool = ...,
+        attn_layer: Literal["se"] | None = ...,
+        rd_ratio: float = ...,
+        cross_linear: bool = ...,
+        down_growth: bool = ...,
+        stem_chs: int | tuple[int, ...] = ...,
+        stem_stride: Literal[1, 2, 4] = ...,
+        stem_kernel_size: Literal[3, 6, 7] = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+        aa_layer: typedvision.config.names.AntiAlias | None = None,
+        zero_init_last: bool = True,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.cspnet.model.CspNet:
+        """A CSPNet model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            stage_type: Half of the channels pass by the blocks, with a convolution after the blocks (`csp`) or without (`cs3`); or none do (`dark`). One of 'csp', 'cs3', 'dark'; default: the variant's own.
+            block_type: Residual block: 1x1, 3x3, 1x1 (`bottle`); 1x1, 3x3 (`dark`); or 3x3, 1x1 (`edge`). One of 'bottle', 'dark', 'edge'; default: the variant's own, 'dark' where it says none.
+            depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+            out_chs: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+            stride: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (2, 2, 2, 2) where it says none.
+            groups: Groups of the 3x3 convolutions; one for all stages, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, 1 where it says none.
+            block_ratio: Channels of the blocks for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            bottle_ratio: Channels inside of a block for each outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            expand_ratio: Channels that are divided into halves for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            avg_down: Subsample by an average and a 1x1 convolution, and not by a 3x3 convolution. Default: the variant's own, False where it says none.
+            attn_layer: Attention over channels inside of each block. One of 'se'; default: the variant's own, None where it says none.
+            rd_ratio: Channels inside of the attention, as a share of those outside. More than 0.0, at most 1024.0; default: the variant's own, 0.0625 where it says none.
+            cross_linear: Whether the halves of `csp` come without an activation. Default: the variant's own, False where it says none.
+            down_growth: Whether what subsamples a stage of halves widens it, too. Default: the variant's own, False where it says none.
+            stem_chs: Output channels of the stem's convolution, or of each of its convolutions. At least 1, at most 65536, of length at least 2, of length at most 4, at least 1, at most 65536; default: the variant's own, 32 where it says none.
+            stem_stride: What the stem divides the resolution by; 4 by a pooling after its convolutions. One of 1, 2, 4; default: the variant's own, 2 where it says none.
+            stem_kernel_size: Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do. One of 3, 6, 7; default: the variant's own, 3 where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'leaky_relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+            aa_layer: Low-pass filter where a convolution or a pooling subsamples; not after an average. One of 'avg', 'blur', 'blurpc'; default: None.
+            zero_init_last: Initialise the last normalisation of each block to 0, so that it is the identity at first. Default: True.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        stage_type: Literal["csp", "cs3", "dark"] = ...,
+        block_type: Literal["bottle", "dark", "edge"] = ...,
+        depth: tuple[int, ...] = ...,
+        out_chs: tuple[int, ...] = ...,
+        stride: tuple[Literal[1, 2], ...] = ...,
+        groups: int | tuple[int, ...] = ...,
+        block_ratio: float | tuple[float, ...] = ...,
+        bottle_ratio: float | tuple[float, ...] = ...,
+        expand_ratio: float | tuple[float, ...] = ...,
+        avg_down: bool = ...,
+        attn_layer: Literal["se"] | None = ...,
+        rd_ratio: float = ...,
+        cross_linear: bool = ...,
+        down_growth: bool = ...,
+        stem_chs: int | tuple[int, ...] = ...,
+        stem_stride: Literal[1, 2, 4] = ...,
+        stem_kernel_size: Literal[3, 6, 7] = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+        aa_layer: typedvision.config.names.AntiAlias | None = None,
+        zero_init_last: bool = True,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.cspnet.config.CspNetConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            stage_type: Half of the channels pass by the blocks, with a convolution after the blocks (`csp`) or without (`cs3`); or none do (`dark`). One of 'csp', 'cs3', 'dark'; default: the variant's own.
+            block_type: Residual block: 1x1, 3x3, 1x1 (`bottle`); 1x1, 3x3 (`dark`); or 3x3, 1x1 (`edge`). One of 'bottle', 'dark', 'edge'; default: the variant's own, 'dark' where it says none.
+            depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+            out_chs: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+            stride: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (2, 2, 2, 2) where it says none.
+            groups: Groups of the 3x3 convolutions; one for all stages, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, 1 where it says none.
+            block_ratio: Channels of the blocks for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            bottle_ratio: Channels inside of a block for each outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            expand_ratio: Channels that are divided into halves for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            avg_down: Subsample by an average and a 1x1 convolution, and not by a 3x3 convolution. Default: the variant's own, False where it says none.
+            attn_layer: Attention over channels inside of each block. One of 'se'; default: the variant's own, None where it says none.
+            rd_ratio: Channels inside of the attention, as a share of those outside. More than 0.0, at most 1024.0; default: the variant's own, 0.0625 where it says none.
+            cross_linear: Whether the halves of `csp` come without an activation. Default: the variant's own, False where it says none.
+            down_growth: Whether what subsamples a stage of halves widens it, too. Default: the variant's own, False where it says none.
+            stem_chs: Output channels of the stem's convolution, or of each of its convolutions. At least 1, at most 65536, of length at least 2, of length at most 4, at least 1, at most 65536; default: the variant's own, 32 where it says none.
+            stem_stride: What the stem divides the resolution by; 4 by a pooling after its convolutions. One of 1, 2, 4; default: the variant's own, 2 where it says none.
+            stem_kernel_size: Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do. One of 3, 6, 7; default: the variant's own, 3 where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'leaky_relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+            aa_layer: Low-pass filter where a convolution or a pooling subsamples; not after an average. One of 'avg', 'blur', 'blurpc'; default: None.
+            zero_init_last: Initialise the last normalisation of each block to 0, so that it is the identity at first. Default: True.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        stage_type: Literal["csp", "cs3", "dark"] = ...,
+        block_type: Literal["bottle", "dark", "edge"] = ...,
+        depth: tuple[int, ...] = ...,
+        out_chs: tuple[int, ...] = ...,
+        stride: tuple[Literal[1, 2], ...] = ...,
+        groups: int | tuple[int, ...] = ...,
+        block_ratio: float | tuple[float, ...] = ...,
+        bottle_ratio: float | tuple[float, ...] = ...,
+        expand_ratio: float | tuple[float, ...] = ...,
+        avg_down: bool = ...,
+        attn_layer: Literal["se"] | None = ...,
+        rd_ratio: float = ...,
+        cross_linear: bool = ...,
+        down_growth: bool = ...,
+        stem_chs: int | tuple[int, ...] = ...,
+        stem_stride: Literal[1, 2, 4] = ...,
+        stem_kernel_size: Literal[3, 6, 7] = ...,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+        aa_layer: typedvision.config.names.AntiAlias | None = None,
+        zero_init_last: bool = True,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        output_stride: Literal[8, 16, 32] = 32,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            stage_type: Half of the channels pass by the blocks, with a convolution after the blocks (`csp`) or without (`cs3`); or none do (`dark`). One of 'csp', 'cs3', 'dark'; default: the variant's own.
+            block_type: Residual block: 1x1, 3x3, 1x1 (`bottle`); 1x1, 3x3 (`dark`); or 3x3, 1x1 (`edge`). One of 'bottle', 'dark', 'edge'; default: the variant's own, 'dark' where it says none.
+            depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+            out_chs: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+            stride: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (2, 2, 2, 2) where it says none.
+            groups: Groups of the 3x3 convolutions; one for all stages, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, 1 where it says none.
+            block_ratio: Channels of the blocks for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            bottle_ratio: Channels inside of a block for each outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            expand_ratio: Channels that are divided into halves for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+            avg_down: Subsample by an average and a 1x1 convolution, and not by a 3x3 convolution. Default: the variant's own, False where it says none.
+            attn_layer: Attention over channels inside of each block. One of 'se'; default: the variant's own, None where it says none.
+            rd_ratio: Channels inside of the attention, as a share of those outside. More than 0.0, at most 1024.0; default: the variant's own, 0.0625 where it says none.
+            cross_linear: Whether the halves of `csp` come without an activation. Default: the variant's own, False where it says none.
+            down_growth: Whether what subsamples a stage of halves widens it, too. Default: the variant's own, False where it says none.
+            stem_chs: Output channels of the stem's convolution, or of each of its convolutions. At least 1, at most 65536, of length at least 2, of length at most 4, at least 1, at most 65536; default: the variant's own, 32 where it says none.
+            stem_stride: What the stem divides the resolution by; 4 by a pooling after its convolutions. One of 1, 2, 4; default: the variant's own, 2 where it says none.
+            stem_kernel_size: Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do. One of 3, 6, 7; default: the variant's own, 3 where it says none.
+            act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'leaky_relu' where it says none.
+            norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+            aa_layer: Low-pass filter where a convolution or a pooling subsamples; not after an average. One of 'avg', 'blur', 'blurpc'; default: None.
+            zero_init_last: Initialise the last normalisation of each block to 0, so that it is the identity at first. Default: True.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+            drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
 class CspNextVariant(Generic[_TagT]):
     """A published variant of CSPNeXt (https://arxiv.org/abs/2212.07784)."""
 
@@ -1625,6 +1872,201 @@ class DaViTVariant(Generic[_TagT]):
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
             head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class DeepseekVitVariant(Generic[_TagT]):
+    """A published variant of DeepSeek vision encoder (https://arxiv.org/abs/2412.10302)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 0,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        encoder_pool: Literal["", "align"] = ...,
+        global_pool: Literal["", "avg", "align"] = ...,
+        encoder_only: bool = ...,
+        img_size: int | tuple[int, int] = 546,
+        patch_size: int = 14,
+        out_features: int = ...,
+        embed_dim: int = 1024,
+        depth: int = 32,
+        num_heads: int = 16,
+        mlp_ratio: float = 2.75,
+        rope_temperature: float = 10000.0,
+        norm_eps: float = 1e-06,
+        final_norm: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        downsample_ratio: int = 3,
+        dynamic_img_pad: bool = False,
+    ) -> typedvision.families.deepseek_vit.model.DeepseekVit:
+        """A DeepSeek vision encoder model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`align`). One of '', 'align'; default: the variant's own, '' where it says none.
+            global_pool: What the encoder gives: the projector's tokens for the language model (`align`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'align'; default: the variant's own, 'avg' where it says none.
+            encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 546.
+            patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 14.
+            out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: 1024.
+            depth: Number of blocks. At least 1, at most 1024; default: 32.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: 16.
+            mlp_ratio: Hidden features of the MLP's gate, for each feature of a patch. More than 0.0, at most 1024.0; default: 2.75.
+            rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            final_norm: Whether the classifier normalises what was pooled. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            downsample_ratio: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 3.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches; others are refused otherwise. Default: False.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 0,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        encoder_pool: Literal["", "align"] = ...,
+        global_pool: Literal["", "avg", "align"] = ...,
+        encoder_only: bool = ...,
+        img_size: int | tuple[int, int] = 546,
+        patch_size: int = 14,
+        out_features: int = ...,
+        embed_dim: int = 1024,
+        depth: int = 32,
+        num_heads: int = 16,
+        mlp_ratio: float = 2.75,
+        rope_temperature: float = 10000.0,
+        norm_eps: float = 1e-06,
+        final_norm: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        downsample_ratio: int = 3,
+        dynamic_img_pad: bool = False,
+    ) -> typedvision.families.deepseek_vit.config.DeepseekVitConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`align`). One of '', 'align'; default: the variant's own, '' where it says none.
+            global_pool: What the encoder gives: the projector's tokens for the language model (`align`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'align'; default: the variant's own, 'avg' where it says none.
+            encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 546.
+            patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 14.
+            out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: 1024.
+            depth: Number of blocks. At least 1, at most 1024; default: 32.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: 16.
+            mlp_ratio: Hidden features of the MLP's gate, for each feature of a patch. More than 0.0, at most 1024.0; default: 2.75.
+            rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            final_norm: Whether the classifier normalises what was pooled. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            downsample_ratio: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 3.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches; others are refused otherwise. Default: False.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 0,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        encoder_pool: Literal["", "align"] = ...,
+        global_pool: Literal["", "avg", "align"] = ...,
+        encoder_only: bool = ...,
+        img_size: int | tuple[int, int] = 546,
+        patch_size: int = 14,
+        out_features: int = ...,
+        embed_dim: int = 1024,
+        depth: int = 32,
+        num_heads: int = 16,
+        mlp_ratio: float = 2.75,
+        rope_temperature: float = 10000.0,
+        norm_eps: float = 1e-06,
+        final_norm: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        downsample_ratio: int = 3,
+        dynamic_img_pad: bool = False,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`align`). One of '', 'align'; default: the variant's own, '' where it says none.
+            global_pool: What the encoder gives: the projector's tokens for the language model (`align`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'align'; default: the variant's own, 'avg' where it says none.
+            encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 546.
+            patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 14.
+            out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: 1024.
+            depth: Number of blocks. At least 1, at most 1024; default: 32.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: 16.
+            mlp_ratio: Hidden features of the MLP's gate, for each feature of a patch. More than 0.0, at most 1024.0; default: 2.75.
+            rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            final_norm: Whether the classifier normalises what was pooled. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            downsample_ratio: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 3.
+            dynamic_img_pad: Pad images at the right and bottom to whole patches; others are refused otherwise. Default: False.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -2048,6 +2490,195 @@ class DPNVariant(Generic[_TagT]):
             norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
             act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
             global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class EdgeNeXtVariant(Generic[_TagT]):
+    """A published variant of EdgeNeXt (https://arxiv.org/abs/2206.10589)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        dims: tuple[int, int, int, int] = ...,
+        depths: tuple[int, int, int, int] = ...,
+        global_block_counts: tuple[int, int, int, int] = (0, 1, 1, 1),
+        kernel_sizes: tuple[int, int, int, int] = (3, 5, 7, 9),
+        heads: tuple[int, int, int, int] = ...,
+        d2_scales: tuple[int, int, int, int] = (2, 2, 3, 4),
+        use_pos_emb: tuple[bool, bool, bool, bool] = (False, True, False, False),
+        ls_init_value: float = 1e-06,
+        head_init_scale: float = 1.0,
+        expand_ratio: float = 4.0,
+        downsample_block: bool = ...,
+        conv_bias: bool = ...,
+        stem_type: Literal["patch", "overlap"] = ...,
+        head_norm_first: bool = False,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.edgenext.model.EdgeNeXt:
+        """A EdgeNeXt model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (24, 48, 88, 168) where it says none.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            global_block_counts: How many of them, the last ones, have attention. At least 0, at most 1000000; default: (0, 1, 1, 1).
+            kernel_sizes: Kernel of the depthwise convolutions of each stage, odd. At least 1, at most 127; default: (3, 5, 7, 9).
+            heads: Attention heads of each stage. At least 1, at most 1024; default: the variant's own, (8, 8, 8, 8) where it says none.
+            d2_scales: Groups of channels, in a block with attention, of which each but the last is convolved once more than the one after it. At least 2, at most 64; default: (2, 2, 3, 4).
+            use_pos_emb: Whether the blocks with attention encode positions, in each stage. Default: (False, True, False, False).
+            ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: 1e-06.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            expand_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 4.0.
+            downsample_block: Subsample in the first depthwise convolution of a stage, and not before the blocks. Default: the variant's own, False where it says none.
+            conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: the variant's own, True where it says none.
+            stem_type: The first convolution: of separate 4x4 patches, or 9x9 with stride 4. One of 'patch', 'overlap'; default: the variant's own, 'patch' where it says none.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        dims: tuple[int, int, int, int] = ...,
+        depths: tuple[int, int, int, int] = ...,
+        global_block_counts: tuple[int, int, int, int] = (0, 1, 1, 1),
+        kernel_sizes: tuple[int, int, int, int] = (3, 5, 7, 9),
+        heads: tuple[int, int, int, int] = ...,
+        d2_scales: tuple[int, int, int, int] = (2, 2, 3, 4),
+        use_pos_emb: tuple[bool, bool, bool, bool] = (False, True, False, False),
+        ls_init_value: float = 1e-06,
+        head_init_scale: float = 1.0,
+        expand_ratio: float = 4.0,
+        downsample_block: bool = ...,
+        conv_bias: bool = ...,
+        stem_type: Literal["patch", "overlap"] = ...,
+        head_norm_first: bool = False,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.edgenext.config.EdgeNeXtConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (24, 48, 88, 168) where it says none.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            global_block_counts: How many of them, the last ones, have attention. At least 0, at most 1000000; default: (0, 1, 1, 1).
+            kernel_sizes: Kernel of the depthwise convolutions of each stage, odd. At least 1, at most 127; default: (3, 5, 7, 9).
+            heads: Attention heads of each stage. At least 1, at most 1024; default: the variant's own, (8, 8, 8, 8) where it says none.
+            d2_scales: Groups of channels, in a block with attention, of which each but the last is convolved once more than the one after it. At least 2, at most 64; default: (2, 2, 3, 4).
+            use_pos_emb: Whether the blocks with attention encode positions, in each stage. Default: (False, True, False, False).
+            ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: 1e-06.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            expand_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 4.0.
+            downsample_block: Subsample in the first depthwise convolution of a stage, and not before the blocks. Default: the variant's own, False where it says none.
+            conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: the variant's own, True where it says none.
+            stem_type: The first convolution: of separate 4x4 patches, or 9x9 with stride 4. One of 'patch', 'overlap'; default: the variant's own, 'patch' where it says none.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        dims: tuple[int, int, int, int] = ...,
+        depths: tuple[int, int, int, int] = ...,
+        global_block_counts: tuple[int, int, int, int] = (0, 1, 1, 1),
+        kernel_sizes: tuple[int, int, int, int] = (3, 5, 7, 9),
+        heads: tuple[int, int, int, int] = ...,
+        d2_scales: tuple[int, int, int, int] = (2, 2, 3, 4),
+        use_pos_emb: tuple[bool, bool, bool, bool] = (False, True, False, False),
+        ls_init_value: float = 1e-06,
+        head_init_scale: float = 1.0,
+        expand_ratio: float = 4.0,
+        downsample_block: bool = ...,
+        conv_bias: bool = ...,
+        stem_type: Literal["patch", "overlap"] = ...,
+        head_norm_first: bool = False,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (24, 48, 88, 168) where it says none.
+            depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+            global_block_counts: How many of them, the last ones, have attention. At least 0, at most 1000000; default: (0, 1, 1, 1).
+            kernel_sizes: Kernel of the depthwise convolutions of each stage, odd. At least 1, at most 127; default: (3, 5, 7, 9).
+            heads: Attention heads of each stage. At least 1, at most 1024; default: the variant's own, (8, 8, 8, 8) where it says none.
+            d2_scales: Groups of channels, in a block with attention, of which each but the last is convolved once more than the one after it. At least 2, at most 64; default: (2, 2, 3, 4).
+            use_pos_emb: Whether the blocks with attention encode positions, in each stage. Default: (False, True, False, False).
+            ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: 1e-06.
+            head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+            expand_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 4.0.
+            downsample_block: Subsample in the first depthwise convolution of a stage, and not before the blocks. Default: the variant's own, False where it says none.
+            conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: the variant's own, True where it says none.
+            stem_type: The first convolution: of separate 4x4 patches, or 9x9 with stride 4. One of 'patch', 'overlap'; default: the variant's own, 'patch' where it says none.
+            head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -5490,6 +6121,327 @@ class MobileViTVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class NaFlexVitVariant(Generic[_TagT]):
+    """A published variant of NaFlexViT (https://arxiv.org/abs/2307.06304)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = ...,
+        qkv_bias: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+        qk_norm: bool = False,
+        proj_bias: bool = True,
+        scale_mlp_norm: bool = False,
+        scale_attn_inner_norm: bool = False,
+        init_values: float | None = ...,
+        class_token: bool = ...,
+        reg_tokens: int = ...,
+        patch_drop_rate: float = 0.0,
+        pos_embed: Literal["learned", "factorized", "none"] = ...,
+        pos_embed_grid_size: tuple[int, int] = ...,
+        pos_embed_interp_mode: typedvision.config.names.Resampling = ...,
+        pos_embed_ar_preserving: bool = ...,
+        pos_embed_antialias: bool = ...,
+        pos_embed_align_corners: bool = ...,
+        embed_proj_type: Literal["linear", "conv"] = "linear",
+        embed_norm_layer: typedvision.config.names.TokenNorm | None = None,
+        pre_norm: bool = False,
+        final_norm: bool = ...,
+        fc_norm: bool | None = ...,
+        pool_include_prefix: bool = False,
+        attn_pool_num_heads: int | None = None,
+        attn_pool_mlp_ratio: float | None = None,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        weight_init: typedvision.config.names.WeightInitName = "",
+        fix_init: bool = True,
+    ) -> typedvision.families.naflexvit.model.NaFlexVit:
+        """A NaFlexViT model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: the variant's own, 384 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'map' where it says none.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+            proj_bias: Whether the attention's output projection and the MLP have a bias. Default: True.
+            scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+            scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: False.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, False where it says none.
+            reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            pos_embed: A learned embedding of each position, the sum of one of its row and one of its column, or none. One of 'learned', 'factorized', 'none'; default: the variant's own, 'learned' where it says none.
+            pos_embed_grid_size: Rows and columns of the learned positions, which are resampled for each image. At least 1, at most 1024; default: the variant's own, (16, 16) where it says none.
+            pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
+            pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: the variant's own, False where it says none.
+            pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: the variant's own, True where it says none.
+            pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: the variant's own, False where it says none.
+            embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through. One of 'linear', 'conv'; default: 'linear'.
+            embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: None.
+            pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+            final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
+            fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
+            pool_include_prefix: Pool the class token and the registers together with the patches. Default: False.
+            attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: None.
+            attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: None.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: True.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = ...,
+        qkv_bias: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+        qk_norm: bool = False,
+        proj_bias: bool = True,
+        scale_mlp_norm: bool = False,
+        scale_attn_inner_norm: bool = False,
+        init_values: float | None = ...,
+        class_token: bool = ...,
+        reg_tokens: int = ...,
+        patch_drop_rate: float = 0.0,
+        pos_embed: Literal["learned", "factorized", "none"] = ...,
+        pos_embed_grid_size: tuple[int, int] = ...,
+        pos_embed_interp_mode: typedvision.config.names.Resampling = ...,
+        pos_embed_ar_preserving: bool = ...,
+        pos_embed_antialias: bool = ...,
+        pos_embed_align_corners: bool = ...,
+        embed_proj_type: Literal["linear", "conv"] = "linear",
+        embed_norm_layer: typedvision.config.names.TokenNorm | None = None,
+        pre_norm: bool = False,
+        final_norm: bool = ...,
+        fc_norm: bool | None = ...,
+        pool_include_prefix: bool = False,
+        attn_pool_num_heads: int | None = None,
+        attn_pool_mlp_ratio: float | None = None,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        weight_init: typedvision.config.names.WeightInitName = "",
+        fix_init: bool = True,
+    ) -> typedvision.families.naflexvit.config.NaFlexVitConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: the variant's own, 384 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'map' where it says none.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+            proj_bias: Whether the attention's output projection and the MLP have a bias. Default: True.
+            scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+            scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: False.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, False where it says none.
+            reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            pos_embed: A learned embedding of each position, the sum of one of its row and one of its column, or none. One of 'learned', 'factorized', 'none'; default: the variant's own, 'learned' where it says none.
+            pos_embed_grid_size: Rows and columns of the learned positions, which are resampled for each image. At least 1, at most 1024; default: the variant's own, (16, 16) where it says none.
+            pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
+            pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: the variant's own, False where it says none.
+            pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: the variant's own, True where it says none.
+            pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: the variant's own, False where it says none.
+            embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through. One of 'linear', 'conv'; default: 'linear'.
+            embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: None.
+            pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+            final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
+            fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
+            pool_include_prefix: Pool the class token and the registers together with the patches. Default: False.
+            attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: None.
+            attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: None.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: True.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = ...,
+        qkv_bias: bool = ...,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-06,
+        global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+        qk_norm: bool = False,
+        proj_bias: bool = True,
+        scale_mlp_norm: bool = False,
+        scale_attn_inner_norm: bool = False,
+        init_values: float | None = ...,
+        class_token: bool = ...,
+        reg_tokens: int = ...,
+        patch_drop_rate: float = 0.0,
+        pos_embed: Literal["learned", "factorized", "none"] = ...,
+        pos_embed_grid_size: tuple[int, int] = ...,
+        pos_embed_interp_mode: typedvision.config.names.Resampling = ...,
+        pos_embed_ar_preserving: bool = ...,
+        pos_embed_antialias: bool = ...,
+        pos_embed_align_corners: bool = ...,
+        embed_proj_type: Literal["linear", "conv"] = "linear",
+        embed_norm_layer: typedvision.config.names.TokenNorm | None = None,
+        pre_norm: bool = False,
+        final_norm: bool = ...,
+        fc_norm: bool | None = ...,
+        pool_include_prefix: bool = False,
+        attn_pool_num_heads: int | None = None,
+        attn_pool_mlp_ratio: float | None = None,
+        act_layer: typedvision.config.names.ActivationName = ...,
+        weight_init: typedvision.config.names.WeightInitName = "",
+        fix_init: bool = True,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: the variant's own, 384 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+            qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'map' where it says none.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+            proj_bias: Whether the attention's output projection and the MLP have a bias. Default: True.
+            scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+            scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: False.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+            class_token: Put a learned token in front of the patches. Default: the variant's own, False where it says none.
+            reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+            patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+            pos_embed: A learned embedding of each position, the sum of one of its row and one of its column, or none. One of 'learned', 'factorized', 'none'; default: the variant's own, 'learned' where it says none.
+            pos_embed_grid_size: Rows and columns of the learned positions, which are resampled for each image. At least 1, at most 1024; default: the variant's own, (16, 16) where it says none.
+            pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
+            pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: the variant's own, False where it says none.
+            pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: the variant's own, True where it says none.
+            pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: the variant's own, False where it says none.
+            embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through. One of 'linear', 'conv'; default: 'linear'.
+            embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: None.
+            pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+            final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
+            fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
+            pool_include_prefix: Pool the class token and the registers together with the patches. Default: False.
+            attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: None.
+            attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: None.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+            weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+            fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: True.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
 class NestVariant(Generic[_TagT]):
     """A published variant of NesT (https://arxiv.org/abs/2105.12723)."""
 
@@ -6229,6 +7181,207 @@ class PyramidVisionTransformerV2Variant(Generic[_TagT]):
             attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
             drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
             norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class Qwen3VitVariant(Generic[_TagT]):
+    """A published variant of Qwen3-VL vision encoder (https://arxiv.org/abs/2511.21631)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 0,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        encoder_pool: Literal["", "merge"] = ...,
+        global_pool: Literal["", "avg", "merge"] = ...,
+        encoder_only: bool = ...,
+        img_size: int | tuple[int, int] = 768,
+        patch_size: int = 16,
+        out_features: int = ...,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = ...,
+        rope_temperature: float = 10000.0,
+        norm_eps: float = 1e-06,
+        final_norm: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        merge_size: int = 2,
+        pos_embed_grid_size: int = 48,
+        act_layer: typedvision.config.names.ActivationName = "gelu_tanh",
+    ) -> typedvision.families.qwen3_vit.model.Qwen3Vit:
+        """A Qwen3-VL vision encoder model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`). One of '', 'merge'; default: the variant's own, '' where it says none.
+            global_pool: What the encoder gives: the projector's tokens for the language model (`merge`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'merge'; default: the variant's own, 'avg' where it says none.
+            encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 768.
+            patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 16.
+            out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 1152 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 27 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 16 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a patch. More than 0.0, at most 1024.0; default: the variant's own, 3.736111111111111 where it says none.
+            rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            final_norm: Whether the classifier normalises what was pooled. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            merge_size: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 2.
+            pos_embed_grid_size: Rows and columns of the learned table of positions, which is stretched over the image. At least 1, at most 1024; default: 48.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu_tanh'.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 0,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        encoder_pool: Literal["", "merge"] = ...,
+        global_pool: Literal["", "avg", "merge"] = ...,
+        encoder_only: bool = ...,
+        img_size: int | tuple[int, int] = 768,
+        patch_size: int = 16,
+        out_features: int = ...,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = ...,
+        rope_temperature: float = 10000.0,
+        norm_eps: float = 1e-06,
+        final_norm: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        merge_size: int = 2,
+        pos_embed_grid_size: int = 48,
+        act_layer: typedvision.config.names.ActivationName = "gelu_tanh",
+    ) -> typedvision.families.qwen3_vit.config.Qwen3VitConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`). One of '', 'merge'; default: the variant's own, '' where it says none.
+            global_pool: What the encoder gives: the projector's tokens for the language model (`merge`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'merge'; default: the variant's own, 'avg' where it says none.
+            encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 768.
+            patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 16.
+            out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 1152 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 27 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 16 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a patch. More than 0.0, at most 1024.0; default: the variant's own, 3.736111111111111 where it says none.
+            rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            final_norm: Whether the classifier normalises what was pooled. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            merge_size: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 2.
+            pos_embed_grid_size: Rows and columns of the learned table of positions, which is stretched over the image. At least 1, at most 1024; default: 48.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu_tanh'.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 0,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        encoder_pool: Literal["", "merge"] = ...,
+        global_pool: Literal["", "avg", "merge"] = ...,
+        encoder_only: bool = ...,
+        img_size: int | tuple[int, int] = 768,
+        patch_size: int = 16,
+        out_features: int = ...,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = ...,
+        rope_temperature: float = 10000.0,
+        norm_eps: float = 1e-06,
+        final_norm: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        merge_size: int = 2,
+        pos_embed_grid_size: int = 48,
+        act_layer: typedvision.config.names.ActivationName = "gelu_tanh",
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`). One of '', 'merge'; default: the variant's own, '' where it says none.
+            global_pool: What the encoder gives: the projector's tokens for the language model (`merge`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'merge'; default: the variant's own, 'avg' where it says none.
+            encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+            img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 768.
+            patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 16.
+            out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 1152 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 27 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 16 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a patch. More than 0.0, at most 1024.0; default: the variant's own, 3.736111111111111 where it says none.
+            rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+            final_norm: Whether the classifier normalises what was pooled. Default: True.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            merge_size: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 2.
+            pos_embed_grid_size: Rows and columns of the learned table of positions, which is stretched over the image. At least 1, at most 1024; default: 48.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu_tanh'.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.
@@ -8041,6 +9194,153 @@ class StarNetVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class SwiftFormerVariant(Generic[_TagT]):
+    """A published variant of SwiftFormer (https://arxiv.org/abs/2303.15446)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, int, int, int] = ...,
+        embed_dims: tuple[int, int, int, int] = ...,
+        mlp_ratios: int = 4,
+        downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True),
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        use_layer_scale: bool = True,
+        layer_scale_init_value: float = 1e-05,
+        global_pool: Literal["", "avg"] = "avg",
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.swiftformer.model.SwiftFormer:
+        """A SwiftFormer model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage; the last one has attention. At least 1, at most 1024; default: the variant's own, (3, 3, 6, 4) where it says none.
+            embed_dims: Channels of each stage; the first number is even. At least 1, at most 65536; default: the variant's own, (48, 56, 112, 220) where it says none.
+            mlp_ratios: Hidden channels of a block for each of its own. At least 1, at most 1024; default: 4.
+            downsamples: Whether each stage subsamples first. Default: (False, True, True, True).
+            act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            use_layer_scale: Whether the branches of a block with attention are scaled (LayerScale). Default: True.
+            layer_scale_init_value: Initial factor of that scale. More than 0.0, at most 1024.0; default: 1e-05.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            proj_drop_rate: Dropout probability after each layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, int, int, int] = ...,
+        embed_dims: tuple[int, int, int, int] = ...,
+        mlp_ratios: int = 4,
+        downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True),
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        use_layer_scale: bool = True,
+        layer_scale_init_value: float = 1e-05,
+        global_pool: Literal["", "avg"] = "avg",
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.families.swiftformer.config.SwiftFormerConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage; the last one has attention. At least 1, at most 1024; default: the variant's own, (3, 3, 6, 4) where it says none.
+            embed_dims: Channels of each stage; the first number is even. At least 1, at most 65536; default: the variant's own, (48, 56, 112, 220) where it says none.
+            mlp_ratios: Hidden channels of a block for each of its own. At least 1, at most 1024; default: 4.
+            downsamples: Whether each stage subsamples first. Default: (False, True, True, True).
+            act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            use_layer_scale: Whether the branches of a block with attention are scaled (LayerScale). Default: True.
+            layer_scale_init_value: Initial factor of that scale. More than 0.0, at most 1024.0; default: 1e-05.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            proj_drop_rate: Dropout probability after each layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        layers: tuple[int, int, int, int] = ...,
+        embed_dims: tuple[int, int, int, int] = ...,
+        mlp_ratios: int = 4,
+        downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True),
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        use_layer_scale: bool = True,
+        layer_scale_init_value: float = 1e-05,
+        global_pool: Literal["", "avg"] = "avg",
+        proj_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            layers: Number of blocks of each stage; the last one has attention. At least 1, at most 1024; default: the variant's own, (3, 3, 6, 4) where it says none.
+            embed_dims: Channels of each stage; the first number is even. At least 1, at most 65536; default: the variant's own, (48, 56, 112, 220) where it says none.
+            mlp_ratios: Hidden channels of a block for each of its own. At least 1, at most 1024; default: 4.
+            downsamples: Whether each stage subsamples first. Default: (False, True, True, True).
+            act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            use_layer_scale: Whether the branches of a block with attention are scaled (LayerScale). Default: True.
+            layer_scale_init_value: Initial factor of that scale. More than 0.0, at most 1024.0; default: 1e-05.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+            proj_drop_rate: Dropout probability after each layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
 class SwinTransformerVariant(Generic[_TagT]):
     """A published variant of Swin Transformer (https://arxiv.org/abs/2103.14030)."""
 
@@ -8656,6 +9956,201 @@ class SwinTransformerV2CrVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class TNTVariant(Generic[_TagT]):
+    """A published variant of TNT (https://arxiv.org/abs/2103.00112)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int | tuple[int, int] = 16,
+        global_pool: Literal["", "token", "avg"] = "token",
+        embed_dim: int = ...,
+        inner_dim: int = ...,
+        depth: int = 12,
+        num_heads_inner: int = 4,
+        num_heads_outer: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = False,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        first_stride: int = 4,
+        legacy: bool = ...,
+    ) -> typedvision.families.tnt.model.TNT:
+        """A TNT model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            inner_dim: Features of each part of a patch. At least 1, at most 65536; default: the variant's own, 48 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: 12.
+            num_heads_inner: Attention heads among the parts of a patch; they share `inner_dim` evenly. At least 1, at most 1024; default: 4.
+            num_heads_outer: Attention heads among the patches; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of each outer MLP, for each feature of a patch; inner ones have 4. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: False.
+            pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            first_stride: Pixels from one part of a patch to the next. At least 1, at most 64; default: 4.
+            legacy: Convolve the whole image before it is cut into patches, so that parts see over the edge of their patch, and normalise each part by itself, as the first weights were trained. The others cut first, and normalise all parts of a patch together, before and after their projection. Default: the variant's own, False where it says none.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int | tuple[int, int] = 16,
+        global_pool: Literal["", "token", "avg"] = "token",
+        embed_dim: int = ...,
+        inner_dim: int = ...,
+        depth: int = 12,
+        num_heads_inner: int = 4,
+        num_heads_outer: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = False,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        first_stride: int = 4,
+        legacy: bool = ...,
+    ) -> typedvision.families.tnt.config.TNTConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            inner_dim: Features of each part of a patch. At least 1, at most 65536; default: the variant's own, 48 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: 12.
+            num_heads_inner: Attention heads among the parts of a patch; they share `inner_dim` evenly. At least 1, at most 1024; default: 4.
+            num_heads_outer: Attention heads among the patches; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of each outer MLP, for each feature of a patch; inner ones have 4. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: False.
+            pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            first_stride: Pixels from one part of a patch to the next. At least 1, at most 64; default: 4.
+            legacy: Convolve the whole image before it is cut into patches, so that parts see over the edge of their patch, and normalise each part by itself, as the first weights were trained. The others cut first, and normalise all parts of a patch together, before and after their projection. Default: the variant's own, False where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = 224,
+        patch_size: int | tuple[int, int] = 16,
+        global_pool: Literal["", "token", "avg"] = "token",
+        embed_dim: int = ...,
+        inner_dim: int = ...,
+        depth: int = 12,
+        num_heads_inner: int = 4,
+        num_heads_outer: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = False,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        first_stride: int = 4,
+        legacy: bool = ...,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+            embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            inner_dim: Features of each part of a patch. At least 1, at most 65536; default: the variant's own, 48 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: 12.
+            num_heads_inner: Attention heads among the parts of a patch; they share `inner_dim` evenly. At least 1, at most 1024; default: 4.
+            num_heads_outer: Attention heads among the patches; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of each outer MLP, for each feature of a patch; inner ones have 4. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: False.
+            pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+            first_stride: Pixels from one part of a patch to the next. At least 1, at most 64; default: 4.
+            legacy: Convolve the whole image before it is cut into patches, so that parts see over the edge of their patch, and normalise each part by itself, as the first weights were trained. The others cut first, and normalise all parts of a patch together, before and after their projection. Default: the variant's own, False where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
 class VGGVariant(Generic[_TagT]):
     """A published variant of VGG (https://arxiv.org/abs/1409.1556)."""
 
@@ -8773,6 +10268,52 @@ class VGGVariant(Generic[_TagT]):
         """
 
 @type_check_only
+class VisionTransformerBiTStem(Protocol):
+    """A `typedvision.config.stems.BiTStem`."""
+    @property
+    def kind(self) -> Literal["bit"]: ...
+    @property
+    def layers(self) -> tuple[int, ...]: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def conv_eps(self) -> float: ...
+
+@type_check_only
+class VisionTransformerResNetStem(Protocol):
+    """A `typedvision.config.stems.ResNetStem`."""
+    @property
+    def kind(self) -> Literal["resnet_d"]: ...
+    @property
+    def layers(self) -> tuple[int, ...]: ...
+    @property
+    def width(self) -> int: ...
+
+@type_check_only
+class VisionTransformerConvStem(Protocol):
+    """A `typedvision.config.stems.ConvStem`."""
+    @property
+    def kind(self) -> Literal["conv"]: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def strides(self) -> tuple[int, ...]: ...
+    @property
+    def act_layer(self) -> typedvision.config.names.ActivationName: ...
+
+@type_check_only
+class VisionTransformerMBConvStem(Protocol):
+    """A `typedvision.config.stems.MBConvStem`."""
+    @property
+    def kind(self) -> Literal["mbconv"]: ...
+    @property
+    def layers(self) -> tuple[int, ...]: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def expand_ratio(self) -> float: ...
+
+@type_check_only
 class VisionTransformerVariant(Generic[_TagT]):
     """A published variant of Vision Transformer (https://arxiv.org/abs/2010.11929)."""
 
@@ -8815,12 +10356,13 @@ class VisionTransformerVariant(Generic[_TagT]):
         patch_drop_rate: float = 0.0,
         dynamic_img_size: bool = ...,
         dynamic_img_pad: bool = False,
+        stem: VisionTransformerBiTStem | VisionTransformerResNetStem | VisionTransformerConvStem | VisionTransformerMBConvStem | None = ...,
         global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         scale_attn_norm: bool = ...,
         scale_mlp_norm: bool = ...,
         proj_bias: bool = ...,
         distilled: bool = ...,
-        pos_embed: Literal["learn", "none"] = "learn",
+        pos_embed: Literal["learn", "none"] = ...,
         reg_tokens: int = ...,
         pre_norm: bool = ...,
         final_norm: bool = ...,
@@ -8832,7 +10374,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
         act_layer: typedvision.config.names.ActivationName = ...,
         block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
-        mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
+        mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
         attn_layer: Literal["attn", "diff"] = ...,
     ) -> typedvision.families.vit.model.VisionTransformer:
         """A Vision Transformer model.
@@ -8869,12 +10411,13 @@ class VisionTransformerVariant(Generic[_TagT]):
             patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
             dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
             dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            stem: Convolutions that make a map of the image, whose positions, and not those of the image, `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1). Default: the variant's own, None where it says none.
             global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
             scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
             proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
             distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
+            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: the variant's own, 'learn' where it says none.
             reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
             final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
@@ -8886,7 +10429,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
             block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu', 'geglu'; default: the variant's own, 'mlp' where it says none.
             attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
         Returns:
@@ -8926,12 +10469,13 @@ class VisionTransformerVariant(Generic[_TagT]):
         patch_drop_rate: float = 0.0,
         dynamic_img_size: bool = ...,
         dynamic_img_pad: bool = False,
+        stem: VisionTransformerBiTStem | VisionTransformerResNetStem | VisionTransformerConvStem | VisionTransformerMBConvStem | None = ...,
         global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         scale_attn_norm: bool = ...,
         scale_mlp_norm: bool = ...,
         proj_bias: bool = ...,
         distilled: bool = ...,
-        pos_embed: Literal["learn", "none"] = "learn",
+        pos_embed: Literal["learn", "none"] = ...,
         reg_tokens: int = ...,
         pre_norm: bool = ...,
         final_norm: bool = ...,
@@ -8943,7 +10487,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
         act_layer: typedvision.config.names.ActivationName = ...,
         block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
-        mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
+        mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
         attn_layer: Literal["attn", "diff"] = ...,
     ) -> typedvision.families.vit.config.ViTConfig:
         """The config with other options.
@@ -8972,12 +10516,13 @@ class VisionTransformerVariant(Generic[_TagT]):
             patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
             dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
             dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            stem: Convolutions that make a map of the image, whose positions, and not those of the image, `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1). Default: the variant's own, None where it says none.
             global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
             scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
             proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
             distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
+            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: the variant's own, 'learn' where it says none.
             reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
             final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
@@ -8989,7 +10534,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
             block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu', 'geglu'; default: the variant's own, 'mlp' where it says none.
             attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
         Raises:
@@ -9022,12 +10567,13 @@ class VisionTransformerVariant(Generic[_TagT]):
         patch_drop_rate: float = 0.0,
         dynamic_img_size: bool = ...,
         dynamic_img_pad: bool = False,
+        stem: VisionTransformerBiTStem | VisionTransformerResNetStem | VisionTransformerConvStem | VisionTransformerMBConvStem | None = ...,
         global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
         scale_attn_norm: bool = ...,
         scale_mlp_norm: bool = ...,
         proj_bias: bool = ...,
         distilled: bool = ...,
-        pos_embed: Literal["learn", "none"] = "learn",
+        pos_embed: Literal["learn", "none"] = ...,
         reg_tokens: int = ...,
         pre_norm: bool = ...,
         final_norm: bool = ...,
@@ -9039,7 +10585,7 @@ class VisionTransformerVariant(Generic[_TagT]):
         embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
         act_layer: typedvision.config.names.ActivationName = ...,
         block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
-        mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
+        mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
         attn_layer: Literal["attn", "diff"] = ...,
     ) -> typedvision.registry.spec.ModelSpec:
         """The spec with other options.
@@ -9068,12 +10614,13 @@ class VisionTransformerVariant(Generic[_TagT]):
             patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
             dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
             dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+            stem: Convolutions that make a map of the image, whose positions, and not those of the image, `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1). Default: the variant's own, None where it says none.
             global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
             scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
             scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
             proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
             distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
+            pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: the variant's own, 'learn' where it says none.
             reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
             pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
             final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
@@ -9085,7 +10632,7 @@ class VisionTransformerVariant(Generic[_TagT]):
             embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
             act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
             block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+            mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu', 'geglu'; default: the variant's own, 'mlp' where it says none.
             attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
         Raises:
@@ -9324,6 +10871,249 @@ class VisionTransformerRelPosVariant(Generic[_TagT]):
             fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
             act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
             block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+
+@type_check_only
+class VisionTransformerSAMVariant(Generic[_TagT]):
+    """A published variant of SAM Vision Transformer (https://arxiv.org/abs/2304.02643)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the published weights, the default first."""
+    def __call__(
+        self,
+        *,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        qk_norm: bool = False,
+        init_values: float | None = None,
+        pre_norm: bool = False,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        use_abs_pos: bool = ...,
+        use_rel_pos: bool = True,
+        use_rope: bool = False,
+        window_size: int = 14,
+        global_attn_indexes: tuple[int, ...] = ...,
+        neck_chans: int | None = ...,
+        head_hidden_size: int | None = None,
+        ref_feat_shape: tuple[int | tuple[int, int], int | tuple[int, int]] | None = None,
+    ) -> typedvision.families.vit_sam.model.VisionTransformerSAM:
+        """A SAM Vision Transformer model.
+
+        Args:
+            pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+            checkpoint_path: load the weights of this safetensors file, or of this folder.
+            device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+            dtype: type of the weights; by default PyTorch's default.
+            seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+            limits: refuse a larger model.
+            offline: open no socket; what is not in the cache is an error.
+            cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width in pixels that the positions are made for, in whole patches; one number for a square. Images of other sizes go in, with positions that are resampled. At least 1, at most 65536; default: the variant's own, 1024 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation of a block. More than 0.0, at most 1.0; default: 1e-05.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: None.
+            pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            use_abs_pos: Add a learned embedding of its position to each patch. Default: the variant's own, True where it says none.
+            use_rel_pos: Learn what the distance of two patches, in rows and in columns, adds to the attention (https://arxiv.org/abs/2112.01526, section 4.1). Default: True.
+            use_rope: Give queries and keys a rotary embedding of the position of their patch. Default: False.
+            window_size: Rows and columns of patches in a window; 0 for blocks that all attend to the whole image. At least 0, at most 1024; default: 14.
+            global_attn_indexes: Which blocks attend to the whole image, counted from 0; the others attend in windows. Of length at most 1024, at least 0, at most 1023; default: the variant's own, () where it says none.
+            neck_chans: Channels of the map behind the blocks, of two convolutions; None for a normalisation, which the head does where it has a hidden layer. At least 1, at most 65536; default: the variant's own, 256 where it says none.
+            head_hidden_size: Outputs of a hidden layer before the classifier, behind a normalisation; None for neither. At least 1, at most 65536; default: None.
+            ref_feat_shape: Rows and columns of patches that rotary positions are stretched to, of the whole image and of a window; None for no stretching. At least 1, at most 65536; default: None.
+
+        Returns:
+            A model in training mode; `model.load_report` says what was loaded, and what was adapted
+            to the options.
+
+        Raises:
+            UnknownNameError: nobody publishes the name.
+            ConfigError: naming every option that is wrong.
+            LimitError: the model is larger than `limits`.
+            WeightsError: the weights cannot be had, or do not fit the model.
+            UsageError: the arguments make no sense together.
+        """
+    def config(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        qk_norm: bool = False,
+        init_values: float | None = None,
+        pre_norm: bool = False,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        use_abs_pos: bool = ...,
+        use_rel_pos: bool = True,
+        use_rope: bool = False,
+        window_size: int = 14,
+        global_attn_indexes: tuple[int, ...] = ...,
+        neck_chans: int | None = ...,
+        head_hidden_size: int | None = None,
+        ref_feat_shape: tuple[int | tuple[int, int], int | tuple[int, int]] | None = None,
+    ) -> typedvision.families.vit_sam.config.ViTSamConfig:
+        """The config with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width in pixels that the positions are made for, in whole patches; one number for a square. Images of other sizes go in, with positions that are resampled. At least 1, at most 65536; default: the variant's own, 1024 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation of a block. More than 0.0, at most 1.0; default: 1e-05.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: None.
+            pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            use_abs_pos: Add a learned embedding of its position to each patch. Default: the variant's own, True where it says none.
+            use_rel_pos: Learn what the distance of two patches, in rows and in columns, adds to the attention (https://arxiv.org/abs/2112.01526, section 4.1). Default: True.
+            use_rope: Give queries and keys a rotary embedding of the position of their patch. Default: False.
+            window_size: Rows and columns of patches in a window; 0 for blocks that all attend to the whole image. At least 0, at most 1024; default: 14.
+            global_attn_indexes: Which blocks attend to the whole image, counted from 0; the others attend in windows. Of length at most 1024, at least 0, at most 1023; default: the variant's own, () where it says none.
+            neck_chans: Channels of the map behind the blocks, of two convolutions; None for a normalisation, which the head does where it has a hidden layer. At least 1, at most 65536; default: the variant's own, 256 where it says none.
+            head_hidden_size: Outputs of a hidden layer before the classifier, behind a normalisation; None for neither. At least 1, at most 65536; default: None.
+            ref_feat_shape: Rows and columns of patches that rotary positions are stretched to, of the whole image and of a window; None for no stretching. At least 1, at most 65536; default: None.
+
+        Raises:
+            UnknownNameError: nobody publishes the name, or the tag.
+            ConfigError: naming every option that is wrong.
+        """
+    def spec(
+        self,
+        *,
+        num_classes: int = ...,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = ...,
+        patch_size: int | tuple[int, int] = 16,
+        embed_dim: int = ...,
+        depth: int = ...,
+        num_heads: int = ...,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        pos_drop_rate: float = 0.0,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+        norm_eps: float = 1e-05,
+        global_pool: typedvision.config.names.ConvPoolName = "avg",
+        qk_norm: bool = False,
+        init_values: float | None = None,
+        pre_norm: bool = False,
+        act_layer: typedvision.config.names.ActivationName = "gelu",
+        use_abs_pos: bool = ...,
+        use_rel_pos: bool = True,
+        use_rope: bool = False,
+        window_size: int = 14,
+        global_attn_indexes: tuple[int, ...] = ...,
+        neck_chans: int | None = ...,
+        head_hidden_size: int | None = None,
+        ref_feat_shape: tuple[int | tuple[int, int], int | tuple[int, int]] | None = None,
+    ) -> typedvision.registry.spec.ModelSpec:
+        """The spec with other options.
+
+        Args:
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+            img_size: Height and width in pixels that the positions are made for, in whole patches; one number for a square. Images of other sizes go in, with positions that are resampled. At least 1, at most 65536; default: the variant's own, 1024 where it says none.
+            patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+            embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+            mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+            qkv_bias: Whether queries, keys and values have a bias. Default: True.
+            pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+            proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+            attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+            drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+            norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+            norm_eps: Added to the variance in each normalisation of a block. More than 0.0, at most 1.0; default: 1e-05.
+            global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+            qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+            init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: None.
+            pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+            act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+            use_abs_pos: Add a learned embedding of its position to each patch. Default: the variant's own, True where it says none.
+            use_rel_pos: Learn what the distance of two patches, in rows and in columns, adds to the attention (https://arxiv.org/abs/2112.01526, section 4.1). Default: True.
+            use_rope: Give queries and keys a rotary embedding of the position of their patch. Default: False.
+            window_size: Rows and columns of patches in a window; 0 for blocks that all attend to the whole image. At least 0, at most 1024; default: 14.
+            global_attn_indexes: Which blocks attend to the whole image, counted from 0; the others attend in windows. Of length at most 1024, at least 0, at most 1023; default: the variant's own, () where it says none.
+            neck_chans: Channels of the map behind the blocks, of two convolutions; None for a normalisation, which the head does where it has a hidden layer. At least 1, at most 65536; default: the variant's own, 256 where it says none.
+            head_hidden_size: Outputs of a hidden layer before the classifier, behind a normalisation; None for neither. At least 1, at most 65536; default: None.
+            ref_feat_shape: Rows and columns of patches that rotary positions are stretched to, of the whole image and of a window; None for no stretching. At least 1, at most 65536; default: None.
 
         Raises:
             UnknownNameError: nobody publishes the name, or the tag.

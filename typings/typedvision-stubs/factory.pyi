@@ -19,16 +19,22 @@ import typedvision.families.convmixer.config
 import typedvision.families.convmixer.model
 import typedvision.families.convnext.config
 import typedvision.families.convnext.model
+import typedvision.families.cspnet.config
+import typedvision.families.cspnet.model
 import typedvision.families.cspnext.config
 import typedvision.families.cspnext.model
 import typedvision.families.davit.config
 import typedvision.families.davit.model
+import typedvision.families.deepseek_vit.config
+import typedvision.families.deepseek_vit.model
 import typedvision.families.densenet.config
 import typedvision.families.densenet.model
 import typedvision.families.dla.config
 import typedvision.families.dla.model
 import typedvision.families.dpn.config
 import typedvision.families.dpn.model
+import typedvision.families.edgenext.config
+import typedvision.families.edgenext.model
 import typedvision.families.efficientnet.config
 import typedvision.families.efficientnet.model
 import typedvision.families.eva.config
@@ -63,6 +69,8 @@ import typedvision.families.mobileone.config
 import typedvision.families.mobileone.model
 import typedvision.families.mobilevit.config
 import typedvision.families.mobilevit.model
+import typedvision.families.naflexvit.config
+import typedvision.families.naflexvit.model
 import typedvision.families.nest.config
 import typedvision.families.nest.model
 import typedvision.families.nfnet.config
@@ -71,6 +79,8 @@ import typedvision.families.pit.config
 import typedvision.families.pit.model
 import typedvision.families.pvt_v2.config
 import typedvision.families.pvt_v2.model
+import typedvision.families.qwen3_vit.config
+import typedvision.families.qwen3_vit.model
 import typedvision.families.rdnet.config
 import typedvision.families.rdnet.model
 import typedvision.families.regnet.config
@@ -93,18 +103,24 @@ import typedvision.families.senet.config
 import typedvision.families.senet.model
 import typedvision.families.starnet.config
 import typedvision.families.starnet.model
+import typedvision.families.swiftformer.config
+import typedvision.families.swiftformer.model
 import typedvision.families.swin.config
 import typedvision.families.swin.model
 import typedvision.families.swinv2.config
 import typedvision.families.swinv2.model
 import typedvision.families.swinv2_cr.config
 import typedvision.families.swinv2_cr.model
+import typedvision.families.tnt.config
+import typedvision.families.tnt.model
 import typedvision.families.vgg.config
 import typedvision.families.vgg.model
 import typedvision.families.vit.config
 import typedvision.families.vit.model
 import typedvision.families.vit_relpos.config
 import typedvision.families.vit_relpos.model
+import typedvision.families.vit_sam.config
+import typedvision.families.vit_sam.model
 import typedvision.families.volo.config
 import typedvision.families.volo.model
 import typedvision.families.vovnet.config
@@ -113,7 +129,7 @@ import typedvision.families.xcit.config
 import typedvision.families.xcit.model
 from collections.abc import Sequence
 from os import PathLike
-from typedvision._variants import ByobNetAttentionArgs, ByobNetBlockArgs, EfficientNetAttentionBlocks, EfficientNetBlocks, EfficientNetPrunedBlock, EfficientNetSqueezeExcite, EfficientNetUniversalBlocks, HighPerfGpuNetHGStage, MobileNetV3AttentionBlocks, MobileNetV3Blocks, MobileNetV3PrunedBlock, MobileNetV3SqueezeExcite, MobileNetV3UniversalBlocks, NormFreeNetAttentionArgs, RepVGGSqueezeExciteArgs, ResNetBlockArgs, ResNetPrunedStage
+from typedvision._variants import ByobNetAttentionArgs, ByobNetBlockArgs, EfficientNetAttentionBlocks, EfficientNetBlocks, EfficientNetPrunedBlock, EfficientNetSqueezeExcite, EfficientNetUniversalBlocks, HighPerfGpuNetHGStage, MobileNetV3AttentionBlocks, MobileNetV3Blocks, MobileNetV3PrunedBlock, MobileNetV3SqueezeExcite, MobileNetV3UniversalBlocks, NormFreeNetAttentionArgs, RepVGGSqueezeExciteArgs, ResNetBlockArgs, ResNetPrunedStage, VisionTransformerBiTStem, VisionTransformerConvStem, VisionTransformerMBConvStem, VisionTransformerResNetStem
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import Builds, ModelConfig
@@ -268,6 +284,32 @@ _ConvNeXtName: TypeAlias = Literal[
     "test_convnext3",
 ]
 
+_CspNetName: TypeAlias = Literal[
+    "cs3darknet_focus_l",
+    "cs3darknet_focus_m",
+    "cs3darknet_focus_s",
+    "cs3darknet_focus_x",
+    "cs3darknet_l",
+    "cs3darknet_m",
+    "cs3darknet_s",
+    "cs3darknet_x",
+    "cs3edgenet_x",
+    "cs3se_edgenet_x",
+    "cs3sedarknet_l",
+    "cs3sedarknet_x",
+    "cs3sedarknet_xdw",
+    "cspdarknet53",
+    "cspresnet50",
+    "cspresnet50d",
+    "cspresnet50w",
+    "cspresnext50",
+    "darknet17",
+    "darknet21",
+    "darknet53",
+    "darknetaa53",
+    "sedarknet21",
+]
+
 _CspNextName: TypeAlias = Literal[
     "cspnext_l",
     "cspnext_m",
@@ -285,6 +327,12 @@ _DaViTName: TypeAlias = Literal[
     "davit_large",
     "davit_small",
     "davit_tiny",
+]
+
+_DeepseekVitName: TypeAlias = Literal[
+    "deepseek_vit_412m",
+    "deepseek_vit_412m_align",
+    "deepseek_vit_412m_enc",
 ]
 
 _DenseNetName: TypeAlias = Literal[
@@ -319,6 +367,14 @@ _DPNName: TypeAlias = Literal[
     "dpn68b",
     "dpn92",
     "dpn98",
+]
+
+_EdgeNeXtName: TypeAlias = Literal[
+    "edgenext_base",
+    "edgenext_small",
+    "edgenext_small_rw",
+    "edgenext_x_small",
+    "edgenext_xx_small",
 ]
 
 _EfficientNetName: TypeAlias = Literal[
@@ -728,6 +784,23 @@ _MobileViTName: TypeAlias = Literal[
     "mobilevitv2_200",
 ]
 
+_NaFlexVitName: TypeAlias = Literal[
+    "naflexvit_base_patch16_gap",
+    "naflexvit_base_patch16_map",
+    "naflexvit_base_patch16_par_gap",
+    "naflexvit_base_patch16_parfac_gap",
+    "naflexvit_base_patch16_radio_v3",
+    "naflexvit_base_patch16_siglip",
+    "naflexvit_giant_patch16_radio_v3",
+    "naflexvit_huge_patch16_radio_v3",
+    "naflexvit_huge_patch16_radio_v4",
+    "naflexvit_large_patch16_radio_v3",
+    "naflexvit_so150m2_patch16_reg1_gap",
+    "naflexvit_so150m2_patch16_reg1_map",
+    "naflexvit_so400m_patch16_radio_v4",
+    "naflexvit_so400m_patch16_siglip",
+]
+
 _NestName: TypeAlias = Literal[
     "nest_base",
     "nest_base_jx",
@@ -795,6 +868,18 @@ _PyramidVisionTransformerV2Name: TypeAlias = Literal[
     "pvt_v2_b3",
     "pvt_v2_b4",
     "pvt_v2_b5",
+]
+
+_Qwen3VitName: TypeAlias = Literal[
+    "qwen3_vit_306m",
+    "qwen3_vit_306m_enc",
+    "qwen3_vit_306m_merge",
+    "qwen3_vit_416m",
+    "qwen3_vit_416m_enc",
+    "qwen3_vit_416m_merge",
+    "qwen3_vit_88m",
+    "qwen3_vit_88m_enc",
+    "qwen3_vit_88m_merge",
 ]
 
 _RDNetName: TypeAlias = Literal[
@@ -1051,6 +1136,13 @@ _StarNetName: TypeAlias = Literal[
     "starnet_s4",
 ]
 
+_SwiftFormerName: TypeAlias = Literal[
+    "swiftformer_l1",
+    "swiftformer_l3",
+    "swiftformer_s",
+    "swiftformer_xs",
+]
+
 _SwinTransformerName: TypeAlias = Literal[
     "swin_base_patch4_window12_384",
     "swin_base_patch4_window7_224",
@@ -1095,6 +1187,12 @@ _SwinTransformerV2CrName: TypeAlias = Literal[
     "swinv2_cr_tiny_224",
     "swinv2_cr_tiny_384",
     "swinv2_cr_tiny_ns_224",
+]
+
+_TNTName: TypeAlias = Literal[
+    "tnt_b_patch16_224",
+    "tnt_s_legacy_patch16_224",
+    "tnt_s_patch16_224",
 ]
 
 _VGGName: TypeAlias = Literal[
@@ -1150,6 +1248,7 @@ _VisionTransformerName: TypeAlias = Literal[
     "test_vit2",
     "test_vit3",
     "test_vit4",
+    "vit_base_mci_224",
     "vit_base_patch14_dinov2",
     "vit_base_patch14_reg1_tipsv2",
     "vit_base_patch14_reg4_dinov2",
@@ -1186,6 +1285,11 @@ _VisionTransformerName: TypeAlias = Literal[
     "vit_base_patch32_siglip_256",
     "vit_base_patch32_siglip_gap_256",
     "vit_base_patch8_224",
+    "vit_base_r26_s32_224",
+    "vit_base_r50_s16_224",
+    "vit_base_r50_s16_384",
+    "vit_base_resnet26d_224",
+    "vit_base_resnet50d_224",
     "vit_betwixt_patch16_gap_256",
     "vit_betwixt_patch16_reg1_gap_256",
     "vit_betwixt_patch16_reg4_gap_256",
@@ -1241,6 +1345,8 @@ _VisionTransformerName: TypeAlias = Literal[
     "vit_large_patch16_siglip_gap_512",
     "vit_large_patch32_224",
     "vit_large_patch32_384",
+    "vit_large_r50_s32_224",
+    "vit_large_r50_s32_384",
     "vit_little_patch16_reg1_gap_256",
     "vit_little_patch16_reg4_gap_256",
     "vit_medium_patch16_clip_224",
@@ -1262,6 +1368,10 @@ _VisionTransformerName: TypeAlias = Literal[
     "vit_small_patch32_224",
     "vit_small_patch32_384",
     "vit_small_patch8_224",
+    "vit_small_r26_s32_224",
+    "vit_small_r26_s32_384",
+    "vit_small_resnet26d_224",
+    "vit_small_resnet50d_s16_224",
     "vit_so150m2_patch16_reg1_gap_256",
     "vit_so150m2_patch16_reg1_gap_384",
     "vit_so150m2_patch16_reg1_gap_448",
@@ -1286,8 +1396,23 @@ _VisionTransformerName: TypeAlias = Literal[
     "vit_so400m_patch16_siglip_gap_512",
     "vit_tiny_patch16_224",
     "vit_tiny_patch16_384",
+    "vit_tiny_r_s16_p8_224",
+    "vit_tiny_r_s16_p8_384",
     "vit_wee_patch16_reg1_gap_256",
     "vit_xsmall_patch16_clip_224",
+    "vitamin_base_224",
+    "vitamin_large2_224",
+    "vitamin_large2_256",
+    "vitamin_large2_336",
+    "vitamin_large2_384",
+    "vitamin_large_224",
+    "vitamin_large_256",
+    "vitamin_large_336",
+    "vitamin_large_384",
+    "vitamin_small_224",
+    "vitamin_xlarge_256",
+    "vitamin_xlarge_336",
+    "vitamin_xlarge_384",
 ]
 
 _VisionTransformerRelPosName: TypeAlias = Literal[
@@ -1305,6 +1430,13 @@ _VisionTransformerRelPosName: TypeAlias = Literal[
     "vit_relpos_small_patch16_rpn_224",
     "vit_srelpos_medium_patch16_224",
     "vit_srelpos_small_patch16_224",
+]
+
+_VisionTransformerSAMName: TypeAlias = Literal[
+    "samvit_base_patch16",
+    "samvit_base_patch16_224",
+    "samvit_huge_patch16",
+    "samvit_large_patch16",
 ]
 
 _VoloName: TypeAlias = Literal[
@@ -1910,6 +2042,101 @@ def create_model(
 
 @overload
 def create_model(
+    model: _CspNetName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stage_type: Literal["csp", "cs3", "dark"] = ...,
+    block_type: Literal["bottle", "dark", "edge"] = ...,
+    depth: tuple[int, ...] = ...,
+    out_chs: tuple[int, ...] = ...,
+    stride: tuple[Literal[1, 2], ...] = ...,
+    groups: int | tuple[int, ...] = ...,
+    block_ratio: float | tuple[float, ...] = ...,
+    bottle_ratio: float | tuple[float, ...] = ...,
+    expand_ratio: float | tuple[float, ...] = ...,
+    avg_down: bool = ...,
+    attn_layer: Literal["se"] | None = ...,
+    rd_ratio: float = ...,
+    cross_linear: bool = ...,
+    down_growth: bool = ...,
+    stem_chs: int | tuple[int, ...] = ...,
+    stem_stride: Literal[1, 2, 4] = ...,
+    stem_kernel_size: Literal[3, 6, 7] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    aa_layer: typedvision.config.names.AntiAlias | None = None,
+    zero_init_last: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.cspnet.model.CspNet:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stage_type: Half of the channels pass by the blocks, with a convolution after the blocks (`csp`) or without (`cs3`); or none do (`dark`). One of 'csp', 'cs3', 'dark'; default: the variant's own.
+        block_type: Residual block: 1x1, 3x3, 1x1 (`bottle`); 1x1, 3x3 (`dark`); or 3x3, 1x1 (`edge`). One of 'bottle', 'dark', 'edge'; default: the variant's own, 'dark' where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+        out_chs: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        stride: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (2, 2, 2, 2) where it says none.
+        groups: Groups of the 3x3 convolutions; one for all stages, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, 1 where it says none.
+        block_ratio: Channels of the blocks for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        bottle_ratio: Channels inside of a block for each outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        expand_ratio: Channels that are divided into halves for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        avg_down: Subsample by an average and a 1x1 convolution, and not by a 3x3 convolution. Default: the variant's own, False where it says none.
+        attn_layer: Attention over channels inside of each block. One of 'se'; default: the variant's own, None where it says none.
+        rd_ratio: Channels inside of the attention, as a share of those outside. More than 0.0, at most 1024.0; default: the variant's own, 0.0625 where it says none.
+        cross_linear: Whether the halves of `csp` come without an activation. Default: the variant's own, False where it says none.
+        down_growth: Whether what subsamples a stage of halves widens it, too. Default: the variant's own, False where it says none.
+        stem_chs: Output channels of the stem's convolution, or of each of its convolutions. At least 1, at most 65536, of length at least 2, of length at most 4, at least 1, at most 65536; default: the variant's own, 32 where it says none.
+        stem_stride: What the stem divides the resolution by; 4 by a pooling after its convolutions. One of 1, 2, 4; default: the variant's own, 2 where it says none.
+        stem_kernel_size: Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do. One of 3, 6, 7; default: the variant's own, 3 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'leaky_relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        aa_layer: Low-pass filter where a convolution or a pooling subsamples; not after an average. One of 'avg', 'blur', 'blurpc'; default: None.
+        zero_init_last: Initialise the last normalisation of each block to 0, so that it is the identity at first. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _CspNextName,
     *,
     pretrained: bool | str = False,
@@ -2043,6 +2270,89 @@ def create_model(
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _DeepseekVitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 0,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    encoder_pool: Literal["", "align"] = ...,
+    global_pool: Literal["", "avg", "align"] = ...,
+    encoder_only: bool = ...,
+    img_size: int | tuple[int, int] = 546,
+    patch_size: int = 14,
+    out_features: int = ...,
+    embed_dim: int = 1024,
+    depth: int = 32,
+    num_heads: int = 16,
+    mlp_ratio: float = 2.75,
+    rope_temperature: float = 10000.0,
+    norm_eps: float = 1e-06,
+    final_norm: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    downsample_ratio: int = 3,
+    dynamic_img_pad: bool = False,
+) -> typedvision.families.deepseek_vit.model.DeepseekVit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`align`). One of '', 'align'; default: the variant's own, '' where it says none.
+        global_pool: What the encoder gives: the projector's tokens for the language model (`align`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'align'; default: the variant's own, 'avg' where it says none.
+        encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 546.
+        patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 14.
+        out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: 1024.
+        depth: Number of blocks. At least 1, at most 1024; default: 32.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: 16.
+        mlp_ratio: Hidden features of the MLP's gate, for each feature of a patch. More than 0.0, at most 1024.0; default: 2.75.
+        rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        final_norm: Whether the classifier normalises what was pooled. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        downsample_ratio: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 3.
+        dynamic_img_pad: Pad images at the right and bottom to whole patches; others are refused otherwise. Default: False.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -2238,6 +2548,87 @@ def create_model(
         norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
         act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
         global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _EdgeNeXtName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    dims: tuple[int, int, int, int] = ...,
+    depths: tuple[int, int, int, int] = ...,
+    global_block_counts: tuple[int, int, int, int] = (0, 1, 1, 1),
+    kernel_sizes: tuple[int, int, int, int] = (3, 5, 7, 9),
+    heads: tuple[int, int, int, int] = ...,
+    d2_scales: tuple[int, int, int, int] = (2, 2, 3, 4),
+    use_pos_emb: tuple[bool, bool, bool, bool] = (False, True, False, False),
+    ls_init_value: float = 1e-06,
+    head_init_scale: float = 1.0,
+    expand_ratio: float = 4.0,
+    downsample_block: bool = ...,
+    conv_bias: bool = ...,
+    stem_type: Literal["patch", "overlap"] = ...,
+    head_norm_first: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.edgenext.model.EdgeNeXt:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (24, 48, 88, 168) where it says none.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        global_block_counts: How many of them, the last ones, have attention. At least 0, at most 1000000; default: (0, 1, 1, 1).
+        kernel_sizes: Kernel of the depthwise convolutions of each stage, odd. At least 1, at most 127; default: (3, 5, 7, 9).
+        heads: Attention heads of each stage. At least 1, at most 1024; default: the variant's own, (8, 8, 8, 8) where it says none.
+        d2_scales: Groups of channels, in a block with attention, of which each but the last is convolved once more than the one after it. At least 2, at most 64; default: (2, 2, 3, 4).
+        use_pos_emb: Whether the blocks with attention encode positions, in each stage. Default: (False, True, False, False).
+        ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: 1e-06.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        expand_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 4.0.
+        downsample_block: Subsample in the first depthwise convolution of a stage, and not before the blocks. Default: the variant's own, False where it says none.
+        conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: the variant's own, True where it says none.
+        stem_type: The first convolution: of separate 4x4 patches, or 9x9 with stride 4. One of 'patch', 'overlap'; default: the variant's own, 'patch' where it says none.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -3620,6 +4011,131 @@ def create_model(
 
 @overload
 def create_model(
+    model: _NaFlexVitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+    qk_norm: bool = False,
+    proj_bias: bool = True,
+    scale_mlp_norm: bool = False,
+    scale_attn_inner_norm: bool = False,
+    init_values: float | None = ...,
+    class_token: bool = ...,
+    reg_tokens: int = ...,
+    patch_drop_rate: float = 0.0,
+    pos_embed: Literal["learned", "factorized", "none"] = ...,
+    pos_embed_grid_size: tuple[int, int] = ...,
+    pos_embed_interp_mode: typedvision.config.names.Resampling = ...,
+    pos_embed_ar_preserving: bool = ...,
+    pos_embed_antialias: bool = ...,
+    pos_embed_align_corners: bool = ...,
+    embed_proj_type: Literal["linear", "conv"] = "linear",
+    embed_norm_layer: typedvision.config.names.TokenNorm | None = None,
+    pre_norm: bool = False,
+    final_norm: bool = ...,
+    fc_norm: bool | None = ...,
+    pool_include_prefix: bool = False,
+    attn_pool_num_heads: int | None = None,
+    attn_pool_mlp_ratio: float | None = None,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    weight_init: typedvision.config.names.WeightInitName = "",
+    fix_init: bool = True,
+) -> typedvision.families.naflexvit.model.NaFlexVit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: the variant's own, 384 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'map' where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        proj_bias: Whether the attention's output projection and the MLP have a bias. Default: True.
+        scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+        scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        class_token: Put a learned token in front of the patches. Default: the variant's own, False where it says none.
+        reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+        patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+        pos_embed: A learned embedding of each position, the sum of one of its row and one of its column, or none. One of 'learned', 'factorized', 'none'; default: the variant's own, 'learned' where it says none.
+        pos_embed_grid_size: Rows and columns of the learned positions, which are resampled for each image. At least 1, at most 1024; default: the variant's own, (16, 16) where it says none.
+        pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
+        pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: the variant's own, False where it says none.
+        pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: the variant's own, True where it says none.
+        pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: the variant's own, False where it says none.
+        embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through. One of 'linear', 'conv'; default: 'linear'.
+        embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: None.
+        pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+        final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
+        fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
+        pool_include_prefix: Pool the class token and the registers together with the patches. Default: False.
+        attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: None.
+        attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: None.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+        fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: True.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _NestName,
     *,
     pretrained: bool | str = False,
@@ -3923,6 +4439,91 @@ def create_model(
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _Qwen3VitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 0,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    encoder_pool: Literal["", "merge"] = ...,
+    global_pool: Literal["", "avg", "merge"] = ...,
+    encoder_only: bool = ...,
+    img_size: int | tuple[int, int] = 768,
+    patch_size: int = 16,
+    out_features: int = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    rope_temperature: float = 10000.0,
+    norm_eps: float = 1e-06,
+    final_norm: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    merge_size: int = 2,
+    pos_embed_grid_size: int = 48,
+    act_layer: typedvision.config.names.ActivationName = "gelu_tanh",
+) -> typedvision.families.qwen3_vit.model.Qwen3Vit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`). One of '', 'merge'; default: the variant's own, '' where it says none.
+        global_pool: What the encoder gives: the projector's tokens for the language model (`merge`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'merge'; default: the variant's own, 'avg' where it says none.
+        encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 768.
+        patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 16.
+        out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 1152 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 27 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 16 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a patch. More than 0.0, at most 1024.0; default: the variant's own, 3.736111111111111 where it says none.
+        rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        final_norm: Whether the classifier normalises what was pooled. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        merge_size: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 2.
+        pos_embed_grid_size: Rows and columns of the learned table of positions, which is stretched over the image. At least 1, at most 1024; default: 48.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu_tanh'.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -4723,6 +5324,73 @@ def create_model(
 
 @overload
 def create_model(
+    model: _SwiftFormerName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, int, int, int] = ...,
+    embed_dims: tuple[int, int, int, int] = ...,
+    mlp_ratios: int = 4,
+    downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True),
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    use_layer_scale: bool = True,
+    layer_scale_init_value: float = 1e-05,
+    global_pool: Literal["", "avg"] = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.swiftformer.model.SwiftFormer:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage; the last one has attention. At least 1, at most 1024; default: the variant's own, (3, 3, 6, 4) where it says none.
+        embed_dims: Channels of each stage; the first number is even. At least 1, at most 65536; default: the variant's own, (48, 56, 112, 220) where it says none.
+        mlp_ratios: Hidden channels of a block for each of its own. At least 1, at most 1024; default: 4.
+        downsamples: Whether each stage subsamples first. Default: (False, True, True, True).
+        act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        use_layer_scale: Whether the branches of a block with attention are scaled (LayerScale). Default: True.
+        layer_scale_init_value: Initial factor of that scale. More than 0.0, at most 1024.0; default: 1e-05.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _SwinTransformerName,
     *,
     pretrained: bool | str = False,
@@ -4982,6 +5650,89 @@ def create_model(
 
 @overload
 def create_model(
+    model: _TNTName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = 16,
+    global_pool: Literal["", "token", "avg"] = "token",
+    embed_dim: int = ...,
+    inner_dim: int = ...,
+    depth: int = 12,
+    num_heads_inner: int = 4,
+    num_heads_outer: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    first_stride: int = 4,
+    legacy: bool = ...,
+) -> typedvision.families.tnt.model.TNT:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        inner_dim: Features of each part of a patch. At least 1, at most 65536; default: the variant's own, 48 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: 12.
+        num_heads_inner: Attention heads among the parts of a patch; they share `inner_dim` evenly. At least 1, at most 1024; default: 4.
+        num_heads_outer: Attention heads among the patches; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of each outer MLP, for each feature of a patch; inner ones have 4. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        first_stride: Pixels from one part of a patch to the next. At least 1, at most 64; default: 4.
+        legacy: Convolve the whole image before it is cut into patches, so that parts see over the edge of their patch, and normalise each part by itself, as the first weights were trained. The others cut first, and normalise all parts of a patch together, before and after their projection. Default: the variant's own, False where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _VGGName,
     *,
     pretrained: bool | str = False,
@@ -5072,12 +5823,13 @@ def create_model(
     patch_drop_rate: float = 0.0,
     dynamic_img_size: bool = ...,
     dynamic_img_pad: bool = False,
+    stem: VisionTransformerBiTStem | VisionTransformerResNetStem | VisionTransformerConvStem | VisionTransformerMBConvStem | None = ...,
     global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
     scale_attn_norm: bool = ...,
     scale_mlp_norm: bool = ...,
     proj_bias: bool = ...,
     distilled: bool = ...,
-    pos_embed: Literal["learn", "none"] = "learn",
+    pos_embed: Literal["learn", "none"] = ...,
     reg_tokens: int = ...,
     pre_norm: bool = ...,
     final_norm: bool = ...,
@@ -5089,7 +5841,7 @@ def create_model(
     embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
     act_layer: typedvision.config.names.ActivationName = ...,
     block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
-    mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
+    mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
     attn_layer: Literal["attn", "diff"] = ...,
 ) -> typedvision.families.vit.model.VisionTransformer:
     """Make a model, with initialised, published or your own weights.
@@ -5130,12 +5882,13 @@ def create_model(
         patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
         dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
         dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+        stem: Convolutions that make a map of the image, whose positions, and not those of the image, `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1). Default: the variant's own, None where it says none.
         global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
         scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
         scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
         proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
         distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-        pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
+        pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: the variant's own, 'learn' where it says none.
         reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
         pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
         final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
@@ -5147,7 +5900,7 @@ def create_model(
         embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
         act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
         block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-        mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+        mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu', 'geglu'; default: the variant's own, 'mlp' where it says none.
         attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
     Returns:
@@ -5246,6 +5999,105 @@ def create_model(
         fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
         act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
         block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _VisionTransformerSAMName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    qk_norm: bool = False,
+    init_values: float | None = None,
+    pre_norm: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    use_abs_pos: bool = ...,
+    use_rel_pos: bool = True,
+    use_rope: bool = False,
+    window_size: int = 14,
+    global_attn_indexes: tuple[int, ...] = ...,
+    neck_chans: int | None = ...,
+    head_hidden_size: int | None = None,
+    ref_feat_shape: tuple[int | tuple[int, int], int | tuple[int, int]] | None = None,
+) -> typedvision.families.vit_sam.model.VisionTransformerSAM:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width in pixels that the positions are made for, in whole patches; one number for a square. Images of other sizes go in, with positions that are resampled. At least 1, at most 65536; default: the variant's own, 1024 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation of a block. More than 0.0, at most 1.0; default: 1e-05.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: None.
+        pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        use_abs_pos: Add a learned embedding of its position to each patch. Default: the variant's own, True where it says none.
+        use_rel_pos: Learn what the distance of two patches, in rows and in columns, adds to the attention (https://arxiv.org/abs/2112.01526, section 4.1). Default: True.
+        use_rope: Give queries and keys a rotary embedding of the position of their patch. Default: False.
+        window_size: Rows and columns of patches in a window; 0 for blocks that all attend to the whole image. At least 0, at most 1024; default: 14.
+        global_attn_indexes: Which blocks attend to the whole image, counted from 0; the others attend in windows. Of length at most 1024, at least 0, at most 1023; default: the variant's own, () where it says none.
+        neck_chans: Channels of the map behind the blocks, of two convolutions; None for a normalisation, which the head does where it has a hidden layer. At least 1, at most 65536; default: the variant's own, 256 where it says none.
+        head_hidden_size: Outputs of a hidden layer before the classifier, behind a normalisation; None for neither. At least 1, at most 65536; default: None.
+        ref_feat_shape: Rows and columns of patches that rotary positions are stretched to, of the whole image and of a window; None for no stretching. At least 1, at most 65536; default: None.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -6100,6 +6952,103 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _CspNetName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stage_type: Literal["csp", "cs3", "dark"] = ...,
+    block_type: Literal["bottle", "dark", "edge"] = ...,
+    depth: tuple[int, ...] = ...,
+    out_chs: tuple[int, ...] = ...,
+    stride: tuple[Literal[1, 2], ...] = ...,
+    groups: int | tuple[int, ...] = ...,
+    block_ratio: float | tuple[float, ...] = ...,
+    bottle_ratio: float | tuple[float, ...] = ...,
+    expand_ratio: float | tuple[float, ...] = ...,
+    avg_down: bool = ...,
+    attn_layer: Literal["se"] | None = ...,
+    rd_ratio: float = ...,
+    cross_linear: bool = ...,
+    down_growth: bool = ...,
+    stem_chs: int | tuple[int, ...] = ...,
+    stem_stride: Literal[1, 2, 4] = ...,
+    stem_kernel_size: Literal[3, 6, 7] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    aa_layer: typedvision.config.names.AntiAlias | None = None,
+    zero_init_last: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.cspnet.model.CspNet]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stage_type: Half of the channels pass by the blocks, with a convolution after the blocks (`csp`) or without (`cs3`); or none do (`dark`). One of 'csp', 'cs3', 'dark'; default: the variant's own.
+        block_type: Residual block: 1x1, 3x3, 1x1 (`bottle`); 1x1, 3x3 (`dark`); or 3x3, 1x1 (`edge`). One of 'bottle', 'dark', 'edge'; default: the variant's own, 'dark' where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+        out_chs: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        stride: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (2, 2, 2, 2) where it says none.
+        groups: Groups of the 3x3 convolutions; one for all stages, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, 1 where it says none.
+        block_ratio: Channels of the blocks for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        bottle_ratio: Channels inside of a block for each outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        expand_ratio: Channels that are divided into halves for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        avg_down: Subsample by an average and a 1x1 convolution, and not by a 3x3 convolution. Default: the variant's own, False where it says none.
+        attn_layer: Attention over channels inside of each block. One of 'se'; default: the variant's own, None where it says none.
+        rd_ratio: Channels inside of the attention, as a share of those outside. More than 0.0, at most 1024.0; default: the variant's own, 0.0625 where it says none.
+        cross_linear: Whether the halves of `csp` come without an activation. Default: the variant's own, False where it says none.
+        down_growth: Whether what subsamples a stage of halves widens it, too. Default: the variant's own, False where it says none.
+        stem_chs: Output channels of the stem's convolution, or of each of its convolutions. At least 1, at most 65536, of length at least 2, of length at most 4, at least 1, at most 65536; default: the variant's own, 32 where it says none.
+        stem_stride: What the stem divides the resolution by; 4 by a pooling after its convolutions. One of 1, 2, 4; default: the variant's own, 2 where it says none.
+        stem_kernel_size: Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do. One of 3, 6, 7; default: the variant's own, 3 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'leaky_relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        aa_layer: Low-pass filter where a convolution or a pooling subsamples; not after an average. One of 'avg', 'blur', 'blurpc'; default: None.
+        zero_init_last: Initialise the last normalisation of each block to 0, so that it is the identity at first. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _CspNextName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -6238,6 +7187,91 @@ def create_backbone(
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _DeepseekVitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 0,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    encoder_pool: Literal["", "align"] = ...,
+    global_pool: Literal["", "avg", "align"] = ...,
+    encoder_only: bool = ...,
+    img_size: int | tuple[int, int] = 546,
+    patch_size: int = 14,
+    out_features: int = ...,
+    embed_dim: int = 1024,
+    depth: int = 32,
+    num_heads: int = 16,
+    mlp_ratio: float = 2.75,
+    rope_temperature: float = 10000.0,
+    norm_eps: float = 1e-06,
+    final_norm: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    downsample_ratio: int = 3,
+    dynamic_img_pad: bool = False,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.deepseek_vit.model.DeepseekVit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`align`). One of '', 'align'; default: the variant's own, '' where it says none.
+        global_pool: What the encoder gives: the projector's tokens for the language model (`align`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'align'; default: the variant's own, 'avg' where it says none.
+        encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 546.
+        patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 14.
+        out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: 1024.
+        depth: Number of blocks. At least 1, at most 1024; default: 32.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: 16.
+        mlp_ratio: Hidden features of the MLP's gate, for each feature of a patch. More than 0.0, at most 1024.0; default: 2.75.
+        rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        final_norm: Whether the classifier normalises what was pooled. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        downsample_ratio: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 3.
+        dynamic_img_pad: Pad images at the right and bottom to whole patches; others are refused otherwise. Default: False.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -6439,6 +7473,89 @@ def create_backbone(
         norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
         act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
         global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _EdgeNeXtName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    dims: tuple[int, int, int, int] = ...,
+    depths: tuple[int, int, int, int] = ...,
+    global_block_counts: tuple[int, int, int, int] = (0, 1, 1, 1),
+    kernel_sizes: tuple[int, int, int, int] = (3, 5, 7, 9),
+    heads: tuple[int, int, int, int] = ...,
+    d2_scales: tuple[int, int, int, int] = (2, 2, 3, 4),
+    use_pos_emb: tuple[bool, bool, bool, bool] = (False, True, False, False),
+    ls_init_value: float = 1e-06,
+    head_init_scale: float = 1.0,
+    expand_ratio: float = 4.0,
+    downsample_block: bool = ...,
+    conv_bias: bool = ...,
+    stem_type: Literal["patch", "overlap"] = ...,
+    head_norm_first: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.edgenext.model.EdgeNeXt]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (24, 48, 88, 168) where it says none.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        global_block_counts: How many of them, the last ones, have attention. At least 0, at most 1000000; default: (0, 1, 1, 1).
+        kernel_sizes: Kernel of the depthwise convolutions of each stage, odd. At least 1, at most 127; default: (3, 5, 7, 9).
+        heads: Attention heads of each stage. At least 1, at most 1024; default: the variant's own, (8, 8, 8, 8) where it says none.
+        d2_scales: Groups of channels, in a block with attention, of which each but the last is convolved once more than the one after it. At least 2, at most 64; default: (2, 2, 3, 4).
+        use_pos_emb: Whether the blocks with attention encode positions, in each stage. Default: (False, True, False, False).
+        ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: 1e-06.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        expand_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 4.0.
+        downsample_block: Subsample in the first depthwise convolution of a stage, and not before the blocks. Default: the variant's own, False where it says none.
+        conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: the variant's own, True where it says none.
+        stem_type: The first convolution: of separate 4x4 patches, or 9x9 with stride 4. One of 'patch', 'overlap'; default: the variant's own, 'patch' where it says none.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -7854,6 +8971,133 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _NaFlexVitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+    qk_norm: bool = False,
+    proj_bias: bool = True,
+    scale_mlp_norm: bool = False,
+    scale_attn_inner_norm: bool = False,
+    init_values: float | None = ...,
+    class_token: bool = ...,
+    reg_tokens: int = ...,
+    patch_drop_rate: float = 0.0,
+    pos_embed: Literal["learned", "factorized", "none"] = ...,
+    pos_embed_grid_size: tuple[int, int] = ...,
+    pos_embed_interp_mode: typedvision.config.names.Resampling = ...,
+    pos_embed_ar_preserving: bool = ...,
+    pos_embed_antialias: bool = ...,
+    pos_embed_align_corners: bool = ...,
+    embed_proj_type: Literal["linear", "conv"] = "linear",
+    embed_norm_layer: typedvision.config.names.TokenNorm | None = None,
+    pre_norm: bool = False,
+    final_norm: bool = ...,
+    fc_norm: bool | None = ...,
+    pool_include_prefix: bool = False,
+    attn_pool_num_heads: int | None = None,
+    attn_pool_mlp_ratio: float | None = None,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    weight_init: typedvision.config.names.WeightInitName = "",
+    fix_init: bool = True,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.naflexvit.model.NaFlexVit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: the variant's own, 384 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'map' where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        proj_bias: Whether the attention's output projection and the MLP have a bias. Default: True.
+        scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+        scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        class_token: Put a learned token in front of the patches. Default: the variant's own, False where it says none.
+        reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+        patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+        pos_embed: A learned embedding of each position, the sum of one of its row and one of its column, or none. One of 'learned', 'factorized', 'none'; default: the variant's own, 'learned' where it says none.
+        pos_embed_grid_size: Rows and columns of the learned positions, which are resampled for each image. At least 1, at most 1024; default: the variant's own, (16, 16) where it says none.
+        pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
+        pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: the variant's own, False where it says none.
+        pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: the variant's own, True where it says none.
+        pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: the variant's own, False where it says none.
+        embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through. One of 'linear', 'conv'; default: 'linear'.
+        embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: None.
+        pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+        final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
+        fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
+        pool_include_prefix: Pool the class token and the registers together with the patches. Default: False.
+        attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: None.
+        attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: None.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+        fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: True.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _NestName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -8166,6 +9410,93 @@ def create_backbone(
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _Qwen3VitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 0,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    encoder_pool: Literal["", "merge"] = ...,
+    global_pool: Literal["", "avg", "merge"] = ...,
+    encoder_only: bool = ...,
+    img_size: int | tuple[int, int] = 768,
+    patch_size: int = 16,
+    out_features: int = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    rope_temperature: float = 10000.0,
+    norm_eps: float = 1e-06,
+    final_norm: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    merge_size: int = 2,
+    pos_embed_grid_size: int = 48,
+    act_layer: typedvision.config.names.ActivationName = "gelu_tanh",
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.qwen3_vit.model.Qwen3Vit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`). One of '', 'merge'; default: the variant's own, '' where it says none.
+        global_pool: What the encoder gives: the projector's tokens for the language model (`merge`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'merge'; default: the variant's own, 'avg' where it says none.
+        encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 768.
+        patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 16.
+        out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 1152 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 27 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 16 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a patch. More than 0.0, at most 1024.0; default: the variant's own, 3.736111111111111 where it says none.
+        rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        final_norm: Whether the classifier normalises what was pooled. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        merge_size: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 2.
+        pos_embed_grid_size: Rows and columns of the learned table of positions, which is stretched over the image. At least 1, at most 1024; default: 48.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu_tanh'.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -8987,6 +10318,75 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _SwiftFormerName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, int, int, int] = ...,
+    embed_dims: tuple[int, int, int, int] = ...,
+    mlp_ratios: int = 4,
+    downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True),
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    use_layer_scale: bool = True,
+    layer_scale_init_value: float = 1e-05,
+    global_pool: Literal["", "avg"] = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.swiftformer.model.SwiftFormer]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage; the last one has attention. At least 1, at most 1024; default: the variant's own, (3, 3, 6, 4) where it says none.
+        embed_dims: Channels of each stage; the first number is even. At least 1, at most 65536; default: the variant's own, (48, 56, 112, 220) where it says none.
+        mlp_ratios: Hidden channels of a block for each of its own. At least 1, at most 1024; default: 4.
+        downsamples: Whether each stage subsamples first. Default: (False, True, True, True).
+        act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        use_layer_scale: Whether the branches of a block with attention are scaled (LayerScale). Default: True.
+        layer_scale_init_value: Initial factor of that scale. More than 0.0, at most 1024.0; default: 1e-05.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _SwinTransformerName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -9252,6 +10652,91 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _TNTName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = 16,
+    global_pool: Literal["", "token", "avg"] = "token",
+    embed_dim: int = ...,
+    inner_dim: int = ...,
+    depth: int = 12,
+    num_heads_inner: int = 4,
+    num_heads_outer: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    first_stride: int = 4,
+    legacy: bool = ...,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.tnt.model.TNT]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        inner_dim: Features of each part of a patch. At least 1, at most 65536; default: the variant's own, 48 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: 12.
+        num_heads_inner: Attention heads among the parts of a patch; they share `inner_dim` evenly. At least 1, at most 1024; default: 4.
+        num_heads_outer: Attention heads among the patches; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of each outer MLP, for each feature of a patch; inner ones have 4. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        first_stride: Pixels from one part of a patch to the next. At least 1, at most 64; default: 4.
+        legacy: Convolve the whole image before it is cut into patches, so that parts see over the edge of their patch, and normalise each part by itself, as the first weights were trained. The others cut first, and normalise all parts of a patch together, before and after their projection. Default: the variant's own, False where it says none.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _VGGName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -9346,12 +10831,13 @@ def create_backbone(
     patch_drop_rate: float = 0.0,
     dynamic_img_size: bool = ...,
     dynamic_img_pad: bool = False,
+    stem: VisionTransformerBiTStem | VisionTransformerResNetStem | VisionTransformerConvStem | VisionTransformerMBConvStem | None = ...,
     global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
     scale_attn_norm: bool = ...,
     scale_mlp_norm: bool = ...,
     proj_bias: bool = ...,
     distilled: bool = ...,
-    pos_embed: Literal["learn", "none"] = "learn",
+    pos_embed: Literal["learn", "none"] = ...,
     reg_tokens: int = ...,
     pre_norm: bool = ...,
     final_norm: bool = ...,
@@ -9363,7 +10849,7 @@ def create_backbone(
     embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
     act_layer: typedvision.config.names.ActivationName = ...,
     block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
-    mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
+    mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
     attn_layer: Literal["attn", "diff"] = ...,
 ) -> typedvision.architecture.backbone.Backbone[typedvision.families.vit.model.VisionTransformer]:
     """Make a backbone: a model that gives its feature levels, one tensor each.
@@ -9405,12 +10891,13 @@ def create_backbone(
         patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
         dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
         dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+        stem: Convolutions that make a map of the image, whose positions, and not those of the image, `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1). Default: the variant's own, None where it says none.
         global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
         scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
         scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
         proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
         distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-        pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
+        pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: the variant's own, 'learn' where it says none.
         reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
         pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
         final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
@@ -9422,7 +10909,7 @@ def create_backbone(
         embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
         act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
         block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-        mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+        mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu', 'geglu'; default: the variant's own, 'mlp' where it says none.
         attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
     Returns:
@@ -9523,6 +11010,107 @@ def create_backbone(
         fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
         act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
         block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _VisionTransformerSAMName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    qk_norm: bool = False,
+    init_values: float | None = None,
+    pre_norm: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    use_abs_pos: bool = ...,
+    use_rel_pos: bool = True,
+    use_rope: bool = False,
+    window_size: int = 14,
+    global_attn_indexes: tuple[int, ...] = ...,
+    neck_chans: int | None = ...,
+    head_hidden_size: int | None = None,
+    ref_feat_shape: tuple[int | tuple[int, int], int | tuple[int, int]] | None = None,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.vit_sam.model.VisionTransformerSAM]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width in pixels that the positions are made for, in whole patches; one number for a square. Images of other sizes go in, with positions that are resampled. At least 1, at most 65536; default: the variant's own, 1024 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation of a block. More than 0.0, at most 1.0; default: 1e-05.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: None.
+        pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        use_abs_pos: Add a learned embedding of its position to each patch. Default: the variant's own, True where it says none.
+        use_rel_pos: Learn what the distance of two patches, in rows and in columns, adds to the attention (https://arxiv.org/abs/2112.01526, section 4.1). Default: True.
+        use_rope: Give queries and keys a rotary embedding of the position of their patch. Default: False.
+        window_size: Rows and columns of patches in a window; 0 for blocks that all attend to the whole image. At least 0, at most 1024; default: 14.
+        global_attn_indexes: Which blocks attend to the whole image, counted from 0; the others attend in windows. Of length at most 1024, at least 0, at most 1023; default: the variant's own, () where it says none.
+        neck_chans: Channels of the map behind the blocks, of two convolutions; None for a normalisation, which the head does where it has a hidden layer. At least 1, at most 65536; default: the variant's own, 256 where it says none.
+        head_hidden_size: Outputs of a hidden layer before the classifier, behind a normalisation; None for neither. At least 1, at most 65536; default: None.
+        ref_feat_shape: Rows and columns of patches that rotary positions are stretched to, of the whole image and of a window; None for no stretching. At least 1, at most 65536; default: None.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -10167,6 +11755,75 @@ def configure(
 
 @overload
 def configure(
+    name: _CspNetName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    stage_type: Literal["csp", "cs3", "dark"] = ...,
+    block_type: Literal["bottle", "dark", "edge"] = ...,
+    depth: tuple[int, ...] = ...,
+    out_chs: tuple[int, ...] = ...,
+    stride: tuple[Literal[1, 2], ...] = ...,
+    groups: int | tuple[int, ...] = ...,
+    block_ratio: float | tuple[float, ...] = ...,
+    bottle_ratio: float | tuple[float, ...] = ...,
+    expand_ratio: float | tuple[float, ...] = ...,
+    avg_down: bool = ...,
+    attn_layer: Literal["se"] | None = ...,
+    rd_ratio: float = ...,
+    cross_linear: bool = ...,
+    down_growth: bool = ...,
+    stem_chs: int | tuple[int, ...] = ...,
+    stem_stride: Literal[1, 2, 4] = ...,
+    stem_kernel_size: Literal[3, 6, 7] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    norm_layer: typedvision.config.names.ConvNormAct = "batchnorm2d",
+    aa_layer: typedvision.config.names.AntiAlias | None = None,
+    zero_init_last: bool = True,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    output_stride: Literal[8, 16, 32] = 32,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.cspnet.config.CspNetConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        stage_type: Half of the channels pass by the blocks, with a convolution after the blocks (`csp`) or without (`cs3`); or none do (`dark`). One of 'csp', 'cs3', 'dark'; default: the variant's own.
+        block_type: Residual block: 1x1, 3x3, 1x1 (`bottle`); 1x1, 3x3 (`dark`); or 3x3, 1x1 (`edge`). One of 'bottle', 'dark', 'edge'; default: the variant's own, 'dark' where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own.
+        out_chs: Output channels of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own.
+        stride: What each stage divides the resolution by. Of length at least 1, of length at most 8, one of 1, 2; default: the variant's own, (2, 2, 2, 2) where it says none.
+        groups: Groups of the 3x3 convolutions; one for all stages, or one each. At least 1, at most 65536, of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, 1 where it says none.
+        block_ratio: Channels of the blocks for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        bottle_ratio: Channels inside of a block for each outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        expand_ratio: Channels that are divided into halves for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: the variant's own, 1.0 where it says none.
+        avg_down: Subsample by an average and a 1x1 convolution, and not by a 3x3 convolution. Default: the variant's own, False where it says none.
+        attn_layer: Attention over channels inside of each block. One of 'se'; default: the variant's own, None where it says none.
+        rd_ratio: Channels inside of the attention, as a share of those outside. More than 0.0, at most 1024.0; default: the variant's own, 0.0625 where it says none.
+        cross_linear: Whether the halves of `csp` come without an activation. Default: the variant's own, False where it says none.
+        down_growth: Whether what subsamples a stage of halves widens it, too. Default: the variant's own, False where it says none.
+        stem_chs: Output channels of the stem's convolution, or of each of its convolutions. At least 1, at most 65536, of length at least 2, of length at most 4, at least 1, at most 65536; default: the variant's own, 32 where it says none.
+        stem_stride: What the stem divides the resolution by; 4 by a pooling after its convolutions. One of 1, 2, 4; default: the variant's own, 2 where it says none.
+        stem_kernel_size: Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do. One of 3, 6, 7; default: the variant's own, 3 where it says none.
+        act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'leaky_relu' where it says none.
+        norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
+        aa_layer: Low-pass filter where a convolution or a pooling subsamples; not after an average. One of 'avg', 'blur', 'blurpc'; default: None.
+        zero_init_last: Initialise the last normalisation of each block to 0, so that it is the identity at first. Default: True.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
+        drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _CspNextName,
     *,
     num_classes: int = 1000,
@@ -10255,6 +11912,63 @@ def configure(
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
         head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _DeepseekVitName,
+    *,
+    num_classes: int = 0,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    encoder_pool: Literal["", "align"] = ...,
+    global_pool: Literal["", "avg", "align"] = ...,
+    encoder_only: bool = ...,
+    img_size: int | tuple[int, int] = 546,
+    patch_size: int = 14,
+    out_features: int = ...,
+    embed_dim: int = 1024,
+    depth: int = 32,
+    num_heads: int = 16,
+    mlp_ratio: float = 2.75,
+    rope_temperature: float = 10000.0,
+    norm_eps: float = 1e-06,
+    final_norm: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    downsample_ratio: int = 3,
+    dynamic_img_pad: bool = False,
+) -> typedvision.families.deepseek_vit.config.DeepseekVitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`align`). One of '', 'align'; default: the variant's own, '' where it says none.
+        global_pool: What the encoder gives: the projector's tokens for the language model (`align`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'align'; default: the variant's own, 'avg' where it says none.
+        encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 546.
+        patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 14.
+        out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: 1024.
+        depth: Number of blocks. At least 1, at most 1024; default: 32.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: 16.
+        mlp_ratio: Hidden features of the MLP's gate, for each feature of a patch. More than 0.0, at most 1024.0; default: 2.75.
+        rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        final_norm: Whether the classifier normalises what was pooled. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        downsample_ratio: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 3.
+        dynamic_img_pad: Pad images at the right and bottom to whole patches; others are refused otherwise. Default: False.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -10372,6 +12086,61 @@ def configure(
         norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: 'batchnorm2d'.
         act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'relu' where it says none.
         global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _EdgeNeXtName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    dims: tuple[int, int, int, int] = ...,
+    depths: tuple[int, int, int, int] = ...,
+    global_block_counts: tuple[int, int, int, int] = (0, 1, 1, 1),
+    kernel_sizes: tuple[int, int, int, int] = (3, 5, 7, 9),
+    heads: tuple[int, int, int, int] = ...,
+    d2_scales: tuple[int, int, int, int] = (2, 2, 3, 4),
+    use_pos_emb: tuple[bool, bool, bool, bool] = (False, True, False, False),
+    ls_init_value: float = 1e-06,
+    head_init_scale: float = 1.0,
+    expand_ratio: float = 4.0,
+    downsample_block: bool = ...,
+    conv_bias: bool = ...,
+    stem_type: Literal["patch", "overlap"] = ...,
+    head_norm_first: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.edgenext.config.EdgeNeXtConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        dims: Channels of each stage. At least 1, at most 65536; default: the variant's own, (24, 48, 88, 168) where it says none.
+        depths: Number of blocks of each stage. At least 1, at most 1024; default: the variant's own, (3, 3, 9, 3) where it says none.
+        global_block_counts: How many of them, the last ones, have attention. At least 0, at most 1000000; default: (0, 1, 1, 1).
+        kernel_sizes: Kernel of the depthwise convolutions of each stage, odd. At least 1, at most 127; default: (3, 5, 7, 9).
+        heads: Attention heads of each stage. At least 1, at most 1024; default: the variant's own, (8, 8, 8, 8) where it says none.
+        d2_scales: Groups of channels, in a block with attention, of which each but the last is convolved once more than the one after it. At least 2, at most 64; default: (2, 2, 3, 4).
+        use_pos_emb: Whether the blocks with attention encode positions, in each stage. Default: (False, True, False, False).
+        ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: 1e-06.
+        head_init_scale: Factor of the classifier's initial weights. At least 0.0, at most 1024.0; default: 1.0.
+        expand_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0; default: 4.0.
+        downsample_block: Subsample in the first depthwise convolution of a stage, and not before the blocks. Default: the variant's own, False where it says none.
+        conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: the variant's own, True where it says none.
+        stem_type: The first convolution: of separate 4x4 patches, or 9x9 with stride 4. One of 'patch', 'overlap'; default: the variant's own, 'patch' where it says none.
+        head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -11305,6 +13074,105 @@ def configure(
 
 @overload
 def configure(
+    name: _NaFlexVitName,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    qkv_bias: bool = ...,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-06,
+    global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
+    qk_norm: bool = False,
+    proj_bias: bool = True,
+    scale_mlp_norm: bool = False,
+    scale_attn_inner_norm: bool = False,
+    init_values: float | None = ...,
+    class_token: bool = ...,
+    reg_tokens: int = ...,
+    patch_drop_rate: float = 0.0,
+    pos_embed: Literal["learned", "factorized", "none"] = ...,
+    pos_embed_grid_size: tuple[int, int] = ...,
+    pos_embed_interp_mode: typedvision.config.names.Resampling = ...,
+    pos_embed_ar_preserving: bool = ...,
+    pos_embed_antialias: bool = ...,
+    pos_embed_align_corners: bool = ...,
+    embed_proj_type: Literal["linear", "conv"] = "linear",
+    embed_norm_layer: typedvision.config.names.TokenNorm | None = None,
+    pre_norm: bool = False,
+    final_norm: bool = ...,
+    fc_norm: bool | None = ...,
+    pool_include_prefix: bool = False,
+    attn_pool_num_heads: int | None = None,
+    attn_pool_mlp_ratio: float | None = None,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    weight_init: typedvision.config.names.WeightInitName = "",
+    fix_init: bool = True,
+) -> typedvision.families.naflexvit.config.NaFlexVitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: the variant's own, 384 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: the variant's own, 4.0 where it says none.
+        qkv_bias: Whether queries, keys and values have a bias. Default: the variant's own, True where it says none.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map'; default: the variant's own, 'map' where it says none.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        proj_bias: Whether the attention's output projection and the MLP have a bias. Default: True.
+        scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: False.
+        scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        class_token: Put a learned token in front of the patches. Default: the variant's own, False where it says none.
+        reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
+        patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
+        pos_embed: A learned embedding of each position, the sum of one of its row and one of its column, or none. One of 'learned', 'factorized', 'none'; default: the variant's own, 'learned' where it says none.
+        pos_embed_grid_size: Rows and columns of the learned positions, which are resampled for each image. At least 1, at most 1024; default: the variant's own, (16, 16) where it says none.
+        pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: the variant's own, 'bicubic' where it says none.
+        pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: the variant's own, False where it says none.
+        pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: the variant's own, True where it says none.
+        pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: the variant's own, False where it says none.
+        embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through. One of 'linear', 'conv'; default: 'linear'.
+        embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: None.
+        pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+        final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
+        fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: the variant's own, None where it says none.
+        pool_include_prefix: Pool the class token and the registers together with the patches. Default: False.
+        attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. At least 1, at most 1024; default: None.
+        attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: None.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
+        weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'; default: ''.
+        fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: True.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _NestName,
     *,
     num_classes: int = 1000,
@@ -11511,6 +13379,65 @@ def configure(
         attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
         drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
         norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _Qwen3VitName,
+    *,
+    num_classes: int = 0,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    encoder_pool: Literal["", "merge"] = ...,
+    global_pool: Literal["", "avg", "merge"] = ...,
+    encoder_only: bool = ...,
+    img_size: int | tuple[int, int] = 768,
+    patch_size: int = 16,
+    out_features: int = ...,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = ...,
+    rope_temperature: float = 10000.0,
+    norm_eps: float = 1e-06,
+    final_norm: bool = True,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    merge_size: int = 2,
+    pos_embed_grid_size: int = 48,
+    act_layer: typedvision.config.names.ActivationName = "gelu_tanh",
+) -> typedvision.families.qwen3_vit.config.Qwen3VitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 0.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`). One of '', 'merge'; default: the variant's own, '' where it says none.
+        global_pool: What the encoder gives: the projector's tokens for the language model (`merge`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). One of '', 'avg', 'merge'; default: the variant's own, 'avg' where it says none.
+        encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: the variant's own, False where it says none.
+        img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. At least 1, at most 65536; default: 768.
+        patch_size: Side of a patch in pixels. At least 1, at most 65536; default: 16.
+        out_features: Features of each token that the projector makes; 0 for its default, where it has one. At least 0, at most 1000000; default: the variant's own, 0 where it says none.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 1152 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 27 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 16 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a patch. More than 0.0, at most 1024.0; default: the variant's own, 3.736111111111111 where it says none.
+        rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0; default: 10000.0.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-06.
+        final_norm: Whether the classifier normalises what was pooled. Default: True.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        merge_size: Rows and columns of patches of which the projector makes one token. At least 1, at most 16; default: 2.
+        pos_embed_grid_size: Rows and columns of the learned table of positions, which is stretched over the image. At least 1, at most 1024; default: 48.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu_tanh'.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
@@ -12018,6 +13945,47 @@ def configure(
 
 @overload
 def configure(
+    name: _SwiftFormerName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    layers: tuple[int, int, int, int] = ...,
+    embed_dims: tuple[int, int, int, int] = ...,
+    mlp_ratios: int = 4,
+    downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True),
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    use_layer_scale: bool = True,
+    layer_scale_init_value: float = 1e-05,
+    global_pool: Literal["", "avg"] = "avg",
+    proj_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.swiftformer.config.SwiftFormerConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        layers: Number of blocks of each stage; the last one has attention. At least 1, at most 1024; default: the variant's own, (3, 3, 6, 4) where it says none.
+        embed_dims: Channels of each stage; the first number is even. At least 1, at most 65536; default: the variant's own, (48, 56, 112, 220) where it says none.
+        mlp_ratios: Hidden channels of a block for each of its own. At least 1, at most 1024; default: 4.
+        downsamples: Whether each stage subsamples first. Default: (False, True, True, True).
+        act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        use_layer_scale: Whether the branches of a block with attention are scaled (LayerScale). Default: True.
+        layer_scale_init_value: Initial factor of that scale. More than 0.0, at most 1024.0; default: 1e-05.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg'; default: 'avg'.
+        proj_drop_rate: Dropout probability after each layer of an MLP. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _SwinTransformerName,
     *,
     num_classes: int = 1000,
@@ -12199,6 +14167,63 @@ def configure(
 
 @overload
 def configure(
+    name: _TNTName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    patch_size: int | tuple[int, int] = 16,
+    global_pool: Literal["", "token", "avg"] = "token",
+    embed_dim: int = ...,
+    inner_dim: int = ...,
+    depth: int = 12,
+    num_heads_inner: int = 4,
+    num_heads_outer: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = False,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    first_stride: int = 4,
+    legacy: bool = ...,
+) -> typedvision.families.tnt.config.TNTConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`). One of '', 'token', 'avg'; default: 'token'.
+        embed_dim: Features of each patch. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        inner_dim: Features of each part of a patch. At least 1, at most 65536; default: the variant's own, 48 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: 12.
+        num_heads_inner: Attention heads among the parts of a patch; they share `inner_dim` evenly. At least 1, at most 1024; default: 4.
+        num_heads_outer: Attention heads among the patches; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of each outer MLP, for each feature of a patch; inner ones have 4. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: False.
+        pos_drop_rate: Dropout probability of the patches before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: 1e-05.
+        first_stride: Pixels from one part of a patch to the next. At least 1, at most 64; default: 4.
+        legacy: Convolve the whole image before it is cut into patches, so that parts see over the edge of their patch, and normalise each part by itself, as the first weights were trained. The others cut first, and normalise all parts of a patch together, before and after their projection. Default: the variant's own, False where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _VGGName,
     *,
     num_classes: int = 1000,
@@ -12255,12 +14280,13 @@ def configure(
     patch_drop_rate: float = 0.0,
     dynamic_img_size: bool = ...,
     dynamic_img_pad: bool = False,
+    stem: VisionTransformerBiTStem | VisionTransformerResNetStem | VisionTransformerConvStem | VisionTransformerMBConvStem | None = ...,
     global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
     scale_attn_norm: bool = ...,
     scale_mlp_norm: bool = ...,
     proj_bias: bool = ...,
     distilled: bool = ...,
-    pos_embed: Literal["learn", "none"] = "learn",
+    pos_embed: Literal["learn", "none"] = ...,
     reg_tokens: int = ...,
     pre_norm: bool = ...,
     final_norm: bool = ...,
@@ -12272,7 +14298,7 @@ def configure(
     embed_norm_layer: typedvision.config.names.TokenNorm | None = ...,
     act_layer: typedvision.config.names.ActivationName = ...,
     block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
-    mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu"] = ...,
+    mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
     attn_layer: Literal["attn", "diff"] = ...,
 ) -> typedvision.families.vit.config.ViTConfig:
     """The config of a published variant, with other options; imports no torch.
@@ -12302,12 +14328,13 @@ def configure(
         patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0; default: 0.0.
         dynamic_img_size: Take images of any size, with positions that are made for each. Default: the variant's own, False where it says none.
         dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest. Default: False.
+        stem: Convolutions that make a map of the image, whose positions, and not those of the image, `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1). Default: the variant's own, None where it says none.
         global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: the variant's own, 'token' where it says none.
         scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
         scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: the variant's own, False where it says none.
         proj_bias: Whether the attention's output projection and the MLP have a bias. Default: the variant's own, True where it says none.
         distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: the variant's own, False where it says none.
-        pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: 'learn'.
+        pos_embed: A learned embedding of each position, or none. One of 'learn', 'none'; default: the variant's own, 'learn' where it says none.
         reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. At least 0, at most 1024; default: the variant's own, 0 where it says none.
         pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: the variant's own, False where it says none.
         final_norm: Normalise once after the last block. Default: the variant's own, True where it says none.
@@ -12319,7 +14346,7 @@ def configure(
         embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: the variant's own, None where it says none.
         act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'gelu' where it says none.
         block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). One of 'standard', 'res_post', 'parallel_scaling', 'diff_parallel_scaling', 'parallel_things'; default: the variant's own, 'standard' where it says none.
-        mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) has a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu'; default: the variant's own, 'mlp' where it says none.
+        mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. One of 'mlp', 'glu_mlp', 'swiglu_packed', 'swiglu', 'geglu'; default: the variant's own, 'mlp' where it says none.
         attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: the variant's own, 'attn' where it says none.
 
     Raises:
@@ -12392,6 +14419,79 @@ def configure(
         fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT). Default: False.
         act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
         block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). One of 'standard', 'res_post'; default: the variant's own, 'standard' where it says none.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _VisionTransformerSAMName,
+    *,
+    num_classes: int = ...,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    patch_size: int | tuple[int, int] = 16,
+    embed_dim: int = ...,
+    depth: int = ...,
+    num_heads: int = ...,
+    mlp_ratio: float = 4.0,
+    qkv_bias: bool = True,
+    pos_drop_rate: float = 0.0,
+    proj_drop_rate: float = 0.0,
+    attn_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    norm_eps: float = 1e-05,
+    global_pool: typedvision.config.names.ConvPoolName = "avg",
+    qk_norm: bool = False,
+    init_values: float | None = None,
+    pre_norm: bool = False,
+    act_layer: typedvision.config.names.ActivationName = "gelu",
+    use_abs_pos: bool = ...,
+    use_rel_pos: bool = True,
+    use_rope: bool = False,
+    window_size: int = 14,
+    global_attn_indexes: tuple[int, ...] = ...,
+    neck_chans: int | None = ...,
+    head_hidden_size: int | None = None,
+    ref_feat_shape: tuple[int | tuple[int, int], int | tuple[int, int]] | None = None,
+) -> typedvision.families.vit_sam.config.ViTSamConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: the variant's own, 1000 where it says none.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width in pixels that the positions are made for, in whole patches; one number for a square. Images of other sizes go in, with positions that are resampled. At least 1, at most 65536; default: the variant's own, 1024 where it says none.
+        patch_size: Height and width of a patch in pixels; one number for a square. At least 1, at most 65536; default: 16.
+        embed_dim: Features of each token. At least 1, at most 65536; default: the variant's own, 768 where it says none.
+        depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        num_heads: Attention heads of each block; they share `embed_dim` evenly. At least 1, at most 1024; default: the variant's own, 12 where it says none.
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        qkv_bias: Whether queries, keys and values have a bias. Default: True.
+        pos_drop_rate: Dropout probability of the tokens before the first block. At least 0.0, at most 1.0; default: 0.0.
+        proj_drop_rate: Dropout probability after each linear layer of a block. At least 0.0, at most 1.0; default: 0.0.
+        attn_drop_rate: Dropout probability of the attention weights. At least 0.0, at most 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        norm_eps: Added to the variance in each normalisation of a block. More than 0.0, at most 1.0; default: 1e-05.
+        global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: 'avg'.
+        qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: False.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: None.
+        pre_norm: Normalise the tokens before the first block; the patches then have no bias. Default: False.
+        act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: 'gelu'.
+        use_abs_pos: Add a learned embedding of its position to each patch. Default: the variant's own, True where it says none.
+        use_rel_pos: Learn what the distance of two patches, in rows and in columns, adds to the attention (https://arxiv.org/abs/2112.01526, section 4.1). Default: True.
+        use_rope: Give queries and keys a rotary embedding of the position of their patch. Default: False.
+        window_size: Rows and columns of patches in a window; 0 for blocks that all attend to the whole image. At least 0, at most 1024; default: 14.
+        global_attn_indexes: Which blocks attend to the whole image, counted from 0; the others attend in windows. Of length at most 1024, at least 0, at most 1023; default: the variant's own, () where it says none.
+        neck_chans: Channels of the map behind the blocks, of two convolutions; None for a normalisation, which the head does where it has a hidden layer. At least 1, at most 65536; default: the variant's own, 256 where it says none.
+        head_hidden_size: Outputs of a hidden layer before the classifier, behind a normalisation; None for neither. At least 1, at most 65536; default: None.
+        ref_feat_shape: Rows and columns of patches that rotary positions are stretched to, of the whole image and of a window; None for no stretching. At least 1, at most 65536; default: None.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
