@@ -17,7 +17,7 @@ def row(engine: str, median: float, model: str = "a<b") -> BenchRow:
     return BenchRow(model, 2, engine, engine, median, median, 2 / median, None, 0.0, None)
 
 
-def test_processes_take_turns_and_a_failure_is_a_row() -> None:
+def test_processes_are_interleaved_and_a_failure_is_a_row() -> None:
     plain, failed = bench(["test_resnet"], ["plain", "tensorrt"], img_size=32, threads=1, rounds=2)
     assert isinstance(plain, BenchRow)
     assert 0 < plain.median <= plain.p95

@@ -49,7 +49,7 @@ Size = Annotated[
     int | None, typer.Option("--img-size", min=1, metavar="N", help="Images of N x N.")
 ]
 Rounds = Annotated[
-    int, typer.Option("--rounds", min=1, metavar="N", help="Turns of each engine, of 3 batches.")
+    int, typer.Option("--rounds", min=1, metavar="N", help="Rounds of each engine, of 3 batches.")
 ]
 Timm = Annotated[
     str | None, typer.Option("--timm", metavar="PYTHON", help="An interpreter that has timm.")
@@ -73,8 +73,9 @@ def bench(
 ) -> None:
     """Measure models on the engines of this machine, with random weights.
 
-    Each engine is a process of its own, and they take turns. `plain` is the model as it is; `auto`
-    is what `optimize` takes. Speeds are ratios to timm where it is measured, otherwise to plain.
+    Each engine is a process of its own, and they run interleaved. `plain` is the model as it is;
+    `auto` is what `optimize` takes. Speeds are ratios to timm where it is measured, otherwise to
+    plain.
 
     \b
     Examples:

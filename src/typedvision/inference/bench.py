@@ -1,4 +1,4 @@
-"""Times of models on several engines, each in a process of its own, which take turns."""
+"""Times of models on several engines, each in a process of its own, interleaved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typedvision.errors import OptimizeError, Problem
 from typedvision.inference import worker
 from typedvision.registry.spec import spec_for
 
-_TIMED = 3  # batches in a turn
+_TIMED = 3  # batches in a round
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def bench(
 ) -> Iterator[BenchRow | BenchFailure]:
     """Measure models on engines, with random weights.
 
-    The processes of one model and batch take turns, three timed batches after one that is not, so
-    that other work on the machine meets all of them.
+    The processes of one model and batch run interleaved, three timed batches after one that is
+    not, so that other work on the machine meets all of them.
 
     Args:
         names: names of models.
@@ -82,7 +82,7 @@ def bench(
         batch_sizes: numbers of images at a time.
         img_size: height and width of the images; by default those of each model.
         threads: number of threads of the CPU; by default one for each CPU of this process.
-        rounds: how many turns each process has.
+        rounds: how often each process runs.
         timm: an interpreter that has timm; timm's model is then measured, too.
         say: is told what is done.
 

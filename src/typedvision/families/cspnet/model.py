@@ -58,7 +58,7 @@ class CspNet(StagedModel, HeadModel):
                 yield x
 
     def _layers(self) -> Iterator[nn.Module]:
-        yield from self.stem
+        yield from self.stem.children()
         yield from self.stages
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:

@@ -104,7 +104,7 @@ class LevitConfig(ModelConfig, Builds["Levit"]):
             )
         if self.embed_dim[0] < stride // 2:
             yield Conflict(
-                f"'embed_dim' must begin with at least {stride // 2}, of which the stem "
+                f"'embed_dim' must start at no less than {stride // 2}, of which the stem "
                 "takes parts",
                 "embed_dim",
             )
