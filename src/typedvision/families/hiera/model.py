@@ -223,8 +223,9 @@ class MaskUnitAttention(nn.Module):
         """(N, T, C) to (N, T / S, D)."""
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         q = _together(q, self.stride).amax(1)
-        heads = attend(*(self._in_units(part, q.shape[1]) for part in (q, k, v)))
-        return self.proj(heads.permute(0, 3, 1, 2, 4).reshape(q.shape))
+        shape = q.shape
+        q, k, v = (self._in_units(part, shape[1]) for part in (q, k, v))
+        return self.proj(attend(q, k, v).permute(0, 3, 1, 2, 4).reshape(shape))
 
     def _in_units(self, x: Tensor, queries: int) -> Tensor:
         """(N, T, D) to the heads of each unit, (N, M, heads, T / M, D / heads)."""
