@@ -21,8 +21,10 @@ from typedvision.families.focalnet.config import FocalNetConfig as FocalNetConfi
 from typedvision.families.ghostnet.config import GhostNetConfig as GhostNetConfig
 from typedvision.families.hgnet.config import HGNetConfig as HGNetConfig
 from typedvision.families.hrnet.config import HRNetConfig as HRNetConfig
+from typedvision.families.hiera.config import HieraConfig as HieraConfig
 from typedvision.families.hieradet_sam2.config import HieraDetConfig as HieraDetConfig
 from typedvision.families.inception_next.config import InceptionNeXtConfig as InceptionNeXtConfig
+from typedvision.families.levit.config import LevitConfig as LevitConfig
 from typedvision.families.lowformer.config import LowFormerConfig as LowFormerConfig
 from typedvision.families.mambaout.config import MambaOutConfig as MambaOutConfig
 from typedvision.families.metaformer.config import MetaFormerConfig as MetaFormerConfig

@@ -49,12 +49,16 @@ import typedvision.families.ghostnet.config
 import typedvision.families.ghostnet.model
 import typedvision.families.hgnet.config
 import typedvision.families.hgnet.model
+import typedvision.families.hiera.config
+import typedvision.families.hiera.model
 import typedvision.families.hieradet_sam2.config
 import typedvision.families.hieradet_sam2.model
 import typedvision.families.hrnet.config
 import typedvision.families.hrnet.model
 import typedvision.families.inception_next.config
 import typedvision.families.inception_next.model
+import typedvision.families.levit.config
+import typedvision.families.levit.model
 import typedvision.families.lowformer.config
 import typedvision.families.lowformer.model
 import typedvision.families.mambaout.config
@@ -628,6 +632,17 @@ _HighPerfGpuNetName: TypeAlias = Literal[
     "hgnetv2_b6",
 ]
 
+_HieraName: TypeAlias = Literal[
+    "hiera_base_224",
+    "hiera_base_abswin_256",
+    "hiera_base_plus_224",
+    "hiera_huge_224",
+    "hiera_large_224",
+    "hiera_small_224",
+    "hiera_small_abswin_256",
+    "hiera_tiny_224",
+]
+
 _HieraDetName: TypeAlias = Literal[
     "hieradet_small",
     "sam2_hiera_base_plus",
@@ -655,6 +670,29 @@ _MetaNeXtName: TypeAlias = Literal[
     "inception_next_base",
     "inception_next_small",
     "inception_next_tiny",
+]
+
+_LevitName: TypeAlias = Literal[
+    "levit_128",
+    "levit_128s",
+    "levit_192",
+    "levit_256",
+    "levit_256d",
+    "levit_384",
+    "levit_384_s8",
+    "levit_512",
+    "levit_512_s8",
+    "levit_512d",
+    "levit_conv_128",
+    "levit_conv_128s",
+    "levit_conv_192",
+    "levit_conv_256",
+    "levit_conv_256d",
+    "levit_conv_384",
+    "levit_conv_384_s8",
+    "levit_conv_512",
+    "levit_conv_512_s8",
+    "levit_conv_512d",
 ]
 
 _LowFormerName: TypeAlias = Literal[
@@ -3239,6 +3277,103 @@ def create_model(
 
 @overload
 def create_model(
+    model: _HieraName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    embed_dim: int = ...,
+    num_heads: int = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    stages: tuple[int, ...] = ...,
+    q_pool: int = 3,
+    q_stride: tuple[int, int] = (2, 2),
+    mask_unit_size: tuple[int, int] = (8, 8),
+    mask_unit_attn: tuple[bool, ...] = (True, True, False, False),
+    use_expand_proj: bool = ...,
+    dim_mul: float = 2.0,
+    head_mul: float = 2.0,
+    patch_kernel: tuple[int, int] = (7, 7),
+    patch_stride: tuple[int, int] = (4, 4),
+    patch_padding: tuple[int, int] = (3, 3),
+    mlp_ratio: float = 4.0,
+    abs_win_pos_embed: bool = ...,
+    global_pos_size: tuple[int, int] = ...,
+    init_values: float | None = ...,
+    fix_init: bool = True,
+    weight_init: Literal["", "jax", "reset"] = ...,
+    head_init_scale: float = 0.001,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    patch_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.hiera.model.Hiera:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        embed_dim: Features of each token of the first stage. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        num_heads: Attention heads of the first stage. At least 1, at most 1024; default: the variant's own, 1 where it says none.
+        global_pool: How tokens become a vector; with `""` every token is classified. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        stages: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 3, 16, 3) where it says none.
+        q_pool: How many of the stages after the first subsample. At least 0, at most 8; default: 3.
+        q_stride: What such a stage divides rows and columns by. At least 1, at most 128; default: (2, 2).
+        mask_unit_size: Rows and columns of patches in a mask unit, which attends to itself, and which training can leave out as a whole. At least 1, at most 128; default: (8, 8).
+        mask_unit_attn: Whether tokens attend within their mask unit only, in each stage; the first block of a stage attends as the stage before. Of length at least 1, of length at most 8; default: (True, True, False, False).
+        use_expand_proj: Widen the shortcut into a stage by a linear layer; else by both the maximum and the mean of the tokens that become one, which doubles the features. Default: the variant's own, True where it says none.
+        dim_mul: Features of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        head_mul: Heads of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        patch_kernel: Height and width of the convolution that makes patches. At least 1, at most 127; default: (7, 7).
+        patch_stride: Pixels from patch to patch, down and right. At least 1, at most 127; default: (4, 4).
+        patch_padding: Pixels of padding of that convolution, down and right. At least 0, at most 63; default: (3, 3).
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        abs_win_pos_embed: Learn positions in a mask unit and, on a coarser grid, in the image, whose sum is the table (https://arxiv.org/abs/2311.05613). Default: the variant's own, False where it says none.
+        global_pos_size: Rows and columns of the coarser grid; only with `abs_win_pos_embed`. At least 1, at most 127; default: the variant's own, (14, 14) where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n). Default: True.
+        weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), as the JAX code of the Vision Transformer does (`jax`), or as PyTorch does (`reset`). One of '', 'jax', 'reset'; default: the variant's own, '' where it says none.
+        head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. At least 0.0, at most 1024.0; default: 0.001.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        patch_drop_rate: Share of the mask units that training leaves out. At least 0.0, less than 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
     model: _HieraDetName,
     *,
     pretrained: bool | str = False,
@@ -3445,6 +3580,83 @@ def create_model(
         output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A model in training mode; `model.load_report` says what was loaded, and what was adapted
+        to the options.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option that is wrong.
+        LimitError: the model is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_model(
+    model: _LevitName,
+    *,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    embed_dim: tuple[int, ...] = ...,
+    key_dim: int = ...,
+    depth: tuple[int, ...] = ...,
+    num_heads: int | tuple[int, ...] = ...,
+    attn_ratio: float | tuple[float, ...] = 2.0,
+    mlp_ratio: float | tuple[float, ...] = 2.0,
+    stem_type: Literal["s8", "s16"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    attn_act_layer: typedvision.config.names.ActivationName | None = None,
+    use_conv: bool = ...,
+    distilled: bool = ...,
+    global_pool: Literal["", "avg"] = "avg",
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.families.levit.model.Levit:
+    """Make a model, with initialised, published or your own weights.
+
+    Everything is validated before torch is imported, and counted before memory is taken or
+    anything is downloaded.
+
+    Args:
+        model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger model.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        embed_dim: Features of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (192,) where it says none.
+        key_dim: Features of a query and of a key, in each head. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (12,) where it says none.
+        num_heads: Attention heads; one number for all stages, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3,) where it says none.
+        attn_ratio: Features of a value for each of a key; one number for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: 2.0.
+        mlp_ratio: Hidden features of the MLPs for each of their own; one number for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: 2.0.
+        stem_type: Input pixels for each position after the stem: 8 after three convolutions, or 16 after four. One of 's8', 's16'; default: the variant's own, 's16' where it says none.
+        act_layer: Activation of the stem and of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'hard_swish' where it says none.
+        attn_act_layer: Activation of what attention gives; None for `act_layer`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: None.
+        use_conv: Compute on maps, by 1x1 convolutions, and not on tokens; the numbers do not change. Default: the variant's own, False where it says none.
+        distilled: Have a second classifier for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both. Default: the variant's own, False where it says none.
+        global_pool: How the last tokens become a vector. One of '', 'avg'; default: 'avg'.
+        drop_path_rate: Probability of dropping a residual branch, equal for all blocks. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether normalisations are part of the layers beside them; `typedvision.fuse` makes this form. Default: False.
 
     Returns:
         A model in training mode; `model.load_report` says what was loaded, and what was adapted
@@ -8179,6 +8391,105 @@ def create_backbone(
 
 @overload
 def create_backbone(
+    model: _HieraName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    embed_dim: int = ...,
+    num_heads: int = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    stages: tuple[int, ...] = ...,
+    q_pool: int = 3,
+    q_stride: tuple[int, int] = (2, 2),
+    mask_unit_size: tuple[int, int] = (8, 8),
+    mask_unit_attn: tuple[bool, ...] = (True, True, False, False),
+    use_expand_proj: bool = ...,
+    dim_mul: float = 2.0,
+    head_mul: float = 2.0,
+    patch_kernel: tuple[int, int] = (7, 7),
+    patch_stride: tuple[int, int] = (4, 4),
+    patch_padding: tuple[int, int] = (3, 3),
+    mlp_ratio: float = 4.0,
+    abs_win_pos_embed: bool = ...,
+    global_pos_size: tuple[int, int] = ...,
+    init_values: float | None = ...,
+    fix_init: bool = True,
+    weight_init: Literal["", "jax", "reset"] = ...,
+    head_init_scale: float = 0.001,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    patch_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.hiera.model.Hiera]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        embed_dim: Features of each token of the first stage. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        num_heads: Attention heads of the first stage. At least 1, at most 1024; default: the variant's own, 1 where it says none.
+        global_pool: How tokens become a vector; with `""` every token is classified. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        stages: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 3, 16, 3) where it says none.
+        q_pool: How many of the stages after the first subsample. At least 0, at most 8; default: 3.
+        q_stride: What such a stage divides rows and columns by. At least 1, at most 128; default: (2, 2).
+        mask_unit_size: Rows and columns of patches in a mask unit, which attends to itself, and which training can leave out as a whole. At least 1, at most 128; default: (8, 8).
+        mask_unit_attn: Whether tokens attend within their mask unit only, in each stage; the first block of a stage attends as the stage before. Of length at least 1, of length at most 8; default: (True, True, False, False).
+        use_expand_proj: Widen the shortcut into a stage by a linear layer; else by both the maximum and the mean of the tokens that become one, which doubles the features. Default: the variant's own, True where it says none.
+        dim_mul: Features of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        head_mul: Heads of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        patch_kernel: Height and width of the convolution that makes patches. At least 1, at most 127; default: (7, 7).
+        patch_stride: Pixels from patch to patch, down and right. At least 1, at most 127; default: (4, 4).
+        patch_padding: Pixels of padding of that convolution, down and right. At least 0, at most 63; default: (3, 3).
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        abs_win_pos_embed: Learn positions in a mask unit and, on a coarser grid, in the image, whose sum is the table (https://arxiv.org/abs/2311.05613). Default: the variant's own, False where it says none.
+        global_pos_size: Rows and columns of the coarser grid; only with `abs_win_pos_embed`. At least 1, at most 127; default: the variant's own, (14, 14) where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n). Default: True.
+        weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), as the JAX code of the Vision Transformer does (`jax`), or as PyTorch does (`reset`). One of '', 'jax', 'reset'; default: the variant's own, '' where it says none.
+        head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. At least 0.0, at most 1024.0; default: 0.001.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        patch_drop_rate: Share of the mask units that training leaves out. At least 0.0, less than 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
     model: _HieraDetName,
     *,
     out_indices: Sequence[int] | None = None,
@@ -8392,6 +8703,85 @@ def create_backbone(
         output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Returns:
+        A backbone in training mode; `backbone.load_report` says what was loaded.
+
+    Raises:
+        UnknownNameError: nobody publishes the name.
+        ConfigError: naming every option, or every level, that is wrong.
+        LimitError: the backbone is larger than `limits`.
+        WeightsError: the weights cannot be had, or do not fit the model.
+        UsageError: the arguments make no sense together.
+    """
+
+@overload
+def create_backbone(
+    model: _LevitName,
+    *,
+    out_indices: Sequence[int] | None = None,
+    output_fmt: OutputFormat | None = None,
+    pretrained: bool | str = False,
+    checkpoint_path: str | PathLike[str] | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int | None = None,
+    limits: Limits = ...,
+    offline: bool = False,
+    cache_dir: str | PathLike[str] | None = None,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    embed_dim: tuple[int, ...] = ...,
+    key_dim: int = ...,
+    depth: tuple[int, ...] = ...,
+    num_heads: int | tuple[int, ...] = ...,
+    attn_ratio: float | tuple[float, ...] = 2.0,
+    mlp_ratio: float | tuple[float, ...] = 2.0,
+    stem_type: Literal["s8", "s16"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    attn_act_layer: typedvision.config.names.ActivationName | None = None,
+    use_conv: bool = ...,
+    distilled: bool = ...,
+    global_pool: Literal["", "avg"] = "avg",
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.architecture.backbone.Backbone[typedvision.families.levit.model.Levit]:
+    """Make a backbone: a model that gives its feature levels, one tensor each.
+
+    The levels are validated before torch is imported; layers past the last of them take no memory.
+
+    Args:
+        model: what `create_model` takes, or a `BackboneSpec`.
+        out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+        output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+        pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+        checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+        device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+        dtype: type of the weights; by default PyTorch's default.
+        seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+        limits: refuse a larger backbone.
+        offline: open no socket; what is not in the cache is an error.
+        cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        embed_dim: Features of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (192,) where it says none.
+        key_dim: Features of a query and of a key, in each head. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (12,) where it says none.
+        num_heads: Attention heads; one number for all stages, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3,) where it says none.
+        attn_ratio: Features of a value for each of a key; one number for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: 2.0.
+        mlp_ratio: Hidden features of the MLPs for each of their own; one number for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: 2.0.
+        stem_type: Input pixels for each position after the stem: 8 after three convolutions, or 16 after four. One of 's8', 's16'; default: the variant's own, 's16' where it says none.
+        act_layer: Activation of the stem and of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'hard_swish' where it says none.
+        attn_act_layer: Activation of what attention gives; None for `act_layer`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: None.
+        use_conv: Compute on maps, by 1x1 convolutions, and not on tokens; the numbers do not change. Default: the variant's own, False where it says none.
+        distilled: Have a second classifier for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both. Default: the variant's own, False where it says none.
+        global_pool: How the last tokens become a vector. One of '', 'avg'; default: 'avg'.
+        drop_path_rate: Probability of dropping a residual branch, equal for all blocks. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether normalisations are part of the layers beside them; `typedvision.fuse` makes this form. Default: False.
 
     Returns:
         A backbone in training mode; `backbone.load_report` says what was loaded.
@@ -12562,6 +12952,77 @@ def configure(
 
 @overload
 def configure(
+    name: _HieraName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = ...,
+    embed_dim: int = ...,
+    num_heads: int = ...,
+    global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+    stages: tuple[int, ...] = ...,
+    q_pool: int = 3,
+    q_stride: tuple[int, int] = (2, 2),
+    mask_unit_size: tuple[int, int] = (8, 8),
+    mask_unit_attn: tuple[bool, ...] = (True, True, False, False),
+    use_expand_proj: bool = ...,
+    dim_mul: float = 2.0,
+    head_mul: float = 2.0,
+    patch_kernel: tuple[int, int] = (7, 7),
+    patch_stride: tuple[int, int] = (4, 4),
+    patch_padding: tuple[int, int] = (3, 3),
+    mlp_ratio: float = 4.0,
+    abs_win_pos_embed: bool = ...,
+    global_pos_size: tuple[int, int] = ...,
+    init_values: float | None = ...,
+    fix_init: bool = True,
+    weight_init: Literal["", "jax", "reset"] = ...,
+    head_init_scale: float = 0.001,
+    norm_layer: typedvision.config.names.TokenNorm = "layernorm",
+    patch_drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+) -> typedvision.families.hiera.config.HieraConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: the variant's own, 224 where it says none.
+        embed_dim: Features of each token of the first stage. At least 1, at most 65536; default: the variant's own, 96 where it says none.
+        num_heads: Attention heads of the first stage. At least 1, at most 1024; default: the variant's own, 1 where it says none.
+        global_pool: How tokens become a vector; with `""` every token is classified. One of '', 'avg', 'max', 'avgmax'; default: 'avg'.
+        stages: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (2, 3, 16, 3) where it says none.
+        q_pool: How many of the stages after the first subsample. At least 0, at most 8; default: 3.
+        q_stride: What such a stage divides rows and columns by. At least 1, at most 128; default: (2, 2).
+        mask_unit_size: Rows and columns of patches in a mask unit, which attends to itself, and which training can leave out as a whole. At least 1, at most 128; default: (8, 8).
+        mask_unit_attn: Whether tokens attend within their mask unit only, in each stage; the first block of a stage attends as the stage before. Of length at least 1, of length at most 8; default: (True, True, False, False).
+        use_expand_proj: Widen the shortcut into a stage by a linear layer; else by both the maximum and the mean of the tokens that become one, which doubles the features. Default: the variant's own, True where it says none.
+        dim_mul: Features of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        head_mul: Heads of each stage, for each of the stage before. At least 1.0, at most 16.0; default: 2.0.
+        patch_kernel: Height and width of the convolution that makes patches. At least 1, at most 127; default: (7, 7).
+        patch_stride: Pixels from patch to patch, down and right. At least 1, at most 127; default: (4, 4).
+        patch_padding: Pixels of padding of that convolution, down and right. At least 0, at most 63; default: (3, 3).
+        mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: 4.0.
+        abs_win_pos_embed: Learn positions in a mask unit and, on a coarser grid, in the image, whose sum is the table (https://arxiv.org/abs/2311.05613). Default: the variant's own, False where it says none.
+        global_pos_size: Rows and columns of the coarser grid; only with `abs_win_pos_embed`. At least 1, at most 127; default: the variant's own, (14, 14) where it says none.
+        init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. At least 0.0, at most 1024.0; default: the variant's own, None where it says none.
+        fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n). Default: True.
+        weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), as the JAX code of the Vision Transformer does (`jax`), or as PyTorch does (`reset`). One of '', 'jax', 'reset'; default: the variant's own, '' where it says none.
+        head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. At least 0.0, at most 1024.0; default: 0.001.
+        norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: 'layernorm'.
+        patch_drop_rate: Share of the mask units that training leaves out. At least 0.0, less than 1.0; default: 0.0.
+        drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
     name: _HieraDetName,
     *,
     num_classes: int = ...,
@@ -12697,6 +13158,57 @@ def configure(
         output_stride: Most input pixels for each position of a feature map; later stages dilate instead. One of 8, 16, 32; default: 32.
         global_pool: How the last feature map becomes a vector. One of 'avg', 'max', 'avgmax', 'catavgmax'; default: 'avg'.
         drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. At least 0.0, at most 1.0; default: 0.0.
+
+    Raises:
+        UnknownNameError: nobody publishes the name, or the tag.
+        ConfigError: naming every option that is wrong.
+    """
+
+@overload
+def configure(
+    name: _LevitName,
+    *,
+    num_classes: int = 1000,
+    in_chans: int = 3,
+    drop_rate: float = 0.0,
+    img_size: int | tuple[int, int] = 224,
+    embed_dim: tuple[int, ...] = ...,
+    key_dim: int = ...,
+    depth: tuple[int, ...] = ...,
+    num_heads: int | tuple[int, ...] = ...,
+    attn_ratio: float | tuple[float, ...] = 2.0,
+    mlp_ratio: float | tuple[float, ...] = 2.0,
+    stem_type: Literal["s8", "s16"] = ...,
+    act_layer: typedvision.config.names.ActivationName = ...,
+    attn_act_layer: typedvision.config.names.ActivationName | None = None,
+    use_conv: bool = ...,
+    distilled: bool = ...,
+    global_pool: Literal["", "avg"] = "avg",
+    drop_path_rate: float = 0.0,
+    inference_mode: bool = False,
+) -> typedvision.families.levit.config.LevitConfig:
+    """The config of a published variant, with other options; imports no torch.
+
+    Args:
+        name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+        num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
+        in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
+        drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
+        img_size: Height and width of the input in pixels; one number for a square. At least 1, at most 65536; default: 224.
+        embed_dim: Features of each stage. Of length at least 1, of length at most 8, at least 1, at most 65536; default: the variant's own, (192,) where it says none.
+        key_dim: Features of a query and of a key, in each head. At least 1, at most 65536; default: the variant's own, 64 where it says none.
+        depth: Number of blocks of each stage. Of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (12,) where it says none.
+        num_heads: Attention heads; one number for all stages, or one each. At least 1, at most 1024, of length at least 1, of length at most 8, at least 1, at most 1024; default: the variant's own, (3,) where it says none.
+        attn_ratio: Features of a value for each of a key; one number for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: 2.0.
+        mlp_ratio: Hidden features of the MLPs for each of their own; one number for all stages, or one each. More than 0.0, at most 1024.0, of length at least 1, of length at most 8, more than 0.0, at most 1024.0; default: 2.0.
+        stem_type: Input pixels for each position after the stem: 8 after three convolutions, or 16 after four. One of 's8', 's16'; default: the variant's own, 's16' where it says none.
+        act_layer: Activation of the stem and of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: the variant's own, 'hard_swish' where it says none.
+        attn_act_layer: Activation of what attention gives; None for `act_layer`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: None.
+        use_conv: Compute on maps, by 1x1 convolutions, and not on tokens; the numbers do not change. Default: the variant's own, False where it says none.
+        distilled: Have a second classifier for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both. Default: the variant's own, False where it says none.
+        global_pool: How the last tokens become a vector. One of '', 'avg'; default: 'avg'.
+        drop_path_rate: Probability of dropping a residual branch, equal for all blocks. At least 0.0, at most 1.0; default: 0.0.
+        inference_mode: Whether normalisations are part of the layers beside them; `typedvision.fuse` makes this form. Default: False.
 
     Raises:
         UnknownNameError: nobody publishes the name, or the tag.
