@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -35,17 +37,21 @@ RESIZABLE = [family for family in FAMILIES if resizable(family)]
 def backbone_of(cfg: ModelConfig, *indices: int, **options: object) -> tv.Backbone[ImageModel]:
     """A backbone in double precision with the weights of `filled(cfg)`."""
     spec = tv.BackboneSpec(model=tv.specify(cfg), out_indices=indices)
-    spec = spec.replace(**options)
+    return copy.deepcopy(_filled_backbone(spec.replace(**options)))
+
+
+@lru_cache(maxsize=8)  # as `filled`: a copy takes a quarter of the time
+def _filled_backbone(spec: tv.BackboneSpec) -> tv.Backbone[ImageModel]:
     backbone = tv.create_backbone(spec, dtype=torch.float64, seed=0)
     fill(backbone.model)
     return backbone.eval()
 
 
-@pytest.fixture(params=["first", "middle", "last"])
+@pytest.fixture(params=["first", "last"])
 def level(request: pytest.FixtureRequest, small: ModelConfig) -> int:
     """A level of the small model."""
     count = len(small.features())
-    return {"first": 0, "middle": count // 2, "last": count - 1}[request.param]
+    return {"first": 0, "last": count - 1}[request.param]
 
 
 @pytest.mark.parametrize("case", CASE, ids=lambda case: case["case"])

@@ -72,7 +72,8 @@ def test_a_model_with_folded_normalisations_is_equal(family: AnyFamily) -> None:
 
     paths = {module: path for path, module in fused.named_modules()}
     for module in paths:
-        module.register_forward_hook(note)
+        if isinstance(module, (*BATCH_NORMS, torch.nn.Conv2d, torch.nn.Linear)):
+            module.register_forward_hook(note)
     with torch.no_grad():
         expected = model.eval()(x)
         assert torch.allclose(fused(x), expected, rtol=1e-9, atol=1e-9 * expected.abs().max())

@@ -6,7 +6,7 @@ Shapes: N images, C channels in, D channels out, H x W positions, T = H W, K cla
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
@@ -114,6 +115,8 @@ class ConvEncoder(nn.Module):
         hidden: channels between the pointwise convolutions.
         drop_path_rate: probability of dropping the branch.
     """
+
+    folds: ClassVar[Pairs] = (("dwconv", "norm"),)
 
     def __init__(
         self, cfg: SwiftFormerConfig, channels: int, hidden: int, drop_path_rate: float
