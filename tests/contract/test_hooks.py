@@ -26,9 +26,9 @@ def test_hooks_fire_on_every_stage(small: ModelConfig) -> None:
 
 @pytest.mark.parametrize("level", [0, -1])
 @torch.inference_mode()
-def test_a_compiled_stage_computes_the_same(small: ModelConfig, level: int) -> None:
+def test_a_compiled_stage_computes_the_same(thorough: ModelConfig, level: int) -> None:
     torch.compiler.reset()
-    model, x = filled(small), images(small)
+    model, x = filled(thorough), images(thorough)
     wanted = model(x)
     path = model.feature_info[level].name
     stage = torch.compile(model.get_submodule(path), fullgraph=True, backend="eager")
@@ -38,4 +38,4 @@ def test_a_compiled_stage_computes_the_same(small: ModelConfig, level: int) -> N
     stage.register_forward_hook(lambda *_: ran.append(1))
     same(model(x), wanted)
     assert ran, f"{path} is not called"
-    assert model.spec == tv.specify(small)
+    assert model.spec == tv.specify(thorough)
