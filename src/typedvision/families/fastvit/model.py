@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.fastvit.config import HEAD_CHANNELS, FastVitConfig, StagePlan
 from typedvision.layers.activation import activation
@@ -68,17 +67,15 @@ class FastVit(StagedModel, HeadModel):
         return default_initializers(module)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; the last convolution belongs to the last."""
-        last = (r"^final_conv", LAST_GROUP)
+        """The stem, then each block, or each stage; the last convolution goes with the head."""
         if coarse:
-            return {"stem": r"^stem", "blocks": [(r"^stages\.(\d+)", None), last]}
+            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
         return {
             "stem": r"^stem",
             "blocks": [
                 (r"^stages\.(\d+).downsample", (0,)),
                 (r"^stages\.(\d+).pos_emb", (0,)),
                 (r"^stages\.(\d+)\.\w+\.(\d+)", None),
-                last,
             ],
         }
 
