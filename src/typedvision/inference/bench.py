@@ -111,7 +111,7 @@ def bench(
                 say(f"{name}, batch {batch_size}: measuring")
                 for _ in range(rounds):
                     for each in workers.values():
-                        each.take_turn()
+                        each.run_round()
                 for kind, each in workers.items():
                     yield each.row(name, batch_size, kind)
 
@@ -151,7 +151,7 @@ class _Worker:
                 pipe.close()
         self.errors.close()
 
-    def take_turn(self) -> None:
+    def run_round(self) -> None:
         """Time some batches."""
         if "error" not in self.facts:
             self._keep(self._ask(str(_TIMED)))

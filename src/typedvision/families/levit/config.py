@@ -104,8 +104,8 @@ class LevitConfig(ModelConfig, Builds["Levit"]):
             )
         if self.embed_dim[0] < stride // 2:
             yield Conflict(
-                f"'embed_dim' must start at no less than {stride // 2}, of which the stem "
-                "takes parts",
+                f"'embed_dim' must be at least {stride // 2} in the first stage, of which the "
+                "stem takes parts",
                 "embed_dim",
             )
 
