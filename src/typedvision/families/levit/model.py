@@ -57,7 +57,7 @@ class Levit(StagedModel):
         }
         self.distilled_training = False
 
-        self.stem: nn.Sequential = _stem(cfg)
+        self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in stages))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
