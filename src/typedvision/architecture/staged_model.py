@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 
 
 class StagedModel(ImageModel, ABC):
@@ -16,6 +17,9 @@ class StagedModel(ImageModel, ABC):
     Shapes: N images, C channels of H x W pixels, D channels of the last map of h x w positions.
     """
 
+    last_norm: ClassVar[str | None] = None
+    """The normalisation behind the stages, which belongs to the last group of blocks; None where
+    there is none."""
     stem: nn.Module
     """Gives the first stage its map."""
     stages: nn.Sequential
@@ -36,10 +40,10 @@ class StagedModel(ImageModel, ABC):
         """The stem, then each block, or each stage."""
         if coarse:
             return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-            ],
-        }
+        blocks: list[tuple[str, tuple[int, ...] | None]] = [
+            (r"^stages\.(\d+)\.downsample", (0,)),
+            (r"^stages\.(\d+)\.blocks\.(\d+)", None),
+        ]
+        if self.last_norm:
+            blocks.append((f"^{self.last_norm}", LAST_GROUP))
+        return {"stem": r"^stem", "blocks": blocks}

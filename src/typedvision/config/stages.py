@@ -49,3 +49,14 @@ def drop_path_rates(rate: float, depth: int, *, reached: bool = True) -> tuple[f
     """
     steps = max(depth - 1, 1) if reached else depth
     return tuple(rate * index / steps for index in range(depth))
+
+
+def products(first: int, factor: float, count: int) -> tuple[int, ...]:
+    """A number for each of `count` stages, `factor` times that of the stage before, rounded down.
+
+    `products(96, 2.0, 3)` is (96, 192, 384).
+    """
+    numbers = [first]
+    for _ in range(count - 1):
+        numbers.append(int(numbers[-1] * factor))
+    return tuple(numbers)

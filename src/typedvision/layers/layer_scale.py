@@ -35,3 +35,11 @@ class LayerScale2d(LayerScale):
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W) to the same shape."""
         return x * self.gamma[:, None, None]
+
+
+class ChannelScale(LayerScale):
+    """`LayerScale2d` whose factors have the shape (D, 1, 1) in the checkpoint."""
+
+    def __init__(self, features: int, value: float) -> None:
+        super().__init__(features, value)
+        self.gamma = nn.Parameter(torch.empty(features, 1, 1))

@@ -146,6 +146,35 @@ def check_image_size(
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
+class OverlappingPatches(nn.Module):
+    """A convolution whose kernel reaches over the edges of its patches.
+
+    Args:
+        in_channels: C.
+        features: D.
+        kernel_size: rows and columns of the kernel.
+        stride: rows and columns of a patch, in pixels.
+        padding: rows and columns of zeros at each side.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        features: int,
+        kernel_size: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        self.proj: nn.Conv2d = nn.Conv2d(
+            in_channels, features, kernel_size, stride=stride, padding=padding
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, h, w, D)."""
+        return self.proj(x).permute(0, 2, 3, 1)
+
+
 class PatchDropout(nn.Module):
     """Leaves out patches at random while training (https://arxiv.org/abs/2212.00794, section 3.1).
 

@@ -6,12 +6,12 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.convnext.config import ConvNeXtConfig, ConvNeXtPlan, StagePlan
 from typedvision.layers.activation import activation
@@ -26,6 +26,8 @@ from typedvision.layers.norm import conv_norm
 
 class ConvNeXt(StagedModel, HeadModel):
     """A stem, four stages of blocks, pooling, a normalisation and a linear classifier."""
+
+    last_norm: ClassVar[str | None] = "norm_pre"
 
     def __init__(self, cfg: ConvNeXtConfig) -> None:
         super().__init__(cfg)
@@ -61,19 +63,6 @@ class ConvNeXt(StagedModel, HeadModel):
             scale = self.head_init_scale if path.startswith("head.") else 1.0
             return {"weight": normal(0.02 * scale), "bias": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; the normalisation belongs to the last block."""
-        if coarse:
-            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-                (r"^norm_pre", LAST_GROUP),
-            ],
-        }
 
 
 class ConvNeXtBlock(nn.Module):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
 from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import Activation
 from typedvision.families.cspnext.config import CspNextConfig, CspNextPlan, StagePlan
 from typedvision.layers.blocks import Blocks
@@ -25,7 +26,7 @@ PYRAMID = (5, 9, 13)
 """Windows of the poolings in the last stage."""
 
 
-class CspNext(HeadModel):
+class CspNext(StagedModel, HeadModel):
     """A stem, four stages, pooling and a linear classifier."""
 
     def __init__(self, cfg: CspNextConfig) -> None:
@@ -33,16 +34,12 @@ class CspNext(HeadModel):
         plan = cfg.plan()
         self.num_features: int = plan.stages[-1].channels
 
-        self.stem: nn.Sequential = _stem(cfg, plan)
+        self.stem: nn.Module = _stem(cfg, plan)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
         self.head: ClassifierHead = ClassifierHead(
             self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
         )
         self.head_hidden_size: int = self.head.features
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""

@@ -7,13 +7,13 @@ maps (N, D, H, W).
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.davit.config import AttnName, DaViTConfig, StagePlan
 from typedvision.layers.activation import activation
@@ -30,6 +30,8 @@ from typedvision.layers.windows import in_windows
 
 class DaViT(StagedModel, HeadModel):
     """A stem, stages of blocks, pooling, a normalisation and a linear classifier (figure 2)."""
+
+    last_norm: ClassVar[str | None] = "norm_pre"
 
     def __init__(self, cfg: DaViTConfig) -> None:
         super().__init__(cfg)
@@ -61,19 +63,6 @@ class DaViT(StagedModel, HeadModel):
         if isinstance(module, nn.Linear):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; the last normalisation belongs to the last."""
-        if coarse:
-            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-                (r"^norm_pre", LAST_GROUP),
-            ],
-        }
 
 
 class Stem(nn.Module):

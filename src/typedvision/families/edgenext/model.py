@@ -6,12 +6,12 @@ Shapes: N images, C channels in, D channels out, H x W positions, s stride, K cl
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.edgenext.config import (
     AttentionPlan,
@@ -42,6 +42,8 @@ EPS = 1e-6
 class EdgeNeXt(StagedModel, HeadModel):
     """A stem, four stages of blocks, pooling, a normalisation and a linear classifier
     (figure 2)."""
+
+    last_norm: ClassVar[str | None] = "norm_pre"
 
     def __init__(self, cfg: EdgeNeXtConfig) -> None:
         super().__init__(cfg)
@@ -74,19 +76,6 @@ class EdgeNeXt(StagedModel, HeadModel):
                 "bias": zeros,
             }
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; the normalisation belongs to the last block."""
-        if coarse:
-            return super().group_matcher(coarse)
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-                (r"^norm_pre", LAST_GROUP),
-            ],
-        }
 
 
 class ConvBlock(nn.Module):

@@ -28,11 +28,11 @@ from typedvision.layers.fuse import (
 from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
-    constant,
     default_initializers,
     trunc_normal,
     zeros,
 )
+from typedvision.layers.layer_scale import ChannelScale
 from typedvision.layers.norm import conv_norm
 
 
@@ -152,23 +152,6 @@ class ConvMlp(nn.Module):
         """(N, D, H, W) to the same shape."""
         x = self.drop(self.act(self.fc1(self.conv(x))))
         return self.drop(self.fc2(x))
-
-
-class LayerScale2d(nn.Module):
-    """Multiplies each channel by a learned factor, which is initialised to `value`."""
-
-    def __init__(self, channels: int, value: float) -> None:
-        super().__init__()
-        self.value = value
-        self.gamma: nn.Parameter = nn.Parameter(torch.empty(channels, 1, 1))
-
-    def initializers(self) -> Initializers:
-        """One value for every factor."""
-        return {"gamma": constant(self.value)}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D, H, W) to the same shape."""
-        return x * self.gamma
 
 
 class PatchEmbed(nn.Module):
@@ -341,7 +324,7 @@ class RepMixer(nn.Module):
         weight, bias = self.norm.kernel()
         size = conv.kernel_size[0]
         branches = sum_kernels((self.mixer.kernel(), (-weight, -bias)), size)
-        if isinstance(self.layer_scale, LayerScale2d):
+        if isinstance(self.layer_scale, ChannelScale):
             factor = self.layer_scale.gamma
             branches = branches[0] * factor[..., None], branches[1] * factor.flatten()
         return FusedConv(conv_like(conv, _beside_shortcut(branches, conv.groups)))
@@ -441,7 +424,7 @@ def _position_encoding(cfg: FastVitConfig, plan: StagePlan) -> nn.Module:
 
 
 def _layer_scale(channels: int, value: float | None) -> nn.Module:
-    return nn.Identity() if value is None else LayerScale2d(channels, value)
+    return nn.Identity() if value is None else ChannelScale(channels, value)
 
 
 def _beside_shortcut(kernel: Kernel, groups: int) -> Kernel:

@@ -25,7 +25,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, products
 from typedvision.config.windows import MAX_STAGES, Window
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ class HieraConfig(ModelConfig, Builds["Hiera"]):
                 "dim_mul",
             )
         yield from self._size_conflicts()
-        dims = self._products(self.embed_dim, self.dim_mul)
-        counts = self._products(self.num_heads, self.head_mul)
+        dims = products(self.embed_dim, self.dim_mul, len(self.stages))
+        counts = products(self.num_heads, self.head_mul, len(self.stages))
         for features, heads in zip(dims, counts, strict=True):
             if features > 65_536 or features % heads:
                 yield Conflict(
@@ -203,8 +203,8 @@ class HieraConfig(ModelConfig, Builds["Hiera"]):
     def plan(self) -> HieraPlan:
         """Every block with its numbers."""
         rates = drop_path_rates(self.drop_path_rate, sum(self.stages))
-        dims = self._products(self.embed_dim, self.dim_mul)
-        heads = self._products(self.num_heads, self.head_mul)
+        dims = products(self.embed_dim, self.dim_mul, len(self.stages))
+        heads = products(self.num_heads, self.head_mul, len(self.stages))
         stride, unit = prod(self.q_stride), prod(self.mask_unit_size)
         reduction, blocks = max(self.patch_stride), list[BlockPlan]()
         for stage, depth in enumerate(self.stages):
@@ -232,13 +232,6 @@ class HieraConfig(ModelConfig, Builds["Hiera"]):
     def _grid(self) -> tuple[int, int]:
         (height, width), (down, right) = to_pair(self.img_size), self.patch_stride
         return height // down, width // right
-
-    def _products(self, first: int, factor: float) -> tuple[int, ...]:
-        """A number of each stage, made from that of the stage before."""
-        numbers = [first]
-        for _ in self.stages[1:]:
-            numbers.append(int(numbers[-1] * factor))
-        return tuple(numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

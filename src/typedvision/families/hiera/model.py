@@ -37,7 +37,7 @@ from typedvision.layers.init import (
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import PatchDropout, check_image_size
+from typedvision.layers.patch_embed import OverlappingPatches, PatchDropout, check_image_size
 from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
 
@@ -69,7 +69,9 @@ class Hiera(ImageModel):
         else:
             patches = plan.grid[0] * plan.grid[1]
             self.pos_embed = nn.Parameter(torch.empty(1, patches, cfg.embed_dim))
-        self.patch_embed: PatchEmbed = PatchEmbed(cfg)
+        self.patch_embed: OverlappingPatches = OverlappingPatches(
+            cfg.in_chans, cfg.embed_dim, cfg.patch_kernel, cfg.patch_stride, cfg.patch_padding
+        )
         self.unit_drop: PatchDropout = PatchDropout(cfg.patch_drop_rate, 0)
         self.blocks: Blocks = Blocks(*(HieraBlock(cfg, block) for block in plan.blocks))
         self.head: Head = Head(cfg, self.num_features)
@@ -152,24 +154,6 @@ class Hiera(ImageModel):
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The embedding, then each block."""
         return {"stem": r"^(?:pos_embed|patch_embed)", "blocks": [(r"^blocks\.(\d+)", None)]}
-
-
-class PatchEmbed(nn.Module):
-    """A convolution that makes overlapping patches."""
-
-    def __init__(self, cfg: HieraConfig) -> None:
-        super().__init__()
-        self.proj: nn.Conv2d = nn.Conv2d(
-            cfg.in_chans,
-            cfg.embed_dim,
-            cfg.patch_kernel,
-            stride=cfg.patch_stride,
-            padding=cfg.patch_padding,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, h, w, D)."""
-        return self.proj(x).permute(0, 2, 3, 1)
 
 
 class HieraBlock(nn.Module):

@@ -21,7 +21,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, products
 from typedvision.config.windows import MAX_STAGES, Window
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class HieraDetConfig(ModelConfig, Builds["HieraDet"]):
                     f"that subsamples; got {self.window_spec[index]}",
                     "window_spec",
                 )
-        dims = self._products(self.embed_dim, self.dim_mul)
-        counts = self._products(self.num_heads, self.head_mul)
+        dims = products(self.embed_dim, self.dim_mul, len(self.stages))
+        counts = products(self.num_heads, self.head_mul, len(self.stages))
         for features, heads in zip(dims, counts, strict=True):
             if features > 65_536 or features % heads:
                 yield Conflict(
@@ -159,8 +159,8 @@ class HieraDetConfig(ModelConfig, Builds["HieraDet"]):
     def plan(self) -> tuple[BlockPlan, ...]:
         """Every block with its numbers."""
         rates = drop_path_rates(self.drop_path_rate, sum(self.stages))
-        dims = self._products(self.embed_dim, self.dim_mul)
-        heads = self._products(self.num_heads, self.head_mul)
+        dims = products(self.embed_dim, self.dim_mul, len(self.stages))
+        heads = products(self.num_heads, self.head_mul, len(self.stages))
         reduction, blocks = max(self.patch_stride), list[BlockPlan]()
         for stage, depth in enumerate(self.stages):
             for number in range(depth):
@@ -182,13 +182,6 @@ class HieraDetConfig(ModelConfig, Builds["HieraDet"]):
                     )
                 )
         return tuple(blocks)
-
-    def _products(self, first: int, factor: float) -> tuple[int, ...]:
-        """A number of each stage, made from that of the stage before."""
-        numbers = [first]
-        for _ in self.stages[1:]:
-            numbers.append(int(numbers[-1] * factor))
-        return tuple(numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from typedvision.layers.init import (
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
+from typedvision.layers.patch_embed import OverlappingPatches
 from typedvision.layers.pool import GlobalPool
 from typedvision.layers.windows import join_windows, pad_to_windows, split_windows
 
@@ -50,7 +51,9 @@ class HieraDet(ImageModel):
         self._resets: bool = cfg.weight_init == "reset"
         side = cfg.window_spec[0]
 
-        self.patch_embed: PatchEmbed = PatchEmbed(cfg)
+        self.patch_embed: OverlappingPatches = OverlappingPatches(
+            cfg.in_chans, cfg.embed_dim, cfg.patch_kernel, cfg.patch_stride, cfg.patch_padding
+        )
         self.pos_embed: nn.Parameter = nn.Parameter(
             torch.empty(1, cfg.embed_dim, *cfg.global_pos_size)
         )
@@ -128,24 +131,6 @@ class HieraDet(ImageModel):
             "stem": r"^pos_embed|pos_embed_window|patch_embed",
             "blocks": [(r"^blocks\.(\d+)", None)],
         }
-
-
-class PatchEmbed(nn.Module):
-    """A convolution that makes overlapping patches."""
-
-    def __init__(self, cfg: HieraDetConfig) -> None:
-        super().__init__()
-        self.proj: nn.Conv2d = nn.Conv2d(
-            cfg.in_chans,
-            cfg.embed_dim,
-            cfg.patch_kernel,
-            stride=cfg.patch_stride,
-            padding=cfg.patch_padding,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, h, w, D)."""
-        return self.proj(x).permute(0, 2, 3, 1)
 
 
 class MultiScaleBlock(nn.Module):

@@ -13,7 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import Activation, ConvPool
 from typedvision.families.resnetv2.config import BlockPlan, ResNetV2Config, StagePlan
 from typedvision.layers.activation import activation
@@ -38,7 +39,7 @@ from typedvision.layers.pool import (
 )
 
 
-class ResNetV2(ImageModel):
+class ResNetV2(StagedModel):
     """A stem, four stages of residual blocks, a normalisation, and a convolutional classifier."""
 
     norm: nn.Module
@@ -52,7 +53,7 @@ class ResNetV2(ImageModel):
         self.stem_level: str = self.feature_info[0].name.removeprefix("stem.")
         self.zero_init_last: bool = cfg.zero_init_last
 
-        self.stem: nn.Sequential = nn.Sequential(OrderedDict(_stem(cfg, plan.stem)))
+        self.stem: nn.Module = nn.Sequential(OrderedDict(_stem(cfg, plan.stem)))
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
         self.norm, self.act = (
             _norm_act(cfg, self.num_features, cfg.act_layer)
@@ -60,10 +61,6 @@ class ResNetV2(ImageModel):
             else (nn.Identity(), nn.Identity())
         )
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self._finish(self.stages(self.stem(x)))
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.swiftformer.config import StagePlan, SwiftFormerConfig
 from typedvision.layers.activation import activation
@@ -23,18 +22,20 @@ from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
-    constant,
     default_initializers,
     normal,
     trunc_normal,
     zeros,
 )
+from typedvision.layers.layer_scale import ChannelScale
 from typedvision.layers.pool import GlobalPool
 
 
 class SwiftFormer(StagedModel):
     """A stem, four stages of blocks, a normalisation, pooling and two linear classifiers
     (figure 3)."""
+
+    last_norm: ClassVar[str | None] = "norm"
 
     def __init__(self, cfg: SwiftFormerConfig) -> None:
         super().__init__(cfg)
@@ -91,19 +92,6 @@ class SwiftFormer(StagedModel):
         if isinstance(module, nn.Linear | nn.Conv2d):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; the normalisation belongs to the last."""
-        if coarse:
-            return super().group_matcher(coarse)
-        return {
-            "stem": r"^stem",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-                (r"^norm", LAST_GROUP),
-            ],
-        }
 
 
 class ConvEncoder(nn.Module):
@@ -209,23 +197,6 @@ class ConvMlp(nn.Module):
         """(N, C, H, W) to the same shape."""
         x = self.drop(self.act(self.fc1(self.norm1(x))))
         return self.drop(self.fc2(x))
-
-
-class ChannelScale(nn.Module):
-    """Multiplies each channel of a map by a learned factor, initialised to `value`."""
-
-    def __init__(self, channels: int, value: float) -> None:
-        super().__init__()
-        self.value = value
-        self.gamma: nn.Parameter = nn.Parameter(torch.empty(channels, 1, 1))
-
-    def initializers(self) -> Initializers:
-        """One value for every factor."""
-        return {"gamma": constant(self.value)}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        return x * self.gamma
 
 
 def _scale(cfg: SwiftFormerConfig, channels: int, value: float) -> nn.Module:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.vovnet.config import BlockPlan, VovNetConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import channel_attention
@@ -28,14 +29,14 @@ from typedvision.layers.init import (
 from typedvision.layers.norm_act import Conv2dNormAct, SeparableConv2dNormAct
 
 
-class VovNet(HeadModel):
+class VovNet(StagedModel, HeadModel):
     """A stem, four stages of aggregations, pooling and a linear classifier."""
 
     def __init__(self, cfg: VovNetConfig) -> None:
         super().__init__(cfg)
         self.num_features: int = cfg.stage_out_chs[-1]
 
-        self.stem: nn.Sequential = _stem(cfg)
+        self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(
             *(_stage(cfg, blocks, pools=stage > 0) for stage, blocks in enumerate(cfg.plan()))
         )
@@ -44,13 +45,9 @@ class VovNet(HeadModel):
         )
         self.head_hidden_size: int = self.head.features
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.stem(x))
-
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
-        for number, conv in enumerate(self.stem):
+        for number, conv in enumerate(self.stem.children()):
             x = conv(x)
             if number == 1:
                 yield x
