@@ -19,10 +19,8 @@ help: ## list these verbs
 demo: $(INSTALLED) ## train three small models on real handwritten digits
 	$(BIN)/python examples/digits/demo.py
 
-# The engines have a process of their own: beside their threads, another test's process has died.
 test: $(INSTALLED) ## run the tests; ARGS="-k resnet" goes on to pytest
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup --ignore tests/clients --ignore tests/typing --ignore tests/inference $(ARGS)
-	$(if $(ARGS),,OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/inference)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup --ignore tests/clients --ignore tests/typing $(ARGS)
 
 clients: .venv/.clients ## try the software that people have around their models
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/clients $(ARGS)

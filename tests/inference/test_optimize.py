@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -96,6 +98,28 @@ def test_a_program_of_inductor_runs_and_says_that_it_is_not_pickled() -> None:
         torch.testing.assert_close(fast(x), model.eval()(x))
     with pytest.raises(tv.UsageError, match="cannot be pickled"):
         pickle.dumps(fast)
+
+
+LET_GO = """
+import signal, subprocess, sys, threading
+import typedvision as tv
+
+signal.signal(signal.SIGCHLD, lambda *_: None)
+model = tv.create_model("test_resnet", num_classes=5, seed=1)
+held = [tv.optimize(model, "openvino", img_size=32, threads=1)]
+thread = threading.Thread(target=held.clear)
+thread.start()
+thread.join()
+subprocess.run([sys.executable, "-c", ""], check=True)
+print("alive")
+"""
+
+
+def test_a_signal_is_survived_after_another_thread_has_let_a_program_go() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LET_GO], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
 
 
 def test_half_precision_is_compared_with_the_float32_model(model: tv.ImageModel) -> None:

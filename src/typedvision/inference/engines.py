@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, ClassVar
@@ -348,7 +348,13 @@ def _laid_out(model: ImageModel, layout: torch.memory_format) -> ImageModel:
     return model
 
 
+@cache
 def _core() -> Core:
+    """The one runtime of this process, which is never destroyed.
+
+    It gives the thread a stack for signals; one that dies in another thread takes the stack along,
+    and the next signal ends the process.
+    """
     from openvino import Core
 
     return Core()
