@@ -90,6 +90,7 @@ def test_a_pickled_program_is_equal(source: Source, engine: EngineName) -> None:
     assert torch.equal(again(images(3)), program(images(3)))
 
 
+@pytest.mark.usefixtures("registry")
 def test_a_program_of_inductor_runs_and_says_that_it_is_not_pickled() -> None:
     model = tv.create_model(declare().variants["toy_small"], seed=1)
     fast = tv.optimize(model, "inductor", img_size=8, threads=1)

@@ -14,7 +14,7 @@ from typedvision.registry import index
 
 def test_each_class_is_that_of_its_family() -> None:
     names = dir(configs)
-    assert len(names) == len(index.rows())
+    assert len(names) == len(index.family_keys())
     for name in names:
         found = getattr(configs, name)
         assert found.__name__ == name
