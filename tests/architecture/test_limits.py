@@ -59,6 +59,7 @@ def test_a_deep_model_is_stopped_while_it_is_made(monkeypatch: pytest.MonkeyPatc
     assert made < 700  # of 61,460
 
 
+@pytest.mark.usefixtures("registry")
 def test_what_no_number_of_bytes_can_hold_is_too_large() -> None:
     def fails(cls: type, cfg: ToyConfig) -> Toy:
         torch.empty(2**62, 2**10)
@@ -70,6 +71,7 @@ def test_what_no_number_of_bytes_can_hold_is_too_large() -> None:
     assert found.path == ("bytes",)
 
 
+@pytest.mark.usefixtures("registry")
 def test_another_error_of_a_build_stays_what_it_is() -> None:
     def fails(cls: type, cfg: ToyConfig) -> Toy:
         raise RuntimeError("a defect")
