@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tests.contract.filling import fill, fingerprint, image, state_digest
 
@@ -112,7 +112,11 @@ def pyramid(name: str, options: Options, size: list[int], gain: float) -> list[o
     fill(model, gain)
     tensors = {_plain(key): tensor for key, tensor in model.state_dict().items()}
     levels = tuple(range(len(model.feature_info)))
-    backbone = _built(name, {**options, "features_only": True, "out_indices": levels})
+    try:
+        backbone = _built(name, {**options, "features_only": True, "out_indices": levels})
+    except TypeError:  # an option that only the class takes
+        outputs = model.forward_intermediates(image(tuple(size)), intermediates_only=True)
+        return [fingerprint(output) for output in outputs]
     for key, tensor in backbone.state_dict().items():
         tensor.copy_(tensors[_plain(key)])
     outputs = backbone(image(tuple(size)))
@@ -128,13 +132,43 @@ def _plain(key: str) -> str:
 
 def _built(name: str, options: Options) -> Any:
     torch.set_default_dtype(torch.float64)
-    model: nn.Module = timm.create_model(name, **options)
-    return model.eval()
+    return _made(name, options).eval()
 
 
 def _on_meta(name: str, options: Options) -> Any:
     with torch.device("meta"):
+        return _made(name, options)
+
+
+def _made(name: str, options: Options) -> Any:
+    """A model of timm, also with options that its own function for the name gives and so does not
+    take: then its class is called with what that function gives, and with these."""
+    try:
         return timm.create_model(name, **options)
+    except TypeError as error:
+        if "multiple values" not in str(error) or "features_only" in options:
+            raise
+    kind = _class_of(name)
+    given: list[tuple[tuple[Any, ...], Options]] = []
+    constructor = kind.__init__
+
+    def noting(self: Any, *args: Any, **kwargs: Any) -> None:
+        given.append((args, kwargs))
+        constructor(self, *args, **kwargs)
+
+    kind.__init__ = noting
+    try:
+        with torch.device("meta"):
+            timm.create_model(name)
+    finally:
+        kind.__init__ = constructor
+    args, kwargs = given[0]
+    return kind(*args, **{**kwargs, **options})
+
+
+def _class_of(name: str) -> Any:
+    with torch.device("meta"):
+        return type(timm.create_model(name))
 
 
 def _last(output: Any) -> Tensor:
