@@ -8,6 +8,7 @@ line for each answer, `{"error": ...}` where timm refuses. Nothing of typedvisio
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tests.contract.filling import fill, fingerprint, image, state_digest
 
@@ -128,13 +129,29 @@ def _plain(key: str) -> str:
 
 def _built(name: str, options: Options) -> Any:
     torch.set_default_dtype(torch.float64)
-    model: nn.Module = timm.create_model(name, **options)
-    return model.eval()
+    return _created(name, options).eval()
 
 
 def _on_meta(name: str, options: Options) -> Any:
     with torch.device("meta"):
+        return _created(name, options)
+
+
+def _created(name: str, options: Options) -> Any:
+    try:
         return timm.create_model(name, **options)
+    except TypeError:
+        return timm.create_model(name, **_nested(name, options))
+
+
+def _nested(name: str, options: Options) -> Options:
+    """Options of a model whose architecture is an object of timm's, in a table by name: those that
+    are the object's fields stand in a changed one."""
+    table = sys.modules[timm.models.model_entrypoint(name).__module__].model_cfgs
+    inside = {key: value for key, value in options.items() if hasattr(table[name], key)}
+    table["changed"] = dataclasses.replace(table[name], **inside)
+    outside = {key: value for key, value in options.items() if key not in inside}
+    return {**outside, "cfg_variant": "changed"}
 
 
 def _last(output: Any) -> Tensor:
