@@ -8,6 +8,7 @@ line for each answer, `{"error": ...}` where timm refuses. Nothing of typedvisio
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -141,14 +142,20 @@ def _on_meta(name: str, options: Options) -> Any:
 
 
 def _made(name: str, options: Options) -> Any:
-    """A model of timm, also with options that its own function for the name gives and so does not
-    take: then its class is called with what that function gives, and with these."""
+    """A model of timm, also with options that `create_model` does not take for this name."""
     try:
         return timm.create_model(name, **options)
     except TypeError as error:
-        if "multiple values" not in str(error) or "features_only" in options:
+        if "features_only" in options:
             raise
-    kind = _class_of(name)
+        make = _called if "multiple values" in str(error) else _nested
+    return make(name, options)
+
+
+def _called(name: str, options: Options) -> Any:
+    """The model's class, called with what timm's function for the name gives, and with options."""
+    with torch.device("meta"):
+        kind: Any = type(timm.create_model(name))
     given: list[tuple[tuple[Any, ...], Options]] = []
     constructor = kind.__init__
 
@@ -166,9 +173,14 @@ def _made(name: str, options: Options) -> Any:
     return kind(*args, **{**kwargs, **options})
 
 
-def _class_of(name: str) -> Any:
-    with torch.device("meta"):
-        return type(timm.create_model(name))
+def _nested(name: str, options: Options) -> Any:
+    """A model whose architecture is an object of timm's, in a table by name: the options that are
+    fields of the object stand in a changed one."""
+    table = sys.modules[timm.models.model_entrypoint(name).__module__].model_cfgs
+    inside = {key: value for key, value in options.items() if hasattr(table[name], key)}
+    table["changed"] = dataclasses.replace(table[name], **inside)
+    outside = {key: value for key, value in options.items() if key not in inside}
+    return timm.create_model(name, **outside, cfg_variant="changed")
 
 
 def _last(output: Any) -> Tensor:
