@@ -36,8 +36,8 @@ _Few = Field(min_length=1, max_length=8)
 
 
 class TwinsConfig(ModelConfig, Builds["Twins"]):
-    """A transformer with stages, whose blocks attend to a smaller map, or by turns to windows and
-    to a smaller map (https://arxiv.org/abs/2104.13840)."""
+    """A transformer with stages, whose blocks attend to a smaller map, or in alternation to windows
+    and to a smaller map (https://arxiv.org/abs/2104.13840)."""
 
     global_pool: Literal["", "avg"] = "avg"
     """How the last tokens become a vector."""
