@@ -165,7 +165,7 @@ def level(at: int, **changes: object) -> type[NetConfig]:
         (
             {"parts": tv.Parts(first_conv=(), classifier=("fc",))},
             "net_small.parts.first_conv",
-            "name the modules whose input channels follow 'in_chans'",
+            "must name the module of 'stem.weight', which changes with 'in_chans'",
         ),
         (
             {"capabilities": tv.Capabilities(global_pool=("avg", "catavgmax"))},

@@ -111,8 +111,6 @@ def _missing(cfg: ModelConfig, parts: Parts) -> Iterator[Finding]:
                 near = did_you_mean(path, known)
                 hint = f"; did you mean {listed(near)}?" if near else ""
                 yield ("parts", field), f"the model has no {kind} '{path}'{hint}"
-    if not parts.first_conv:
-        yield ("parts", "first_conv"), "name the modules whose input channels follow 'in_chans'"
     if not parts.classifier:
         yield ("parts", "classifier"), "name the modules whose output features follow 'num_classes'"
 
@@ -128,6 +126,8 @@ def _followers(
     one, other = (_shapes(_bare(config)) for config in configs)
     declared = declared_by(_family(configs[0]).parts(configs[0]))
     changed = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    if option == "in_chans":  # loading adapts kernels; a linear layer of pixels stays as it is
+        changed = [key for key in changed if len(one[key]) == 4]
     outside = [key for key in changed if not within(key, declared)]
     if outside:
         yield (
@@ -215,11 +215,9 @@ def check_head(cfg: ModelConfig) -> Iterator[Finding]:
             yield where, f"is declared, but the config refuses it: {error.problems[0].message}"
             continue
         yield from _head_shapes(where, pooled)
-    size = cfg.input_size()
     if capabilities.input_size == "any":
-        if size is not None:
-            yield ("input_size",), f"says {size}; the capabilities say that any size goes in"
-        elif not _runs(cfg, sides(cfg)[0] + 5, sides(cfg)[1] + 3):
+        height, width = sides(cfg)
+        if not _runs(cfg, height + 5, width + 3):
             yield ("capabilities", "input_size"), "says 'any'; images with odd sides do not go in"
 
 
