@@ -81,7 +81,8 @@ class PositionTable:
 @dataclass(frozen=True, slots=True)
 class RelativeTable:
     """A learned table of relative positions in a window of h rows and w columns, shape
-    ((2h - 1) (2w - 1) + extra, heads); the extra rows are those of a token without a place."""
+    ((2h - 1) (2w - 1) + extra, heads), or (heads, 2h - 1, 2w - 1); the extra rows are those of a
+    token without a place."""
 
     path: str
     """The tensor's key."""

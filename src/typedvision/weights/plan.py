@@ -221,13 +221,19 @@ def _position_table(
 def _relative_table(
     table: RelativeTable, wanted: tuple[int, ...], given: tuple[int, ...]
 ) -> Adaptation | None:
-    """Of a table (distances + extra, heads), whose old window was a square."""
+    """Of a table (distances + extra, heads), whose old window was a square; or of a map of any."""
+    if len(wanted) == 3:
+        old = (given[1] + 1) // 2, (given[2] + 1) // 2
+        return _resampled(table, old) if wanted[0] == given[0] else None
     extra = wanted[0] - math.prod(2 * side - 1 for side in table.window)
     distances = math.isqrt(max(given[0] - extra, 0))
     if wanted[1:] != given[1:] or distances**2 != given[0] - extra or distances % 2 == 0:
         return None
     side = (distances + 1) // 2
-    old = (side, side)
+    return _resampled(table, (side, side))
+
+
+def _resampled(table: RelativeTable, old: tuple[int, int]) -> Adaptation:
     text = f"window {_by(old)} -> {_by(table.window)}"
     return Adaptation(("relative_table",), text, (old, table.window))
 
