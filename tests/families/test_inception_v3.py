@@ -19,11 +19,11 @@ def meta_model(*, aux_logits: bool) -> InceptionV3:
 
 def test_the_auxiliary_classifier_speaks_where_it_was_asked() -> None:
     model = meta_model(aux_logits=True).train()
-    images = torch.empty(1, 3, 299, 299, device="meta")
-    assert model(images).shape == (1, 1000)
+    images = torch.empty(2, 3, 299, 299, device="meta")
+    assert model(images).shape == (2, 1000)
     model.set_aux_training()
-    assert [logits.shape for logits in model(images)] == [(1, 1000), (1, 1000)]
-    assert model.eval()(images).shape == (1, 1000)
+    assert [logits.shape for logits in model(images)] == [(2, 1000), (2, 1000)]
+    assert model.eval()(images).shape == (2, 1000)
 
 
 def test_a_model_without_an_auxiliary_classifier_says_so() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
 from typedvision.config.inception import InceptionConfig
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.norm_act import norm_act
 
 
@@ -21,6 +24,8 @@ class InceptionConv(nn.Module):
         padded: whether the kernel reaches past the edges, so that it keeps the size; by default
             where the stride is 1.
     """
+
+    folds: ClassVar[Pairs] = (("conv", "bn"),)
 
     bn: nn.Module
     act: nn.Module

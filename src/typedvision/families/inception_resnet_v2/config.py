@@ -20,9 +20,9 @@ class InceptionResnetV2Config(InceptionConfig, Builds["InceptionResnetV2"]):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The last map of each resolution."""
         return (
-            FeatureSpec(64, 2, "conv2d_2b"),
-            FeatureSpec(192, 4, "conv2d_4a"),
-            FeatureSpec(320, 8, "repeat"),
-            FeatureSpec(1088, 16, "repeat_1"),
-            FeatureSpec(1536, 32, "conv2d_7b"),
+            FeatureSpec(64, 2, "conv2d_2b", margin=5),
+            FeatureSpec(192, 4, "conv2d_4a", margin=15),
+            FeatureSpec(320, 8, "repeat", margin=19),
+            FeatureSpec(1088, 16, "repeat_1", margin=27),
+            FeatureSpec(1536, 32, "conv2d_7b", margin=43),
         )

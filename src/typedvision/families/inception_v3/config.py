@@ -31,9 +31,9 @@ class InceptionV3Config(InceptionConfig, Builds["InceptionV3"]):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The last map of each resolution."""
         return (
-            FeatureSpec(64, 2, "Conv2d_2b_3x3"),
-            FeatureSpec(192, 4, "Conv2d_4a_3x3"),
-            FeatureSpec(288, 8, "Mixed_5d"),
-            FeatureSpec(768, 16, "Mixed_6e"),
-            FeatureSpec(2048, 32, "Mixed_7c"),
+            FeatureSpec(64, 2, "Conv2d_2b_3x3", margin=5),
+            FeatureSpec(192, 4, "Conv2d_4a_3x3", margin=15),
+            FeatureSpec(288, 8, "Mixed_5d", margin=19),
+            FeatureSpec(768, 16, "Mixed_6e", margin=27),
+            FeatureSpec(2048, 32, "Mixed_7c", margin=43),
         )

@@ -18,9 +18,9 @@ class InceptionV4Config(InceptionConfig, Builds["InceptionV4"]):
     def features(self) -> tuple[FeatureSpec, ...]:
         """The stem's last convolution and its first reduction, and the last block of each width."""
         return (
-            FeatureSpec(64, 2, "features.2"),
-            FeatureSpec(160, 4, "features.3"),
-            FeatureSpec(384, 8, "features.9"),
-            FeatureSpec(1024, 16, "features.17"),
-            FeatureSpec(1536, 32, "features.21"),
+            FeatureSpec(64, 2, "features.2", margin=5),
+            FeatureSpec(160, 4, "features.3", margin=7),
+            FeatureSpec(384, 8, "features.9", margin=19),
+            FeatureSpec(1024, 16, "features.17", margin=27),
+            FeatureSpec(1536, 32, "features.21", margin=43),
         )

@@ -48,6 +48,7 @@ class InceptionV4(ImageModel):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""
+        self._check_size(x, self.feature_info[-1])
         return self.features(x)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:

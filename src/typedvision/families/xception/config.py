@@ -28,8 +28,8 @@ class XceptionConfig(ModelConfig, Builds["Xception"]):
         """The last map of each resolution: where a block begins that halves it, its first ReLU's
         output."""
         return (
-            FeatureSpec(64, 2, "act2"),
-            FeatureSpec(128, 4, "block2.rep.0"),
+            FeatureSpec(64, 2, "act2", margin=5),
+            FeatureSpec(128, 4, "block2.rep.0", margin=3),
             FeatureSpec(256, 8, "block3.rep.0"),
             FeatureSpec(728, 16, "block12.rep.0"),
             FeatureSpec(2048, 32, "act4"),

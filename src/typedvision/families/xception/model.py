@@ -6,6 +6,7 @@ Shapes: N images, C channels in, D channels out, H x W positions, s stride, K cl
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.xception.config import XceptionConfig
 from typedvision.layers.conv import conv2d
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
 from typedvision.layers.pool import GlobalPool, pooled_features
@@ -25,6 +27,13 @@ LEVEL_BLOCKS = (2, 3, 12)
 class Xception(ImageModel):
     """Two convolutions, twelve residual blocks and two convolutions, pooling and a linear
     classifier."""
+
+    folds: ClassVar[Pairs] = (
+        ("conv1", "bn1"),
+        ("conv2", "bn2"),
+        ("conv3.pointwise", "bn3"),
+        ("conv4.pointwise", "bn4"),
+    )
 
     def __init__(self, cfg: XceptionConfig) -> None:
         super().__init__(cfg)
@@ -64,11 +73,8 @@ class Xception(ImageModel):
         for number in BLOCKS:
             block = self._block(number)
             if number in LEVEL_BLOCKS:
-                opened = block.rep[0](x)
-                yield opened
-                x = block.finish(opened, x)
-            else:
-                x = block(x)
+                yield block.rep[0](x)
+            x = block(x)
         yield self._end(x)
 
     def _stem(self, x: Tensor) -> Tensor:
@@ -123,6 +129,11 @@ class XceptionBlock(nn.Module):
         opens: whether there is a ReLU before the first convolution.
     """
 
+    folds: ClassVar[Pairs] = (
+        ("skip", "skipbn"),
+        *((f"rep.{index}.pointwise", f"rep.{index + 1}") for index in range(8)),
+    )
+
     def __init__(
         self, in_channels: int, widths: tuple[int, ...], *, stride: int = 1, opens: bool = True
     ) -> None:
@@ -146,13 +157,6 @@ class XceptionBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
         return self.rep(x) + self.skipbn(self.skip(x))
-
-    def finish(self, opened: Tensor, x: Tensor) -> Tensor:
-        """What the block gives of its input `x`, of which the first ReLU made `opened`."""
-        for index, layer in enumerate(self.rep):
-            if index > 0:
-                opened = layer(opened)
-        return opened + self.skipbn(self.skip(x))
 
 
 class SeparableConv2d(nn.Module):

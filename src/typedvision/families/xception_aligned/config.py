@@ -69,14 +69,12 @@ class XceptionAlignedConfig(ModelConfig, Builds["XceptionAligned"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        for block in self.block_cfg:
-            if block.stride == 2 and (block.no_skip or not block.start_with_relu):
-                yield Conflict(
-                    "'stride' = 2 in 'block_cfg' is for blocks with a shortcut that start with an "
-                    "activation: leave out 'no_skip' and 'start_with_relu' there",
-                    "block_cfg",
-                )
-                break
+        if any(block.stride == 2 and not block.start_with_relu for block in self.block_cfg):
+            yield Conflict(
+                "'stride' = 2 in 'block_cfg' is for blocks that start with an activation, whose "
+                "last one gives a feature level: leave out 'start_with_relu' there",
+                "block_cfg",
+            )
         if self.preact and not all(block.start_with_relu for block in self.block_cfg):
             yield Conflict(
                 "'start_with_relu' in 'block_cfg' says nothing where 'preact' is True: leave one "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -20,12 +21,15 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import ClassifierHead
 from typedvision.layers.norm_act import Conv2dNormAct, norm_act
 
 
 class XceptionAligned(HeadModel):
     """Two convolutions, residual blocks, pooling and a linear classifier."""
+
+    folds: ClassVar[Pairs] = (("stem.1", "blocks.0.norm"),)
 
     def __init__(self, cfg: XceptionAlignedConfig) -> None:
         super().__init__(cfg)
@@ -56,7 +60,7 @@ class XceptionAligned(HeadModel):
         for block in self.blocks:
             if isinstance(block, Block) and block.has_level:
                 x = block.normalize(x)
-                inner = block.begin(x)
+                inner = block.inner(x)
                 yield inner
                 x = block.finish(inner, x)
             else:
@@ -90,26 +94,32 @@ class Block(nn.Module):
             self.norm, self.act = _norm_act(cfg, plan.in_channels)
         self.stack: nn.Sequential = _stack(cfg, plan)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.folds: Pairs = (("stack.conv1.conv_pw", "stack.conv2.norm"),)
+        if not plan.has_level:  # else what the last convolution sees stays as it is
+            self.folds += (("stack.conv2.conv_pw", "stack.conv3.norm"),)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
         x = self.normalize(x)
-        return self.finish(self.begin(x), x)
+        return self._add(self.stack(x), x)
 
     def normalize(self, x: Tensor) -> Tensor:
         """What both branches see, (N, C, H, W)."""
         return self.act(self.norm(x))
 
-    def begin(self, x: Tensor) -> Tensor:
-        """What the last convolution sees, (N, D, H, W)."""
+    def inner(self, x: Tensor) -> Tensor:
+        """What the last convolution sees, (N, D, H, W), of a normalised input."""
         for name, layer in self.stack.named_children():
             if name != "conv3":
                 x = layer(x)
         return x
 
     def finish(self, inner: Tensor, x: Tensor) -> Tensor:
-        """The last convolution, and the shortcut of the normalised input."""
-        branch = self.drop_path(self.stack[-1](inner))
+        """The output, of what the last convolution sees and of the normalised input."""
+        return self._add(self.stack[-1](inner), x)
+
+    def _add(self, branch: Tensor, x: Tensor) -> Tensor:
+        branch = self.drop_path(branch)
         return branch + self.shortcut(x) if self.skip else branch
 
 
@@ -134,6 +144,8 @@ def _stack(cfg: XceptionAlignedConfig, plan: BlockPlan) -> nn.Sequential:
 
 class SeparableConv2d(nn.Module):
     """A depthwise 3x3 convolution and a 1x1 one, each normalised."""
+
+    folds: ClassVar[Pairs] = (("conv_dw", "bn_dw"), ("conv_pw", "bn_pw"))
 
     def __init__(
         self,
