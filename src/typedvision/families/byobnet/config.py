@@ -483,7 +483,9 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
 
     def _kinds(self) -> list[tuple[Block, ...]]:
         """The kinds of blocks of each stage, which follow each other again and again."""
-        return [kinds if isinstance(kinds, tuple) else (kinds,) for kinds in self._each(self.block)]
+        given = self.block
+        each = given if isinstance(given, tuple) else (given,) * len(self.layers)
+        return [kinds if isinstance(kinds, tuple) else (kinds,) for kinds in each]
 
     def _each(self, value: T | tuple[T, ...]) -> Sequence[T]:
         return value if isinstance(value, tuple) else (value,) * len(self.layers)

@@ -20,7 +20,9 @@ class XceptionFamily(ModelFamily[XceptionConfig, "Xception"]):
     title = "Xception"
     paper = "https://arxiv.org/abs/1610.02357"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        input_size="any", global_pool=("", "avg", "max", "avgmax", "catavgmax")
+        input_size="any",
+        global_pool=("", "avg", "max", "avgmax", "catavgmax"),
+        grad_checkpointing=False,
     )
 
     @classmethod
