@@ -45,7 +45,7 @@ def test_outputs_are_the_peers(case: Case) -> None:
     for level, told in zip(levels, model.spec.config.features(), strict=True):
         assert level.shape[:2] == (1, told.channels)
         for side, found in zip((height, width), level.shape[2:], strict=True):
-            steps = -(-side // told.stride)
+            steps = -(-(side - told.margin) // told.stride)
             assert found in (steps - 1, steps)  # patches that overlap are one fewer
 
 
@@ -197,7 +197,7 @@ def test_intermediates_are_the_levels(small: ModelConfig) -> None:
     for level, spec in zip(levels, model.feature_info, strict=True):
         assert level.shape[:2] == (2, spec.channels)
         for size, side in zip(level.shape[2:], (height, width), strict=True):
-            steps = side // spec.stride
+            steps = (side - spec.margin) // spec.stride
             assert size in (steps - 1, steps)  # patches that overlap are one fewer
         output = outputs[spec.name]
         if output.ndim == 3:  # tokens: those of the class and of registers stand before the map's

@@ -112,6 +112,8 @@ class Parts:
     recomputed: tuple[str, ...] = ()
     """Names of buffers, without their module's path, that older checkpoints hold and the model
     computes."""
+    optional: tuple[str, ...] = ()
+    """Modules that a checkpoint may hold and the model does without."""
     resampling: Resampling = "bicubic"
     """How position tables and patch kernels are brought to another size."""
 

@@ -97,6 +97,7 @@ def make_plan(
     names = _without_prefix(given, wanted)
     heads = parts.classifier if parts else ()
     recomputed = parts.recomputed if parts else ()
+    optional = parts.optional if parts else ()
     new_head = parts is not None and _needs_new_head(wanted, given, names, heads)
     sources: dict[str, str] = {}
     adapted: dict[str, Adaptation] = {}
@@ -120,7 +121,7 @@ def make_plan(
     dropped = {
         name: why
         for key, name in names.items()
-        if key not in sources and (why := _why_dropped(key, heads, left_out, recomputed))
+        if key not in sources and (why := _why_dropped(key, heads, left_out, recomputed, optional))
     }
     for key, name in names.items():
         if key not in wanted and name not in dropped:
@@ -148,12 +149,18 @@ def _without_prefix(given: Iterable[str], wanted: Mapping[str, TensorKind]) -> d
 
 
 def _why_dropped(
-    key: str, heads: Sequence[str], left_out: Sequence[str], recomputed: Sequence[str]
+    key: str,
+    heads: Sequence[str],
+    left_out: Sequence[str],
+    recomputed: Sequence[str],
+    optional: Sequence[str],
 ) -> str | None:
     if within(key, left_out):
         return "past the last level"
     if key.rpartition(".")[2] in recomputed:
         return "computed by the model"
+    if within(key, optional):
+        return "an option of the model"
     return "another classifier" if within(key, heads) else None
 
 
