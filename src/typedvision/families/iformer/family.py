@@ -19,8 +19,20 @@ _M = IFormerConfig(
     conv_ratio=4,
     ffn_ratio=3,
 )
-_L = _M.replace(dims=(48, 96, 256, 384), depths=(2, 2, 33, 6), attn_groups=(0, 0, 8, 2))
-_L2 = _M.replace(dims=(64, 128, 256, 512), depths=(3, 3, 46, 9), attn_groups=(0, 0, 11, 3))
+_L = IFormerConfig(
+    dims=(48, 96, 256, 384),
+    depths=(2, 2, 33, 6),
+    attn_groups=(0, 0, 8, 2),
+    conv_ratio=4,
+    ffn_ratio=3,
+)
+_L2 = IFormerConfig(
+    dims=(64, 128, 256, 512),
+    depths=(3, 3, 46, 9),
+    attn_groups=(0, 0, 11, 3),
+    conv_ratio=4,
+    ffn_ratio=3,
+)
 
 
 class IFormerFamily(ModelFamily[IFormerConfig, "IFormer"]):
