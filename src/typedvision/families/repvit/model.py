@@ -18,11 +18,9 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
+from typedvision.layers.conv_norm import ConvNorm, NormLinear
 from typedvision.layers.fuse import (
-    Kernel,
-    conv_bn_kernel,
     conv_like,
-    fuse_bn_linear,
     fuse_conv_bn,
     sum_kernels,
 )
@@ -147,32 +145,6 @@ class RepVitDownsample(nn.Module):
         return x + self.ffn(x)
 
 
-class ConvNorm(nn.Module):
-    """A convolution without a bias, and a batch normalisation; together one convolution, in the
-    inference form.
-
-    Args:
-        conv: the convolution.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.c = conv
-        self.bn: nn.BatchNorm2d = nn.BatchNorm2d(conv.out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.bn(self.c(x))
-
-    def kernel(self) -> Kernel:
-        """The kernel of both."""
-        return conv_bn_kernel(self.c, self.bn)
-
-    def fused(self) -> nn.Module:
-        """One convolution with a bias."""
-        return fuse_conv_bn(self.c, self.bn)
-
-
 class RepVggDw(nn.Module):
     """A depthwise convolution, a 1x1 one and a shortcut are added (figure 3c); together one
     convolution, in the inference form.
@@ -210,28 +182,6 @@ class RepVggDw(nn.Module):
             kernels.append((small.weight, small.bias))
         summed = conv_like(conv, sum_kernels(kernels, conv.kernel_size[0]))
         return summed if self.bn is None else fuse_conv_bn(summed, self.bn)
-
-
-class NormLinear(nn.Module):
-    """A batch normalisation of vectors, and a linear layer.
-
-    Args:
-        features: D.
-        num_classes: K.
-    """
-
-    def __init__(self, features: int, num_classes: int) -> None:
-        super().__init__()
-        self.bn: nn.BatchNorm1d = nn.BatchNorm1d(features)
-        self.l: nn.Linear = nn.Linear(features, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D) to (N, K)."""
-        return self.l(self.bn(x))
-
-    def fused(self) -> nn.Linear:
-        """One linear layer."""
-        return fuse_bn_linear(self.bn, self.l)
 
 
 class RepVitClassifier(nn.Module):
