@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tools import new_family
+from typedvision import scaffold
 from typedvision.registry import index
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ignored = shutil.ignore_patterns("__pycache__", *index.family_keys())
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
     (root / "tests/golden").mkdir()
-    for base in new_family.BASES:
+    for base in scaffold.BASES:
         run(root, "tools.new_family", NAMES[base], "--base", base)
     run(root, "tools.generate")
     return root
@@ -131,4 +132,4 @@ def test_nothing_is_overwritten(families: Path, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize(("name", "wanted"), [("net", "Net"), ("my_net2", "MyNet2")])
 def test_a_class_is_named_after_the_family(name: str, wanted: str) -> None:
-    assert new_family.class_name(name) == wanted
+    assert scaffold.class_name(name) == wanted

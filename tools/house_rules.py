@@ -44,8 +44,9 @@ PLACES = (
     Place(r"weights\.(load|adapt|save)", 6, torch=True),
     Place(r"weights", 6, torch=False),
     Place(r"preprocess|prediction|export|inference", 6, torch=True),
-    Place(r"factory|models|configs|stubs|lint|mypy_plugin", 7, torch=False),
-    Place(r"cli|__main__", 8, torch=False),
+    Place(r"factory|models|configs|stubs|scaffold|lint|mypy_plugin", 7, torch=False),
+    Place(r"testing\.checks", 8, torch=True),
+    Place(r"cli|testing|__main__", 8, torch=False),
     Place(r"", 9, torch=False),  # the facade, for users alone
 )
 

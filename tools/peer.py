@@ -8,6 +8,7 @@ line for each answer, `{"error": ...}` where timm refuses. Nothing of typedvisio
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tests.contract.filling import fill, fingerprint, image, state_digest
 
@@ -112,7 +113,11 @@ def pyramid(name: str, options: Options, size: list[int], gain: float) -> list[o
     fill(model, gain)
     tensors = {_plain(key): tensor for key, tensor in model.state_dict().items()}
     levels = tuple(range(len(model.feature_info)))
-    backbone = _built(name, {**options, "features_only": True, "out_indices": levels})
+    try:
+        backbone = _built(name, {**options, "features_only": True, "out_indices": levels})
+    except TypeError:  # an option that only the class takes
+        outputs = model.forward_intermediates(image(tuple(size)), intermediates_only=True)
+        return [fingerprint(output) for output in outputs]
     for key, tensor in backbone.state_dict().items():
         tensor.copy_(tensors[_plain(key)])
     outputs = backbone(image(tuple(size)))
@@ -128,13 +133,54 @@ def _plain(key: str) -> str:
 
 def _built(name: str, options: Options) -> Any:
     torch.set_default_dtype(torch.float64)
-    model: nn.Module = timm.create_model(name, **options)
-    return model.eval()
+    return _made(name, options).eval()
 
 
 def _on_meta(name: str, options: Options) -> Any:
     with torch.device("meta"):
+        return _made(name, options)
+
+
+def _made(name: str, options: Options) -> Any:
+    """A model of timm, also with options that `create_model` does not take for this name."""
+    try:
         return timm.create_model(name, **options)
+    except TypeError as error:
+        if "features_only" in options:
+            raise
+        make = _called if "multiple values" in str(error) else _nested
+    return make(name, options)
+
+
+def _called(name: str, options: Options) -> Any:
+    """The model's class, called with what timm's function for the name gives, and with options."""
+    with torch.device("meta"):
+        kind: Any = type(timm.create_model(name))
+    given: list[tuple[tuple[Any, ...], Options]] = []
+    constructor = kind.__init__
+
+    def noting(self: Any, *args: Any, **kwargs: Any) -> None:
+        given.append((args, kwargs))
+        constructor(self, *args, **kwargs)
+
+    kind.__init__ = noting
+    try:
+        with torch.device("meta"):
+            timm.create_model(name)
+    finally:
+        kind.__init__ = constructor
+    args, kwargs = given[0]
+    return kind(*args, **{**kwargs, **options})
+
+
+def _nested(name: str, options: Options) -> Any:
+    """A model whose architecture is an object of timm's, in a table by name: the options that are
+    fields of the object stand in a changed one."""
+    table = sys.modules[timm.models.model_entrypoint(name).__module__].model_cfgs
+    inside = {key: value for key, value in options.items() if hasattr(table[name], key)}
+    table["changed"] = dataclasses.replace(table[name], **inside)
+    outside = {key: value for key, value in options.items() if key not in inside}
+    return timm.create_model(name, **outside, cfg_variant="changed")
 
 
 def _last(output: Any) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +11,37 @@ import typedvision as tv
 from tests.contract.facts import FAMILIES, SMALL, first_of_each_base
 from tools.shrink import CLASSES
 from typedvision.config.base import ModelConfig, to_pair
+from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 
 THOROUGH = FAMILIES if os.environ.get("THOROUGH") else first_of_each_base(FAMILIES)
 """The families for what takes seconds each: to compile, to export, to learn."""
 
 SIDE = 64  # pixels: five halvings leave a map of two by two
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of a family together in one process, where its small models are made once."""
+    keys = {item: key for item in items if (key := _family_of(item))}
+    for item, key in keys.items():
+        item.add_marker(pytest.mark.xdist_group(key))
+    items.sort(key=lambda item: keys.get(item, ""))
+
+
+def _family_of(item: pytest.Item) -> str | None:
+    """The key of the family that a contract test is about."""
+    if Path(__file__).parent not in item.path.parents or not isinstance(item, pytest.Function):
+        return None
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    family = params.get("family") or params.get("thorough")
+    return (
+        family.key
+        if family
+        else index.family_key(params["case"]["case"])
+        if "case" in params
+        else None
+    )
 
 
 @pytest.fixture(params=FAMILIES, ids=lambda family: family.key)

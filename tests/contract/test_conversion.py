@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 from torch import nn
 
-from tests.contract.test_numbers import filled, images
+from tests.contract.models import filled, images
 from typedvision.config.base import ModelConfig
 
 

@@ -10,19 +10,18 @@ from torch import Tensor
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import FAMILIES, SMALL
-from tests.contract.filling import fill, image
+from tests.contract.facts import FAMILIES
+from tests.contract.filling import image
+from tests.contract.models import filled
 from typedvision.architecture.fuse import inference_form
-from typedvision.registry.family import AnyFamily
+from typedvision.config.base import ModelConfig
 
 FUSABLE = [family for family in FAMILIES if "inference_mode" in family.config_type().model_fields]
 
 
 @pytest.mark.parametrize("family", FUSABLE, ids=lambda family: family.key)
-def test_a_fused_model_is_equal_and_smaller(family: AnyFamily, tmp_path: Path) -> None:
-    name, options = SMALL[family.key]
-    model = tv.create_model(name, seed=0, dtype=torch.float64, **options)
-    fill(model)
+def test_a_fused_model_is_equal_and_smaller(small: ModelConfig, tmp_path: Path) -> None:
+    model = filled(small).train()
     kept = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     fused = tv.fuse(model, norms=False)
     assert type(fused) is type(model)
@@ -47,13 +46,8 @@ def test_a_fused_model_is_equal_and_smaller(family: AnyFamily, tmp_path: Path) -
 BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
-def test_a_model_with_folded_normalisations_is_equal(family: AnyFamily) -> None:
-    name, options = SMALL[family.key]
-    if not _norms(tv.create_model(name, device="meta", **options)):
-        return
-    model = tv.create_model(name, seed=0, dtype=torch.float64, **options)
-    fill(model)
+def test_a_model_with_folded_normalisations_is_equal(small: ModelConfig) -> None:
+    model = filled(small)
     kept = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     fused = inference_form(model)
     assert type(fused) is type(model)
@@ -79,7 +73,3 @@ def test_a_model_with_folded_normalisations_is_equal(family: AnyFamily) -> None:
         assert torch.allclose(fused(x), expected, rtol=1e-9, atol=1e-9 * expected.abs().max())
     assert not missed, "a module does not say that these follow each other: see `folds`"
     assert all(torch.equal(tensor, kept[key]) for key, tensor in model.state_dict().items())
-
-
-def _norms(model: torch.nn.Module) -> list[torch.nn.Module]:
-    return [module for module in model.modules() if isinstance(module, BATCH_NORMS)]

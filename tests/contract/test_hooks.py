@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import typedvision as tv
-from tests.contract.test_numbers import filled, images, same
+from tests.contract.models import filled, images, same
 from typedvision.config.base import ModelConfig
 from typedvision.layers.blocks import Blocks
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Iterator
-from functools import lru_cache
 
 import pytest
 import torch
@@ -16,34 +15,14 @@ from tests.contract.conftest import image_size
 from tests.contract.facts import CASE, CASES, FAMILIES, Case
 from tests.contract.filling import Fingerprint, fill, fingerprint, image, randn
 from tests.contract.groups import outside_of_groups
+from tests.contract.models import filled, images, same, shared
 from tools.choices import choices
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
 from typedvision.registry import index
-from typedvision.registry.spec import ModelSpec
 
 OWN_ORDER = {"hiera"}  # tokens that subsampling joins stand together, and not row by row
 TOLERANCE = 1e-6  # of the root mean square, in float64
-
-
-def filled(cfg: ModelConfig, **options: object) -> ImageModel:
-    """A model in double precision, none of whose weights is trivial."""
-    return copy.deepcopy(_filled(tv.specify(cfg, **options)))
-
-
-@lru_cache(maxsize=4)  # a copy takes a quarter of the time; tests go family by family
-def _filled(spec: ModelSpec) -> ImageModel:
-    model = tv.create_model(spec, dtype=torch.float64, seed=0)
-    fill(model)
-    return model.eval()
-
-
-def images(cfg: ModelConfig, count: int = 2) -> Tensor:
-    return randn((count, cfg.in_chans, *image_size(cfg)), seed=1)
-
-
-def same(one: Tensor, other: Tensor) -> None:
-    torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
 def agree(found: Fingerprint, wanted: Fingerprint) -> bool:
@@ -57,11 +36,17 @@ def agree(found: Fingerprint, wanted: Fingerprint) -> bool:
 def test_outputs_are_the_peers(case: Case) -> None:
     model = tv.create_model(case["case"], dtype=torch.float64, seed=0, **case["options"]).eval()
     fill(model, case["gain"])
-    x = image(tuple(case["input"]))
-    features = model.forward_features(x)
+    channels, height, width = case["input"]
+    x = image((channels, height, width))
+    features, levels = _intermediates(model, x)
     assert agree(fingerprint(features), case["features"])
     assert agree(fingerprint(model.forward_head(features)), case["logits"])
     assert agree(fingerprint(model(x)), case["logits"])
+    for level, told in zip(levels, model.spec.config.features(), strict=True):
+        assert level.shape[:2] == (1, told.channels)
+        for side, found in zip((height, width), level.shape[2:], strict=True):
+            steps = -(-side // told.stride)
+            assert found in (steps - 1, steps)  # patches that overlap are one fewer
 
 
 @pytest.mark.parametrize("key", CASES)
@@ -81,7 +66,7 @@ def test_a_small_difference_is_seen() -> None:
 
 @torch.inference_mode()
 def test_logits_and_features_have_their_shapes(small: ModelConfig) -> None:
-    model, x = filled(small), images(small)
+    model, x = shared(small), images(small)
     features = model.forward_features(x)
     assert model.num_features in features.shape
     assert model.forward_head(features, pre_logits=True).shape == (2, model.head_hidden_size)
@@ -90,7 +75,7 @@ def test_logits_and_features_have_their_shapes(small: ModelConfig) -> None:
 
 @torch.inference_mode()
 def test_without_classes_it_returns_what_the_classifier_would_see(small: ModelConfig) -> None:
-    bare, model, x = filled(small, num_classes=0), filled(small), images(small)
+    bare, model, x = shared(small, num_classes=0), shared(small), images(small)
     same(bare(x), model.forward_head(model.forward_features(x), pre_logits=True))
     assert list(bare.get_classifier().parameters()) == []
 
@@ -98,7 +83,8 @@ def test_without_classes_it_returns_what_the_classifier_would_see(small: ModelCo
 @pytest.mark.parametrize("channels", [1, 5])
 def test_any_number_of_channels_goes_in(small: ModelConfig, channels: int) -> None:
     cfg = small.replace(in_chans=channels)
-    assert filled(cfg)(images(cfg)).shape == (2, small.num_classes)
+    model = tv.create_model(cfg, seed=0)
+    assert model(images(cfg).float()).shape == (2, small.num_classes)
 
 
 WITH_THE_HEAD = ("incre_modules", "downsamp_modules", "final_layer", "final_conv")
@@ -111,29 +97,17 @@ POOLINGS = [(family, kind) for family in FAMILIES for kind in family.capabilitie
     ("family", "kind"), POOLINGS, ids=[f"{family.key}-{kind}" for family, kind in POOLINGS]
 )
 def test_every_declared_pooling_works(small: ModelConfig, kind: str) -> None:
-    bare = filled(small, global_pool=kind, num_classes=0)
-    out = bare(images(small))
+    bare = tv.create_model(tv.specify(small, global_pool=kind, num_classes=0), seed=0).eval()
+    out = bare(images(small).float())
     assert out.isfinite().all()
     assert out.ndim == 2 or not kind
-
-
-KINDS = [(family, kind) for family, kind in POOLINGS if kind]
-
-
-@pytest.mark.parametrize(
-    ("family", "kind"), KINDS, ids=[f"{family.key}-{kind}" for family, kind in KINDS]
-)
-def test_every_vector_can_be_classified(small: ModelConfig, kind: str) -> None:
-    logits = filled(small, global_pool=kind)(images(small))
-    assert logits.shape == (2, small.num_classes)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
 def test_other_precisions_come_close(small: ModelConfig, dtype: torch.dtype) -> None:
-    exact = filled(small)(images(small))
-    model = tv.create_model(small, dtype=dtype).eval()
-    fill(model)
+    exact = shared(small)(images(small))
+    model = filled(small).to(dtype)
     out = model(images(small).to(dtype))
     assert out.dtype == dtype
     error = (out.double() - exact).square().mean().sqrt() / exact.square().mean().sqrt()
@@ -142,7 +116,7 @@ def test_other_precisions_come_close(small: ModelConfig, dtype: torch.dtype) -> 
 
 @torch.inference_mode()
 def test_a_image_does_not_see_the_others(small: ModelConfig) -> None:
-    model, x = filled(small), images(small, count=3)
+    model, x = shared(small), images(small, count=3)
     same(model(x)[1:2], model(x[1:2]))
 
 
@@ -252,7 +226,7 @@ def _intermediates(model: ImageModel, x: Tensor, **options: object) -> tuple[Ten
 
 @torch.inference_mode()
 def test_some_intermediates_are_some_of_all(small: ModelConfig) -> None:
-    model, x = filled(small), images(small)
+    model, x = shared(small), images(small)
     _, levels = _intermediates(model, x)
     final, last = _intermediates(model, x, indices=1)
     same(final, model.forward_features(x))
@@ -270,7 +244,7 @@ def test_some_intermediates_are_some_of_all(small: ModelConfig) -> None:
 
 @torch.inference_mode()
 def test_stopping_after_the_last_level_changes_nothing(small: ModelConfig) -> None:
-    model, x = filled(small), images(small)
+    model, x = shared(small), images(small)
     final, levels = _intermediates(model, x, stop_early=True)
     same(final, model.forward_features(x))
     same(levels[-1], _intermediates(model, x)[1][-1])
@@ -278,7 +252,7 @@ def test_stopping_after_the_last_level_changes_nothing(small: ModelConfig) -> No
 
 @torch.inference_mode()
 def test_intermediates_in_every_layout(small: ModelConfig) -> None:
-    model, x = filled(small), images(small)
+    model, x = shared(small), images(small)
     _, maps = _intermediates(model, x)
     for layout in ("NHWC", "NLC"):
         _, found = _intermediates(model, x, output_fmt=layout)

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.test_numbers import filled, images, same
+from tests.contract.models import filled, images, same
 from typedvision.config.base import ModelConfig
 
 

@@ -48,7 +48,9 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
 
 
 NAMED_OTHERWISE = {
-    "hrnet": {"stem": "act1", **{f"stage{n + 1}": f"incre_modules.{n}" for n in range(4)}}
+    "hrnet": {"stem": "act1", **{f"stage{n + 1}": f"incre_modules.{n}" for n in range(4)}},
+    "mvitv2": {f"block.{n}": f"stages.{n}" for n in range(4)},
+    "twins": {f"block.{n}": f"blocks.{n}" for n in range(4)},
 }
 """Our modules that give the levels, by the peer's names, where these are no modules."""
 

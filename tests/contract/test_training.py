@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 import typedvision as tv
 from tests.contract.facts import CASE, Case
-from tests.contract.test_numbers import filled, images
+from tests.contract.models import backbone_of, filled, images, shared
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
 
@@ -20,8 +21,7 @@ def frozen(cfg: ModelConfig) -> tuple[ImageModel, set[str]]:
     """A model with its first level frozen, and the keys of the tensors that this freezes."""
     model = filled(cfg)
     model.freeze(1)
-    first = tv.create_backbone(cfg, out_indices=(0,), device="meta")
-    return model, set(first.model.state_dict())
+    return model, set(backbone_of(cfg, 0).model.state_dict())
 
 
 def test_frozen_layers_stay_as_they_are(small: ModelConfig) -> None:
@@ -76,7 +76,7 @@ def test_what_cannot_be_frozen_is_told(small: ModelConfig) -> None:
 
 
 def test_a_backbone_is_frozen_too(small: ModelConfig) -> None:
-    backbone = tv.create_backbone(small, out_indices=(-1,))
+    backbone = backbone_of(small, -1)
     backbone.freeze(1)
     backbone.train()
     _, keys = frozen(small)
@@ -99,11 +99,10 @@ def test_rates_are_the_peers(case: Case) -> None:
         assert rates == pytest.approx(wanted[key], rel=1e-6), key
 
 
-@pytest.mark.parametrize("coarse", [False, True])
-def test_groups_hold_what_is_trained_once(small: ModelConfig, coarse: bool) -> None:
+def test_groups_hold_what_is_trained_once(small: ModelConfig) -> None:
     model, keys = frozen(small)
-    backbone = tv.create_backbone(small, out_indices=(-1,))
-    for one in (model, backbone):
+    backbone = backbone_of(small, -1)
+    for one, coarse in itertools.product((model, backbone), (False, True)):
         groups = tv.parameter_groups(one, lr=1e-3, weight_decay=0.1, layer_decay=0.5, coarse=coarse)
         held = Counter(id(parameter) for group in groups for parameter in group["params"])
         assert set(held) == {id(p) for p in one.parameters() if p.requires_grad}
@@ -116,7 +115,7 @@ def test_groups_hold_what_is_trained_once(small: ModelConfig, coarse: bool) -> N
 
 
 def test_without_a_layer_decay_there_are_two_groups(small: ModelConfig) -> None:
-    model = tv.create_model(small, device="meta")
+    model = shared(small)
     groups = tv.parameter_groups(model, lr=0.1, weight_decay=0.2)
     assert sorted((group["lr"], group["weight_decay"]) for group in groups) == [
         (0.1, 0.0),

@@ -8,7 +8,7 @@ import torch
 import typedvision as tv
 from tests.conflicts import conflict
 from typedvision.families.pvt_v2.config import PvtV2Config
-from typedvision.families.pvt_v2.model import Attention
+from typedvision.layers.reduced_attention import ReducedAttention
 
 SMALL = PvtV2Config(
     depths=(1, 1, 1, 1), embed_dims=(8, 16, 16, 32), num_heads=(1, 2, 2, 4), num_classes=3
@@ -33,7 +33,7 @@ def test_keys_come_from_a_smaller_map(linear: bool, sizes: list[int]) -> None:
     model = tv.create_model(SMALL.replace(linear=linear), seed=0).eval()
     maps = []
     for module in model.modules():
-        if isinstance(module, Attention):
+        if isinstance(module, ReducedAttention):
             module.kv.register_forward_pre_hook(lambda _, args: maps.append(args[0].shape[1]))
     model(torch.zeros(1, 3, 64, 64))
     assert maps == [size * size for size in sizes]

@@ -38,7 +38,7 @@ class Backbone(nn.Module, FeatureLevels, Generic[ModelT_co]):
         super().__init__()
         self.out_indices, self.output_fmt = spec.out_indices, spec.output_fmt
         last = model.feature_info[max(self.out_indices)].name
-        model.left_out = cut(model, last, model.late_parameters(last))
+        model.left_out = cut(model, model.divided(last)[1])
         self.model = model
 
     @property

@@ -102,7 +102,14 @@ class _NothingToFill(TorchFunctionMode):
     """Skips the filling of tensors that hold nothing, which is half of the time on meta."""
 
     _FILLERS = frozenset(
-        {nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_}
+        {
+            nn.init.kaiming_uniform_,
+            nn.init.uniform_,
+            Tensor.uniform_,
+            Tensor.normal_,
+            Tensor.fill_,
+            Tensor.zero_,
+        }
     )
 
     def __torch_function__(

@@ -191,7 +191,7 @@ class ImageModel(nn.Module, ABC):
         """
         wanted = chosen_levels(indices, len(self.feature_info))
         last = self.feature_info[max(wanted)].name
-        self.left_out = cut(self, last, self.late_parameters(last))
+        self.left_out = cut(self, self.divided(last)[1])
         return list(wanted)
 
     def get_classifier(self) -> nn.Module:
@@ -311,18 +311,33 @@ class ImageModel(nn.Module, ABC):
         """Set the training mode; what is frozen stays in evaluation mode."""
         super().train(mode)
         if self._frozen_until is not None:
-            for path in divide(self, self._frozen_until)[0]:
+            for path in self.divided(self._frozen_until)[0]:
                 self.get_submodule(path).eval()
         return self
 
     def _frozen_parameters(self) -> list[nn.Parameter]:
         if self._frozen_until is None:
             return []
-        _, after = divide(self, self._frozen_until)
-        if any(level.name == self._frozen_until for level in self.feature_info):
-            after += self.late_parameters(self._frozen_until)
+        _, after = self.divided(self._frozen_until)
         named = self.named_parameters()
         return [parameter for key, parameter in named if not within(key, after)]
+
+    def divided(self, path: str) -> tuple[list[str], list[str]]:
+        """What is used up to the module at a path, and what comes in after it.
+
+        A family whose modules are not registered in the order of computation overrides this.
+
+        Args:
+            path: a module's, as in `model.get_submodule(path)`.
+
+        Returns:
+            Paths of the modules of either part, each for all that is inside; after a feature level
+            also keys of the model's own parameters.
+        """
+        until, after = divide(self, path)
+        if any(level.name == path for level in self.feature_info):
+            after += self.late_parameters(path)
+        return until, after
 
     def late_parameters(self, level: str) -> tuple[str, ...]:
         """The model's own parameters that only come in past a feature level, which is named."""

@@ -32,12 +32,9 @@ def divide(root: nn.Module, path: str) -> tuple[list[str], list[str]]:
     return [*until, path], after
 
 
-def cut(root: nn.Module, last: str, late: Sequence[str] = ()) -> tuple[str, ...]:
-    """Remove the modules after the one at `last`, and the model's own parameters that come in
-    `late`; return their paths."""
-    _, after = divide(root, last)
-    after += late
-    for path in after:
+def cut(root: nn.Module, paths: Sequence[str]) -> tuple[str, ...]:
+    """Remove the modules and parameters at these paths; return the paths."""
+    for path in paths:
         above, _, name = path.rpartition(".")
         delattr(root.get_submodule(above), name)
-    return tuple(after)
+    return tuple(paths)

@@ -25,6 +25,7 @@ from typedvision.cli.inspect import inspect
 from typedvision.cli.lint import lint
 from typedvision.cli.listing import listing
 from typedvision.cli.lock import lock
+from typedvision.cli.new_family import new_family
 from typedvision.cli.predict import predict
 from typedvision.cli.schema import schema
 from typedvision.cli.show import show
@@ -40,7 +41,7 @@ app: typer.Typer = typer.Typer(
 app.command("list")(listing)
 for _verb in (
     *(show, compare, spec, check, lint, schema),
-    *(build, predict, bench, inspect, lock, convert, export, stubs),
+    *(build, predict, bench, inspect, lock, convert, export, stubs, new_family),
 ):
     app.command()(_verb)
 

@@ -24,6 +24,7 @@ class Mlp(nn.Module):
         drop: dropout probability after each layer.
         norm: makes the normalisation before the last layer; None for none.
         use_conv: of a map (N, D, H, W), by 1x1 convolutions.
+        out_features: features of the output; None for D.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Mlp(nn.Module):
         hidden: int,
         act: nn.Module,
         *,
+        out_features: int | None = None,
         bias: bool = True,
         drop: float = 0.0,
         norm: Callable[[int], nn.Module] | None = None,
@@ -42,7 +44,7 @@ class Mlp(nn.Module):
         self.act = act
         self.drop1: nn.Dropout = nn.Dropout(drop)
         self.norm: nn.Module = norm(hidden) if norm else nn.Identity()
-        self.fc2: nn.Module = _dense(hidden, features, bias, use_conv)
+        self.fc2: nn.Module = _dense(hidden, out_features or features, bias, use_conv)
         self.drop2: nn.Dropout = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:

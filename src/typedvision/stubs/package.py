@@ -46,7 +46,7 @@ def package_files(package: str, module: str) -> dict[Path, str]:
     Raises:
         UsageError: there is no such package, or it declares no family.
     """
-    folder = _folder(package)
+    folder = package_folder(package)
     families = _families_of(package)
     if not families:
         raise UsageError(
@@ -63,7 +63,12 @@ def package_files(package: str, module: str) -> dict[Path, str]:
     }
 
 
-def _folder(package: str) -> Path:
+def package_folder(package: str) -> Path:
+    """The folder of a package, which is imported.
+
+    Raises:
+        UsageError: there is no such package.
+    """
     if not all(part.isidentifier() for part in package.split(".")):
         raise UsageError(f"a package has a dotted name, such as 'acme_vision'; got {package!r}")
     try:

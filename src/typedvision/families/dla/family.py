@@ -20,7 +20,7 @@ class DLAFamily(ModelFamily[DLAConfig, "DLA"]):
     title = "DLA"
     paper = "https://arxiv.org/abs/1707.06484"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        input_size="any",
+        input_size="multiple",
         global_pool=("", "avg", "max", "avgmax", "catavgmax"),
         grad_checkpointing=False,
     )

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from typedvision.architecture.image_model import ImageModel
 from typedvision.families.pvt_v2.config import PvtV2Config, StagePlan
 from typedvision.layers.activation import activation
-from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
@@ -29,6 +28,7 @@ from typedvision.layers.init import (
 )
 from typedvision.layers.norm import token_norm
 from typedvision.layers.pool import GlobalPool
+from typedvision.layers.reduced_attention import ReducedAttention
 
 POOLED = 7
 """Height and width of the map that a linear attention takes keys and values from."""
@@ -129,7 +129,15 @@ class PvtV2Block(nn.Module):
     def __init__(self, cfg: PvtV2Config, plan: StagePlan, drop_path_rate: float) -> None:
         super().__init__()
         self.norm1: nn.Module = token_norm(cfg.norm_layer, plan.features)
-        self.attn: Attention = Attention(cfg, plan)
+        self.attn: ReducedAttention = ReducedAttention(
+            plan.features,
+            plan.num_heads,
+            reduction=plan.reduction,
+            pooled=POOLED if cfg.linear else None,
+            qkv_bias=cfg.qkv_bias,
+            attn_drop=cfg.attn_drop_rate,
+            proj_drop=cfg.proj_drop_rate,
+        )
         self.drop_path1: DropPath = DropPath(drop_path_rate)
         self.norm2: nn.Module = token_norm(cfg.norm_layer, plan.features)
         self.mlp: ConvMlp = ConvMlp(cfg, plan)
@@ -139,41 +147,6 @@ class PvtV2Block(nn.Module):
         """(N, h, w, D) to the same shape."""
         x = x + self.drop_path1(self.attn(self.norm1(x)))
         return x + self.drop_path2(self.mlp(self.norm2(x)))
-
-
-class Attention(nn.Module):
-    """Every position attends to a smaller map (figure 1)."""
-
-    def __init__(self, cfg: PvtV2Config, plan: StagePlan) -> None:
-        super().__init__()
-        features, reduction = plan.features, 1 if cfg.linear else plan.reduction
-        self.num_heads: int = plan.num_heads
-        self.attn_drop: float = cfg.attn_drop_rate
-        self.q: nn.Linear = nn.Linear(features, features, bias=cfg.qkv_bias)
-        self.kv: nn.Linear = nn.Linear(features, 2 * features, bias=cfg.qkv_bias)
-        self.proj: nn.Linear = nn.Linear(features, features)
-        self.proj_drop: nn.Dropout = nn.Dropout(cfg.proj_drop_rate)
-        self.pool: nn.Module = nn.AdaptiveAvgPool2d(POOLED) if cfg.linear else nn.Identity()
-        self.reduces: bool = cfg.linear or reduction > 1
-        if self.reduces:
-            self.sr: nn.Conv2d = nn.Conv2d(features, features, reduction, stride=reduction)
-            self.norm: nn.LayerNorm = nn.LayerNorm(features)
-        self.act: nn.Module = nn.GELU() if cfg.linear else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, h, w, D) to the same shape."""
-        q = split_heads(self.q(x.flatten(1, 2)), self.num_heads)
-        k, v = self.kv(self._reduced(x).flatten(1, 2)).chunk(2, dim=-1)
-        k, v = split_heads(k, self.num_heads), split_heads(v, self.num_heads)
-        heads = attend(q, k, v, self.attn_drop if self.training else 0.0)
-        return self.proj_drop(self.proj(merge_heads(heads))).reshape(x.shape)
-
-    def _reduced(self, x: Tensor) -> Tensor:
-        """The map that keys and values come from."""
-        if not self.reduces:
-            return x
-        x = self.sr(self.pool(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
-        return self.act(self.norm(x))
 
 
 class ConvMlp(nn.Module):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
@@ -17,6 +16,7 @@ from typedvision.architecture.token_model import norm_maker
 from typedvision.families.vit_sam.config import ViTSamBlockPlan, ViTSamConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import attend, merge_heads, split_heads
+from typedvision.layers.axis_bias import axis_bias
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import ClassifierHead
@@ -200,36 +200,9 @@ class Attention(nn.Module):
             q, k = apply_rope(q, rope, halves=False), apply_rope(k, rope, halves=False)
         bias = None
         if self.rel_pos_h is not None and self.rel_pos_w is not None:
-            bias = distance_bias(q, self.rel_pos_h, self.rel_pos_w, grid)
+            bias = axis_bias(q, self.rel_pos_h, self.rel_pos_w, grid, grid)
         x = attend(q, k, v, self.attn_drop if self.training else 0.0, bias)
         return self.proj_drop(self.proj(merge_heads(x)))
-
-
-@torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
-def distance_bias(q: Tensor, down: Tensor, right: Tensor, grid: tuple[int, int]) -> Tensor:
-    """What the distances of patches add to the attention, (M, A, T, T).
-
-    Args:
-        q: queries, (M, A, T, d).
-        down: the vector of each distance in rows, from above to below; resampled for another grid.
-        right: the vector of each distance in columns.
-        grid: rows and columns of T.
-    """
-    rows, columns = grid
-    q = q.reshape(*q.shape[:2], rows, columns, -1)
-    by_row = torch.einsum("mayxd, yzd -> mayxz", q, _vectors(down, rows))
-    by_column = torch.einsum("mayxd, xzd -> mayxz", q, _vectors(right, columns))
-    bias = by_row[..., :, None] + by_column[..., None, :]
-    return bias.flatten(4).flatten(2, 3)
-
-
-def _vectors(table: Tensor, count: int) -> Tensor:
-    """The vector for each two of so many rows (or columns), (count, count, d)."""
-    distances = 2 * count - 1
-    if table.shape[0] != distances:
-        table = F.interpolate(table.T[None], distances, mode="linear")[0].T
-    steps = torch.arange(count, device=table.device)
-    return table[steps[:, None] - steps + count - 1]
 
 
 def _layer_scale(cfg: ViTSamConfig) -> nn.Module:
