@@ -16,9 +16,9 @@ from typedvision.architecture.averaged_model import AveragedModel
 from typedvision.families.iformer.config import BlockKind, IFormerConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import attend
-from typedvision.layers.averaged_classifier import ConvNorm
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
+from typedvision.layers.conv_norm import ConvNorm
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import conv_like
 from typedvision.layers.init import (

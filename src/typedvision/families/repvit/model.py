@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from typedvision.architecture.averaged_model import AveragedModel
 from typedvision.families.repvit.config import RepVitConfig, StagePlan
 from typedvision.layers.activation import activation
-from typedvision.layers.averaged_classifier import ConvNorm
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
+from typedvision.layers.conv_norm import ConvNorm
 from typedvision.layers.fuse import (
     conv_like,
     fuse_conv_bn,
