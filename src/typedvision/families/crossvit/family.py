@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _BASE = CrossVitConfig(
     img_size=240,
-    img_scale=(1.0, 224 / 240),
+    img_scale=(1.0, 0.9333333333333333),
     patch_size=(12, 16),
     embed_dim=(96, 192),
     depth=((1, 4, 0), (1, 4, 0), (1, 4, 0)),
@@ -23,7 +23,7 @@ _BASE = CrossVitConfig(
 )
 _NINE = CrossVitConfig(
     img_size=240,
-    img_scale=(1.0, 224 / 240),
+    img_scale=(1.0, 0.9333333333333333),
     patch_size=(12, 16),
     embed_dim=(128, 256),
     depth=((1, 3, 0), (1, 3, 0), (1, 3, 0)),
@@ -32,7 +32,7 @@ _NINE = CrossVitConfig(
 )
 _FIFTEEN = CrossVitConfig(
     img_size=240,
-    img_scale=(1.0, 224 / 240),
+    img_scale=(1.0, 0.9333333333333333),
     patch_size=(12, 16),
     embed_dim=(192, 384),
     depth=((1, 5, 0), (1, 5, 0), (1, 5, 0)),
@@ -41,7 +41,7 @@ _FIFTEEN = CrossVitConfig(
 )
 _EIGHTEEN = CrossVitConfig(
     img_size=240,
-    img_scale=(1.0, 224 / 240),
+    img_scale=(1.0, 0.9333333333333333),
     patch_size=(12, 16),
     embed_dim=(224, 448),
     depth=((1, 6, 0), (1, 6, 0), (1, 6, 0)),
@@ -85,12 +85,12 @@ class CrossVitFamily(ModelFamily[CrossVitConfig, "CrossVit"]):
         "crossvit_15_240": _FIFTEEN,
         "crossvit_15_dagger_240": _FIFTEEN.replace(multi_conv=True),
         "crossvit_15_dagger_408": _FIFTEEN.replace(
-            multi_conv=True, img_size=408, img_scale=(1.0, 384 / 408)
+            multi_conv=True, img_size=408, img_scale=(1.0, 0.9411764705882353)
         ),
         "crossvit_18_240": _EIGHTEEN,
         "crossvit_18_dagger_240": _EIGHTEEN.replace(multi_conv=True),
         "crossvit_18_dagger_408": _EIGHTEEN.replace(
-            multi_conv=True, img_size=408, img_scale=(1.0, 384 / 408)
+            multi_conv=True, img_size=408, img_scale=(1.0, 0.9411764705882353)
         ),
         "crossvit_9_240": _NINE,
         "crossvit_9_dagger_240": _NINE.replace(multi_conv=True),
