@@ -23,11 +23,14 @@ class DistanceAttention(nn.Module, ABC):
         num_heads: A.
         grid: h and w.
         step: rows and columns between two queries; there is a query for each key by default.
+        saved: whether checkpoints hold the index, too, which the grid determines.
     """
 
     attention_bias_idxs: Tensor
 
-    def __init__(self, num_heads: int, grid: tuple[int, int], step: int = 1) -> None:
+    def __init__(
+        self, num_heads: int, grid: tuple[int, int], step: int = 1, *, saved: bool = False
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.grid = grid
@@ -36,7 +39,7 @@ class DistanceAttention(nn.Module, ABC):
         self.attention_biases: nn.Parameter = nn.Parameter(torch.empty(num_heads, rows * columns))
         queries = -(-rows // step) * -(-columns // step)
         index = torch.empty(queries, rows * columns, dtype=torch.long)
-        self.register_buffer("attention_bias_idxs", index, persistent=False)
+        self.register_buffer("attention_bias_idxs", index, persistent=saved)
 
     def initializers(self) -> Initializers:
         """Biases of 0."""
