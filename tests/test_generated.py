@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import typedvision as tv
+from tests.contract.facts import FAMILIES, first_of_each_base
 from tools import generate
-from typedvision.registry.family import registered
+from tools.costs import recorded
+from typedvision.registry.family import AnyFamily, registered
 from typedvision.registry.index import rows
 
 # Counting every variant takes minutes.
@@ -21,16 +24,34 @@ def test_is_fresh(path: Path) -> None:
     assert not stale, f"{path.relative_to(generate.ROOT)} is stale: run `make generate`"
 
 
-@pytest.mark.parametrize("key", sorted(rows()))
-def test_a_page_and_its_image_are_fresh(key: str) -> None:
-    pages = generate.pages(registered[key], generate.recorded_params)
-    assert len(pages) == 2
-    stale = [path.name for path, text in pages.items() if generate.is_stale(path, text)]
+def test_the_page_of_all_families_is_fresh() -> None:
+    written = generate.overview(generate.own_families(), generate.recorded_params)
+    stale = [path.name for path, text in written.items() if generate.is_stale(path, text)]
     assert not stale, f"{stale} in docs/families are stale: run `make generate`"
 
 
+@pytest.mark.parametrize("key", sorted(rows()))
+def test_a_page_is_fresh(key: str) -> None:
+    path, text = generate.page(registered[key], generate.recorded_params)
+    assert not generate.is_stale(path, text), f"{path.name} is stale: run `make generate`"
+
+
+# A chart takes a second; `python -m tools.generate --check` draws each.
+@pytest.mark.parametrize("family", first_of_each_base(FAMILIES), ids=lambda family: family.key)
+def test_a_chart_is_fresh(family: AnyFamily) -> None:
+    path, text = generate.chart(family)
+    assert not generate.is_stale(path, text), f"{path.name} is stale: run `make generate`"
+
+
 def test_no_page_is_of_a_family_that_is_gone() -> None:
-    assert {path.stem for path in generate.PAGES.iterdir()} == set(rows())
+    pages = {path.stem for path in generate.PAGES.iterdir()} - {"README", "models", "costs"}
+    assert pages == set(rows())
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "levit_128s", "mobilenetv3_small_050"])
+def test_costs_are_counted(name: str) -> None:
+    counted = tv.summarize(name).multiply_adds
+    assert recorded()[name] == counted, "delete its line, and run `make generate`"
 
 
 @pytest.mark.parametrize("key", sorted(rows()))

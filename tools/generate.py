@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 
 from tools.chart import draw
+from tools.costs import COSTS, costs
+from tools.families_page import families_page, models_chart
 from tools.family_page import family_page, typical_variant
 from typedvision.architecture.summary import summarize
 from typedvision.config.limits import DEFAULT_LIMITS
@@ -56,8 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
 def generated(count: CountParams) -> dict[Path, str]:
     """Every generated file with the text that it must hold."""
     families = own_families()
-    documents = (pages(family, count) for family in families)
-    return code(families, count) | {path: text for page in documents for path, text in page.items()}
+    return {
+        **code(families, count),
+        **overview(families, count),
+        **dict(page(family, count) for family in families),
+        **dict(map(chart, families)),
+    }
 
 
 def code(families: list[AnyFamily], count: CountParams) -> dict[Path, str]:
@@ -72,14 +78,28 @@ def code(families: list[AnyFamily], count: CountParams) -> dict[Path, str]:
     }
 
 
-def pages(family: AnyFamily, count: CountParams) -> dict[Path, str]:
-    """The page of a family, and the chart on it."""
-    typical = typical_variant(family)
-    chart = draw(summarize(ModelSpec.from_config(family.variants[typical], variant=typical)))
+def overview(families: list[AnyFamily], count: CountParams) -> dict[Path, str]:
+    """The page of all families, the chart on it, and the costs that both show."""
+    known = costs(families)
+    names = {name: family for family in families for name in family.variants}
+    points = {name: (count(family, name), known[name]) for name, family in sorted(names.items())}
     return {
-        PAGES / f"{family.key}.svg": chart,
-        PAGES / f"{family.key}.md": family_page(family, typical, count),
+        COSTS: json.dumps(known, indent=0) + "\n",
+        PAGES / "README.md": families_page(families, count, known),
+        PAGES / "models.svg": models_chart(points),
     }
+
+
+def page(family: AnyFamily, count: CountParams) -> tuple[Path, str]:
+    """The page of a family."""
+    return PAGES / f"{family.key}.md", family_page(family, typical_variant(family), count)
+
+
+def chart(family: AnyFamily) -> tuple[Path, str]:
+    """The chart on a family's page."""
+    typical = typical_variant(family)
+    summary = summarize(ModelSpec.from_config(family.variants[typical], variant=typical))
+    return PAGES / f"{family.key}.svg", draw(summary)
 
 
 def is_stale(path: Path, text: str) -> bool:

@@ -56,7 +56,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def copied(source: str) -> str:
     """A page of the repository's root, with its links as they are on the site."""
     text = (ROOT / source).read_text("utf-8")
-    text = text.replace("](docs/families)", "](models.md)").replace("](docs/", "](")
+    text = text.replace("](docs/families)", "](families/README.md)").replace("](docs/", "](")
     for name, target in COPIES.items():
         text = text.replace(f"]({name})", f"]({target})")
     return text

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import run
-from typedvision.scaffold import BASES, Base
 
 PROJECT = """\
 [project]
@@ -62,9 +61,8 @@ def installed(root: Path) -> None:
     (info / "entry_points.txt").write_text(f"[{GROUP}]\n{rows}")
 
 
-@pytest.mark.parametrize("base", BASES)
-def test_a_family_works_at_once(acme: Path, base: Base) -> None:
-    printed = scaffold("my_net", "--base", base)
+def test_a_family_works_at_once(acme: Path) -> None:
+    printed = scaffold("my_net")
     assert "pytest tests/test_my_net.py" in printed
     installed(acme)
     code = (
