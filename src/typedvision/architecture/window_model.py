@@ -6,10 +6,12 @@ Shapes: N images, C channels, H x W pixels, h x w positions of a map, D features
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel, describe
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel, describe
 from typedvision.config.names import ConvPool, OutputFormat
 from typedvision.config.windows import (
     StageWindows,
@@ -39,6 +41,10 @@ class WindowModel(ImageModel, ABC):
     """How the last map becomes a vector; `reset_classifier` changes it."""
     img_size: tuple[int, int]
     """Height and width in pixels that windows are made for; `set_input_size` changes it."""
+    norm: nn.Module
+    """The normalisation behind the last stage."""
+    stages_path: ClassVar[str] = "layers"
+    """The module whose children are the stages, by its name in checkpoints."""
     output_fmt: OutputFormat = "NHWC"
 
     def __init__(self, cfg: WindowConfig, plan: WindowPlan) -> None:
@@ -61,6 +67,25 @@ class WindowModel(ImageModel, ABC):
             self.patch_embed.check_size(x, self.img_size, "build it with strict_img_size=False")
         return self.patch_embed(x)
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, H / 32, W / 32, 8 D)."""
+        return self._finish(self.get_submodule(self.stages_path)(self._patches(x)))
+
+    def _levels(self, x: Tensor) -> Iterator[Tensor]:
+        """(N, C, H, W) to (N, H / 4, W / 4, D), ..., (N, H / 32, W / 32, 8 D)."""
+        x = self._patches(x)
+        for stage in self.get_submodule(self.stages_path).children():
+            x = stage(x)
+            yield x
+
+    def _finish(self, x: Tensor) -> Tensor:
+        """The last normalisation."""
+        return self.norm(x)
+
+    def _normalized(self, x: Tensor, level: int) -> Tensor:
+        """The last level as the last normalisation leaves it; the others as they are."""
+        return self.norm(x) if level == len(self.feature_info) - 1 else x
+
     def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
         """(N, h, w, D) to (N, D, h, w)."""
         return x.permute(0, 3, 1, 2).contiguous()
@@ -68,6 +93,20 @@ class WindowModel(ImageModel, ABC):
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """The last map to (N, K)."""
         return self.head(x, pre_logits)
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
+        """The embedding, then each block, or each stage, then the last normalisation."""
+        stages = rf"^{self.stages_path}\.(\d+)"
+        if coarse:
+            return {"stem": r"^patch_embed", "blocks": stages}
+        return {
+            "stem": r"^patch_embed",
+            "blocks": [
+                (rf"{stages}\.downsample", (0,)),
+                (rf"{stages}\.\w+\.(\d+)", None),
+                (r"^norm", LAST_GROUP),
+            ],
+        }
 
     def set_input_size(
         self,

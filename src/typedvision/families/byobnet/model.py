@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.final_conv_model import FinalConvModel
 from typedvision.config.names import ConvPool
 from typedvision.families.byobnet.config import (
     HEAD_DIM,
@@ -49,7 +49,7 @@ from typedvision.layers.spatial_attention import (
 )
 
 
-class ByobNet(ImageModel):
+class ByobNet(FinalConvModel):
     """A stem, stages of residual blocks, a convolution and a head."""
 
     def __init__(self, cfg: ByobNetConfig) -> None:
@@ -60,7 +60,7 @@ class ByobNet(ImageModel):
         self.level_names: frozenset[str] = frozenset(level.name for level in self.feature_info)
         self.depth: int = len(plan.stages)
 
-        self.stem: nn.Sequential | Conv2dNormAct = _stem(cfg, plan.stem)
+        self.stem: nn.Module = _stem(cfg, plan.stem)
         self.stages: nn.Sequential = nn.Sequential(
             *(
                 Blocks(*(_BLOCKS[block.kind](cfg, block) for block in stage.blocks))
@@ -70,10 +70,6 @@ class ByobNet(ImageModel):
         self.final_conv: nn.Module = _final_conv(cfg, plan)
         self.head: ClassifierHead | AttentionPool2d = _head(cfg, plan)
         self.head_hidden_size: int = self.head.features
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.final_conv(self.stages(self.stem(x)))
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to the last map of each resolution, the last (N, D, H / 32, W / 32)."""
@@ -121,11 +117,6 @@ class ByobNet(ImageModel):
             if isinstance(parent, ResidualBlock) and parent.shortcut and name == parent.last_conv:
                 return {**initializers, "weight": zeros}
         return initializers
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; what follows belongs to the last one."""
-        block = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
-        return {"stem": r"^stem", "blocks": [(block, None), (r"^final_conv", LAST_GROUP)]}
 
 
 class ResidualBlock(nn.Module, ABC):

@@ -6,13 +6,12 @@ Shapes: N images, C channels in, D channels out, H x W positions, s stride, K cl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
+from typedvision.architecture.final_conv_model import FinalConvModel
 from typedvision.architecture.head_model import HeadModel
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.families.mobileone.config import BlockPlan, MobileOneConfig, MobileOnePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -31,7 +30,7 @@ from typedvision.layers.init import Initializers, default_initializers, normal, 
 from typedvision.layers.norm_act import Conv2dNormAct
 
 
-class MobileOne(HeadModel):
+class MobileOne(FinalConvModel, HeadModel):
     """A block that subsamples, four stages of blocks, pooling and a linear classifier."""
 
     def __init__(self, cfg: MobileOneConfig) -> None:
@@ -49,18 +48,6 @@ class MobileOne(HeadModel):
         )
         self.head_hidden_size: int = self.head.features
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.final_conv(self.stages(self.stem(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        yield x
-        for number, stage in enumerate(self.stages, start=1):
-            x = stage(x)
-            yield self.final_conv(x) if number == 4 else x
-
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, the classifier by a deviation of 0.01."""
         if isinstance(module, nn.Conv2d):
@@ -69,11 +56,6 @@ class MobileOne(HeadModel):
         if isinstance(module, nn.Linear):
             return {"weight": normal(0.01), "bias": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; what follows belongs to the last one."""
-        block = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
-        return {"stem": r"^stem", "blocks": [(block, None), (r"^final_conv", LAST_GROUP)]}
 
 
 class MobileOneBlock(nn.Module):

@@ -7,14 +7,13 @@ patch, T patches, s stride, K classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.architecture.final_conv_model import FinalConvModel
 from typedvision.architecture.head_model import HeadModel
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.config.names import Activation
 from typedvision.families.mobilevit.config import (
     MLP_RATIO,
@@ -34,7 +33,7 @@ from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm_act import Conv2dNormAct
 
 
-class MobileViT(HeadModel):
+class MobileViT(FinalConvModel, HeadModel):
     """A stem, five stages, of which the last three end in a transformer, and a classifier."""
 
     def __init__(self, cfg: MobileViTConfig) -> None:
@@ -43,26 +42,13 @@ class MobileViT(HeadModel):
         self.num_features: int = plan.features
         self.zero_init_last: bool = cfg.zero_init_last
 
-        self.stem: Conv2dNormAct = Conv2dNormAct(
-            cfg.in_chans, cfg.stem_chs, 3, cfg.act_layer, stride=2
-        )
+        self.stem: nn.Module = Conv2dNormAct(cfg.in_chans, cfg.stem_chs, 3, cfg.act_layer, stride=2)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
         self.final_conv: nn.Module = _final_conv(cfg, plan)
         self.head: ClassifierHead = ClassifierHead(
             self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
         )
         self.head_hidden_size: int = self.head.features
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.final_conv(self.stages(self.stem(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
-        x = self.stem(x)
-        for number, stage in enumerate(self.stages, start=1):
-            x = stage(x)
-            yield self.final_conv(x) if number == 5 else x
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, linear layers by a deviation of 0.01, biases
@@ -78,11 +64,6 @@ class MobileViT(HeadModel):
             if isinstance(block, InvertedResidual) and block.skip:
                 return {**initializers, "weight": zeros}
         return initializers
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; what follows belongs to the last one."""
-        block = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
-        return {"stem": r"^stem", "blocks": [(block, None), (r"^final_conv", LAST_GROUP)]}
 
 
 class InvertedResidual(nn.Module):

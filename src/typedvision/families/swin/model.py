@@ -7,12 +7,10 @@ Shapes: N images, C channels, H x W pixels, h x w positions of a map, M windows 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.architecture.window_model import ShiftedBlock, WindowModel
 from typedvision.config.names import WeightInit
 from typedvision.config.windows import WindowBlock, WindowStage
@@ -45,25 +43,6 @@ class SwinTransformer(WindowModel):
         self.norm: nn.Module = _norm(cfg, self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, H / 32, W / 32, 8 D)."""
-        return self._finish(self.layers(self._patches(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, H / 4, W / 4, D), ..., (N, H / 32, W / 32, 8 D)."""
-        x = self._patches(x)
-        for stage in self.layers:
-            x = stage(x)
-            yield x
-
-    def _finish(self, x: Tensor) -> Tensor:
-        """The last normalisation."""
-        return self.norm(x)
-
-    def _normalized(self, x: Tensor, level: int) -> Tensor:
-        """The last level as the last normalisation leaves it; the others as they are."""
-        return self.norm(x) if level == len(self.layers) - 1 else x
-
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """By `weight_init` for what is linear."""
         return transformer_initializers(self._weight_init, path, module)
@@ -74,19 +53,6 @@ class SwinTransformer(WindowModel):
             f"{path}.relative_position_bias_table"
             for path, module in self.named_modules()
             if isinstance(module, WindowAttention)
-        }
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The embedding, then each block, or each stage, then the last normalisation."""
-        if coarse:
-            return {"stem": r"^patch_embed", "blocks": r"^layers\.(\d+)"}
-        return {
-            "stem": r"^patch_embed",
-            "blocks": [
-                (r"^layers\.(\d+)\.downsample", (0,)),
-                (r"^layers\.(\d+)\.\w+\.(\d+)", None),
-                (r"^norm", LAST_GROUP),
-            ],
         }
 
 

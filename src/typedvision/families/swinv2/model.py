@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.architecture.window_model import ShiftedBlock, WindowModel
 from typedvision.config.windows import WindowBlock, WindowStage
 from typedvision.families.swinv2.config import SwinV2Config
@@ -48,25 +46,6 @@ class SwinTransformerV2(WindowModel):
         self.norm: nn.Module = _norm(cfg, self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, H / 32, W / 32, 8 D)."""
-        return self._finish(self.layers(self._patches(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, H / 4, W / 4, D), ..., (N, H / 32, W / 32, 8 D)."""
-        x = self._patches(x)
-        for stage in self.layers:
-            x = stage(x)
-            yield x
-
-    def _finish(self, x: Tensor) -> Tensor:
-        """The last normalisation."""
-        return self.norm(x)
-
-    def _normalized(self, x: Tensor, level: int) -> Tensor:
-        """The last level as the last normalisation leaves it; the others as they are."""
-        return self.norm(x) if level == len(self.layers) - 1 else x
-
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers by a deviation of 0.02; branches add nothing at first (section 3.2)."""
         if path.endswith((".norm1", ".norm2")):
@@ -77,19 +56,6 @@ class SwinTransformerV2(WindowModel):
         """What makes the biases of distances, and the temperatures."""
         alone = (".logit_scale", ".cpb_mlp.0.weight", ".cpb_mlp.0.bias", ".cpb_mlp.2.weight")
         return {key for key, _ in self.named_parameters() if key.endswith(alone)}
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The embedding, then each block, or each stage, then the last normalisation."""
-        if coarse:
-            return {"stem": r"^patch_embed", "blocks": r"^layers\.(\d+)"}
-        return {
-            "stem": r"^patch_embed",
-            "blocks": [
-                (r"^layers\.(\d+)\.downsample", (0,)),
-                (r"^layers\.(\d+)\.\w+\.(\d+)", None),
-                (r"^norm", LAST_GROUP),
-            ],
-        }
 
 
 class PatchMerging(nn.Module):

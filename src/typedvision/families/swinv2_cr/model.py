@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +45,7 @@ class SwinTransformerV2Cr(WindowModel):
     """Patches as tokens, stages of attention in windows, pooling and a linear classifier."""
 
     output_fmt: OutputFormat = "NCHW"
+    stages_path: ClassVar[str] = "stages"
 
     def __init__(self, cfg: SwinV2CrConfig) -> None:
         plan = cfg.plan()
@@ -56,17 +56,6 @@ class SwinTransformerV2Cr(WindowModel):
         stages = zip(plan.stages, extra, strict=True)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, *stage) for stage in stages))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, 8 D, H / 32, W / 32)."""
-        return self._finish(self.stages(self._patches(x)))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, H / 4, W / 4, D), ..., (N, H / 32, W / 32, 8 D)."""
-        x = self._patches(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def _finish(self, x: Tensor) -> Tensor:
         """(N, h, w, D) to (N, D, h, w)."""
@@ -89,18 +78,6 @@ class SwinTransformerV2Cr(WindowModel):
             bound = math.sqrt(6.0 / (module.in_features + module.out_features // 3))
             return {"weight": uniform(bound), "bias": zeros}
         return {"weight": xavier_uniform(), "bias": zeros}
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The embedding, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^patch_embed", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^patch_embed",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.\w+\.(\d+)", None),
-            ],
-        }
 
 
 class PatchMerging(nn.Module):
