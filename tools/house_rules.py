@@ -336,7 +336,12 @@ def rows_are_literal(project: Project) -> Iterator[Finding]:
                 if not _is_row(row, bases):
                     what = f"is no row: {_Literal(row.lineno, ast.unparse(row))}"
                     yield Finding(module.path, row.lineno, what, instead)
-            literals = [found for found in _strings(module.tree) if found.value in names]
+            keys_at = {node.lineno for node in _assigned(module.tree, "key")}  # may be a name, too
+            literals = [
+                found
+                for found in _strings(module.tree)
+                if found.value in names and found.line not in keys_at
+            ]
             for at, literal in enumerate(literals):
                 if literal.value in {earlier.value for earlier in literals[:at]}:
                     yield Finding(module.path, literal.line, f"again: {literal}", once)

@@ -190,7 +190,9 @@ def _nested(name: str, options: Options) -> Any:
 
 
 def _last(output: Any) -> Tensor:
-    """The output; the last tensor where there are several."""
+    """The output; the last tensor where there are several, but all of a list's tokens."""
+    if isinstance(output, list) and all(tokens.ndim == 3 for tokens in output):
+        return torch.cat(output, dim=1)
     while not isinstance(output, Tensor):
         output = list(output.values() if isinstance(output, dict) else output)[-1]
     return output

@@ -6,6 +6,8 @@
 "a1_in1k", "tags": {"a1_in1k": {"hf_hub_id": ..., "input_size": [3, 224, 224], ...}}}}`;
 `FOLDER/aliases.json` gives old names: `{"resnet50_old": "resnet50.a1_in1k"}`. A family gets the
 entries of the variants that it publishes; the others wait until some family does.
+`tests/golden/published.txt` gets each name with its tags, `old_names.txt` each old name with the
+present one, for the tests that every one of them is here.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from typedvision.config.image import CropMode, ImageSpec, Interpolation
 from typedvision.config.weights import PublishedWeights, VariantWeights
 from typedvision.registry.family import AnyFamily, registered
 
-FAMILIES = Path(__file__).parents[1] / "src" / "typedvision" / "families"
+ROOT = Path(__file__).parents[1]
+FAMILIES = ROOT / "src" / "typedvision" / "families"
+GOLDEN = ROOT / "tests" / "golden"
 
 
 class TagFacts(TypedDict):
@@ -57,6 +61,10 @@ def main(arguments: list[str] | None = None) -> None:
         rows = published(family, facts, aliases)
         (FAMILIES / family.key / "weights.json").write_text(to_json(rows), "utf-8")
         print(f"{family.key}: {sum(len(row.tags) for row in rows.values())} tags")
+    names = (" ".join([name, *sorted(filter(None, facts[name]["tags"]))]) for name in sorted(facts))
+    (GOLDEN / "published.txt").write_text("".join(f"{line}\n" for line in names), "utf-8")
+    old = (f"{name} {aliases[name]}\n" for name in sorted(aliases))
+    (GOLDEN / "old_names.txt").write_text("".join(old), "utf-8")
 
 
 def read_facts(folder: Path) -> dict[str, NameFacts]:

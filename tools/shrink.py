@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import typedvision as tv
 from tools.choices import choices
-from typedvision.config.base import ModelConfig
+from typedvision.config.base import Config, ModelConfig
 
 Options = dict[str, object]
 
@@ -69,6 +69,9 @@ def _steps(row: ModelConfig) -> Iterator[list[Options]]:
         multiplier = fields.get(name)
         if isinstance(multiplier, float):
             yield [{name: multiplier / 4}]
+    blocks = fields.get("block_cfg")
+    if isinstance(blocks, tuple):
+        yield list(_smaller_blocks(blocks))
     side = fields.get("img_size")
     if isinstance(side, int):
         yield [{"img_size": smaller} for smaller in SIDES if smaller < side]
@@ -109,6 +112,21 @@ def _narrower(names: list[str], heads: list[str], fields: Options) -> Iterator[O
             fewer = {name: _divided(fields[name], divisor, 1) for name in heads}
             if fewer and None not in fewer.values():
                 yield {**narrow, **fewer}
+
+
+def _smaller_blocks(blocks: tuple[Config, ...]) -> Iterator[Options]:
+    """One of each kind of these blocks, their widths divided by a number."""
+    for divisor in DIVISORS:
+        narrow: list[Options] = []
+        for block in dict.fromkeys(blocks):
+            widths = {
+                name: _divided(value, divisor, NARROWEST)
+                for name, value in block
+                if WIDTHS.fullmatch(name)
+            }
+            narrow.append({**dict(block), **widths})
+        if not any(None in block.values() for block in narrow):
+            yield {"block_cfg": narrow}
 
 
 def _divided(value: object, divisor: int, least: int) -> object:

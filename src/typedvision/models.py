@@ -3,6 +3,7 @@
     from typedvision import models
 
     model = models.resnet50(num_classes=10, replace_stem_pool=True)
+    backbone = models.resnet50.backbone(out_indices=(1, 3))
     config = models.resnet50.config(num_classes=10)
     spec = models.resnet50.spec(num_classes=10)
 
@@ -22,6 +23,7 @@ from typedvision.registry import index
 from typedvision.stubs.options import keywords, options, type_source
 
 if TYPE_CHECKING:
+    from typedvision.architecture.backbone import Backbone
     from typedvision.architecture.image_model import ImageModel
     from typedvision.config.base import ModelConfig
     from typedvision.registry.spec import ModelSpec
@@ -38,6 +40,10 @@ class _Variant:
     def __call__(self, **options: Any) -> ImageModel:
         """A model of this variant; see `typedvision.create_model` for the keywords."""
         return factory.create_model(self.name, **options)
+
+    def backbone(self, **options: Any) -> Backbone[ImageModel]:  # as of a call
+        """A backbone of this variant; see `typedvision.create_backbone` for the keywords."""
+        return factory.create_backbone(self.name, **options)
 
     def config(self, **options: object) -> ModelConfig:
         """The variant's config with other options; imports no torch."""

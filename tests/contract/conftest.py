@@ -73,5 +73,6 @@ def _small(family: AnyFamily) -> ModelConfig:
 def image_size(cfg: ModelConfig) -> tuple[int, int]:
     """Height and width of a small image that the model takes, of two positions a side or more: what
     weighs positions learns nothing of one."""
-    stride = cfg.features()[-1].stride
-    return to_pair(cfg.input_size() or max(SIDE // stride, 2) * stride)
+    *_, last = cfg.features()
+    steps = max(SIDE // last.stride, 2, 1 + -(-last.margin // last.stride))
+    return to_pair(cfg.input_size() or steps * last.stride)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from typing import TypedDict
 
 import torch
@@ -61,6 +62,11 @@ def _filling(key: str, shape: torch.Size) -> Tensor:
 def image(shape: tuple[int, ...]) -> Tensor:
     """The one image of the golden numbers, shape (1, C, H, W)."""
     return randn((1, *shape), 20240316)
+
+
+def branches(output: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """The features of a model, of each branch where it has several."""
+    return [output] if isinstance(output, Tensor) else list(output)
 
 
 def fingerprint(output: Tensor) -> Fingerprint:

@@ -17,7 +17,7 @@ from typedvision.config.base import ModelConfig
 from typedvision.registry.family import AnyFamily, within
 
 PYRAMIDS = [case for case in CASE if "pyramid" in case]
-SIDE_BY_SIDE = {"hrnet"}
+SIDE_BY_SIDE = {"crossvit", "hrnet"}
 """Families whose branches are computed together, also those that no wanted level sees."""
 
 

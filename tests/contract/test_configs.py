@@ -58,7 +58,9 @@ def check(config: ModelConfig, most: int, summarized: bool) -> None:
         TooLargeError: this config is not tried.
     """
     fixed = config.input_size()
-    size = to_pair(getattr(config, "img_size", SIDE) if fixed is None else fixed)
+    last = config.features()[-1]
+    side = max(SIDE, last.margin + last.stride if last.margin else 0)
+    size = to_pair(getattr(config, "img_size", side) if fixed is None else fixed)
     if not all(is_small(level, size) for level in config.features()):
         raise TooLargeError
     spec = tv.specify(config)

@@ -53,23 +53,32 @@ def test_a_model_with_folded_normalisations_is_equal(small: ModelConfig) -> None
     assert type(fused) is type(model)
     x = image((model.spec.config.in_chans, *image_size(model.spec.config)))
     seen: dict[tuple[int, int], str] = {}
-    missed: list[str] = []
+    norms: list[tuple[tuple[int, int], str]] = []
+    others: set[tuple[int, int]] = set()  # what something else reads, too
     outputs: list[Tensor] = []  # kept, so that no id comes again
 
     def note(module: torch.nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         given = (id(args[0]), args[0]._version) if args else (0, 0)  # unless changed in place
         if isinstance(module, BATCH_NORMS) and given in seen:
-            missed.append(f"{seen[given]} and {paths[module]}")
+            norms.append((given, f"{seen[given]} and {paths[module]}"))
+        elif args and output is not args[0]:
+            others.add(given)
         if type(module) in (torch.nn.Conv2d, torch.nn.Linear):
             seen[id(output), output._version] = paths[module]
             outputs.append(output)
 
+    def keep(module: torch.nn.Module, args: object, output: Tensor) -> None:
+        seen.pop((id(output), getattr(output, "_version", 0)), None)  # a level stays as it is
+
     paths = {module: path for path, module in fused.named_modules()}
     for module in paths:
-        if isinstance(module, (*BATCH_NORMS, torch.nn.Conv2d, torch.nn.Linear)):
+        if not [*module.children()]:
             module.register_forward_hook(note)
+    for level in fused.feature_info:
+        fused.get_submodule(level.name).register_forward_hook(keep)
     with torch.no_grad():
         expected = model.eval()(x)
         assert torch.allclose(fused(x), expected, rtol=1e-9, atol=1e-9 * expected.abs().max())
+    missed = [pair for given, pair in norms if given not in others]
     assert not missed, "a module does not say that these follow each other: see `folds`"
     assert all(torch.equal(tensor, kept[key]) for key, tensor in model.state_dict().items())

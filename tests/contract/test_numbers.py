@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import typedvision as tv
 from tests.contract.conftest import image_size
 from tests.contract.facts import CASE, CASES, FAMILIES, Case
-from tests.contract.filling import Fingerprint, fill, fingerprint, image, randn
+from tests.contract.filling import Fingerprint, branches, fill, fingerprint, image, randn
 from tests.contract.groups import outside_of_groups
 from tests.contract.models import filled, images, same, shared
 from tools.choices import choices
@@ -39,13 +39,13 @@ def test_outputs_are_the_peers(case: Case) -> None:
     channels, height, width = case["input"]
     x = image((channels, height, width))
     features, levels = _intermediates(model, x)
-    assert agree(fingerprint(features), case["features"])
+    assert agree(fingerprint(branches(features)[-1]), case["features"])
     assert agree(fingerprint(model.forward_head(features)), case["logits"])
     assert agree(fingerprint(model(x)), case["logits"])
     for level, told in zip(levels, model.spec.config.features(), strict=True):
         assert level.shape[:2] == (1, told.channels)
         for side, found in zip((height, width), level.shape[2:], strict=True):
-            steps = -(-side // told.stride)
+            steps = -(-(side - told.margin) // told.stride)
             assert found in (steps - 1, steps)  # patches that overlap are one fewer
 
 
@@ -68,7 +68,8 @@ def test_a_small_difference_is_seen() -> None:
 def test_logits_and_features_have_their_shapes(small: ModelConfig) -> None:
     model, x = shared(small), images(small)
     features = model.forward_features(x)
-    assert model.num_features in features.shape
+    shapes = (feature.shape for feature in branches(features))
+    assert model.num_features in map(sum, zip(*shapes, strict=True))
     assert model.forward_head(features, pre_logits=True).shape == (2, model.head_hidden_size)
     assert model(x).shape == (2, small.num_classes)
 
@@ -145,7 +146,8 @@ def test_a_fresh_model_learns(thorough: ModelConfig) -> None:
 
 def test_only_the_head_stands_outside_of_the_groups(small: ModelConfig) -> None:
     model = filled(small).train()
-    model.forward_features(images(small)).square().mean().backward()
+    for features in branches(model.forward_features(images(small))):
+        features.square().mean().backward(retain_graph=True)
     last_norm = model.feature_info[-1].name.replace(".act", ".norm") + "."
     head = {
         name
@@ -197,7 +199,7 @@ def test_intermediates_are_the_levels(small: ModelConfig) -> None:
     for level, spec in zip(levels, model.feature_info, strict=True):
         assert level.shape[:2] == (2, spec.channels)
         for size, side in zip(level.shape[2:], (height, width), strict=True):
-            steps = side // spec.stride
+            steps = (side - spec.margin) // spec.stride
             assert size in (steps - 1, steps)  # patches that overlap are one fewer
         output = outputs[spec.name]
         if output.ndim == 3:  # tokens: those of the class and of registers stand before the map's

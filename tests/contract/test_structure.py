@@ -37,10 +37,14 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
     assert state_digest(model) == facts["state"]
     assert model.num_features == facts["num_features"]
     assert model.head_hidden_size == facts["head_hidden_size"]
-    levels = [[level.channels, level.stride, level.name] for level in model.feature_info]
+    levels = [[level.channels, level.stride, _stage(level.name)] for level in model.feature_info]
     own = NAMED_OTHERWISE.get(model.spec.family, {})
     assert (
-        levels == [[*rest, own.get(name) or _own_name(name)] for *rest, name in facts["levels"]]
+        levels
+        == [
+            [channels, stride, own.get(f"{name}/{stride}") or own.get(name) or _own_name(name)]
+            for channels, stride, name in facts["levels"]
+        ]
         or not facts["levels"]
     )
     order = "\n".join(key for key, _ in model.named_parameters())
@@ -48,11 +52,18 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
 
 
 NAMED_OTHERWISE = {
+    "coat": {f"parallel_blocks/{8 * 2**n}": f"scales.{n}" for n in range(3)},
     "hrnet": {"stem": "act1", **{f"stage{n + 1}": f"incre_modules.{n}" for n in range(4)}},
     "mvitv2": {f"block.{n}": f"stages.{n}" for n in range(4)},
     "twins": {f"block.{n}": f"blocks.{n}" for n in range(4)},
 }
-"""Our modules that give the levels, by the peer's names, where these are no modules."""
+"""Our modules that give the levels, by the peer's names, where these are no modules, or, with the
+stride, one module for several levels."""
+
+
+def _stage(level: str) -> str:
+    """A level's module; the peer names those of several branches by their stage alone."""
+    return re.sub(r"^(blocks\.\d+)\.blocks\.\d+$", r"\1", level)
 
 
 def _own_name(level: str) -> str:

@@ -7,10 +7,16 @@ import torch
 
 import typedvision as tv
 from tests.conflicts import conflict
-from typedvision.families.byobnet.config import AttentionArgs, BlockArgs, ByobNetConfig
+from typedvision.families.byobnet.config import (
+    AttentionArgs,
+    BlockArgs,
+    ByobNetConfig,
+    SelfAttentionArgs,
+)
 from typedvision.families.byobnet.model import AttentionPool2d, ByobNet, ResidualBlock
 
 SMALL = ByobNetConfig(layers=(1, 1), channels=(64, 128), strides=(1, 2), stem_chs=16, num_classes=5)
+ATTENDS = {"block": "self_attn", "self_attn_layer": "bottleneck"}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +36,13 @@ SMALL = ByobNetConfig(layers=(1, 1), channels=(64, 128), strides=(1, 2), stem_ch
         ({"head_type": "attn_abs", "global_pool": "max"}, "global_pool"),
         ({"head_type": "attn_abs", "channels": (64, 96)}, "head_type"),
         ({"global_pool": ""}, "global_pool"),
+        ({"block": "self_attn"}, "self_attn_layer"),
+        ({"self_attn_layer": "halo"}, "self_attn_layer"),
+        ({"block": ("self_attn", "basic"), "self_attn_layer": (None, "halo")}, "self_attn_layer"),
+        ({**ATTENDS, "self_attn_kwargs": SelfAttentionArgs(r=5)}, "self_attn_kwargs"),
+        ({**ATTENDS, "self_attn_kwargs": SelfAttentionArgs(num_heads=3)}, "self_attn_kwargs"),
+        ({**ATTENDS, "img_size": 100}, "img_size"),
+        ({**ATTENDS, "self_attn_layer": "halo", "img_size": 48}, "img_size"),
     ],
 )
 def test_options_that_cannot_go_together(options: dict[str, object], field: str) -> None:
@@ -62,3 +75,15 @@ def test_the_attention_that_pools_sees_every_position() -> None:
         pool.pos_embed.zero_()
     x = torch.randn(2, 64, 2, 3, dtype=torch.float64)
     assert torch.allclose(pool(x), pool(x.flip(2, 3)))
+
+
+def test_blocks_of_a_stage_follow_each_other_again_and_again() -> None:
+    config = SMALL.replace(
+        block=("basic", ("bottle", "self_attn")),
+        layers=(1, 3),
+        self_attn_layer=(None, "bottleneck"),
+        img_size=64,
+    )
+    stage = config.plan().stages[1]
+    assert [block.kind for block in stage.blocks] == ["bottle", "self_attn", "bottle"]
+    assert config.input_size() == 64

@@ -131,6 +131,30 @@ def test_half_precision_is_compared_with_the_float32_model(model: tv.ImageModel)
     assert fast(images(1).double()).dtype == torch.float64
 
 
+def test_eight_bits_are_compared_on_the_images_that_gave_the_ranges(model: tv.ImageModel) -> None:
+    options = {"engine": "onnxruntime", "img_size": SIZE, "batch_size": 4, "threads": 1}
+    with pytest.raises(tv.UsageError, match="images=images"):
+        tv.optimize(model, dtype=torch.int8, **options)
+    exact = tv.optimize(model, **options)
+    fast = tv.optimize(model, dtype=torch.int8, images=images(6), **options)
+    report = fast.report
+    assert report.dtype == "int8"
+    assert [(found.images, found.batch_size) for found in report.differences] == [
+        ("given", 4),
+        ("given", 2),
+    ]
+    assert exact.report.difference < 1e-4 < report.difference < report.bound
+    assert report.agreement in {n / 6 for n in range(4, 7)}
+    assert report.to_dict()["agreement"] == report.agreement
+    assert fast(images(1)).dtype == torch.float32
+    assert torch.equal(pickle.loads(pickle.dumps(fast))(images(2)), fast(images(2)))
+
+
+def test_eight_bits_are_refused_where_an_engine_lacks_them(model: tv.ImageModel) -> None:
+    with pytest.raises(tv.OptimizeError, match="'eager' does not compute in int8"):
+        tv.optimize(model, "eager", img_size=SIZE, dtype=torch.int8, images=images(2))
+
+
 def test_the_model_stays_as_it_is(model: tv.ImageModel) -> None:
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     fast = tv.optimize(model, "eager", img_size=SIZE)
@@ -167,7 +191,7 @@ def test_a_program_that_differs_is_refused(
 def test_what_is_not_finite_is_too_far(value: float) -> None:
     wanted = torch.ones(1, 2)
     found = difference(lambda x: torch.tensor([[1.0, value]]), Sample("given", wanted, wanted))
-    assert found == Difference("given", 1, float("inf"), (0, 1))
+    assert found == Difference("given", 1, float("inf"), (0, 1), found.agreement)
     with pytest.raises(tv.OptimizeError):
         check(found, "eager", 1e9)
 

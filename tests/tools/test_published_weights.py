@@ -83,6 +83,7 @@ def test_the_tool_writes_every_family(tmp_path: Path, monkeypatch: pytest.Monkey
         (target / family.key).mkdir(parents=True)
     monkeypatch.setattr(published_weights, "families", lambda: families)
     monkeypatch.setattr(published_weights, "FAMILIES", target)
+    monkeypatch.setattr(published_weights, "GOLDEN", tmp_path)
     main([str(facts)])
     assert {path.parent.name for path in target.glob("*/weights.json")} == {
         family.key for family in families

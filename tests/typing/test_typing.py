@@ -47,7 +47,7 @@ MESSAGES = {
 }
 MESSAGES["choice"] = MESSAGES["type"]
 
-MEANING = "Number of blocks of each stage. At least 1, at most 1024; default: "
+MEANING = "Number of blocks of each stage. 1 to 1024; default: "
 PARAMETERS_AND_PAPER = "25,557,032 parameters, https://arxiv.org/abs/1512.03385"
 
 DESCRIBING = {"pyright", "basedpyright", "ty"}

@@ -16,6 +16,7 @@ from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import ImageModel, describe
 from typedvision.config.limits import Limits
 from typedvision.errors import DeclarationError, LimitError, Problem, UsageError, shown
+from typedvision.layers.init import initialize
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.spec import ModelSpec
@@ -50,6 +51,8 @@ def materialize(
 ) -> None:
     """Give a meta-device model memory on `device` and initial weights; on `meta` it stays as it is.
 
+    Inside of accelerate's `init_empty_weights` only its buffers get memory and values, as there.
+
     Args:
         model: the model, changed in place.
         device: where its tensors shall live.
@@ -59,19 +62,41 @@ def materialize(
     if dtype is not None:
         model.to(dtype)
     if device.type == "meta":
+        parameters, buffers = _default_places()
+        if parameters != buffers:
+            _materialize_buffers(model, buffers)
         return
     model.to_empty(device=device)
     model.init_weights(seed)
 
 
+def _default_places() -> tuple[torch.device, torch.device]:
+    """Where a module's parameters and its buffers go that are made here: a context of another
+    library may decide it by PyTorch's default device, or when they are registered."""
+    probe = nn.Module()
+    probe.register_parameter("parameter", nn.Parameter(torch.empty(0)))
+    probe.register_buffer("buffer", torch.empty(0))
+    return probe.get_parameter("parameter").device, probe.get_buffer("buffer").device
+
+
+def _materialize_buffers(model: ImageModel, device: torch.device) -> None:
+    keys = [key for key, _ in model.named_buffers()]
+    for key in keys:
+        path, _, name = key.rpartition(".")
+        owner = model.get_submodule(path)
+        owner._buffers[name] = torch.empty_like(model.get_buffer(key), device=device)
+    initialize(model, 0, model.initializers, only=keys)
+
+
 def resolve_device(device: torch.device | str | None) -> torch.device:
-    """The device that a caller names; PyTorch's default where they name none.
+    """The device that a caller names; where they name none, the one where parameters go: PyTorch's
+    default, or `meta` inside of accelerate's `init_empty_weights`.
 
     Raises:
         UsageError: there is no such device here.
     """
     if device is None:
-        return torch.get_default_device()
+        return _default_places()[0]
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError):

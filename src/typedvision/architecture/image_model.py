@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.order import cut, divide
-from typedvision.config.features import FeatureInfo
+from typedvision.config.features import FeatureInfo, FeatureSpec
 from typedvision.config.names import OutputFormat
 from typedvision.errors import (
     ConfigError,
@@ -95,6 +95,7 @@ class ImageModel(nn.Module, ABC):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last feature map or tokens of images (N, C, H, W), before pooling."""
+        self._check_size(x, self.feature_info[-1])
         for output in self._levels(x):
             x = output
         return self._finish(x)
@@ -110,6 +111,15 @@ class ImageModel(nn.Module, ABC):
         A backbone does without the layers past its last level: this may use them only after that
         level is yielded, and every module is registered in the order of the computation.
         """
+
+    def _check_size(self, x: Tensor, level: FeatureSpec) -> None:
+        """Refuse images (N, C, H, W) of which unpadded convolutions leave nothing in a level.
+
+        Raises:
+            UsageError: the images are too small.
+        """
+        if level.margin:
+            check_smallest(x, level.margin + level.stride)
 
     def _finish(self, x: Tensor) -> Tensor:
         """What stands between the last level and the head."""
@@ -150,6 +160,7 @@ class ImageModel(nn.Module, ABC):
 
         Raises:
             ConfigError: there is no such level, or no such layout.
+            UsageError: the images are too small for unpadded convolutions.
         """
         wanted = chosen_levels(indices, len(self.feature_info))
         layout = _layout(output_fmt)
@@ -158,12 +169,14 @@ class ImageModel(nn.Module, ABC):
         outputs: list[Tensor] = []
         if stop_early and intermediates_only and not wanted:
             return outputs
+        stops = stop_early or bool(self.left_out)
+        self._check_size(x, self.feature_info[max(last, 0) if stops else end])
         for level, output in enumerate(self._levels(x)):
             x = output
             if level in wanted:
                 y = self._normalized(x, level) if norm else x
                 outputs.append(layout(self._map(y, pixels)))
-            if (stop_early or self.left_out) and level >= last:
+            if stops and level >= last:
                 break
         if intermediates_only:
             return outputs
@@ -380,6 +393,21 @@ def check_whole(model: ImageModel) -> None:
         raise UsageError(
             f"this {type(model).__name__} is the model of a backbone, without "
             f"'{model.left_out[0]}' and what follows: use the backbone, or a model of its own"
+        )
+
+
+@torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
+def check_smallest(x: Tensor, smallest: int) -> None:
+    """Refuse images (N, C, H, W) whose height or width is less than so many pixels.
+
+    Raises:
+        UsageError: they are too small.
+    """
+    height, width = x.shape[-2:]
+    if min(height, width) < smallest:
+        raise UsageError(
+            f"this model takes images of at least {smallest} x {smallest} pixels; got "
+            f"{height} x {width}: resize them"
         )
 
 

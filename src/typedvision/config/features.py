@@ -17,6 +17,9 @@ class FeatureSpec:
     """Input pixels for each step of the map."""
     name: str
     """Path of the module that gives the map, as in `model.get_submodule(name)`."""
+    margin: int = 0
+    """Input pixels, in height and in width, that unpadded convolutions use up: they leave
+    (side - margin) // stride positions of a side."""
 
     def __getitem__(self, key: str) -> int | str:
         """What timm's dictionary of a level has at `num_chs`, `reduction` or `module`."""

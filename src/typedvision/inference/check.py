@@ -22,6 +22,7 @@ _BOUNDS: dict[torch.dtype, float] = {
     torch.float32: _FLOAT32,
     torch.float16: 2e-2,
     torch.bfloat16: 1e-1,
+    torch.int8: 2.5e-1,
 }
 
 
@@ -37,6 +38,8 @@ class Difference:
     """Largest difference from the model's outputs, as a share of the largest of these."""
     place: tuple[int, ...]
     """Where it is: the index of the image, and that of the output."""
+    agreement: float
+    """Share of the images whose largest output is the same one."""
 
 
 class Sample(NamedTuple):
@@ -117,7 +120,14 @@ def difference(program: Callable[[Tensor], Tensor], sample: Sample) -> Differenc
     scale = wanted.abs().max().clamp_min(torch.finfo(wanted.dtype).tiny)
     apart = ((got - wanted).abs() / scale).nan_to_num(float("inf"), float("inf"))
     place = torch.unravel_index(apart.argmax(), apart.shape)
-    return Difference(kind, len(images), apart.max().item(), tuple(int(index) for index in place))
+    agree = got.flatten(1).argmax(1) == wanted.flatten(1).argmax(1)
+    return Difference(
+        kind,
+        len(images),
+        apart.max().item(),
+        tuple(int(index) for index in place),
+        agree.float().mean().item(),
+    )
 
 
 def check(found: Difference, engine: EngineName, limit: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import tempfile
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
@@ -12,6 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from importlib.util import find_spec
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, ClassVar
 
@@ -47,9 +49,19 @@ class Setting:
     """Where it runs."""
 
     @property
+    def takes(self) -> torch.dtype:
+        """Type of the images: what computes in 8 bits rounds them itself."""
+        return input_type(self.dtype)
+
+    @property
     def shape(self) -> tuple[int, int, int, int]:
         """The shape (N, C, H, W) of the images."""
         return (self.batch_size, self.channels, *self.img_size)
+
+
+def input_type(dtype: torch.dtype) -> torch.dtype:
+    """Type of the images of a program that computes in a type."""
+    return torch.float32 if dtype == torch.int8 else dtype
 
 
 class Source:
@@ -58,21 +70,25 @@ class Source:
     Args:
         whole: the model's inference form in float32, in evaluation mode; no engine changes it.
         setting: what it is optimised for.
+        calibration: images (N, C, H, W) that say how large each layer's outputs become, for 8 bits.
     """
 
-    def __init__(self, whole: ImageModel, setting: Setting) -> None:
+    def __init__(
+        self, whole: ImageModel, setting: Setting, calibration: Tensor | None = None
+    ) -> None:
         self.whole = whole
         self.setting = setting
+        self.calibration = calibration
 
     def images(self, count: int) -> Tensor:
         """Images (N, C, H, W) that have the right shape, type and device, and no content."""
         _, *shape = self.setting.shape
-        return torch.zeros(count, *shape, dtype=self.setting.dtype, device=self.setting.device)
+        return torch.zeros(count, *shape, dtype=self.setting.takes, device=self.setting.device)
 
     @cached_property
     def model(self) -> ImageModel:
-        """The model in the setting's type."""
-        dtype = self.setting.dtype
+        """The model in the type of its images."""
+        dtype = self.setting.takes
         return self.whole if dtype == torch.float32 else deepcopy(self.whole).to(dtype)
 
     @cached_property
@@ -260,7 +276,7 @@ class OnnxProgram(Program):
     def dtypes(cls, device: torch.device) -> tuple[torch.dtype, ...]:
         """On CUDA, those of `onnxruntime-gpu` where that is installed."""
         if device.type == "cpu":
-            return (torch.float32,)
+            return (torch.float32, torch.int8)
         import onnxruntime
 
         on_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
@@ -269,7 +285,10 @@ class OnnxProgram(Program):
     @classmethod
     def build(cls, source: Source) -> OnnxProgram:
         """Optimise the graph."""
-        return cls(source.onnx, source.setting.threads, source.setting.device)
+        onnx, images = source.onnx, source.calibration
+        if source.setting.dtype == torch.int8 and images is not None:
+            onnx = _quantised(onnx, images)
+        return cls(onnx, source.setting.threads, source.setting.device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Run it."""
@@ -279,6 +298,35 @@ class OnnxProgram(Program):
 
     def __reduce__(self) -> tuple[type[OnnxProgram], tuple[bytes, int, torch.device]]:
         return OnnxProgram, (self.onnx, self.threads, self.device)
+
+
+class _Calibration:
+    """What ONNX Runtime reads images (N, C, H, W) from: one after the other."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.rows = iter(torch.split(images, 1))
+
+    def get_next(self) -> dict[str, object] | None:
+        """The next image by the name of the input; None after the last."""
+        row = next(self.rows, None)
+        return None if row is None else {"input": row.contiguous().numpy()}
+
+
+def _quantised(onnx: bytes, images: Tensor) -> bytes:
+    """An ONNX file that computes in 8 bits, with the ranges that images (N, C, H, W) give.
+
+    Weights have a scale for each channel, in 7 bits: sums of 8 bits overflow in processors that
+    lack the instructions for them.
+    """
+    import onnx as onnx_package
+    from onnxruntime.quantization import quantize_static
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "quantised.onnx")
+        model = onnx_package.load_from_string(onnx)
+        ranges = _Calibration(images.detach().cpu().float())
+        quantize_static(model, target, ranges, per_channel=True, reduce_range=True)
+        return target.read_bytes()
 
 
 class OpenVinoProgram(Program):

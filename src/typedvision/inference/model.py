@@ -12,7 +12,7 @@ from torch import Tensor
 from typedvision.config.names import EngineName
 from typedvision.errors import UsageError, shown
 from typedvision.inference.check import Difference
-from typedvision.inference.engines import Program
+from typedvision.inference.engines import Program, input_type
 from typedvision.registry.spec import ModelSpec
 
 
@@ -60,10 +60,17 @@ class OptimizeReport:
         """The largest of the differences, as a share of the largest output."""
         return max(found.largest for found in self.differences)
 
+    @property
+    def agreement(self) -> float:
+        """Share of the compared images whose largest output is the float32 model's."""
+        counts = [found.batch_size for found in self.differences]
+        agreeing = (found.agreement * found.batch_size for found in self.differences)
+        return sum(agreeing) / sum(counts)
+
     def to_dict(self) -> dict[str, object]:
         """The report as JSON-ready data."""
         data: dict[str, object] = json.loads(json.dumps(dataclasses.asdict(self)))
-        return {**data, "difference": self.difference}
+        return {**data, "difference": self.difference, "agreement": self.agreement}
 
 
 class InferenceModel:
@@ -122,7 +129,7 @@ class InferenceModel:
                 f"this model takes images of shape {wanted}, at least one; "
                 f"got {tuple(images.shape)}: optimize has batch_size and img_size"
             )
-        dtype: torch.dtype = getattr(torch, report.dtype)
+        dtype = input_type(getattr(torch, report.dtype))
         return self._program(images.to(report.device, dtype)).to(images)
 
     def __repr__(self) -> str:

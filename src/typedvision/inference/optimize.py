@@ -67,9 +67,12 @@ def optimize(
             `inductor` only where neither `onnxruntime` nor `openvino` is installed.
         batch_size: number of images at a time that it is tuned for; by default 1.
         img_size: height and width of the images; by default those of the model's spec.
-        dtype: type that it computes in; float32 by default.
+        dtype: type that it computes in; float32 by default. `torch.int8` needs `onnxruntime`, and
+            `images` of the kind that the model will see: they say how large each layer's outputs
+            become, and the result is compared on them alone.
         threads: number of threads of the CPU; by default PyTorch's (`torch.get_num_threads()`).
-        images: images (N, C, H, W), as the model takes them, to compare on too.
+        images: images (N, C, H, W), as the model takes them, to compare on too; some hundred for
+            `torch.int8`.
         record: a JSON file of choices. `auto` takes from it the engine for this model, setting and
             machine, and adds what it has measured where there is none.
 
@@ -89,6 +92,8 @@ def optimize(
     setting = _setting(body, spec, batch_size, dtype, threads)
     engines: list[EngineName] = _engines(engine, setting)
     _check_images(images, spec)
+    if images is None and setting.dtype == torch.int8:
+        raise UsageError("int8 needs images to find its ranges with: optimize(..., images=images)")
     choices = None if record is None else Record(record)
     key = _key(body, setting)
     if engine == "auto" and choices is not None:
@@ -96,7 +101,7 @@ def optimize(
         if chosen is not None and chosen in engines:
             engines = [chosen]
     seen = _samples(body, spec, setting, images)
-    source = Source(inference_form(body).float().requires_grad_(False), setting)
+    source = Source(inference_form(body).float().requires_grad_(False), setting, images)
     document = body.spec.replace(image=spec)
     fast = _fastest(source, document, engines, seen, must=engine != "auto")
     if engine == "auto" and choices is not None and len(engines) > 1:
@@ -137,7 +142,7 @@ def _engines(engine: str, setting: Setting) -> list[EngineName]:
     if engine == "auto":
         able: list[EngineName] = [name for name in names if _refusal(name, setting) is None]
         if setting.device.type == "cpu" and {"onnxruntime", "openvino"} & {*able}:
-            able.remove("inductor")
+            able = [name for name in able if name != "inductor"]
         if not able:
             raise OptimizeError(f"no engine computes in {_name(setting.dtype)} here")
         return able
@@ -196,7 +201,9 @@ def _samples(
         model = deepcopy(model).float()
     with evaluating(model):
         try:
-            return samples(model, spec, setting.batch_size, images, setting.device)
+            seen = samples(model, spec, setting.batch_size, images, setting.device)
+            # Eight bits have the range of the images that were given, and of no others.
+            return [one for one in seen if one.kind == "given" or setting.dtype != torch.int8]
         except TypedVisionError:
             raise
         except RuntimeError as error:  # a kernel larger than the image, say

@@ -10,6 +10,7 @@ from abc import ABC
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.layers.init import Initializers, values, zeros
@@ -22,11 +23,14 @@ class DistanceAttention(nn.Module, ABC):
         num_heads: A.
         grid: h and w.
         step: rows and columns between two queries; there is a query for each key by default.
+        saved: whether checkpoints hold the index, too, which the grid determines.
     """
 
     attention_bias_idxs: Tensor
 
-    def __init__(self, num_heads: int, grid: tuple[int, int], step: int = 1) -> None:
+    def __init__(
+        self, num_heads: int, grid: tuple[int, int], step: int = 1, *, saved: bool = False
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.grid = grid
@@ -35,12 +39,28 @@ class DistanceAttention(nn.Module, ABC):
         self.attention_biases: nn.Parameter = nn.Parameter(torch.empty(num_heads, rows * columns))
         queries = -(-rows // step) * -(-columns // step)
         index = torch.empty(queries, rows * columns, dtype=torch.long)
-        self.register_buffer("attention_bias_idxs", index, persistent=False)
+        self.register_buffer("attention_bias_idxs", index, persistent=saved)
 
     def initializers(self) -> Initializers:
         """Biases of 0."""
         compute = partial(distance_index, self.grid, self.step)
         return {"attention_biases": zeros, "attention_bias_idxs": values(compute)}
+
+    @torch.no_grad()
+    def set_grid(self, grid: tuple[int, int]) -> None:
+        """Attend over another grid; what was learned of distances is resampled.
+
+        Args:
+            grid: h and w.
+        """
+        if grid == self.grid:
+            return
+        table = self.attention_biases.reshape(1, self.num_heads, *self.grid).float()
+        table = F.interpolate(table, grid, mode="bicubic", antialias=True)
+        self.attention_biases = nn.Parameter(table[0].flatten(1).to(self.attention_biases.dtype))
+        index = distance_index(grid, self.step)
+        self.attention_bias_idxs = index.to(self.attention_biases.device)
+        self.grid = grid
 
     def bias(self) -> Tensor:
         """What is added to the attention of each query to each key, (A, T, h w)."""

@@ -66,7 +66,7 @@ class ConvAttention(nn.Module):
         """(N, D, H, W) to the same shape."""
         height, width = x.shape[-2:]
         low = self.pwise(self.conv_proj(x))
-        size = low.shape[-2:]
+        size = low.shape[2], low.shape[3]
         heads = low.reshape(low.shape[0], self.num_heads, -1, size[0] * size[1]).transpose(2, 3)
         q, k, v = heads.chunk(3, dim=-1)
         y = attend(q, k, v).transpose(2, 3).reshape(low.shape[0], -1, *size)

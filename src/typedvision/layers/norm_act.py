@@ -67,6 +67,7 @@ class Conv2dNormAct(nn.Module):
         act: the activation; None for none.
         norm_layer: the normalisation.
         norm_group_size: channels of its groups, where it has groups; None for 32 groups.
+        eps: added to the variance; None for the usual value of the normalisation.
         stride: input positions for each output position, s.
         dilation: distance of the kernel's elements.
         groups: groups of the convolution.
@@ -86,6 +87,7 @@ class Conv2dNormAct(nn.Module):
         *,
         norm_layer: ConvNormAct | Literal["evonorms0a"] = "batchnorm2d",
         norm_group_size: int | None = None,
+        eps: float | None = None,
         stride: int = 1,
         dilation: int = 1,
         groups: int = 1,
@@ -94,7 +96,9 @@ class Conv2dNormAct(nn.Module):
         self.conv: nn.Conv2d = conv2d(
             in_channels, out_channels, kernel_size, stride=stride, dilation=dilation, groups=groups
         )
-        self.bn, self.act = norm_act(norm_layer, out_channels, act, group_size=norm_group_size)
+        self.bn, self.act = norm_act(
+            norm_layer, out_channels, act, eps=eps, group_size=norm_group_size
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""

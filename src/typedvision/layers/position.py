@@ -108,6 +108,23 @@ def resample_relative_table(
     return torch.cat((resampled.flatten(0, 1).to(table.dtype), table[distances:]))
 
 
+def resample_relative_map(
+    table: Tensor, old_window: tuple[int, int], new_window: tuple[int, int]
+) -> Tensor:
+    """A map of relative positions for another window, resampled as `resample_relative_table` does.
+
+    Args:
+        table: (heads, 2h - 1, 2w - 1).
+        old_window: rows and columns (h, w) of the window that the map is for.
+        new_window: rows and columns of the window that it shall be for.
+
+    Returns:
+        The new map, (heads, 2h' - 1, 2w' - 1).
+    """
+    rows = resample_relative_table(table.flatten(1).T, old_window, new_window)
+    return rows.T.reshape(-1, *(2 * side - 1 for side in new_window))
+
+
 def _distance_weights(old: int, new: int) -> Tensor:
     """The share of each old distance in each new one, (2 new - 1, 2 old - 1)."""
     if old == 1:  # knows no distance but 0

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.layers.init import Initializers, trunc_normal
+from typedvision.layers.init import Initializers, normal, trunc_normal
 
 
 class RelativeBiasTable(nn.Module):
@@ -35,6 +35,32 @@ class RelativeBiasTable(nn.Module):
     def forward(self, index: Tensor) -> Tensor:
         """The row of each two tokens, (T, T), to their bias, (1, A, T, T)."""
         return self.relative_position_bias_table[index].permute(2, 0, 1)[None]
+
+
+class RelativeBiasMap(nn.Module):
+    """Learns the bias of each distance, as a map of the steps down and right from a query to a key,
+    as TensorFlow's code of MaxViT has it.
+
+    Args:
+        window: h and w.
+        num_heads: A.
+    """
+
+    def __init__(self, window: tuple[int, int], num_heads: int) -> None:
+        super().__init__()
+        rows, columns = (2 * side - 1 for side in window)
+        self.relative_position_bias_table: nn.Parameter = nn.Parameter(
+            torch.empty(num_heads, rows, columns)
+        )
+
+    def initializers(self) -> Initializers:
+        """Small random biases."""
+        return {"relative_position_bias_table": normal(0.02)}
+
+    def forward(self, index: Tensor) -> Tensor:
+        """The distance of each two tokens, (L, L), as a number below R, to their bias,
+        (1, A, L, L)."""
+        return self.relative_position_bias_table.flatten(1)[:, index.T][None]
 
 
 class RelativeBiasMlp(nn.Module):

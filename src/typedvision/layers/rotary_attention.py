@@ -34,9 +34,8 @@ class RotaryMapAttention(nn.Module):
 
     def forward(self, x: Tensor, rope: Tensor) -> Tensor:
         """(N, h, w, D) to the same shape, with the patches' rotary embedding, (2, L, d / 2)."""
-        q, k, v = (
-            split_heads(part, self.num_heads) for part in self.qkv(x.flatten(1, 2)).chunk(3, dim=-1)
-        )
+        q, k, v = self.qkv(x.flatten(1, 2)).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         q, k = apply_rope(q, rope, halves=True), apply_rope(k, rope, halves=True)
         y = merge_heads(attend(q, k, v, self.attn_drop if self.training else 0.0))
         return self.proj_drop(self.proj(y)).reshape(x.shape)

@@ -1,6 +1,6 @@
 """Attention over the positions of a feature map: each one sees others, whatever the distance.
 
-Every module takes (N, C, H, W) to the same shape.
+Every module takes (N, C, H, W) to the same shape, or to (N, C, H / s, W / s) by a stride s.
 Shapes: M windows, h heads, d features of each head, T positions.
 """
 
@@ -13,13 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.errors import UsageError
-from typedvision.layers.attention import attend
+from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.init import (
     NORM,
     Initializers,
     kaiming_normal_fan_out,
     normal,
     torch_linear,
+    trunc_normal,
     zeros,
 )
 from typedvision.layers.norm_act import Conv2dNormAct
@@ -117,39 +118,73 @@ class _BilinearTransform(nn.Module):
 
 
 class LambdaAttention(nn.Module):
-    """A lambda layer (https://arxiv.org/abs/2102.08602, section 3) with 4 heads: keys and values
-    become a linear function of the query, out of the content and of a 9x9 neighbourhood.
+    """A lambda layer (https://arxiv.org/abs/2102.08602, section 3): keys and values become a linear
+    function of the query, out of the content and of positions around.
 
     Args:
-        channels: C, a multiple of 4.
+        channels: C, a multiple of the number of heads.
+        num_heads: heads h of the queries.
+        key_dim: features of a key, and of each head's query.
+        reach: positions on each side that a query sees; None for all of the map, whose size `grid`
+            says.
+        grid: rows and columns of the map, where `reach` is None.
+        stride: input positions for each output position, an average of which is taken.
+        bias: whether the projection has a bias.
     """
 
-    heads: ClassVar[int] = 4
-    head_dim: ClassVar[int] = 16
-    reach: ClassVar[int] = 4
-
-    def __init__(self, channels: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        num_heads: int = 4,
+        key_dim: int = 16,
+        reach: int | None = 4,
+        grid: tuple[int, int] | None = None,
+        stride: int = 1,
+        bias: bool = False,
+    ) -> None:
         super().__init__()
-        queries, values = self.heads * self.head_dim, channels // self.heads
-        side = 2 * self.reach + 1
-        self.sizes: tuple[int, int, int] = (queries, self.head_dim, values)
-        self.qkv: nn.Conv2d = nn.Conv2d(channels, sum(self.sizes), 1, bias=False)
+        queries, values = num_heads * key_dim, channels // num_heads
+        self.num_heads: int = num_heads
+        self.sizes: tuple[int, int, int] = (queries, key_dim, values)
+        self.grid: tuple[int, int] | None = grid
+        if grid is not None:
+            rows, columns = (2 * side - 1 for side in grid)
+            self.pos_emb: nn.Parameter = nn.Parameter(torch.empty(rows, columns, key_dim))
+        self.qkv: nn.Conv2d = nn.Conv2d(channels, sum(self.sizes), 1, bias=bias)
         self.norm_q: nn.BatchNorm2d = nn.BatchNorm2d(queries)
         self.norm_v: nn.BatchNorm2d = nn.BatchNorm2d(values)
-        self.conv_lambda: _LambdaConv = _LambdaConv(
-            1, self.head_dim, (side, side, 1), padding=(self.reach, self.reach, 0)
-        )
+        if reach is not None:
+            side = 2 * reach + 1
+            self.conv_lambda: _LambdaConv = _LambdaConv(
+                1, key_dim, (side, side, 1), padding=(reach, reach, 0)
+            )
+        self.pool: nn.Module = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
+
+    def initializers(self) -> Initializers:
+        """The table of positions by a narrow normal distribution."""
+        return {} if self.grid is None else {"pos_emb": trunc_normal(0.02)}
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply each position's lambda to its queries."""
+        height, width = x.shape[2:]
         q, k, v = self.qkv(x).split(self.sizes, dim=1)
-        q = self.norm_q(q).flatten(2).unflatten(1, (self.heads, self.head_dim))  # (N, h, d, T)
+        q = self.norm_q(q).flatten(2).unflatten(1, (self.num_heads, -1))  # (N, h, d, T)
         v = self.norm_v(v)  # (N, V, H, W)
         content = torch.einsum("ndt,nvt->ndv", k.flatten(2).softmax(-1), v.flatten(2))
-        position = self.conv_lambda(v.permute(0, 2, 3, 1)[:, None]).flatten(2, 3)  # (N, d, T, V)
         y = torch.einsum("nhdt,ndv->nhvt", q, content)
-        y = y + torch.einsum("nhdt,ndtv->nhvt", q, position)
-        return y.reshape(x.shape)
+        y = y + torch.einsum("nhdt,ndtv->nhvt", q, self._positions(v))
+        return self.pool(y.reshape(x.shape[0], -1, height, width))
+
+    def _positions(self, v: Tensor) -> Tensor:
+        """The lambda of each position, of the values around, (N, d, T, V)."""
+        if self.grid is None:
+            return self.conv_lambda(v.permute(0, 2, 3, 1)[:, None]).flatten(2, 3)
+        _check_grid(v, self.grid)
+        height, width = self.grid
+        table = self.pos_emb.unfold(0, height, 1).unfold(1, width, 1)  # (H, W, d, H, W)
+        table = table.flip((0, 1)).flatten(3).flatten(0, 1)  # the next query's keys are nearer
+        return torch.einsum("tdk,nvk->ndtv", table, v.flatten(2))
 
 
 class _LambdaConv(nn.Conv3d):
@@ -159,55 +194,139 @@ class _LambdaConv(nn.Conv3d):
 
 
 class HaloAttention(nn.Module):
-    """Halo attention (https://arxiv.org/abs/2103.12731, section 2.2) with 8 heads: blocks of 8 x 8
-    positions attend to themselves and 3 positions around.
+    """Halo attention (https://arxiv.org/abs/2103.12731, section 2.2): blocks of positions attend to
+    themselves and to some positions around.
 
-    Height and width must be multiples of 8.
+    Height and width must be multiples of the block's side.
 
     Args:
-        channels: C, a multiple of 8.
+        channels: C, a multiple of the number of heads.
+        num_heads: heads h.
+        key_dim: features of each head's queries and keys; None for those of its values.
+        block_size: rows and columns of a block.
+        halo_size: positions around it.
+        stride: input positions for each output position: those of the others ask nothing, or an
+            average is taken.
+        averages: whether an average is taken.
+        bias: whether projections have a bias.
+        scale_positions: whether the scores by distance are scaled, as those by content are.
     """
 
-    heads: ClassVar[int] = 8
-    block: ClassVar[int] = 8
-    halo: ClassVar[int] = 3
-
-    def __init__(self, channels: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        num_heads: int = 8,
+        key_dim: int | None = None,
+        block_size: int = 8,
+        halo_size: int = 3,
+        stride: int = 1,
+        averages: bool = False,
+        bias: bool = False,
+        scale_positions: bool = False,
+    ) -> None:
         super().__init__()
-        self.q: nn.Conv2d = nn.Conv2d(channels, channels, 1, bias=False)
-        self.kv: nn.Conv2d = nn.Conv2d(channels, 2 * channels, 1, bias=False)
+        key_dim = key_dim or channels // num_heads
+        step = 1 if averages else stride
+        self.num_heads: int = num_heads
+        self.key_dim: int = key_dim
+        self.block: int = block_size
+        self.halo: int = halo_size
+        self.query_block: int = block_size // step
+        self.q: nn.Conv2d = nn.Conv2d(channels, num_heads * key_dim, 1, stride=step, bias=bias)
+        self.kv: nn.Conv2d = nn.Conv2d(channels, num_heads * key_dim + channels, 1, bias=bias)
+        window = block_size + 2 * halo_size
         self.pos_embed: _RelativePositions = _RelativePositions(
-            self.block, self.block + 2 * self.halo, channels // self.heads
+            (self.query_block, self.query_block), (window, window), key_dim, scaled=scale_positions
         )
+        self.pool: nn.Module = nn.AvgPool2d(2) if stride > step else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend in each block's window; what lies outside of the map is zeros."""
         _check_multiple(x, self.block, "halo")
-        q = self._windows(self.q(x), 0)
-        k, v = self._windows(self.kv(x), self.halo).chunk(2, dim=-1)
-        y = attend(q, k, v, bias=self.pos_embed(q))  # (M, h, 64, d)
+        side = self.query_block
+        q = self._windows(self.q(x), side, 0)
+        k, v = self._windows(self.kv(x), self.block, self.halo).tensor_split((self.key_dim,), -1)
+        y = attend(q, k, v, bias=self.pos_embed(q))  # (M, h, T, d)
         rows, columns = x.shape[2] // self.block, x.shape[3] // self.block
-        y = y.reshape(-1, rows, columns, self.heads, self.block, self.block, q.shape[-1])
-        return y.permute(0, 3, 6, 1, 4, 2, 5).reshape(x.shape)
+        y = y.reshape(-1, rows, columns, self.num_heads, side, side, v.shape[-1])
+        y = y.permute(0, 3, 6, 1, 4, 2, 5)
+        return self.pool(y.reshape(x.shape[0], -1, rows * side, columns * side))
 
-    def _windows(self, x: Tensor, halo: int) -> Tensor:
+    def _windows(self, x: Tensor, block: int, halo: int) -> Tensor:
         """The positions of each block and of the halo around it, (M, h, T, d)."""
-        side = self.block + 2 * halo
+        side = block + 2 * halo
         x = F.pad(x, (halo, halo, halo, halo))
-        x = x.unfold(2, side, self.block).unfold(3, side, self.block).flatten(4)
-        x = x.reshape(x.shape[0], self.heads, -1, *x.shape[2:])  # (N, h, d, rows, columns, T)
+        x = x.unfold(2, side, block).unfold(3, side, block).flatten(4)
+        x = x.reshape(x.shape[0], self.num_heads, -1, *x.shape[2:])  # (N, h, d, rows, columns, T)
         return x.permute(0, 3, 4, 1, 5, 2).flatten(0, 2)
 
 
-class _RelativePositions(nn.Module):
-    """Scores of queries by the distance to each key, in rows and in columns."""
+class BottleneckAttention(nn.Module):
+    """The attention of BoTNet (https://arxiv.org/abs/2101.11605, section 3): each position attends
+    to all, by their content and their distance.
 
-    def __init__(self, block: int, window: int, features: int) -> None:
+    Args:
+        channels: C, a multiple of the number of heads.
+        grid: rows and columns of the map.
+        num_heads: heads h.
+        key_dim: features of each head's queries and keys; None for those of its values.
+        stride: input positions for each output position, an average of which is taken.
+        bias: whether the projection has a bias.
+        scale_positions: whether the scores by distance are scaled, as those by content are.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        grid: tuple[int, int],
+        *,
+        num_heads: int = 4,
+        key_dim: int | None = None,
+        stride: int = 1,
+        bias: bool = False,
+        scale_positions: bool = False,
+    ) -> None:
         super().__init__()
-        self.block: int = block
-        self.window: int = window
-        self.height_rel: nn.Parameter = nn.Parameter(torch.empty(2 * window - 1, features))
-        self.width_rel: nn.Parameter = nn.Parameter(torch.empty(2 * window - 1, features))
+        key_dim = key_dim or channels // num_heads
+        keys = num_heads * key_dim
+        self.grid: tuple[int, int] = grid
+        self.num_heads: int = num_heads
+        self.sizes: tuple[int, int, int] = (keys, keys, channels)
+        self.qkv: nn.Conv2d = nn.Conv2d(channels, sum(self.sizes), 1, bias=bias)
+        self.pos_embed: _RelativePositions = _RelativePositions(
+            grid, grid, key_dim, scaled=scale_positions
+        )
+        self.pool: nn.Module = nn.AvgPool2d(2) if stride == 2 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / s, W / s)."""
+        _check_grid(x, self.grid)
+        parts = self.qkv(x).flatten(2).transpose(1, 2).split(self.sizes, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in parts)  # (N, h, T, d)
+        y = merge_heads(attend(q, k, v, bias=self.pos_embed(q)))
+        return self.pool(y.transpose(1, 2).reshape(x.shape))
+
+
+class _RelativePositions(nn.Module):
+    """Scores of queries by the distance to each key, in rows and in columns.
+
+    Args:
+        queries: rows and columns of queries.
+        keys: rows and columns of keys, H x W.
+        features: d.
+        scaled: whether the scores are divided by the square root of d.
+    """
+
+    def __init__(
+        self, queries: tuple[int, int], keys: tuple[int, int], features: int, *, scaled: bool
+    ) -> None:
+        super().__init__()
+        self.queries: tuple[int, int] = queries
+        self.keys: tuple[int, int] = keys
+        self.scale: float = features**-0.5 if scaled else 1.0
+        self.height_rel: nn.Parameter = nn.Parameter(torch.empty(2 * keys[0] - 1, features))
+        self.width_rel: nn.Parameter = nn.Parameter(torch.empty(2 * keys[1] - 1, features))
 
     def initializers(self) -> Initializers:
         """Tables by a normal distribution, so that the scores of unit queries have variance 1."""
@@ -215,16 +334,28 @@ class _RelativePositions(nn.Module):
         return {"height_rel": table, "width_rel": table}
 
     def forward(self, q: Tensor) -> Tensor:
-        """Queries (M, h, block^2, d) to scores (M, h, block^2, window^2)."""
-        q = q.reshape(*q.shape[:2], self.block, self.block, -1)
-        rows = torch.einsum("mhrcd,rdk->mhrck", q, self._by_query(self.height_rel))
-        columns = torch.einsum("mhrcd,cdk->mhrck", q, self._by_query(self.width_rel))
+        """Queries (M, h, T, d) to scores (M, h, T, H * W)."""
+        q = (q * self.scale).reshape(*q.shape[:2], *self.queries, -1)
+        row_table = _by_query(self.height_rel, self.queries[0], self.keys[0])
+        column_table = _by_query(self.width_rel, self.queries[1], self.keys[1])
+        rows = torch.einsum("mhrcd,rdk->mhrck", q, row_table)
+        columns = torch.einsum("mhrcd,cdk->mhrck", q, column_table)
         return (rows[..., :, None] + columns[..., None, :]).flatten(4).flatten(2, 3)
 
-    def _by_query(self, table: Tensor) -> Tensor:
-        """The part of the table that each query sees, (block, d, window): the next query's keys are
-        one step nearer."""
-        return table.unfold(0, self.window, 1)[-self.block :].flip(0)
+
+def _by_query(table: Tensor, queries: int, keys: int) -> Tensor:
+    """The part of a table that each query sees, (queries, d, keys): the next query's keys are one
+    step nearer."""
+    return table.unfold(0, keys, 1)[-queries:].flip(0)
+
+
+def _check_grid(x: Tensor, grid: tuple[int, int]) -> None:
+    height, width = x.shape[2:]
+    if (height, width) != grid:
+        raise UsageError(
+            f"this model's attention takes maps of {grid[0]} x {grid[1]} positions; got "
+            f"{height} x {width}: choose the images' size by 'img_size'"
+        )
 
 
 def _check_multiple(x: Tensor, side: int, name: str) -> None:

@@ -45,6 +45,31 @@ def in_windows(
     return x.roll((down, right), (1, 2)) if shifted else x
 
 
+def in_blocks(x: Tensor, window: tuple[int, int], attention: Callable[[Tensor], Tensor]) -> Tensor:
+    """Attention in the windows of a map (N, h, w, D), which they divide evenly.
+
+    Args:
+        x: the map.
+        window: rows and columns of a window.
+        attention: takes the tokens of each window, (M, A, D).
+    """
+    size = x.shape[1], x.shape[2]
+    return join_windows(attention(split_windows(x, window)), size, window)
+
+
+def in_grid(x: Tensor, grid: tuple[int, int], attention: Callable[[Tensor], Tensor]) -> Tensor:
+    """Attention in the sparse grids of a map (N, h, w, D), which they divide evenly: between tokens
+    that are h / rows and w / columns apart (MaxViT, https://arxiv.org/abs/2204.01697, figure 3).
+
+    Args:
+        x: the map.
+        grid: rows and columns of a grid.
+        attention: takes the tokens of each grid, (M, A, D).
+    """
+    size = x.shape[1], x.shape[2]
+    return join_grids(attention(split_grids(x, grid)), size, grid)
+
+
 def pad_to_windows(x: Tensor, window: tuple[int, int]) -> Tensor:
     """(N, h, w, D), padded with zeros below and right to a multiple of the window."""
     below, right = -x.shape[1] % window[0], -x.shape[2] % window[1]
@@ -63,6 +88,20 @@ def join_windows(windows: Tensor, size: tuple[int, int], window: tuple[int, int]
     (rows, columns), (tall, wide), features = size, window, windows.shape[-1]
     x = windows.reshape(-1, rows // tall, columns // wide, tall, wide, features)
     return x.transpose(2, 3).reshape(-1, rows, columns, features)
+
+
+def split_grids(x: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The sparse grids of maps (N, h, w, D), of one image after the other, (M, A, D)."""
+    (count, rows, columns, features), (tall, wide) = x.shape, grid
+    x = x.reshape(count, tall, rows // tall, wide, columns // wide, features)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(-1, tall * wide, features)
+
+
+def join_grids(grids: Tensor, size: tuple[int, int], grid: tuple[int, int]) -> Tensor:
+    """The maps (N, h, w, D) of that size whose sparse grids are (M, A, D)."""
+    (rows, columns), (tall, wide), features = size, grid, grids.shape[-1]
+    x = grids.reshape(-1, rows // tall, columns // wide, tall, wide, features)
+    return x.permute(0, 3, 1, 4, 2, 5).reshape(-1, rows, columns, features)
 
 
 def merge_corners(x: Tensor) -> Tensor:
@@ -93,5 +132,12 @@ def in_each_window(bias: Tensor, mask: Tensor | None, windows: int) -> Tensor:
     return (bias + mask[:, None]).repeat(windows // mask.shape[0], 1, 1, 1)
 
 
-for _function in ("pad_to_windows", "split_windows", "join_windows", "shift_mask"):
+for _function in (
+    "pad_to_windows",
+    "split_windows",
+    "join_windows",
+    "split_grids",
+    "join_grids",
+    "shift_mask",
+):
     torch.fx.wrap(_function)  # they look at sizes, which a symbolic trace cannot

@@ -30,6 +30,7 @@ FACTORY: Mapping[str, Function] = {
 """The functions of the factory whose calls are validated, by their names."""
 VARIANT: Mapping[str, Function] = {
     "__call__": "create_model",
+    "backbone": "create_backbone",
     "config": "configure",
     "spec": "specify",
 }

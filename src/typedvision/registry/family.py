@@ -81,7 +81,8 @@ class PositionTable:
 @dataclass(frozen=True, slots=True)
 class RelativeTable:
     """A learned table of relative positions in a window of h rows and w columns, shape
-    ((2h - 1) (2w - 1) + extra, heads); the extra rows are those of a token without a place."""
+    ((2h - 1) (2w - 1) + extra, heads), or (heads, 2h - 1, 2w - 1); the extra rows are those of a
+    token without a place."""
 
     path: str
     """The tensor's key."""
@@ -111,6 +112,8 @@ class Parts:
     recomputed: tuple[str, ...] = ()
     """Names of buffers, without their module's path, that older checkpoints hold and the model
     computes."""
+    optional: tuple[str, ...] = ()
+    """Modules that a checkpoint may hold and the model does without."""
     resampling: Resampling = "bicubic"
     """How position tables and patch kernels are brought to another size."""
 

@@ -111,8 +111,10 @@ def _protocol(config: type[Config], names: Names) -> str:
 def factory_stub(families: Sequence[AnyFamily], head: str, *, classes: str) -> str:
     """The stub of `typedvision.factory`: its own public functions, with the options spelled out.
 
-    A function that takes the name of a variant has an overload for each family; the last one is
-    for a name that is known only at run time, and takes what every model takes.
+    A function that takes the name of a variant has an overload for each family, with the family's
+    class as its result; the last one is for a name that is known only at run time. `create_model`
+    spells the options of each family out; the others leave them to `models.NAME.backbone` and
+    `models.NAME.config`, since a stub with every option three times is slow to read.
 
     Args:
         families: the families with an overload.
@@ -180,15 +182,21 @@ def _variant_class(family: AnyFamily, names: Names) -> str:
         replace(each, type="Literal[False] | _TagT") if each.name == "pretrained" else each
         for each in keywords(factory.create_model)
     ]
-    call = _document(factory.create_model, [*create, *fields], f"A {family.title} model.")
-    config = _document(factory.configure, fields, "The config with other options.")
-    spec = _document(factory.configure, fields, "The spec with other options.")
+    levels = [
+        create[0] if each.name == "pretrained" else each
+        for each in keywords(factory.create_backbone)
+    ]
+    call = _listed(f"A {family.title} model; see `create_model`.", [*create, *fields])
+    backbone = _listed("A backbone; see `create_backbone`, and a call for the options.", levels[:2])
+    config = _listed("The config with other options.", fields)
+    spec = "The spec with other options, those of `config`."
     config_type, spec_type = config_source(family), "typedvision.registry.spec.ModelSpec"
     methods = [
         "@property\ndef name(self) -> str: ...",
         "@property\ndef tags(self) -> tuple[str, ...]:\n"
         '    """The tags of the published weights, the default first."""',
         _function("__call__", "self", [*create, *fields], model_source(family), call),
+        _function("backbone", "self", [*levels, *fields], backbone_source(family), backbone),
         _function("config", "self", fields, config_type, config),
         _function("spec", "self", fields, spec_type, spec),
     ]
@@ -224,12 +232,12 @@ def _overloads(
     """The signatures of a function, an overload for each family before the last of them."""
     own, common = keywords(function), options(ModelConfig, ())
     *early, last = nodes[:-1] or nodes  # the implementation has no signature of its own
-    first = last.args.args[0].arg
+    first, spelled = last.args.args[0].arg, function is factory.create_model
 
-    def overload(type_: str, fields: list[Keyword], returns: str) -> str:
-        doc = _document(function, [*own, *fields])
+    def overload(type_: str, known: list[Keyword], returns: str, doc: str) -> str:
+        name = f"{first}: {type_}"
         return "@overload\n" + _function(
-            function.__name__, f"{first}: {type_}", [*own, *fields], returns, doc
+            function.__name__, name, known, returns, doc, rest=not spelled
         )
 
     def given(node: ast.FunctionDef) -> str:
@@ -239,12 +247,19 @@ def _overloads(
         type_ = ast.unparse(annotation)
         for spec in _SPECS:
             type_ = re.sub(rf"\b{spec.__name__}\b", _SPEC_NAMES[spec], type_)
-        return overload(type_, common, ast.unparse(returns))
+        known = [*own, *common]
+        return overload(type_, known, ast.unparse(returns), _document(function, known))
+
+    def named(family: AnyFamily) -> str:
+        known, doc = own, split_doc(function).before
+        if spelled:
+            names = _nested_names(family)
+            known = [*own, *options(family.config_type(), family.variants.values(), names)]
+            doc = _document(function, known)
+        return overload(_names_alias(family), known, result(family), doc)
 
     yield from map(given, early)
-    for family in families:
-        fields = options(family.config_type(), family.variants.values(), _nested_names(family))
-        yield overload(_names_alias(family), fields, result(family))
+    yield from map(named, families)
     yield given(last)
 
 
@@ -255,24 +270,36 @@ def _as_it_is(node: ast.FunctionDef) -> str:
     return f"{head}\n{textwrap.indent(doc, '    ')}"
 
 
-def _function(name: str, first: str, keywords: Sequence[Keyword], returns: str, doc: str) -> str:
-    lines = [f"def {name}(", f"    {first},", "    *,"]
+def _function(
+    name: str,
+    first: str,
+    keywords: Sequence[Keyword],
+    returns: str,
+    doc: str,
+    *,
+    rest: bool = False,
+) -> str:
+    """The source text of a function; `rest` lets it take any keyword beside those that it names."""
+    lines = [f"def {name}(", f"    {first},", *(["    *,"] if keywords else [])]
     lines += [f"    {each.name}: {each.type} = {each.default}," for each in keywords]
+    lines += ["    **options: object,"] if rest else []
     return "\n".join([*lines, f") -> {returns}:", textwrap.indent(_docstring(doc), "    ")])
 
 
-def _document(
-    function: Callable[..., object], known: Sequence[Keyword], before: str | None = None
-) -> str:
-    """A function's docstring with the text of these keywords; `before` replaces its first part.
+def _document(function: Callable[..., object], known: Sequence[Keyword]) -> str:
+    """A function's docstring with the text of these keywords."""
+    doc = split_doc(function)
+    name, text = next(iter(doc.arguments.items()))
+    given = Keyword(name, "", "", text)
+    return f"{_listed(doc.before, [given, *known])}\n\n{doc.after}".rstrip()
+
+
+def _listed(before: str, known: Sequence[Keyword]) -> str:
+    """A text, and the text of keywords.
 
     Each keyword has one line, however long: pyright shows only the first line of each.
     """
-    doc = split_doc(function)
-    arguments = {} if before else {name: doc.arguments[name] for name in list(doc.arguments)[:1]}
-    arguments |= {each.name: each.doc for each in known}
-    lines = [f"    {name}: {text}" for name, text in arguments.items()]
-    return "\n".join([before or doc.before, "", "Args:", *lines, "", doc.after]).rstrip()
+    return "\n".join([before, "", "Args:", *(f"    {each.name}: {each.doc}" for each in known)])
 
 
 def _docstring(text: str) -> str:

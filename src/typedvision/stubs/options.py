@@ -165,17 +165,16 @@ def type_source(annotation: object, names: Names = MappingProxyType({})) -> str:
 def _option(name: str, field: FieldInfo, rows: list[ModelConfig], names: Names) -> Keyword:
     values = [getattr(row, name) for row in rows]
     shared = bool(values) and all(value == values[0] for value in values)
-    usual = None if field.is_required() else field.get_default(call_default_factory=True)
-    default = _shown(values[0]) if shared else "the variant's own"
-    if not shared and not field.is_required():
-        default += f", {_shown(usual)} where it says none"
-    facts = "; ".join([*_facts(field.annotation, field.metadata), f"default: {default}"])
-    return Keyword(
-        name,
-        type_source(field.annotation, names),
-        source(values[0]) if shared else "...",
-        f"{' '.join((field.description or '').split())} {facts[0].upper()}{facts[1:]}.",
-    )
+    default = source(values[0]) if shared else "..."
+    facts = _facts(field.annotation, field.metadata)
+    if not shared:
+        facts.append("default: the variant's own")
+    elif default == "...":  # a config, or what has one
+        facts.append(f"default: {_shown(values[0])}")
+    texts = [" ".join((field.description or "").split())]
+    if told := "; ".join(facts):
+        texts.append(f"{told[0].upper()}{told[1:]}.")
+    return Keyword(name, type_source(field.annotation, names), default, " ".join(texts))
 
 
 def _shown(value: object) -> str:
@@ -187,17 +186,26 @@ def _shown(value: object) -> str:
     return repr(value)
 
 
+def _bounds(marks: Iterable[object]) -> list[str]:
+    """The bounds among the marks of a type: `1 to 1024`."""
+    bounds = {
+        key: value
+        for mark in marks
+        for key in _BOUNDS
+        if (value := getattr(mark, key, None)) is not None
+    }
+    closed = [f"{bounds.pop('ge')} to {bounds.pop('le')}"] if {"ge", "le"} <= bounds.keys() else []
+    return [*closed, *(_BOUNDS[key].format(value) for key, value in bounds.items())]
+
+
 def _facts(annotation: object, metadata: Iterable[object] = ()) -> list[str]:
-    """The bounds and choices of a type, each once: `at least 0`, `one of 'a', 'b'`."""
-    found: list[str] = []
-    for mark in metadata:
-        inner = mark.metadata if isinstance(mark, FieldInfo) else [mark]
-        for bound in inner:
-            found += [
-                words.format(getattr(bound, key))
-                for key, words in _BOUNDS.items()
-                if getattr(bound, key, None) is not None
-            ]
+    """The bounds and choices of a type, each once: `1 to 1024`, `one of 'a', 'b'`."""
+    marks = [
+        inner
+        for mark in metadata
+        for inner in (mark.metadata if isinstance(mark, FieldInfo) else [mark])
+    ]
+    found = _bounds(marks)
     arguments = get_args(annotation)
     if get_origin(annotation) is Literal:
         found.append(f"one of {', '.join(map(repr, arguments))}")

@@ -6,7 +6,11 @@ import torch
 from torch import Tensor
 
 from typedvision.layers.patch_embed import resample_patch_kernel
-from typedvision.layers.position import resample_position_table, resample_relative_table
+from typedvision.layers.position import (
+    resample_position_table,
+    resample_relative_map,
+    resample_relative_table,
+)
 from typedvision.weights.plan import Adaptation
 
 
@@ -31,7 +35,8 @@ def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
                 tensor = resample_position_table(tensor, *grids, mode)
             case "relative_table":
                 assert adaptation.grids is not None
-                tensor = resample_relative_table(tensor, *adaptation.grids)
+                resample = resample_relative_map if tensor.ndim == 3 else resample_relative_table
+                tensor = resample(tensor, *adaptation.grids)
     return tensor
 
 

@@ -97,6 +97,7 @@ def make_plan(
     names = _without_prefix(given, wanted)
     heads = parts.classifier if parts else ()
     recomputed = parts.recomputed if parts else ()
+    optional = parts.optional if parts else ()
     new_head = parts is not None and _needs_new_head(wanted, given, names, heads)
     sources: dict[str, str] = {}
     adapted: dict[str, Adaptation] = {}
@@ -120,7 +121,7 @@ def make_plan(
     dropped = {
         name: why
         for key, name in names.items()
-        if key not in sources and (why := _why_dropped(key, heads, left_out, recomputed))
+        if key not in sources and (why := _why_dropped(key, heads, left_out, recomputed, optional))
     }
     for key, name in names.items():
         if key not in wanted and name not in dropped:
@@ -148,12 +149,18 @@ def _without_prefix(given: Iterable[str], wanted: Mapping[str, TensorKind]) -> d
 
 
 def _why_dropped(
-    key: str, heads: Sequence[str], left_out: Sequence[str], recomputed: Sequence[str]
+    key: str,
+    heads: Sequence[str],
+    left_out: Sequence[str],
+    recomputed: Sequence[str],
+    optional: Sequence[str],
 ) -> str | None:
     if within(key, left_out):
         return "past the last level"
     if key.rpartition(".")[2] in recomputed:
         return "computed by the model"
+    if within(key, optional):
+        return "an option of the model"
     return "another classifier" if within(key, heads) else None
 
 
@@ -221,13 +228,19 @@ def _position_table(
 def _relative_table(
     table: RelativeTable, wanted: tuple[int, ...], given: tuple[int, ...]
 ) -> Adaptation | None:
-    """Of a table (distances + extra, heads), whose old window was a square."""
+    """Of a table (distances + extra, heads), whose old window was a square; or of a map of any."""
+    if len(wanted) == 3:
+        old = (given[1] + 1) // 2, (given[2] + 1) // 2
+        return _resampled(table, old) if wanted[0] == given[0] else None
     extra = wanted[0] - math.prod(2 * side - 1 for side in table.window)
     distances = math.isqrt(max(given[0] - extra, 0))
     if wanted[1:] != given[1:] or distances**2 != given[0] - extra or distances % 2 == 0:
         return None
     side = (distances + 1) // 2
-    old = (side, side)
+    return _resampled(table, (side, side))
+
+
+def _resampled(table: RelativeTable, old: tuple[int, int]) -> Adaptation:
     text = f"window {_by(old)} -> {_by(table.window)}"
     return Adaptation(("relative_table",), text, (old, table.window))
 

@@ -34,8 +34,7 @@ create_model("resnet50", act_layer="rellu")  # error
 create_model("resnet5O", replace_stem_pool=True)  # error
 create_model("resnet50", pretrained=1.0)  # error
 create_model(50)  # error
-configure("resnet50", qkv_bias=True)  # error
-configure("resnet50", seed=1)  # error
+configure(50)  # error
 
 # A mistake in another family: its options are its own.
 models.convnext_tiny(window_size=7)  # error: option window_size
@@ -61,11 +60,13 @@ create_model("deit_base_distilled_patch16_224", global_pool="tokens")  # error
 create_model("tv_densenet121", growth_rate=16)  # error
 
 # Backbones.
-create_backbone("resnet50", qkv_bias=True)  # error
+models.resnet50.backbone(qkv_bias=True)  # error: option qkv_bias
+models.resnet50.backbone(out_index=(1, 3))  # error: option out_index
+models.resnet50.backbone(pretrained="a1_in22k")  # error
 create_backbone("resnet50", out_indices="13")  # error
 create_backbone("resnet50", out_indices=3)  # error
 create_backbone("resnet50", output_fmt="NHCW")  # error
-create_backbone("swin_tiny_patch4_window7_224", use_grn=True)  # error
+models.swin_tiny_patch4_window7_224.backbone(use_grn=True)  # error: option use_grn
 create_model(create_backbone("resnet50").spec)  # error
 parameter_groups(create_backbone("resnet50"))  # error
 
@@ -79,4 +80,4 @@ ResNetConfig(block="basic")  # error
 def at_run_time(name: str) -> None:
     create_model(name, replace_stem_pool=True)  # error
     create_model(name, num_clases=10)  # error
-    configure(name, qkv_bias=True)  # error
+    configure(name, num_classes="10")  # error

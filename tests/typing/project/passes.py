@@ -33,7 +33,10 @@ from typedvision.families.beit.model import Beit
 from typedvision.families.convnext.config import ConvNeXtConfig
 from typedvision.families.convnext.model import ConvNeXt
 from typedvision.families.densenet.model import DenseNet
+from typedvision.families.efficientvit_mit.config import EfficientVitConfig
 from typedvision.families.eva.model import Eva
+from typedvision.families.levit.model import Levit
+from typedvision.families.maxxvit.model import MaxxVit
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.families.mobilenetv3.model import MobileNetV3
 from typedvision.families.regnet.model import RegNet
@@ -105,6 +108,11 @@ assert_type(backbone(torch.rand(1, 1, 64, 64)), list[torch.Tensor])
 assert_type(backbone.channels, tuple[int, ...])
 assert_type(backbone.spec, BackboneSpec)
 assert_type(create_backbone("resnet50", pretrained="a1_in1k", out_indices=[-1]), Backbone[ResNet])
+assert_type(models.resnet50.backbone(out_indices=(1, 3), replace_stem_pool=True), Backbone[ResNet])
+assert_type(models.resnet50.backbone(pretrained="a1_in1k", output_fmt="NHWC"), Backbone[ResNet])
+assert_type(models.maxvit_tiny_tf_224.backbone(out_indices=[0]).model, MaxxVit)
+assert_type(models.levit_128s(drop_path_rate=0.1), Levit)
+assert_type(models.efficientvit_b0.config(head_widths=(64, 64)), EfficientVitConfig)
 assert_type(create_backbone(config, out_indices=range(3)), Backbone[ResNet])
 assert_type(create_backbone(backbone.spec, seed=1), Backbone[ImageModel])
 tv.save_model(backbone, "backbone.safetensors")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args
 
 from pydantic import Field
 
@@ -15,6 +16,7 @@ from typedvision.config.base import (
     Config,
     Count,
     Depth,
+    Heads,
     ModelConfig,
     Rate,
     Ratio,
@@ -30,12 +32,15 @@ from typedvision.config.names import Activation, AntiAlias, ChannelAttention, Co
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
 from typedvision.config.stages import drop_path_rates, staged
+from typedvision.errors import listed
 
 if TYPE_CHECKING:
     from typedvision.families.byobnet.model import ByobNet
 
 T = TypeVar("T")
-Block = Literal["basic", "bottle", "dark", "edge"]
+Block = Literal["basic", "bottle", "dark", "edge", "self_attn"]
+SelfAttention = Literal["halo", "lambda", "bottleneck"]
+StageBlocks = Block | Annotated[tuple[Block, ...], Field(min_length=1, max_length=64)]
 StemType = Literal["", "3x3", "7x7", "deep", "tiered", "quad", "quad2"]
 HEAD_DIM = 64
 """Features of each head of an attention that pools."""
@@ -64,11 +69,56 @@ class AttentionArgs(Config):
     """Bands of rows and of columns that `bat` mixes; what maps must be a multiple of."""
 
 
+class SelfAttentionArgs(Config):
+    """Choices of the attention of `self_attn` blocks."""
+
+    num_heads: Heads | None = None
+    """Attention heads; None for 8 of `halo`, and for 4 of others."""
+    dim_head: Channels | None = None
+    """Features of each head's queries and keys; None for 16 of `lambda`, and for what `qk_ratio`
+    says of others."""
+    qk_ratio: Ratio = 1.0
+    """Features of all heads' queries, as a share of those of values."""
+    qkv_bias: bool = False
+    """Have biases in the projections."""
+    scale_pos_embed: bool = False
+    """Scale the scores by distance, too."""
+    block_size: Annotated[int, Field(ge=1, le=64)] = 8
+    """Rows and columns of a block of `halo`; what maps must be a multiple of."""
+    halo_size: Annotated[int, Field(ge=0, le=64)] = 3
+    """Positions around a block of `halo` that it sees."""
+    avg_down: bool = False
+    """Where `halo` subsamples, take averages, and not every second query."""
+    r: Annotated[int, Field(ge=1, le=63)] | None = 9
+    """Rows and columns, an odd number, that a query of `lambda` sees; None for the whole map."""
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
+        if self.r is not None and self.r % 2 == 0:
+            yield Conflict("'r' must be odd, so that the query is in the middle", "r")
+        if self.dim_head is not None and self.qk_ratio != 1.0:
+            yield Conflict(
+                "'qk_ratio' says nothing where 'dim_head' is given: leave one out", "qk_ratio"
+            )
+
+
+_MEANT_FOR: dict[str, tuple[SelfAttention, ...]] = {
+    "qk_ratio": ("halo", "bottleneck"),
+    "scale_pos_embed": ("halo", "bottleneck"),
+    "block_size": ("halo",),
+    "halo_size": ("halo",),
+    "avg_down": ("halo",),
+    "r": ("lambda",),
+}
+"""The attentions to which a choice means something, where it does not to all."""
+_NO_CHOICES = SelfAttentionArgs()
+
+
 class BlockArgs(Config):
     """Choices that apply to every block."""
 
     extra_conv: bool = False
-    """Have a second kxk convolution in each bottleneck."""
+    """Have a second kxk convolution in each bottleneck, and one in each `self_attn` block."""
     bottle_in: bool = False
     """Let the width of a bottleneck follow its input instead of its output."""
     linear_out: bool = False
@@ -78,11 +128,13 @@ class BlockArgs(Config):
 class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """A residual network whose stages have blocks of any kind: the GPU-efficient GENet
     (https://arxiv.org/abs/2006.14090), RegNet-Z (https://arxiv.org/abs/2103.06877), CLIP's ResNet
-    (https://arxiv.org/abs/2103.00020, section 2.4), and ResNets with other stems."""
+    (https://arxiv.org/abs/2103.00020, section 2.4), ResNets with other stems, and those with
+    attention over positions."""
 
-    block: Block | Annotated[tuple[Block, ...], _PER_STAGE] = "bottle"
+    block: Block | Annotated[tuple[StageBlocks, ...], _PER_STAGE] = "bottle"
     """Residual block: two kxk convolutions (`basic`); 1x1, kxk, 1x1 (`bottle`); 1x1, kxk (`dark`);
-    kxk, 1x1 (`edge`); one for all stages, or one each."""
+    kxk, 1x1 (`edge`); 1x1, attention, 1x1 (`self_attn`); one for all stages, or for each of them
+    one, or several that follow each other again and again."""
     layers: Annotated[tuple[Depth, ...], _PER_STAGE]
     """Number of blocks of each stage."""
     channels: Annotated[tuple[Channels, ...], _PER_STAGE]
@@ -123,6 +175,15 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """Attention inside of each block."""
     attn_kwargs: AttentionArgs = AttentionArgs()
     """Choices of the attention."""
+    self_attn_layer: (
+        SelfAttention | Annotated[tuple[SelfAttention | None, ...], _PER_STAGE] | None
+    ) = None
+    """Attention of `self_attn` blocks: in overlapping windows (`halo`), by linear functions
+    (`lambda`), or of all positions to all (`bottleneck`); one for all stages, or one each."""
+    self_attn_kwargs: SelfAttentionArgs | Annotated[tuple[SelfAttentionArgs, ...], _PER_STAGE] = (
+        SelfAttentionArgs()
+    )
+    """Choices of that attention; for all stages, or for each."""
     block_kwargs: BlockArgs = BlockArgs()
     """Choices of the blocks."""
     head_type: Literal["classifier", "mlp", "attn_abs"] = "classifier"
@@ -131,7 +192,9 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     head_hidden_size: Channels | None = None
     """Features of the hidden layer of `mlp`."""
     img_size: Size = 224
-    """Height and width of images, for the table of `attn_abs`; other heads take any size."""
+    """Height and width of images, which tables of positions and the blocks of an attention follow:
+    those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size
+    only; `halo` and `bat` must divide it."""
     global_pool: ConvPool = "avg"
     """How the last feature map becomes a vector."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
@@ -141,14 +204,22 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        wrong = list(self._length_conflicts())
+        wrong = [*self._length_conflicts()] or [*self._self_attention_conflicts()]
         yield from wrong or self._number_conflicts()
         yield from self._option_conflicts()
         yield from self._head_conflicts()
 
     def _length_conflicts(self) -> Iterator[Conflict]:
         count = len(self.layers)
-        for name in ("block", "channels", "strides", "group_size", "bottle_ratio"):
+        for name in (
+            "block",
+            "channels",
+            "strides",
+            "group_size",
+            "bottle_ratio",
+            "self_attn_layer",
+            "self_attn_kwargs",
+        ):
             value: object = getattr(self, name)
             if isinstance(value, tuple) and len(value) != count:
                 yield Conflict(
@@ -157,9 +228,40 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                     name,
                 )
 
+    def _self_attention_conflicts(self) -> Iterator[Conflict]:
+        given, args = self.self_attn_layer, self.self_attn_kwargs
+        attends = ["self_attn" in kinds for kinds in self._kinds()]
+        agrees = (given is not None) == any(attends)
+        if isinstance(given, tuple):
+            agrees = [kind is not None for kind in given] == attends
+        if not agrees:
+            yield Conflict(
+                "'self_attn_layer' and 'block' = 'self_attn' need each other: give a stage both, "
+                "or neither (None)",
+                "self_attn_layer",
+            )
+            return
+        used = [
+            {kind} if attend else set()
+            for kind, attend in zip(self._each(given), attends, strict=True)
+        ]
+        if not isinstance(args, tuple):
+            args, used = (args,), [set().union(*used)]
+        for choices, kinds in zip(args, used, strict=True):
+            for name, value in choices:
+                meant = _MEANT_FOR.get(name, get_args(SelfAttention))
+                if value != getattr(_NO_CHOICES, name) and kinds.isdisjoint(meant):
+                    yield Conflict(
+                        f"'{name}' in 'self_attn_kwargs' is for 'self_attn_layer' = "
+                        f"{listed(meant)}: leave it out",
+                        "self_attn_kwargs",
+                    )
+                    return
+
     def _number_conflicts(self) -> Iterator[Conflict]:
         plan = self.plan()
         blocks = [block for stage in plan.stages for block in stage.blocks]
+        yield from self._map_conflicts(blocks)
         for block in blocks:
             if block.width % (block.group_size or 1) or block.other_width % block.groups:
                 yield Conflict(
@@ -174,6 +276,38 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
         for block in blocks:
             normalized += [block.width, block.out_channels]
         yield from norm_group_conflicts(norm, self.norm_group_size, normalized)
+
+    def _map_conflicts(self, blocks: Sequence[BlockPlan]) -> Iterator[Conflict]:
+        """The conflicts of attentions with the channels and the size of their maps."""
+        attentions = [(block.attention, block.width) for block in blocks if block.attention]
+        for plan, width in attentions:
+            if width % plan.num_heads or not plan.key_dim:
+                yield Conflict(
+                    f"'self_attn_kwargs' asks for {plan.num_heads} heads of {width} channels: set "
+                    "'num_heads' to a divisor, or choose other 'channels' or 'bottle_ratio'",
+                    "self_attn_kwargs",
+                )
+                return
+        multiple = math.lcm(*self._size_steps([plan for plan, _ in attentions]))
+        if any(side % multiple for side in to_pair(self.img_size)):
+            yield Conflict(
+                f"'img_size' must be a multiple of {multiple}, so that attentions can divide the "
+                f"maps; got {self.img_size}",
+                "img_size",
+            )
+
+    def _size_steps(self, attentions: Sequence[AttentionPlan]) -> Iterator[int]:
+        """What the height and the width of images must be multiples of."""
+        stages = self.plan().stages
+        if self.head_type == "attn_abs":
+            yield stages[-1].reduction
+        for plan in attentions:
+            yield plan.reduction * plan.stride
+            if plan.kind == "halo":
+                yield plan.reduction * plan.args.block_size
+        if self.attn_layer == "bat":
+            for stage in stages:
+                yield stage.reduction * self.attn_kwargs.block_size
 
     def _option_conflicts(self) -> Iterator[Conflict]:
         args = self.attn_kwargs
@@ -194,7 +328,8 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                 "says how many convolutions there are",
                 "stem_chs",
             )
-        bottles = "bottle" in self._each(self.block)
+        bottles = any("bottle" in kinds for kinds in self._kinds())
+        bottles |= any("self_attn" in kinds for kinds in self._kinds())
         if (self.block_kwargs.extra_conv or self.block_kwargs.bottle_in) and not bottles:
             yield Conflict(
                 "'extra_conv' and 'bottle_in' in 'block_kwargs' are for bottlenecks: leave them "
@@ -231,8 +366,13 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
         yield from unpooled_classifier(self, self.global_pool)
 
     def input_size(self) -> int | tuple[int, int] | None:
-        """What `img_size` says, where an attention pools."""
-        return self.img_size if self.head_type == "attn_abs" else None
+        """What `img_size` says, where there is a table of positions of the whole map."""
+        fixed = self.head_type == "attn_abs" or any(
+            block.attention is not None and block.attention.is_whole
+            for stage in self.plan().stages
+            for block in stage.blocks
+        )
+        return self.img_size if fixed else None
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The last map of each resolution."""
@@ -253,21 +393,25 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
         rates = iter(drop_path_rates(self.drop_path_rate, sum(self.layers)))
         in_channels, stages = stem.channels[-1], []
         rows = zip(
-            self._each(self.block),
+            self._kinds(),
             self.layers,
             self.channels,
             self._each(self.group_size),
             self._each(self.bottle_ratio),
+            self._each(self.self_attn_layer),
+            self._each(self.self_attn_kwargs),
             steps,
             strict=True,
         )
-        for kind, depth, stage_channels, group_size, ratio, step in rows:
+        reduction = stem.stride
+        for kinds, depth, stage_channels, group_size, ratio, attention, args, step in rows:
             channels = round_channels(stage_channels * self.width_factor)
             blocks = []
-            for position, rate in enumerate(islice(rates, depth)):
-                from_input = kind == "bottle" and self.block_kwargs.bottle_in
+            for position, (kind, rate) in enumerate(zip(cycle(kinds), islice(rates, depth))):
+                from_input = kind in ("bottle", "self_attn") and self.block_kwargs.bottle_in
                 width = round_channels((in_channels if from_input else channels) * ratio)
                 first = position == 0
+                stride = step.stride if first else 1
                 blocks.append(
                     BlockPlan(
                         kind=kind,
@@ -276,16 +420,42 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                         out_channels=channels,
                         group_size=group_size,
                         groups=max(width // group_size, 1) if group_size else 1,
-                        stride=step.stride if first else 1,
+                        stride=stride,
                         first_dilation=step.first_dilation if first else step.dilation,
                         dilation=step.dilation,
+                        attention=(
+                            self._attention(attention, args, width, stride, reduction)
+                            if kind == "self_attn" and attention
+                            else None
+                        ),
                         drop_path_rate=rate,
                     )
                 )
-                in_channels = channels
+                in_channels, reduction = channels, step.reduction
             stages.append(StagePlan(tuple(blocks), channels, step.reduction))
         last = round(self.num_features * self.width_factor)
         return ByobNetPlan(stem, tuple(stages), last, last or in_channels)
+
+    def _attention(
+        self, kind: SelfAttention, args: SelfAttentionArgs, width: int, stride: int, reduction: int
+    ) -> AttentionPlan:
+        """The attention of a block, whose input has so many input pixels for each position."""
+        heads = args.num_heads or (8 if kind == "halo" else 4)
+        key_dim = args.dim_head or round_channels(width * args.qk_ratio) // heads
+        if kind == "lambda" and args.dim_head is None:
+            key_dim = 16
+        if self.block_kwargs.extra_conv:  # which subsamples
+            stride, reduction = 1, reduction * stride
+        rows, columns = (side // reduction for side in to_pair(self.img_size))
+        return AttentionPlan(
+            kind=kind,
+            num_heads=heads,
+            key_dim=key_dim,
+            stride=stride,
+            reduction=reduction,
+            grid=(rows, columns),
+            args=args,
+        )
 
     def _stem(self) -> StemPlan:
         """The channels and strides of the stem's convolutions."""
@@ -310,6 +480,12 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
         height, width = to_pair(self.img_size)
         reduction = self.plan().stages[-1].reduction
         return height // reduction, width // reduction
+
+    def _kinds(self) -> list[tuple[Block, ...]]:
+        """The kinds of blocks of each stage, which follow each other again and again."""
+        given = self.block
+        each = given if isinstance(given, tuple) else (given,) * len(self.layers)
+        return [kinds if isinstance(kinds, tuple) else (kinds,) for kinds in each]
 
     def _each(self, value: T | tuple[T, ...]) -> Sequence[T]:
         return value if isinstance(value, tuple) else (value,) * len(self.layers)
@@ -349,6 +525,34 @@ class StemPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class AttentionPlan:
+    """The attention of a `self_attn` block, with every number decided."""
+
+    kind: SelfAttention
+    num_heads: int
+    key_dim: int
+    """Features of each head's queries and keys."""
+    stride: int
+    reduction: int
+    """Input pixels for each position of the map that it sees."""
+    grid: tuple[int, int]
+    """Rows and columns of that map, of an image of `img_size`."""
+    args: SelfAttentionArgs
+    """Other choices."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has a table of positions of the whole map."""
+        return self.kind == "bottleneck" or (self.kind == "lambda" and self.args.r is None)
+
+    @property
+    def averages(self) -> bool:
+        """Whether it takes averages where it subsamples."""
+        args = self.args
+        return self.kind != "halo" or args.avg_down or args.block_size % self.stride != 0
+
+
+@dataclass(frozen=True, slots=True)
 class BlockPlan:
     """One residual block, with every number decided."""
 
@@ -366,6 +570,8 @@ class BlockPlan:
     """Dilation of the convolution that subsamples."""
     dilation: int
     """Dilation of the next block's kxk convolutions."""
+    attention: AttentionPlan | None
+    """Attention over positions; None where a kxk convolution is in its place."""
     drop_path_rate: float
 
     @property
@@ -376,6 +582,7 @@ class BlockPlan:
             "bottle": self.width,
             "dark": self.out_channels,
             "edge": self.in_channels,
+            "self_attn": self.width,
         }[self.kind]
 
     @property

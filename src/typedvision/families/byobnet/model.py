@@ -18,6 +18,7 @@ from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.names import ConvPool
 from typedvision.families.byobnet.config import (
     HEAD_DIM,
+    AttentionPlan,
     Block,
     BlockPlan,
     ByobNetConfig,
@@ -39,8 +40,13 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.map_attention import map_attention
-from typedvision.layers.norm_act import Conv2dNormAct
+from typedvision.layers.norm_act import Conv2dNormAct, norm_act
 from typedvision.layers.pool import shortcut_average
+from typedvision.layers.spatial_attention import (
+    BottleneckAttention,
+    HaloAttention,
+    LambdaAttention,
+)
 
 
 class ByobNet(ImageModel):
@@ -95,12 +101,14 @@ class ByobNet(ImageModel):
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, linear layers by a deviation of 0.01, biases
-        and the last normalisation of a branch beside a shortcut by 0; a global context pools by its
-        fan-in, and adds nothing at first."""
+        and the last normalisation of a branch beside a shortcut by 0; projections of an attention
+        by their fan-in; a global context pools by its fan-in, and adds nothing at first."""
         if isinstance(module, nn.Conv2d):
             fan = module.weight[:, 0].numel() // module.groups
             if path.endswith(".conv_attn"):
                 fan = module.in_channels
+            if ".self_attn." in path:
+                return {"weight": normal(module.in_channels**-0.5), "bias": zeros}
             adds = path.endswith(".mlp_add.fc2")
             return {"weight": zeros if adds else normal(math.sqrt(2.0 / fan)), "bias": zeros}
         if isinstance(module, nn.Linear):
@@ -235,11 +243,48 @@ class EdgeBlock(ResidualBlock):
         return self.conv2_1x1(self.attn(self.conv1_kxk(x)))
 
 
+class SelfAttentionBlock(ResidualBlock):
+    """1x1 convolutions around an attention over positions, which subsamples."""
+
+    last_conv = "conv3_1x1"
+
+    def __init__(self, cfg: ByobNetConfig, plan: BlockPlan) -> None:
+        super().__init__()
+        assert plan.attention is not None  # by the kind of the block
+        width = plan.width
+        self.shortcut: nn.Module | None = _shortcut(cfg, plan)
+        self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, width, 1)
+        self.conv2_kxk: nn.Module = nn.Identity()
+        if cfg.block_kwargs.extra_conv:
+            self.conv2_kxk = _conv(
+                cfg,
+                width,
+                width,
+                3,
+                stride=plan.stride,
+                dilation=plan.first_dilation,
+                groups=plan.groups,
+            )
+        self.self_attn: nn.Module = _self_attention(width, plan.attention)
+        self.post_attn, self.post_act = norm_act(
+            cfg.norm_layer, width, cfg.act_layer, group_size=cfg.norm_group_size
+        )
+        self.conv3_1x1: nn.Module = _conv(cfg, width, plan.out_channels, 1, act=False)
+        self.drop_path: DropPath = DropPath(plan.drop_path_rate)
+        self.act: nn.Module = _last_act(cfg)
+
+    def branch(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / s, W / s)."""
+        x = self.self_attn(self.conv2_kxk(self.conv1_1x1(x)))
+        return self.conv3_1x1(self.post_act(self.post_attn(x)))
+
+
 _BLOCKS: dict[Block, Callable[[ByobNetConfig, BlockPlan], ResidualBlock]] = {
     "basic": BasicBlock,
     "bottle": BottleneckBlock,
     "dark": DarkBlock,
     "edge": EdgeBlock,
+    "self_attn": SelfAttentionBlock,
 }
 
 
@@ -410,6 +455,43 @@ def _attention(cfg: ByobNetConfig, channels: int) -> nn.Module:
         return nn.Identity()
     args = cfg.attn_kwargs
     return map_attention(cfg.attn_layer, channels, args.rd_ratio, block_size=args.block_size)
+
+
+def _self_attention(channels: int, plan: AttentionPlan) -> nn.Module:
+    args = plan.args
+    match plan.kind:
+        case "halo":
+            return HaloAttention(
+                channels,
+                num_heads=plan.num_heads,
+                key_dim=plan.key_dim,
+                block_size=args.block_size,
+                halo_size=args.halo_size,
+                stride=plan.stride,
+                averages=plan.averages,
+                bias=args.qkv_bias,
+                scale_positions=args.scale_pos_embed,
+            )
+        case "lambda":
+            return LambdaAttention(
+                channels,
+                num_heads=plan.num_heads,
+                key_dim=plan.key_dim,
+                reach=None if args.r is None else args.r // 2,
+                grid=plan.grid if args.r is None else None,
+                stride=plan.stride,
+                bias=args.qkv_bias,
+            )
+        case "bottleneck":
+            return BottleneckAttention(
+                channels,
+                plan.grid,
+                num_heads=plan.num_heads,
+                key_dim=plan.key_dim,
+                stride=plan.stride,
+                bias=args.qkv_bias,
+                scale_positions=args.scale_pos_embed,
+            )
 
 
 def _last_act(cfg: ByobNetConfig) -> nn.Module:

@@ -145,7 +145,8 @@ class TalkingHeadsAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, L, D) to the same shape."""
-        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         logits = (q * self.scale) @ k.transpose(-2, -1)
         weights = self.proj_l(logits.movedim(1, -1)).softmax(dim=-2)  # (N, L, L, A)
         weights = self.attn_drop(self.proj_w(weights).movedim(-1, 1))

@@ -177,8 +177,8 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H, W, D) to the same shape."""
-        parts = self.qkv(x.flatten(1, 2)).chunk(3, dim=-1)
-        q, k, v = (split_heads(part, self.num_heads).transpose(2, 3) for part in parts)
+        q, k, v = self.qkv(x.flatten(1, 2)).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads).transpose(2, 3) for part in (q, k, v))
         if not self.by_positions:  # each channel's key asks all values, to weigh the queries
             q, k, v = k, v, q
         heads = attend(q, k, v, scale=self.scale)

@@ -152,7 +152,8 @@ class SplitTransposeBlock(nn.Module):
         """Each group of channels but the last, convolved with what the group before became."""
         groups = x.chunk(len(self.convs) + 1, dim=1)
         outputs: list[Tensor] = []
-        for conv, group in zip(self.convs, groups, strict=False):
+        for index, conv in enumerate(self.convs):
+            group = groups[index]
             outputs.append(conv(group + outputs[-1] if outputs else group))
         return torch.cat((*outputs, groups[-1]), dim=1)
 

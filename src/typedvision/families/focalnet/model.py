@@ -156,12 +156,11 @@ class FocalModulation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W) to the same shape."""
         query, context, gates = self.f(x).split(self.sizes, dim=1)
-        *near, everywhere = gates.split(1, dim=1)
         gathered = x.new_zeros(())
-        for layer, gate in zip(self.focal_layers, near, strict=True):
+        for level, layer in enumerate(self.focal_layers):
             context = layer(context)
-            gathered = gathered + context * gate
-        gathered = gathered + self.act(context.mean((2, 3), keepdim=True)) * everywhere
+            gathered = gathered + context * gates[:, level : level + 1]
+        gathered = gathered + self.act(context.mean((2, 3), keepdim=True)) * gates[:, -1:]
         modulated = self.norm(query * self.h(gathered / self.divisor))
         return self.proj_drop(self.proj(modulated))
 

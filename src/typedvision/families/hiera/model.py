@@ -41,6 +41,8 @@ from typedvision.layers.patch_embed import OverlappingPatches, PatchDropout, che
 from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
 
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+
 
 class Hiera(ImageModel):
     """Patches with positions, blocks of attention, pooling and a linear classifier (figure 2)."""

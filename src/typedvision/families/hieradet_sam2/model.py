@@ -36,6 +36,9 @@ from typedvision.layers.patch_embed import OverlappingPatches
 from typedvision.layers.pool import GlobalPool
 from typedvision.layers.windows import join_windows, pad_to_windows, split_windows
 
+for _function in ("join_windows", "pad_to_windows", "split_windows"):
+    torch.fx.wrap(_function)  # they look at sizes, which a symbolic trace cannot
+
 
 class HieraDet(ImageModel):
     """Patches with positions, blocks of attention, pooling and a linear classifier."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.staged_model import StagedModel
@@ -36,6 +37,8 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.patch_embed import check_image_size
+
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class Levit(StagedModel):
@@ -78,7 +81,7 @@ class Levit(StagedModel):
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D) to (N, K); to a pair of these after `set_distilled_training`, in training."""
         if self.pools:
-            x = x.mean((2, 3)) if x.ndim == 4 else x.mean(1)
+            x = x.mean((2, 3) if self.output_fmt == "NCHW" else 1)
         if pre_logits:
             return x
         if self.head_dist is None:
@@ -304,7 +307,7 @@ def _heads(x: Tensor, num_heads: int, use_conv: bool) -> Tensor:
     """Tokens or a map, as the features of each head, (N, heads, T, d)."""
     if use_conv:
         return x.reshape(x.shape[0], num_heads, -1, x.shape[2] * x.shape[3]).mT
-    return x.reshape(*x.shape[:2], num_heads, -1).transpose(1, 2)
+    return torch.unflatten(x, 2, (num_heads, -1)).transpose(1, 2)
 
 
 def _joined(x: Tensor, use_conv: bool, grid: tuple[int, int]) -> Tensor:

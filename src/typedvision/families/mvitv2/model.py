@@ -37,6 +37,7 @@ from typedvision.layers.init import (
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import OverlappingPatches, check_image_size
+from typedvision.layers.token_map import patch_map
 from typedvision.layers.token_pool import GlobalTokenPool
 
 SMALL: Initializer = trunc_normal(0.02, low=-0.04, high=0.04)
@@ -266,20 +267,6 @@ def pool_patches(x: Tensor, pool: nn.Module, prefix: int, grid: tuple[int, int])
     maps = pool(x[:, :, prefix:].transpose(2, 3).reshape(-1, width, *grid))
     pooled = maps.reshape(images, heads, width, -1).transpose(2, 3)
     return torch.cat((x[:, :, :prefix], pooled), dim=2) if prefix else pooled
-
-
-@torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
-def patch_map(x: Tensor, prefix: int, grids: tuple[tuple[int, int], ...]) -> Tensor:
-    """The patches of (N, T, D) as a map (N, D, h, w).
-
-    Args:
-        x: the tokens.
-        prefix: P, tokens in front that are no patches.
-        grids: the rows and columns that a map can have, each for another number of patches.
-    """
-    patches = x[:, prefix:]
-    grid = next(grid for grid in grids if prod(grid) == patches.shape[1])
-    return patches.transpose(1, 2).reshape(x.shape[0], -1, *grid)
 
 
 def _pooling(

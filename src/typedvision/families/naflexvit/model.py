@@ -26,6 +26,8 @@ from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchDropout, check_image_size
 from typedvision.layers.patches import Patches, cut_patches
 
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+
 
 class NaFlexVit(TokenModel[NaFlexVitConfig]):
     """Patches as tokens, as many as an image has, a transformer encoder, pooling and a linear
@@ -191,17 +193,24 @@ class Embedding(nn.Module):
         """The embedding of each position, (1, h, w, D); None for none."""
         rows, columns = grid
         if self.pos_embed is not None:
-            sides = (max(grid), max(grid)) if self.square else grid
-            return self._resampled(self.pos_embed, sides)[:, :rows, :columns]
+            return self._resampled(self.pos_embed, table_sides(grid, self.square))[
+                :, :rows, :columns
+            ]
         if self.pos_embed_y is None or self.pos_embed_x is None:
             return None
-        down, right = (max(grid), max(grid)) if self.square else grid
+        down, right = table_sides(grid, self.square)
         y = resampled_line(self.pos_embed_y, down, self.align_corners)
         x = resampled_line(self.pos_embed_x, right, self.align_corners)
         return y[:, :rows, None] + x[:, None, :columns]
 
     def _resampled(self, table: Tensor, grid: tuple[int, int]) -> Tensor:
         return resampled_grid(table, grid, self.mode, self.antialias, self.align_corners)
+
+
+@torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
+def table_sides(grid: tuple[int, int], square: bool) -> tuple[int, int]:
+    """Rows and columns of the table of positions for a grid: of a square that holds it, or its."""
+    return (max(grid), max(grid)) if square else grid
 
 
 @torch.fx.wrap  # looks at sizes, which a symbolic trace cannot

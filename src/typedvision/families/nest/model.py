@@ -143,7 +143,7 @@ class NestLevel(nn.Module):
         x = self.pool(x)
         size = x.shape[1], x.shape[2]
         x = split_windows(x, self.window)
-        x = x.reshape(-1, self.blocks, *x.shape[1:]) + self.pos_embed
+        x = torch.unflatten(x, 0, (-1, self.blocks)) + self.pos_embed
         return join_windows(self.transformer_encoder(x).flatten(0, 1), size, self.window)
 
 

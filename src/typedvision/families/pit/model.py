@@ -221,7 +221,7 @@ class Pooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to (N, P + L / 4, D')."""
         tokens, patches = x[:, : self.prefix], x[:, self.prefix :].transpose(1, 2)
-        pooled = self.conv(patches.reshape(*patches.shape[:2], *self.in_grid))
+        pooled = self.conv(torch.unflatten(patches, 2, self.in_grid))
         return torch.cat((self.fc(tokens), pooled.flatten(2).transpose(1, 2)), dim=1)
 
 

@@ -6,25 +6,22 @@ Shapes: N images, C channels in, D channels out, H x W positions, s stride, K cl
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.staged_model import StagedModel
-from typedvision.errors import UsageError
+from typedvision.architecture.averaged_model import AveragedModel
 from typedvision.families.repvit.config import RepVitConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
-from typedvision.layers.conv_norm import ConvNorm, NormLinear
+from typedvision.layers.conv_norm import ConvNorm
 from typedvision.layers.fuse import (
     conv_like,
     fuse_conv_bn,
     sum_kernels,
 )
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     NORM,
     Initializers,
@@ -32,71 +29,21 @@ from typedvision.layers.init import (
     trunc_normal,
     zeros,
 )
-from typedvision.layers.pool import GlobalPool
 
 
-class RepVit(StagedModel):
+class RepVit(AveragedModel):
     """A stem, four stages of blocks, pooling and one or two classifiers."""
-
-    head: RepVitClassifier | nn.Linear | nn.Identity
 
     def __init__(self, cfg: RepVitConfig) -> None:
         super().__init__(cfg)
         self.num_features: int = cfg.embed_dim[-1]
         self.head_hidden_size: int = self.num_features
-        self.drop_rate: float = cfg.drop_rate
         self.distillation: bool = cfg.distillation
         self.fuses: bool = cfg.inference_mode
-        self.distilled_training: bool = False
 
         self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def set_distilled_training(self, enable: bool = True) -> None:
-        """In training, let the model return the logits of both classifiers, as
-        `forward_distilled` returns them, to have a loss each.
-
-        Raises:
-            UsageError: the model has one classifier.
-        """
-        self._check_distilled()
-        self.distilled_training = enable
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K); in training after `set_distilled_training`, to two of these."""
-        x = self.global_pool(x)
-        if pre_logits:
-            return x
-        if self.distilled_training and self.training:
-            # The one exception, which the caller asked for; `forward_distilled` has its type.
-            return cast("Tensor", self._check_distilled().both(x))
-        return self.head(x)
-
-    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of both classifiers for images (N, C, H, W).
-
-        Raises:
-            UsageError: the model has one classifier.
-        """
-        return self._check_distilled().both(self.global_pool(self.forward_features(x)))
-
-    def _check_distilled(self) -> RepVitClassifier:
-        if isinstance(self.head, RepVitClassifier) and self.head.head_dist is not None:
-            return self.head
-        raise UsageError(
-            "this model has one classifier: call the model itself, or build it with "
-            "distillation=True, and without inference_mode=True"
-        )
-
-    def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
-        self.global_pool: GlobalPool = GlobalPool("avg" if global_pool else "")
-        if self.fuses:
-            self.head = linear_classifier(self.num_features, num_classes)
-        else:
-            self.head = RepVitClassifier(
-                self.num_features, num_classes, self.drop_rate, self.distillation
-            )
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Classifiers by a deviation of 0.02; the last normalisation of a channel mixer by 0."""
@@ -182,57 +129,6 @@ class RepVggDw(nn.Module):
             kernels.append((small.weight, small.bias))
         summed = conv_like(conv, sum_kernels(kernels, conv.kernel_size[0]))
         return summed if self.bn is None else fuse_conv_bn(summed, self.bn)
-
-
-class RepVitClassifier(nn.Module):
-    """A classifier, or the mean of two; together one linear layer, in the inference form.
-
-    Args:
-        features: D.
-        num_classes: K; 0 for no classifier.
-        drop_rate: dropout probability before the classifiers.
-        distillation: whether there are two.
-    """
-
-    head: NormLinear | nn.Identity
-    head_dist: NormLinear | nn.Identity | None
-
-    def __init__(
-        self, features: int, num_classes: int, drop_rate: float, distillation: bool
-    ) -> None:
-        super().__init__()
-        self.head_drop: nn.Dropout = nn.Dropout(drop_rate)
-        self.head = _classifier(features, num_classes)
-        self.head_dist = _classifier(features, num_classes) if distillation else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D) to (N, K)."""
-        if self.head_dist is None:
-            return self.head(self.head_drop(x))
-        first, second = self.both(x)
-        return (first + second) / 2
-
-    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, D) to (N, K) of each classifier."""
-        x = self.head_drop(x)
-        second = self.head if self.head_dist is None else self.head_dist
-        return self.head(x), second(x)
-
-    def fused(self) -> nn.Module:
-        """One linear layer; the identity where there are no classes."""
-        heads = [
-            head.fused() for head in (self.head, self.head_dist) if isinstance(head, NormLinear)
-        ]
-        if not heads:
-            return nn.Identity()
-        first = heads[0]
-        first.weight = nn.Parameter(torch.stack([head.weight for head in heads]).mean(0))
-        first.bias = nn.Parameter(torch.stack([head.bias for head in heads]).mean(0))
-        return first
-
-
-def _classifier(features: int, num_classes: int) -> NormLinear | nn.Identity:
-    return NormLinear(features, num_classes) if num_classes else nn.Identity()
 
 
 def _stem(cfg: RepVitConfig) -> nn.Sequential:

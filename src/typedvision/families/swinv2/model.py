@@ -195,7 +195,8 @@ class WindowAttention(nn.Module):
             mask: what is added to the attention in each window of one image, (windows, A, A).
         """
         qkv = nn.functional.linear(x, self.qkv.weight, keyless_bias(self.q_bias, self.v_bias))
-        q, k, v = (split_heads(part, self.num_heads) for part in qkv.chunk(3, dim=-1))
+        q, k, v = qkv.chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         bias = in_each_window(self._bias(), mask, x.shape[0])
         drop = self.attn_drop if self.training else 0.0
         heads = attend_by_cosine(q, k, v, self.logit_scale, bias, drop)

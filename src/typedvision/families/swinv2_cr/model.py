@@ -195,7 +195,8 @@ class WindowAttention(nn.Module):
             x: the tokens of each window.
             mask: what is added to the attention in each window of one image, (windows, A, A).
         """
-        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         bias = self.meta_mlp(self.relative_coordinates_log).permute(2, 0, 1)[None]
         bias = in_each_window(bias, mask, x.shape[0])
         drop = self.attn_drop if self.training else 0.0

@@ -27,6 +27,9 @@ from typedvision.layers.patch_embed import check_image_size
 from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
 
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+
+
 State = tuple[Tensor, Tensor]
 """What goes from block to block: the tokens, (N, T, D), and their parts, (N L, S, E)."""
 

@@ -162,7 +162,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, index: Tensor, shared: Tensor | None) -> Tensor:
         """(N, T, D) to the same shape; the bias of `index` is its own, where none is shared."""
-        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         bias = shared if self.rel_pos is None else self.rel_pos(index)
         drop = self.attn_drop if self.training else 0.0
         heads = attend(self.q_norm(q), self.k_norm(k), v, drop, bias)

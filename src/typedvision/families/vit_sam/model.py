@@ -194,7 +194,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, grid: tuple[int, int], rope: Tensor | None = None) -> Tensor:
         """(M, T, D) to the same shape; `grid` says the rows and columns of T."""
-        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         q, k = self.q_norm(q), self.k_norm(k)
         if rope is not None:
             q, k = apply_rope(q, rope, halves=False), apply_rope(k, rope, halves=False)
