@@ -19,6 +19,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import typedvision as tv
 from tests.contract.filling import state_digest
 from tools.choices import cover
@@ -130,6 +132,8 @@ def case(name: str, row: Row, peer: Peer) -> Row:
             break
     else:
         raise SystemExit(f"{name} {options}: {numbers['error']}")
+    if _pooled(name, options, numbers["input"]):
+        numbers = peer.tell("numbers", name, options, size=numbers["input"], pooled=True)
     sensitivity = numbers.pop("sensitivity")
     params = peer.tell("structure", name, options)["params"]
     print(
@@ -138,6 +142,13 @@ def case(name: str, row: Row, peer: Peer) -> Row:
         flush=True,
     )
     return {"case": name, "options": options, "params": params, **numbers}
+
+
+def _pooled(name: str, options: Options, size: list[int]) -> bool:
+    """Whether a model's features are a vector, as where it pools several outputs for a classifier
+    each."""
+    model = tv.create_model(tv.specify(name, **options), device="meta")
+    return model.forward_features(torch.empty(1, *size, device="meta")).ndim == 2
 
 
 def rounded(value: object) -> object:

@@ -52,14 +52,20 @@ def structure(name: str, options: Options) -> Answer:
 
 
 @torch.inference_mode()
-def numbers(name: str, options: Options, size: list[int]) -> Answer:
-    """Features and logits of the image, at the first gain that lets them depend on it."""
+def numbers(name: str, options: Options, size: list[int], pooled: bool = False) -> Answer:
+    """Features and logits of the image, at the first gain that lets them depend on it; the features
+    are what the classifier sees where they are `pooled`."""
+
+    def features_of(x: Tensor) -> Tensor:
+        features = model.forward_features(x)
+        return _last(model.forward_head(features, pre_logits=True) if pooled else features)
+
     model, x = _built(name, options), image(tuple(size))
     found: dict[float, float] = {}
     for gain in GAINS:
         fill(model, gain)
-        features = _last(model.forward_features(x))
-        change = _last(model.forward_features(-x)) - features
+        features = features_of(x)
+        change = features_of(-x) - features
         sensitivity = (change.square().mean() / features.square().mean()).sqrt().item()
         if sensitivity == sensitivity:  # not so where the numbers overflow
             found[gain] = sensitivity
@@ -71,7 +77,7 @@ def numbers(name: str, options: Options, size: list[int]) -> Answer:
         "input": size,
         "gain": gain,
         "sensitivity": found[gain],
-        "features": fingerprint(_last(model.forward_features(x))),
+        "features": fingerprint(features_of(x)),
         "logits": fingerprint(_last(model(x))),
     }
 

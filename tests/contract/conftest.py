@@ -71,7 +71,8 @@ def _small(family: AnyFamily) -> ModelConfig:
 
 
 def image_size(cfg: ModelConfig) -> tuple[int, int]:
-    """Height and width of a small image that the model takes."""
+    """Height and width of a small image that the model takes, of two positions a side or more: what
+    weighs positions learns nothing of one."""
     *_, last = cfg.features()
-    steps = max(SIDE // last.stride, 1 + -(-last.margin // last.stride))
+    steps = max(SIDE // last.stride, 2, 1 + -(-last.margin // last.stride))
     return to_pair(cfg.input_size() or steps * last.stride)

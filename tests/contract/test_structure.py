@@ -98,14 +98,14 @@ def test_its_modules_are_those_that_are_told(model: ImageModel) -> None:
         assert level.stride > 0
     # Parameters stand in the order of the computation, so what no group takes is at the end; but
     # VOLO's second classifier comes before the last normalisation, and a bias that all blocks share
-    # before the first of them.
+    # and the weights of EfficientViM's classifiers before the first of them.
     names = [name for name, _ in model.named_parameters()]
     assert model.no_weight_decay() <= set(names)
     for coarse in (False, True):
         outside = [
             name
             for name in outside_of_groups(model, coarse)
-            if not name.startswith("shared_rel_pos.")
+            if not name.startswith(("shared_rel_pos.", "weights"))
         ]
         end = names[names.index(outside[0]) :] if outside else []
         assert all(name.startswith("norm.") for name in end if name not in outside)
