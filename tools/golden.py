@@ -105,7 +105,11 @@ def variant(row: Row, peer: Peer) -> Row:
     fact = {key: row[key] for key in STRUCTURE}
     fact["order"] = peer.tell("structure", row["name"], {})["order"]
     levels = row["feature_info"]
-    fact["levels"] = [[level["num_chs"], level["reduction"], level["module"]] for level in levels]
+    fact["levels"] = [
+        [level["num_chs"], level["reduction"], level["module"]]
+        for level in levels
+        if level["module"]
+    ]
     return fact
 
 

@@ -118,7 +118,7 @@ def pyramid(name: str, options: Options, size: list[int], gain: float) -> list[o
     model = _built(name, options)
     fill(model, gain)
     tensors = {_plain(key): tensor for key, tensor in model.state_dict().items()}
-    levels = tuple(range(len(model.feature_info)))
+    levels = tuple(index for index, level in enumerate(model.feature_info) if level["module"])
     try:
         backbone = _built(name, {**options, "features_only": True, "out_indices": levels})
     except TypeError:  # an option that only the class takes
@@ -134,7 +134,7 @@ def pyramid(name: str, options: Options, size: list[int], gain: float) -> list[o
 
 def _plain(key: str) -> str:
     """A key without what timm renames where it wraps a model."""
-    return key.removeprefix("model.").removeprefix("body.").replace("_", ".")
+    return key.replace("_", ".").removeprefix("model.").removeprefix("body.")
 
 
 def _built(name: str, options: Options) -> Any:

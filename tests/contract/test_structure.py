@@ -116,7 +116,7 @@ def assert_parts(model: ImageModel) -> None:
     cfg = model.spec.config
     parts = index.family(model.spec.family).parts(cfg)
     for path in parts.first_conv:
-        assert model.get_submodule(path).weight.shape[1] == cfg.in_chans
+        assert model.get_submodule(path).weight.shape[1] == cfg.in_chans * parts.stacked_pixels
     heads = [model.get_submodule(path) for path in parts.classifier]
     assert set(heads) <= set(model.get_classifier().modules())
     classes = {head.weight.shape[0] for head in heads if hasattr(head, "weight")}

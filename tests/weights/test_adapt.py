@@ -74,3 +74,9 @@ def test_grey_answers_as_colour_did() -> None:
     weight, grey = wave(4, 3, 3, 3), wave(1, 1, 8, 8)
     colour = torch.conv2d(grey.expand(1, 3, 8, 8), weight)
     torch.testing.assert_close(torch.conv2d(grey, convert_input_channels(weight, 1)), colour)
+
+
+def test_stacked_pixels_are_converted_one_by_one() -> None:
+    weight = wave(2, 4 * 3, 2, 2)
+    grey = convert_input_channels(weight, 4, stacked_pixels=4)
+    torch.testing.assert_close(grey, weight.reshape(2, 4, 3, 2, 2).sum(2))

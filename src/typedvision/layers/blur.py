@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.config.names import AntiAlias
+from typedvision.layers.fuse import Pairs
 from typedvision.layers.init import Initializers, values
 from typedvision.layers.norm_act import Conv2dNormAct
 
@@ -57,6 +60,8 @@ class FilteredConv(nn.Module):
         conv: convolution, normalisation and activation.
         aa: the filter.
     """
+
+    folds: ClassVar[Pairs] = (("conv", "bn"),)
 
     def __init__(self, conv: Conv2dNormAct, aa: nn.Module) -> None:
         super().__init__()

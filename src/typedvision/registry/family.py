@@ -103,6 +103,9 @@ class Parts:
     """Modules whose input channels follow `in_chans`."""
     classifier: tuple[str, ...]
     """Modules whose output features follow `num_classes`."""
+    stacked_pixels: int = 1
+    """Number of pixels whose channels stand together, one pixel after the other, in the input of
+    the first convolutions."""
     position_tables: tuple[PositionTable, ...] = ()
     """Tables whose length follows the input size."""
     relative_tables: tuple[RelativeTable, ...] = ()

@@ -124,7 +124,9 @@ def _followers(
 ) -> Iterator[Finding]:
     """The tensors that change with an option are those of the declared modules, and all of them."""
     one, other = (_shapes(_bare(config)) for config in configs)
-    declared = declared_by(_family(configs[0]).parts(configs[0]))
+    parts = _family(configs[0]).parts(configs[0])
+    declared = declared_by(parts)
+    wanted = getattr(configs[0], option) * (parts.stacked_pixels if option == "in_chans" else 1)
     changed = [key for key in {**one, **other} if one.get(key) != other.get(key)]
     if option == "in_chans":  # loading adapts kernels; a linear layer of pixels stays as it is
         changed = [key for key in changed if len(one[key]) == 4]
@@ -138,7 +140,7 @@ def _followers(
     for path in declared:
         if not any(within(key, [path]) for key in changed):
             yield ("parts", field), f"nothing in '{path}' changes with '{option}'"
-        elif one[f"{path}.weight"][axis] != getattr(configs[0], option):
+        elif one[f"{path}.weight"][axis] != wanted:
             yield ("parts", field), f"axis {axis} of '{path}.weight' is not '{option}'"
 
 

@@ -28,7 +28,7 @@ def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
                 size = (shape[2], shape[3])
                 tensor = resample_patch_kernel(tensor, size, adaptation.resampling)
             case "input_channels":
-                tensor = convert_input_channels(tensor, shape[1])
+                tensor = convert_input_channels(tensor, shape[1], adaptation.stacked_pixels)
             case "position_table":
                 assert adaptation.grids is not None
                 grids, mode = adaptation.grids, adaptation.resampling
@@ -40,7 +40,7 @@ def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
     return tensor
 
 
-def convert_input_channels(weight: Tensor, count: int) -> Tensor:
+def convert_input_channels(weight: Tensor, count: int, stacked_pixels: int = 1) -> Tensor:
     """The weight of a first convolution for another number of input channels.
 
     One channel sees the sum, so that a grey image gives what it gave as a colour one. More
@@ -49,10 +49,17 @@ def convert_input_channels(weight: Tensor, count: int) -> Tensor:
     Args:
         weight: (out, in, height, width).
         count: number of channels that it shall take.
+        stacked_pixels: number of pixels whose channels stand together in its input, one pixel
+            after the other.
 
     Returns:
         The new weight, (out, count, height, width).
     """
+    if stacked_pixels > 1:
+        out, channels, *kernel = weight.shape
+        pixels = weight.reshape(out * stacked_pixels, channels // stacked_pixels, *kernel)
+        converted = convert_input_channels(pixels, count // stacked_pixels)
+        return converted.reshape(out, count, *kernel)
     wide = weight.float()
     channels = weight.shape[1]
     if count == 1:

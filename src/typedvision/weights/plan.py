@@ -39,6 +39,8 @@ class Adaptation:
     """For a table of positions, the checkpoint's rows and columns, and the model's."""
     resampling: Resampling = "bicubic"
     """How a position table or a patch kernel is brought to another size."""
+    stacked_pixels: int = 1
+    """Number of pixels whose channels stand together in a first convolution's input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +189,15 @@ def _adaptation(key: str, wanted: TensorKind, given: TensorKind, parts: Parts) -
     if key in (f"{path}.weight" for path in parts.first_conv):
         is_patch_kernel = key.removesuffix(".weight") in parts.patch_kernels
         resampling = parts.resampling if is_patch_kernel else None
-        return _first_conv(wanted.shape, given.shape, resampling)
+        return _first_conv(wanted.shape, given.shape, resampling, parts.stacked_pixels)
     return None
 
 
 def _first_conv(
-    wanted: tuple[int, ...], given: tuple[int, ...], resampling: Resampling | None
+    wanted: tuple[int, ...],
+    given: tuple[int, ...],
+    resampling: Resampling | None,
+    stacked_pixels: int,
 ) -> Adaptation | None:
     """Of a weight (out, in, kernel...); the kernel stays where there is no resampling for it."""
     steps: list[Step] = []
@@ -205,7 +210,12 @@ def _first_conv(
         words.append(f"input channels {given[1]} -> {wanted[1]}")
     if wanted[0] != given[0] or ("patch_kernel" in steps and resampling is None):
         return None
-    return Adaptation(tuple(steps), ", ".join(words), resampling=resampling or "bicubic")
+    return Adaptation(
+        tuple(steps),
+        ", ".join(words),
+        resampling=resampling or "bicubic",
+        stacked_pixels=stacked_pixels,
+    )
 
 
 def _position_table(
