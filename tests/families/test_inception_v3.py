@@ -58,3 +58,10 @@ def test_a_checkpoint_may_hold_the_auxiliary_classifier() -> None:
 )
 def test_options_that_cannot_go_together(options: dict[str, object], field: str) -> None:
     assert f"'{field}'" in conflict(InceptionV3Config(), options)
+
+
+def test_images_of_which_nothing_is_left_are_refused() -> None:
+    model = meta_model(aux_logits=False).eval()
+    assert model(torch.empty(1, 3, 75, 80, device="meta")).shape == (1, 1000)
+    with pytest.raises(tv.UsageError, match="at least 75 x 75"):
+        model(torch.empty(1, 3, 80, 74, device="meta"))

@@ -25,8 +25,8 @@ class XceptionConfig(ModelConfig, Builds["Xception"]):
         yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:
-        """The last map of each resolution: where a block begins that halves it, its first ReLU's
-        output."""
+        """The last map of each resolution; of one that a block halves, the output of its first
+        ReLU."""
         return (
             FeatureSpec(64, 2, "act2", margin=5),
             FeatureSpec(128, 4, "block2.rep.0", margin=3),
