@@ -229,8 +229,8 @@ class SpatialBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, 1, 7, 7) to the same shape."""
         tokens = x.flatten(2).transpose(1, 2)
-        placed = self.pos_embed(self.norm1(tokens), SIDE, SIDE)
-        tokens = tokens + self.qkv(placed)[..., 2:]
+        located = self.pos_embed(self.norm1(tokens), SIDE, SIDE)
+        tokens = tokens + self.qkv(located)[..., 2:]
         tokens = tokens + self.mlp(self.norm2(tokens))
         return tokens.transpose(1, 2).reshape(x.shape)
 
@@ -254,8 +254,8 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W) to the same shape."""
         tokens = x.flatten(2).transpose(1, 2)
-        placed = self.pos_embed(self.norm1(tokens), x.shape[2], x.shape[3])
-        tokens = tokens + self.drop_path1(self.ls1(self.attn(placed)))
+        located = self.pos_embed(self.norm1(tokens), x.shape[2], x.shape[3])
+        tokens = tokens + self.drop_path1(self.ls1(self.attn(located)))
         tokens = tokens + self.drop_path2(self.ls2(self.mlp(self.norm2(tokens))))
         return tokens.transpose(1, 2).reshape(x.shape)
 
