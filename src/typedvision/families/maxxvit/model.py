@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
@@ -60,6 +61,8 @@ from typedvision.layers.position import (
 )
 from typedvision.layers.relative_bias import RelativeBiasMap, RelativeBiasMlp, RelativeBiasTable
 from typedvision.layers.windows import in_blocks, in_grid
+
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class MaxxVit(StagedModel, HeadModel):
@@ -506,7 +509,8 @@ class Attention(nn.Module):
         if self.head_first:
             q, k, v = split_heads(qkv, self.num_heads).chunk(3, dim=-1)
         else:
-            q, k, v = (split_heads(part, self.num_heads) for part in qkv.chunk(3, dim=-1))
+            q, k, v = qkv.chunk(3, dim=-1)
+            q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         bias = None if self.rel_pos is None else self.rel_pos(self.relative_position_index)
         heads = attend(q, k, v, self.attn_drop if self.training else 0.0, bias)
         return self.proj_drop(self.proj(merge_heads(heads)))
