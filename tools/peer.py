@@ -149,6 +149,8 @@ def _on_meta(name: str, options: Options) -> Any:
 
 def _made(name: str, options: Options) -> Any:
     """A model of timm, also with options that `create_model` does not take for this name."""
+    if "block_args" in options:
+        options = {**options, "block_args": _decoded(options["block_args"])}
     try:
         return timm.create_model(name, **options)
     except TypeError as error:
@@ -156,6 +158,23 @@ def _made(name: str, options: Options) -> Any:
             raise
         make = _called if "multiple values" in str(error) else _nested
     return make(name, options)
+
+
+ROWS = {
+    "fused_mbconv": "er_r{repeats}_k3_s{stride}_e{exp_ratio}_c{out_chs}",
+    "mqa": "mqa_r{repeats}_k3_h{num_heads}_v{kv_stride}_s1_d{key_dim}_c{out_chs}",
+    "uib": "uir_r{repeats}_a{kernel_size_start}_k{kernel_size_mid}_s{stride}_e{exp_ratio}"
+    "_c{out_chs}",
+}
+"""timm's words for rows of mobile blocks."""
+
+
+def _decoded(stages: Any) -> Any:
+    """Rows of mobile blocks as timm's constructors are given them."""
+    builder: Any = importlib.import_module("timm.models._efficientnet_builder")
+    return builder.decode_arch_def(
+        [[ROWS[row["block"]].format(**row) for row in stage] for stage in stages]
+    )
 
 
 def _called(name: str, options: Options) -> Any:

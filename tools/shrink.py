@@ -72,6 +72,8 @@ def _steps(row: ModelConfig) -> Iterator[list[Options]]:
     blocks = fields.get("block_cfg")
     if isinstance(blocks, tuple):
         yield list(_smaller_blocks(blocks))
+    if "block_args" in fields:
+        yield list(_few_rows(fields))
     side = fields.get("img_size")
     if isinstance(side, int):
         yield [{"img_size": smaller} for smaller in SIDES if smaller < side]
@@ -79,6 +81,25 @@ def _steps(row: ModelConfig) -> Iterator[list[Options]]:
         yield [{"num_classes": CLASSES}]
     if isinstance(fields.get("mlp_ratio"), float) and {*widths} <= {"num_features", "cfg"}:
         yield [{"mlp_ratio": fields["mlp_ratio"] / 64}]
+
+
+def _few_rows(fields: Options) -> Iterator[Options]:
+    """The last row of each kind of mobile blocks in each stage, narrow and once."""
+    stages = fields["block_args"]
+    assert isinstance(stages, tuple)
+    few = []
+    for stage in stages:
+        last: dict[tuple[object, ...], Options] = {}
+        for row in stage if isinstance(stage, tuple) else (stage,):
+            made = row.model_dump()
+            kernels = (bool(made.get(f"kernel_size_{place}")) for place in ("start", "mid"))
+            narrow = {"repeats": 1, "out_chs": max(row.out_chs // 16, 8)}
+            kind = (row.block, made.get("stride"), *kernels)
+            last.pop(kind, None)  # in the order of the last ones
+            last[kind] = {**made, **narrow}
+        few.append([*last.values()])
+    yield {"block_args": few, "stem_size": NARROWEST, "num_features": 4 * NARROWEST}
+    yield {"block_args": few, "stem_size": NARROWEST}
 
 
 def _fewer_blocks(name: str, value: object, fields: Options) -> Iterator[Options]:

@@ -96,8 +96,9 @@ def test_any_number_of_channels_goes_in(small: ModelConfig, channels: int) -> No
     assert model(images(cfg).float()).shape == (2, small.num_classes)
 
 
-WITH_THE_HEAD = ("incre_modules", "downsamp_modules", "final_layer", "final_conv")
-"""HRNet's representation head and FastViT's last convolution, which the peer counts to the head."""
+WITH_THE_HEAD = ("incre_modules", "downsamp_modules", "final_layer", "final_conv", "msfa")
+"""HRNet's representation head, FastViT's last convolution and the fusion of MobileNetV5, which the
+peer counts to the head."""
 CHECKPOINTING = [family for family in FAMILIES if family.capabilities.grad_checkpointing]
 POOLINGS = [(family, kind) for family in FAMILIES for kind in family.capabilities.global_pool]
 

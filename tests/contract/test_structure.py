@@ -54,6 +54,7 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
 NAMED_OTHERWISE = {
     "coat": {f"parallel_blocks/{8 * 2**n}": f"scales.{n}" for n in range(3)},
     "hrnet": {"stem": "act1", **{f"stage{n + 1}": f"incre_modules.{n}" for n in range(4)}},
+    "mobilenetv5": {"bn1": "conv_stem"},
     "mvitv2": {f"block.{n}": f"stages.{n}" for n in range(4)},
     "twins": {f"block.{n}": f"blocks.{n}" for n in range(4)},
 }

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.mobile.base import MobileConfig
+from typedvision.config.mobile.plans import MobilePlan
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
@@ -38,6 +39,7 @@ class MobileModel(ImageModel):
 
     folds: ClassVar[Pairs] = (("conv_stem", "bn1"), ("conv_head", "bn2"))
 
+    conv_stem: nn.Module
     bn1: nn.Module
     act1: nn.Module
     classifier: nn.Linear | nn.Identity
@@ -50,10 +52,7 @@ class MobileModel(ImageModel):
         self.levels: tuple[int, ...] = plan.levels
         self.pruned: bool = cfg.pruned
 
-        self.conv_stem: nn.Conv2d = conv2d(
-            cfg.in_chans, plan.stem_channels, cfg.stem_kernel_size, stride=2, pad_type=cfg.pad_type
-        )
-        self.bn1, self.act1 = mobile_norm(style, plan.stem_channels, cfg.act_layer)
+        self._add_stem(cfg, plan)
         self.blocks: nn.Sequential = nn.Sequential(
             *(
                 Blocks(*(mobile_block(block, style) for block in stage.blocks))
@@ -61,14 +60,24 @@ class MobileModel(ImageModel):
             )
         )
 
+    def _add_stem(self, cfg: MobileConfig, plan: MobilePlan) -> None:
+        """Put the stem in place."""
+        self.conv_stem = conv2d(
+            cfg.in_chans, plan.stem_channels, cfg.stem_kernel_size, stride=2, pad_type=cfg.pad_type
+        )
+        self.bn1, self.act1 = mobile_norm(cfg.style(), plan.stem_channels, cfg.act_layer)
+
+    def _stem(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, D, H / 2, W / 2)."""
+        return self.act1(self.bn1(self.conv_stem(x)))
+
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        x = self.act1(self.bn1(self.conv_stem(x)))
-        return self._finish(self.blocks(x))
+        return self._finish(self.blocks(self._stem(x)))
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to the last map of each resolution, the last (N, D, H / 32, W / 32)."""
-        x = self.act1(self.bn1(self.conv_stem(x)))
+        x = self._stem(x)
         if 0 in self.levels:
             yield x
         for number, stage in enumerate(self.blocks, start=1):

@@ -263,6 +263,7 @@ class MobileConv(nn.Module):
         stride: input positions for each output position, s.
         dilation: distance of the kernel's elements.
         groups: groups of the convolution.
+        bias: whether the convolution has a bias.
     """
 
     folds: ClassVar[Pairs] = (("conv", "bn"),)
@@ -281,6 +282,7 @@ class MobileConv(nn.Module):
         stride: int = 1,
         dilation: int = 1,
         groups: int = 1,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         self.conv: nn.Conv2d = conv2d(
@@ -290,6 +292,7 @@ class MobileConv(nn.Module):
             stride=1 if style.aa_layer else stride,
             dilation=dilation,
             groups=groups,
+            bias=bias,
             pad_type=style.pad_type,
         )
         self.bn, self.act = mobile_norm(style, out_channels, act)

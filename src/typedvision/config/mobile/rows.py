@@ -436,7 +436,7 @@ def _one_row(stage: object, union: ValidatorFunctionWrapHandler) -> object:
 
 
 Stage = Annotated[
-    Row | Annotated[tuple[Row, ...], Field(min_length=1, max_length=16)],
+    Row | Annotated[tuple[Row, ...], Field(min_length=1, max_length=64)],
     WrapValidator(_one_row),
 ]
 """A stage: one row, or several."""

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel, chosen_levels
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.joined_model import JoinedModel
 from typedvision.config.base import to_pair
 from typedvision.config.names import OutputFormat
 from typedvision.families.coat.config import CoatConfig, StagePlan
@@ -37,7 +38,7 @@ STEM = ("cls_token", "patch_embed", "cpe", "crpe")
 """Names, before the number of the stage, of what a stage makes its tokens with."""
 
 
-class CoaT(ImageModel):
+class CoaT(JoinedModel):
     """Four stages of serial blocks, parallel blocks, and a linear classifier (figure 3).
 
     With parallel blocks, `forward_features` gives the tokens of three maps side by side, (N, S, D).
@@ -54,7 +55,7 @@ class CoaT(ImageModel):
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
         self.grids: tuple[tuple[int, int], ...] = tuple(plan.grid for plan in plans)
         self.sizes: tuple[int, ...] = tuple(plan.tokens for plan in plans[1:])
-        self.is_parallel: bool = cfg.parallel_depth > 0
+        self.joins: bool = cfg.parallel_depth > 0
 
         for number, plan in zip(STAGES, plans, strict=True):
             self.register_parameter(
@@ -77,7 +78,7 @@ class CoaT(ImageModel):
         for number, plan, place, relative in zip(STAGES, plans, places, distances, strict=True):
             blocks = (SerialBlock(cfg, plan, place, relative) for _ in range(plan.depth))
             self.add_module(f"serial_blocks{number}", Blocks(*blocks))
-        if self.is_parallel:
+        if self.joins:
             self.parallel_blocks: Blocks = Blocks(
                 *(
                     ParallelBlock(cfg, plans[1:], places[1:], distances[1:])
@@ -87,9 +88,9 @@ class CoaT(ImageModel):
             self.scales: nn.ModuleList = nn.ModuleList(
                 Scale(self.sizes, index) for index in range(len(SCALES))
             )
-        for number in SCALES if self.is_parallel else STAGES[-1:]:
+        for number in SCALES if self.joins else STAGES[-1:]:
             self.add_module(f"norm{number}", token_norm(cfg.norm_layer, plans[number - 1].features))
-        if self.is_parallel:
+        if self.joins:
             self.aggregate = nn.Conv1d(len(SCALES), 1, 1)
         self.head_drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
@@ -98,13 +99,9 @@ class CoaT(ImageModel):
         self.global_pool: Literal["avg", "token"] = global_pool
         self.head: nn.Linear | nn.Identity = linear_classifier(self.num_features, num_classes)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, T, D), or with parallel blocks to (N, S, D)."""
-        return self._joined(list(self._levels(x)))
-
     def _joined(self, levels: Sequence[Tensor]) -> Tensor:
         """The last tokens, or those of three maps side by side, normalised."""
-        if not self.is_parallel:
+        if not self.joins:
             return self._normalized(levels[-1], 3)
         return torch.cat([self._normalized(levels[n - 1], n - 1) for n in SCALES], dim=1)
 
@@ -116,7 +113,7 @@ class CoaT(ImageModel):
             patches = self.get_submodule(f"patch_embed{number}")(x).flatten(1, 2)
             front = getattr(self, f"cls_token{number}").expand(x.shape[0], -1, -1)
             tokens = self.get_submodule(f"serial_blocks{number}")(torch.cat((front, patches), 1))
-            if number in SCALES and self.is_parallel:
+            if number in SCALES and self.joins:
                 scales.append(tokens)
             else:
                 yield tokens
@@ -125,35 +122,6 @@ class CoaT(ImageModel):
             side_by_side = self.parallel_blocks(torch.cat(scales, dim=1))
             for scale in self.scales:
                 yield scale(side_by_side)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The final features of images, and the outputs of some levels: see `ImageModel`.
-
-        With parallel blocks the final features are made of several levels, and so computed on
-        their own.
-        """
-        outputs = super().forward_intermediates(
-            x,
-            indices,
-            norm=norm,
-            stop_early=stop_early,
-            output_fmt=output_fmt,
-            intermediates_only=intermediates_only,
-        )
-        levels = len(self.feature_info)
-        stopped = stop_early and levels - 1 not in chosen_levels(indices, levels)
-        if stopped or isinstance(outputs, list) or not self.is_parallel:
-            return outputs
-        return self.forward_features(x), outputs[1]
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation."""
@@ -170,7 +138,7 @@ class CoaT(ImageModel):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D), or with parallel blocks (N, S, D), to (N, K)."""
-        if self.is_parallel:
+        if self.joins:
             pooled = [self._pooled(part) for part in x.split_with_sizes(self.sizes, dim=1)]
             x = self.aggregate(torch.stack(pooled, dim=1)).squeeze(1)
         else:

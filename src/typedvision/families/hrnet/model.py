@@ -13,8 +13,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel, chosen_levels
-from typedvision.config.names import ConvPool, OutputFormat
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.joined_model import JoinedModel
+from typedvision.config.names import ConvPool
 from typedvision.families.hrnet.config import FEATURES, HEAD_WIDTHS, HRNetConfig
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
@@ -26,7 +27,7 @@ EXPANSION = 4
 """Output channels of a bottleneck for each channel of its 3x3 convolution."""
 
 
-class HighResolutionNet(ImageModel):
+class HighResolutionNet(JoinedModel):
     """A stem, a stage of one branch, stages of two, three and four, a head and a classifier."""
 
     folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
@@ -68,10 +69,6 @@ class HighResolutionNet(ImageModel):
         self.final_layer: nn.Sequential = _conv(HEAD_WIDTHS[-1], FEATURES, 1, bias=bias)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self._joined(list(self._levels(x)))
-
     def _joined(self, levels: Sequence[Tensor]) -> Tensor:
         """The branches, each brought to the resolution of the next and added to it."""
         _, x, *others = levels
@@ -89,34 +86,6 @@ class HighResolutionNet(ImageModel):
         maps = self.stage4(_with_new_branch(self.transition3, maps))
         for branch, widen in zip(maps, self.incre_modules, strict=True):
             yield widen(branch)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The final features of images, and the outputs of some levels: see `ImageModel`.
-
-        The final features are made of several levels, and so computed on their own.
-        """
-        outputs = super().forward_intermediates(
-            x,
-            indices,
-            norm=norm,
-            stop_early=stop_early,
-            output_fmt=output_fmt,
-            intermediates_only=intermediates_only,
-        )
-        levels = len(self.feature_info)
-        stopped = stop_early and levels - 1 not in chosen_levels(indices, levels)
-        if stopped or isinstance(outputs, list):
-            return outputs
-        return self.forward_features(x), outputs[1]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
