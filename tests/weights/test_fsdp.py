@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from datetime import timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -18,13 +14,11 @@ from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import typedvision as tv
+from tests.ranks import WORLD, Ranks, started
 from typedvision.errors import UsageError, WeightsError
 from typedvision.weights import load
 from typedvision.weights.inspect import Checkpoint, inspect
 from typedvision.weights.load import load_weights
-
-WORLD = 2
-PATIENCE = 30  # seconds that a process waits for the other
 
 # Their sizes do not divide by two; of the position table, (1, N, D), the second rank has nothing.
 OPTIONS: dict[str, dict[str, object]] = {
@@ -35,8 +29,6 @@ OTHERS: dict[str, dict[str, object]] = {
     "test_resnet": {"num_classes": 3, "in_chans": 1},
     "test_vit": {"num_classes": 3, "in_chans": 1, "img_size": 96, "patch_size": 8},
 }
-
-Ranks = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -49,29 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
-    """Calls a function on both ranks of a group, and raises what is raised on one."""
-    store = tmp_path_factory.mktemp("group") / "store"
-    context = multiprocessing.get_context("spawn")
-    pools = [ProcessPoolExecutor(1, context, join, (rank, store)) for rank in range(WORLD)]
-
-    def call(work: Callable[..., None], *arguments: object) -> None:
-        for answer in [pool.submit(work, *arguments) for pool in pools]:
-            answer.result(2 * PATIENCE)
-
-    yield call
-    for pool in pools:
-        pool.shutdown(cancel_futures=True)
-
-
-def join(rank: int, store: Path) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo",
-        init_method=f"file://{store}",
-        rank=rank,
-        world_size=WORLD,
-        timeout=timedelta(seconds=PATIENCE),
-    )
+    with started(tmp_path_factory.mktemp("group") / "store") as call:
+        yield call
 
 
 def sharded_on_meta(name: str, mesh: DeviceMesh | None = None, **options: object) -> tv.ImageModel:

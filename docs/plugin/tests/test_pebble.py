@@ -4,9 +4,11 @@ import pytest
 import torch
 from acme_vision import models
 from acme_vision.pebble.config import PebbleConfig
+from acme_vision.pebble.family import PebbleFamily
 from acme_vision.pebble.model import Pebble
 
 from typedvision import ConfigError, ModelSpec, create_model, list_models
+from typedvision.testing import check_family
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -33,3 +35,7 @@ def test_the_typed_door_is_the_same() -> None:
 def test_wrong_options_are_told() -> None:
     with pytest.raises(ConfigError, match="did you mean 'kernel_size'"):
         create_model("pebble_base", kernelsize=3)
+
+
+def test_it_keeps_what_it_declares() -> None:
+    check_family(PebbleFamily)

@@ -490,7 +490,7 @@ def _family(cfg: ModelConfig) -> AnyFamily:
 
 def _bare(cfg: ModelConfig) -> ImageModel:
     """The model on the meta device, in evaluation mode; not to be changed."""
-    return _bare_of(_family(cfg), cfg)
+    return _bare_of(_family(cfg), cfg)  # pyright: ignore[reportArgumentType] # frozen: hashable
 
 
 @lru_cache(maxsize=8)
@@ -501,7 +501,8 @@ def _bare_of(_family: AnyFamily, cfg: ModelConfig) -> ImageModel:
 def _moved(cfg: ModelConfig) -> ImageModel:
     """A model in double precision, none of whose weights is trivial: a zero hides what stands
     before it."""
-    return copy.deepcopy(_moved_of(_family(cfg), cfg))
+    made = _moved_of(_family(cfg), cfg)  # pyright: ignore[reportArgumentType] # frozen: hashable
+    return copy.deepcopy(made)
 
 
 @lru_cache(maxsize=2)

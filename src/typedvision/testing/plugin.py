@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Add the checks of each family that is named."""
-    for name in dict.fromkeys(config.getoption("--family")):
+    for name in dict.fromkeys(config.getoption("--family") or ()):
         items.extend(_FamilyNode.from_parent(session, name=name, nodeid=name).collect())
 
 

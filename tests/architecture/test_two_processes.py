@@ -1,0 +1,98 @@
+"""Two processes that train together learn what one would from the images of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+
+import typedvision as tv
+from tests.ranks import WORLD, Ranks, started
+from typedvision.layers.blocks import Blocks
+
+NAMES = ("test_vit", "test_convnext")  # what a batch normalises by is that of a process
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
+    with started(tmp_path_factory.mktemp("group") / "store") as call:
+        yield call
+
+
+def parallel(model: tv.ImageModel) -> nn.Module:
+    return DistributedDataParallel(model)
+
+
+def parallel_and_compiled(model: tv.ImageModel) -> nn.Module:
+    return torch.compile(DistributedDataParallel(model), backend="eager")  # type: ignore[return-value]
+
+
+def compiled_stage(model: tv.ImageModel) -> nn.Module:
+    path = model.feature_info[0].name
+    stage = torch.compile(model.get_submodule(path), backend="eager")
+    assert isinstance(stage, nn.Module)
+    model.set_submodule(path, stage)
+    return DistributedDataParallel(model)
+
+
+def sharded_blocks(model: tv.ImageModel) -> nn.Module:
+    return sharded(
+        model, *(block for one in model.modules() if isinstance(one, Blocks) for block in one)
+    )
+
+
+def sharded_stages(model: tv.ImageModel) -> nn.Module:
+    return sharded(model, *(model.get_submodule(level.name) for level in model.feature_info))
+
+
+def sharded(model: tv.ImageModel, *parts: nn.Module) -> nn.Module:
+    mesh = init_device_mesh("cpu", (WORLD,))
+    for part in parts:
+        fully_shard(part, mesh=mesh)
+    return fully_shard(model, mesh=mesh)
+
+
+def sharded_and_compiled(model: tv.ImageModel) -> nn.Module:
+    return torch.compile(sharded_stages(model), backend="eager")  # type: ignore[return-value]
+
+
+WAYS = (
+    *(parallel, parallel_and_compiled, compiled_stage),
+    *(sharded_blocks, sharded_stages, sharded_and_compiled),
+)
+
+
+def learns(name: str, way: Callable[[tv.ImageModel], nn.Module], checkpointing: bool) -> None:
+    model, single = (tv.create_model(name, num_classes=5, seed=1) for _ in range(2))
+    for one in (model, single):
+        one.set_grad_checkpointing(checkpointing)
+    size = single.spec.image.size
+    images = torch.randn(WORLD, 3, *size, generator=torch.Generator().manual_seed(0))
+    loss(single(images)).backward()
+    rank, trained = dist.get_rank(), way(model)
+    loss(trained(images[rank : rank + 1])).backward()
+    for (key, wanted), part in zip(single.named_parameters(), model.parameters(), strict=True):
+        assert part.grad is not None, key
+        assert wanted.grad is not None, key
+        found = part.grad.full_tensor() if isinstance(part.grad, DTensor) else part.grad
+        torch.testing.assert_close(found, wanted.grad, atol=1e-5, rtol=1e-3)
+
+
+def loss(logits: Tensor) -> Tensor:
+    return logits.square().sum(1).mean()
+
+
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "recomputed"])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("name", NAMES)
+def test_they_learn_what_one_would(
+    ranks: Ranks, name: str, way: Callable[[tv.ImageModel], nn.Module], checkpointing: bool
+) -> None:
+    ranks(learns, name, way, checkpointing)

@@ -1,0 +1,44 @@
+"""Two processes of one group, and calls on both."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Generator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+WORLD = 2
+PATIENCE = 30  # seconds that a process waits for the other
+
+Ranks = Callable[..., None]
+
+
+@contextmanager
+def started(store: Path) -> Generator[Ranks]:
+    """Calls a function on both ranks of a group, and raises what is raised on one."""
+    context = multiprocessing.get_context("spawn")
+    pools = [ProcessPoolExecutor(1, context, join, (rank, store)) for rank in range(WORLD)]
+
+    def call(work: Callable[..., None], *arguments: object) -> None:
+        for answer in [pool.submit(work, *arguments) for pool in pools]:
+            answer.result(2 * PATIENCE)
+
+    yield call
+    for pool in pools:
+        pool.shutdown(cancel_futures=True)
+
+
+def join(rank: int, store: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{store}",
+        rank=rank,
+        world_size=WORLD,
+        timeout=timedelta(seconds=PATIENCE),
+    )
