@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
+import typedvision as tv
 from tests.contract.filling import Fingerprint
 from tools.shrink import shrunk
 from typedvision.registry import index
@@ -79,6 +81,23 @@ def small(family: AnyFamily) -> tuple[str, dict[str, Any]]:
 
 SMALL = {family.key: small(family) for family in FAMILIES}
 """One cheap model of each family, for what needs numbers."""
+
+
+MODERATE = 10_000_000
+"""Parameters of a small model above which all tests of its family take minutes."""
+
+
+def is_moderate(family: AnyFamily) -> bool:
+    """Whether the family's small model computes in a moment."""
+    if any(case["params"] < FEW for case in CASES.get(family.key, ())):
+        return True
+    name, options = SMALL[family.key]
+    model = tv.create_model(name, device="meta", **options)
+    return sum(parameter.numel() for parameter in model.parameters()) < MODERATE
+
+
+COMPUTED = [family for family in FAMILIES if os.environ.get("THOROUGH") or is_moderate(family)]
+"""The families that every contract test is about; in `make thorough`, all of them."""
 
 
 def first_of_each_base(families: Sequence[AnyFamily]) -> list[AnyFamily]:

@@ -9,7 +9,7 @@ import torch
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import CASE, FAMILIES, SMALL, Case
+from tests.contract.facts import CASE, COMPUTED, SMALL, Case
 from tests.contract.filling import fill, fingerprint, image
 from tests.contract.models import backbone_of, fresh, images, same, shared
 from tests.contract.test_numbers import agree
@@ -29,7 +29,7 @@ def resizable(family: AnyFamily) -> bool:
     )
 
 
-RESIZABLE = [family for family in FAMILIES if resizable(family)]
+RESIZABLE = [family for family in COMPUTED if resizable(family)]
 
 
 @pytest.fixture(params=["first", "last"])

@@ -17,7 +17,7 @@ import torch
 
 import typedvision as tv
 from tests.contract.drawing import mutated
-from tests.contract.facts import FAMILIES
+from tests.contract.facts import COMPUTED
 from tests.contract.filling import randn
 from tools.choices import cover
 from tools.shrink import Options, shrunk
@@ -37,7 +37,7 @@ SUMMARIZED = 25  # of so many configs, the cost of one is counted, which takes l
 SIDE = 64  # pixels, where the model takes images of any size and of this one
 CHUNKS = [
     (family, start, min(AT_ONCE, CONFIGS - start))
-    for family in FAMILIES
+    for family in COMPUTED
     for start in range(0, CONFIGS, AT_ONCE)
 ]
 

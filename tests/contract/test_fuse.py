@@ -10,13 +10,13 @@ from torch import Tensor
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import FAMILIES
+from tests.contract.facts import COMPUTED
 from tests.contract.filling import image
 from tests.contract.models import filled
 from typedvision.architecture.fuse import inference_form
 from typedvision.config.base import ModelConfig
 
-FUSABLE = [family for family in FAMILIES if "inference_mode" in family.config_type().model_fields]
+FUSABLE = [family for family in COMPUTED if "inference_mode" in family.config_type().model_fields]
 
 
 @pytest.mark.parametrize("family", FUSABLE, ids=lambda family: family.key)

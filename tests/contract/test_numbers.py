@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import CASE, CASES, FAMILIES, Case
+from tests.contract.facts import CASE, CASES, COMPUTED, Case
 from tests.contract.filling import Fingerprint, branches, fill, fingerprint, image, randn
 from tests.contract.groups import outside_of_groups
 from tests.contract.models import filled, images, same, shared
@@ -81,7 +81,7 @@ def test_without_classes_it_returns_what_the_classifier_would_see(small: ModelCo
     assert list(bare.get_classifier().parameters()) == []
 
 
-FOR_COLOURS = [family.config_type() for family in FAMILIES if family.key == "csatv2"]
+FOR_COLOURS = [family.config_type() for family in COMPUTED if family.key == "csatv2"]
 """Their stems take red, green and blue, and nothing else."""
 
 
@@ -99,8 +99,8 @@ def test_any_number_of_channels_goes_in(small: ModelConfig, channels: int) -> No
 WITH_THE_HEAD = ("incre_modules", "downsamp_modules", "final_layer", "final_conv", "msfa")
 """HRNet's representation head, FastViT's last convolution and the fusion of MobileNetV5, which the
 peer counts to the head."""
-CHECKPOINTING = [family for family in FAMILIES if family.capabilities.grad_checkpointing]
-POOLINGS = [(family, kind) for family in FAMILIES for kind in family.capabilities.global_pool]
+CHECKPOINTING = [family for family in COMPUTED if family.capabilities.grad_checkpointing]
+POOLINGS = [(family, kind) for family in COMPUTED for kind in family.capabilities.global_pool]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import typedvision as tv
-from tests.contract.facts import FACTS, ROWS, VARIANTS
+from tests.contract.facts import FACTS, FAMILIES, ROWS, VARIANTS
 from tests.contract.filling import state_digest
 from tests.contract.groups import outside_of_groups
 from typedvision.architecture.image_model import ImageModel
@@ -137,11 +137,13 @@ def test_golden_facts_are_of_all_variants_of_their_families() -> None:
     assert sorted(FACTS) == sorted(variants), "run `python -m tools.golden`"
 
 
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
 def test_a_schema_bounds_and_documents_everything(family: AnyFamily) -> None:
     schema = family.config_type().model_json_schema()
     assert list(_open_ends(family.key, schema, schema.get("$defs", {}))) == []
 
 
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
 def test_what_equals_an_integer_is_none(family: AnyFamily) -> None:
     row = next(iter(family.variants.values()))
     properties = family.config_type().model_json_schema()["properties"]

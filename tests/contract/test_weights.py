@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.facts import CASE, FAMILIES, Case
+from tests.contract.facts import CASE, COMPUTED, Case
 from tests.contract.filling import branches, randn
 from tests.contract.models import fresh
 from tools.golden import draws
@@ -90,7 +90,7 @@ def test_weights_are_finite_and_of_the_default_precision(small: ModelConfig) -> 
 
 Spread = dict[str, tuple[float, float]]
 POOLINGS = [
-    (family, kind) for family in FAMILIES for kind in family.capabilities.global_pool if kind
+    (family, kind) for family in COMPUTED for kind in family.capabilities.global_pool if kind
 ]
 WITH_SPREAD = [case for case in CASE if "spread" in case]
 Draws = dict[str, list[Tensor]]
