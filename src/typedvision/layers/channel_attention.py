@@ -70,18 +70,25 @@ class SqueezeExcite(nn.Module):
         reduced: channels inside.
         act: the activation between both layers.
         norm: whether a batch normalisation stands before the activation.
+        bias: whether both layers have a bias.
     """
 
     folds: ClassVar[Pairs] = (("fc1", "bn"),)
 
     def __init__(
-        self, channels: int, reduced: int, act: Activation = "relu", *, norm: bool = False
+        self,
+        channels: int,
+        reduced: int,
+        act: Activation = "relu",
+        *,
+        norm: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
-        self.fc1: nn.Conv2d = nn.Conv2d(channels, reduced, 1)
+        self.fc1: nn.Conv2d = nn.Conv2d(channels, reduced, 1, bias=bias)
         self.bn: nn.Module = nn.BatchNorm2d(reduced) if norm else nn.Identity()
         self.act: nn.Module = activation(act)
-        self.fc2: nn.Conv2d = nn.Conv2d(reduced, channels, 1)
+        self.fc2: nn.Conv2d = nn.Conv2d(reduced, channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate each channel by two layers on the channels' means."""
