@@ -115,13 +115,10 @@ def _fewer_blocks(name: str, value: object, fields: Options) -> Iterator[Options
                 yield {name: count, **each}
     elif isinstance(value, tuple) and all(type(count) is int for count in value):
         longest = value.index(max(value))
-        yield {
-            name: tuple(
-                min(count, 2 if index == longest else 1) for index, count in enumerate(value)
-            )
-        }
         for most in FEW_BLOCKS:
-            yield {name: tuple(min(count, most) for count in value)}
+            for others in (1, most):
+                limits = [most if index == longest else others for index in range(len(value))]
+                yield {name: tuple(map(min, value, limits))}
 
 
 def _narrower(names: list[str], heads: list[str], fields: Options) -> Iterator[Options]:
