@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 WORLD = 2
-PATIENCE = 30  # seconds that a process waits for the other
+PATIENCE = 120  # seconds that a process waits for the other
 
 Ranks = Callable[..., None]
 
