@@ -36,6 +36,6 @@ def test_without_a_distillation_token_there_are_no_two_logits() -> None:
 
 def test_stages_agree() -> None:
     cfg = tv.configure("pit_xs_224", **SMALL)
-    assert "must have 3 numbers" in conflict(cfg, {"heads": (2, 4)})
+    assert "one value for each stage" in conflict(cfg, {"heads": (2, 4)})
     assert "a multiple" in conflict(cfg, {"heads": (2, 3, 4)})
     assert "each token" in conflict(cfg, {"global_pool": "", "distilled": True})
