@@ -20,6 +20,7 @@ from typedvision.families.efficientvim.config import EfficientViMConfig, StagePl
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
+from typedvision.layers.conv_norm_act import ConvNormAct
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
@@ -30,7 +31,6 @@ from typedvision.layers.init import (
     trunc_normal,
     zeros,
 )
-from typedvision.layers.low_resolution import ConvNormAct
 from typedvision.layers.norm import LayerNorm2d
 
 Stated = tuple[Tensor, Tensor | None]
