@@ -30,7 +30,7 @@ def test_logits_are_the_mean_of_both_classifiers() -> None:
 
 def test_without_a_distillation_token_there_are_no_two_logits() -> None:
     model = tv.create_model("pit_xs_224", **SMALL)
-    with pytest.raises(UsageError, match="no distillation token"):
+    with pytest.raises(UsageError, match="one classifier"):
         model.forward_distilled(torch.randn(1, 3, 64, 64))
 
 
