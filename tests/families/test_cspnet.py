@@ -38,7 +38,7 @@ SMALL = CspNetConfig(
 )
 def test_options_that_cannot_go_together(options: dict[str, object], field: str) -> None:
     if field == "depth":
-        with pytest.raises(tv.ConfigError, match="'depth' has 3"):
+        with pytest.raises(tv.ConfigError, match="'depth': 3"):
             SMALL.replace(**options)
     else:
         assert f"'{field}'" in conflict(SMALL, options)

@@ -34,7 +34,7 @@ def last_bias(model: torch.nn.Module) -> torch.nn.Parameter:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"depth": (1, 2)}, "one number for each stage"),
+        ({"depth": (1, 2)}, "one value for each stage"),
         ({"img_size": 64}, "one position in stage 2"),
         ({"window_size": (7, 1, 7)}, "one position in stage 1"),
         ({"embed_dim": (4, 128, 192)}, "an eighth"),

@@ -46,7 +46,7 @@ def test_logits_are_the_mean_of_both_classifiers() -> None:
     [
         ({"img_size": 72}, "a multiple of 16"),
         ({"embed_dim": (4, 24, 32)}, "at least 8"),
-        ({"num_heads": (2, 3)}, "one number for each stage"),
+        ({"num_heads": (2, 3)}, "one value for each stage"),
         ({"key_dim": 20}, "at most"),
         ({"attn_ratio": 0.1}, "no feature"),
         ({"mlp_ratio": 0.01}, "no hidden feature"),

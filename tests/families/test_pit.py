@@ -30,12 +30,12 @@ def test_logits_are_the_mean_of_both_classifiers() -> None:
 
 def test_without_a_distillation_token_there_are_no_two_logits() -> None:
     model = tv.create_model("pit_xs_224", **SMALL)
-    with pytest.raises(UsageError, match="no distillation token"):
+    with pytest.raises(UsageError, match="one classifier"):
         model.forward_distilled(torch.randn(1, 3, 64, 64))
 
 
 def test_stages_agree() -> None:
     cfg = tv.configure("pit_xs_224", **SMALL)
-    assert "must have 3 numbers" in conflict(cfg, {"heads": (2, 4)})
+    assert "one value for each stage" in conflict(cfg, {"heads": (2, 4)})
     assert "a multiple" in conflict(cfg, {"heads": (2, 3, 4)})
     assert "each token" in conflict(cfg, {"global_pool": "", "distilled": True})

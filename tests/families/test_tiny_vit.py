@@ -11,7 +11,7 @@ from tests.conflicts import conflict
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"depths": (1, 1)}, "one number for each stage"),
+        ({"depths": (1, 1)}, "one value for each stage"),
         ({"embed_dims": (1, 128, 160, 320)}, "half of them"),
         ({"local_conv_size": 4}, "odd"),
         ({"num_heads": (2, 3, 5, 10)}, "must divide"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from typedvision.config.base import Config
+from typedvision.config.problems import Conflict
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -60,3 +63,27 @@ def products(first: int, factor: float, count: int) -> tuple[int, ...]:
     for _ in range(count - 1):
         numbers.append(int(numbers[-1] * factor))
     return tuple(numbers)
+
+
+def uneven_stages(
+    config: Config, counted: str, *names: str, each: str = "stage"
+) -> tuple[Conflict, ...]:
+    """A conflict for each field that has not one value for each stage; none for a field that has
+    one value, not a tuple, for all of them.
+
+    Args:
+        config: what has the fields.
+        counted: the field whose length is the number of stages.
+        names: the fields that follow it.
+        each: what a value of `counted` is for.
+    """
+    count = len(getattr(config, counted))
+    lengths = {name: len(v) for name in names if isinstance(v := getattr(config, name), tuple)}
+    return tuple(
+        Conflict(
+            f"'{name}' must have one value for each {each} of '{counted}': {count}; got {length}",
+            name,
+        )
+        for name, length in lengths.items()
+        if length != count
+    )

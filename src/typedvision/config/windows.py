@@ -23,7 +23,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool, TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 MAX_STAGES = 8
 Window = Annotated[int, Field(ge=1, le=128)]
@@ -73,15 +73,10 @@ class WindowConfig(ModelConfig):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         stages = len(self.depths)
-        if len(self.num_heads) != stages:
-            yield Conflict(
-                f"'num_heads' must have one number for each stage of 'depths': {stages}; got "
-                f"{len(self.num_heads)}",
-                "num_heads",
-            )
+        yield from uneven_stages(self, "depths", "num_heads")
         if len(self.windows()) != stages:
             yield Conflict(
-                f"'window_size' must have one size for each stage of 'depths': {stages}; got "
+                f"'window_size' must have one value for each stage of 'depths': {stages}; got "
                 f"{len(self.windows())}",
                 "window_size",
             )

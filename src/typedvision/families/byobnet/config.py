@@ -31,7 +31,7 @@ from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, AntiAlias, ChannelAttention, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
-from typedvision.config.stages import drop_path_rates, staged
+from typedvision.config.stages import drop_path_rates, staged, uneven_stages
 from typedvision.errors import listed
 
 if TYPE_CHECKING:
@@ -210,8 +210,9 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
         yield from self._head_conflicts()
 
     def _length_conflicts(self) -> Iterator[Conflict]:
-        count = len(self.layers)
-        for name in (
+        yield from uneven_stages(
+            self,
+            "layers",
             "block",
             "channels",
             "strides",
@@ -219,14 +220,7 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
             "bottle_ratio",
             "self_attn_layer",
             "self_attn_kwargs",
-        ):
-            value: object = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != count:
-                yield Conflict(
-                    f"'{name}' has {len(value)} stages and 'layers' has {count}: give one value "
-                    "for each stage",
-                    name,
-                )
+        )
 
     def _self_attention_conflicts(self) -> Iterator[Conflict]:
         given, args = self.self_attn_layer, self.self_attn_kwargs

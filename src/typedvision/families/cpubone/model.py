@@ -15,13 +15,8 @@ from typedvision.config.low_resolution import AttentionPlan, ConvPlan, StagePlan
 from typedvision.families.cpubone.config import CPUBoneConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.low_resolution import (
-    ConvAttention,
-    ConvNormAct,
-    Residual,
-    conv_mlp,
-    residual_conv,
-)
+from typedvision.layers.conv_norm_act import ConvNormAct, Residual
+from typedvision.layers.low_resolution import ConvAttention, conv_mlp, residual_conv
 from typedvision.layers.pool import GlobalPool
 
 

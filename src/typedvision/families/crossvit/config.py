@@ -24,7 +24,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.crossvit.model import CrossVit
@@ -81,15 +81,11 @@ class CrossVitConfig(ModelConfig, Builds["CrossVit"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         branches = len(self.patch_size)
-        for name in ("img_scale", "embed_dim", "num_heads"):
-            count = len(getattr(self, name))
-            if count != branches:
-                yield Conflict(
-                    f"'{name}' must have one number for each branch of 'patch_size': {branches}; "
-                    f"got {count}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(
+            self, "patch_size", "img_scale", "embed_dim", "num_heads", each="branch"
+        ):
+            yield from uneven
+            return
         if len(self.mlp_ratio) < branches:
             yield Conflict(
                 f"'mlp_ratio' must have a number for each branch of 'patch_size': {branches}; got "

@@ -24,7 +24,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, AntiAlias, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates, staged
+from typedvision.config.stages import drop_path_rates, staged, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.cspnet.model import CspNet
@@ -121,15 +121,16 @@ class CspNetConfig(ModelConfig, Builds["CspNet"]):
         yield from unpooled_classifier(self, self.global_pool)
 
     def _length_conflicts(self) -> Iterator[Conflict]:
-        count = len(self.depth)
-        for name in ("out_chs", "stride", "groups", "block_ratio", "bottle_ratio", "expand_ratio"):
-            value: object = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != count:
-                yield Conflict(
-                    f"'{name}' has {len(value)} stages and 'depth' has {count}: give one value for "
-                    "each stage",
-                    name,
-                )
+        yield from uneven_stages(
+            self,
+            "depth",
+            "out_chs",
+            "stride",
+            "groups",
+            "block_ratio",
+            "bottle_ratio",
+            "expand_ratio",
+        )
 
     def _width_conflicts(self) -> Iterator[Conflict]:
         plan = self.plan()

@@ -25,7 +25,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool, TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 from typedvision.config.windows import WindowSize
 
 if TYPE_CHECKING:
@@ -81,16 +81,9 @@ class DaViTConfig(ModelConfig, Builds["DaViT"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        stages = len(self.depths)
-        for name in ("embed_dims", "num_heads"):
-            count = len(getattr(self, name))
-            if count != stages:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'depths': {stages}; got "
-                    f"{count}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(self, "depths", "embed_dims", "num_heads"):
+            yield from uneven
+            return
         for dim, heads in zip(self.embed_dims, self.num_heads, strict=True):
             if dim % heads:
                 yield Conflict(

@@ -25,7 +25,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.efficientformer.model import EfficientFormer
@@ -73,16 +73,9 @@ class EfficientFormerConfig(ModelConfig, Builds["EfficientFormer"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        count = len(self.embed_dims)
-        for name in ("depths", "downsamples"):
-            given = getattr(self, name)
-            if given is not None and len(given) != count:
-                yield Conflict(
-                    f"'{name}' must have one value for each stage of 'embed_dims': {count}; got "
-                    f"{len(given)}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(self, "embed_dims", "depths", "downsamples"):
+            yield from uneven
+            return
         if self.embed_dims[0] < 2:
             yield Conflict(
                 "'embed_dims' must be at least 2 in the first stage: the first convolution has "

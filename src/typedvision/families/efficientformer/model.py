@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typedvision.architecture.distilled_model import DistilledStagedModel
 from typedvision.architecture.image_model import LAST_GROUP
-from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.base import to_pair
 from typedvision.families.efficientformer.config import EfficientFormerConfig, StagePlan
 from typedvision.layers.activation import activation
@@ -34,7 +34,7 @@ NUM_HEADS, KEY_DIM, VALUE_DIM = 8, 32, 128
 """Attention heads, and the features that a key and a value have in each (section 4)."""
 
 
-class EfficientFormer(StagedModel):
+class EfficientFormer(DistilledStagedModel):
     """A stem, stages of blocks, a normalisation, pooling and two linear classifiers (figure 3)."""
 
     def __init__(self, cfg: EfficientFormerConfig) -> None:
@@ -44,7 +44,6 @@ class EfficientFormer(StagedModel):
         self.output_fmt = "NLC"
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
         self.grid: tuple[int, int] = cfg.grid()
-        self.distilled_training: bool = False
 
         self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
@@ -69,33 +68,15 @@ class EfficientFormer(StagedModel):
         """(N, T, D) as a map, (N, D, h, w)."""
         return x if x.ndim == 4 else x.mT.reshape(x.shape[0], -1, *self.grid)
 
-    def set_distilled_training(self, enable: bool = True) -> None:
-        """In training, let the model return the logits of both classifiers, as
-        `forward_distilled` returns them, to have a loss each."""
-        self.distilled_training = enable
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, T, D) to (N, K), or to (N, T, K) where nothing is pooled; in training after
-        `set_distilled_training`, to two of these."""
-        x = self.head_drop(x.mean(1) if self.pools else x)
-        if pre_logits:
-            return x
-        first, second = self.head(x), self.head_dist(x)
-        if self.distilled_training and self.training:
-            # The one exception, which the caller asked for; `forward_distilled` has its type.
-            return cast("Tensor", (first, second))
-        return (first + second) / 2
-
-    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of both classifiers for images (N, C, H, W)."""
-        x = self.forward_head(self.forward_features(x), pre_logits=True)
-        return self.head(x), self.head_dist(x)
+    def _pool(self, x: Tensor) -> Tensor:
+        """(N, T, D) to (N, D)."""
+        return self.head_drop(x.mean(1) if self.pools else x)
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         self.pools: bool = global_pool == "avg"
         self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head: nn.Linear | nn.Identity = linear_classifier(self.num_features, num_classes)
-        self.head_dist: nn.Linear | nn.Identity = linear_classifier(self.num_features, num_classes)
+        self.head = linear_classifier(self.num_features, num_classes)
+        self.head_dist = linear_classifier(self.num_features, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers by a deviation of 0.02; convolutions as PyTorch's."""

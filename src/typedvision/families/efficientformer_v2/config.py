@@ -27,7 +27,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.efficientformer_v2.model import EfficientFormerV2
@@ -85,16 +85,9 @@ class EfficientFormerV2Config(ModelConfig, Builds["EfficientFormerV2"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         yield from unpooled_classifier(self, self.global_pool)
-        count = len(self.embed_dims)
-        for name in ("depths", "downsamples", "mlp_ratios"):
-            given = getattr(self, name)
-            if isinstance(given, tuple) and len(given) != count:
-                yield Conflict(
-                    f"'{name}' must have one value for each stage of 'embed_dims': {count}; got "
-                    f"{len(given)}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(self, "embed_dims", "depths", "downsamples", "mlp_ratios"):
+            yield from uneven
+            return
         for ratios, depth in zip(self._stage_ratios(), self.depths, strict=True):
             if len(ratios) != depth:
                 yield Conflict(

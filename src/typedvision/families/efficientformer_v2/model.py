@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from torch import Tensor, nn
 
+from typedvision.architecture.distilled_model import DistilledStagedModel
 from typedvision.architecture.image_model import LAST_GROUP
-from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.base import to_pair
-from typedvision.errors import UsageError
 from typedvision.families.efficientformer_v2.config import (
     BlockPlan,
     EfficientFormerV2Config,
@@ -43,9 +42,11 @@ VALUE_RATIO = 4
 """Features of a value, for each of a key."""
 
 
-class EfficientFormerV2(StagedModel):
+class EfficientFormerV2(DistilledStagedModel):
     """A stem, stages of blocks, a normalisation, pooling, and one or two linear classifiers
     (figure 2)."""
+
+    distilled_by: ClassVar[str] = "distillation=True"
 
     def __init__(self, cfg: EfficientFormerV2Config) -> None:
         super().__init__(cfg)
@@ -53,7 +54,6 @@ class EfficientFormerV2(StagedModel):
         self.head_hidden_size: int = self.num_features
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
         self.distilled: bool = cfg.distillation
-        self.distilled_training: bool = False
 
         self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
@@ -74,55 +74,16 @@ class EfficientFormerV2(StagedModel):
         """The last normalisation."""
         return self.norm(x)
 
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K); in training after `set_distilled_training`, to two of these."""
-        x = self.head_drop(self.global_pool(x))
-        if pre_logits:
-            return x
-        if self.head_dist is None:
-            return self.head(x)
-        first, second = self.head(x), self.head_dist(x)
-        if self.distilled_training and self.training:
-            # The one exception, which the caller asked for; `forward_distilled` has its type.
-            return cast("Tensor", (first, second))
-        return (first + second) / 2
-
-    def set_distilled_training(self, enable: bool = True) -> None:
-        """In training, let the model return the logits of both classifiers, as
-        `forward_distilled` returns them, to have a loss each.
-
-        Raises:
-            UsageError: the model has one classifier.
-        """
-        self._second_head()
-        self.distilled_training = enable
-
-    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of both classifiers for images (N, C, H, W).
-
-        Raises:
-            UsageError: the model has one classifier.
-        """
-        second = self._second_head()
-        x = self.forward_head(self.forward_features(x), pre_logits=True)
-        return self.head(x), second(x)
-
-    def _second_head(self) -> nn.Module:
-        if self.head_dist is None:
-            raise UsageError(
-                "this model has one classifier: call the model itself, or build it with "
-                "distillation=True"
-            )
-        return self.head_dist
+    def _pool(self, x: Tensor) -> Tensor:
+        """(N, D, H, W) to (N, D)."""
+        return self.head_drop(self.global_pool(x))
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         features = self.num_features
         self.global_pool: GlobalPool = GlobalPool("avg" if global_pool else "")
         self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head: nn.Module = linear_classifier(features, num_classes)
-        self.head_dist: nn.Module | None = None
-        if self.distilled:
-            self.head_dist = linear_classifier(features, num_classes)
+        self.head = linear_classifier(features, num_classes)
+        self.head_dist = linear_classifier(features, num_classes) if self.distilled else None
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers by a deviation of 0.02; convolutions as PyTorch's."""

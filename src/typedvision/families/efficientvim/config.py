@@ -11,7 +11,7 @@ from pydantic import Field
 from typedvision.config.base import Builds, Channels, Depth, ModelConfig, Rate, Ratio, planned
 from typedvision.config.features import FeatureSpec
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.efficientvim.model import EfficientViM
@@ -45,15 +45,7 @@ class EfficientViMConfig(ModelConfig, Builds["EfficientViM"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        stages = len(self.embed_dim)
-        for name in ("depths", "state_dim"):
-            count = len(getattr(self, name))
-            if count != stages:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'embed_dim': {stages}; got "
-                    f"{count}",
-                    name,
-                )
+        yield from uneven_stages(self, "embed_dim", "depths", "state_dim")
         if self.embed_dim[0] < 8:
             yield Conflict(
                 f"'embed_dim' must have at least 8 channels first; got {self.embed_dim[0]}",

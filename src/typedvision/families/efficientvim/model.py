@@ -13,13 +13,14 @@ from typing import cast
 import torch
 from torch import Generator, Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel, chosen_levels
+from typedvision.architecture.distilled_model import DistilledModel
+from typedvision.architecture.image_model import LAST_GROUP, chosen_levels
 from typedvision.config.names import OutputFormat
-from typedvision.errors import UsageError
 from typedvision.families.efficientvim.config import EfficientViMConfig, StagePlan
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
+from typedvision.layers.conv_norm_act import ConvNormAct
 from typedvision.layers.drop import DropPath
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
@@ -30,7 +31,6 @@ from typedvision.layers.init import (
     trunc_normal,
     zeros,
 )
-from typedvision.layers.low_resolution import ConvNormAct
 from typedvision.layers.norm import LayerNorm2d
 
 Stated = tuple[Tensor, Tensor | None]
@@ -38,7 +38,7 @@ Stated = tuple[Tensor, Tensor | None]
 the first."""
 
 
-class EfficientViM(ImageModel):
+class EfficientViM(DistilledModel):
     """A stem that subsamples by 16, stages of blocks, and a classifier for the hidden states of
     each stage and for the last map, whose logits are weighted (figure 3).
 
@@ -52,7 +52,6 @@ class EfficientViM(ImageModel):
         self.head_hidden_size: int = self.num_features
         self.drop_rate: float = cfg.drop_rate
         self.distilled: bool = cfg.distilled
-        self.distilled_training: bool = False
 
         count = len(self.widths)
         self.weights: nn.Parameter = nn.Parameter(torch.empty(count))
@@ -106,39 +105,19 @@ class EfficientViM(ImageModel):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, F) to (N, K); in training after `set_distilled_training`, to two of these."""
-        x = self.head_drop(x)
         if pre_logits or not self.num_classes:
-            return x
-        if self.heads_dist is None or self.weights_dist is None:
-            return self._logits(x, self.heads, self.weights)
-        first, second = self._both(x)
-        if self.distilled_training and self.training:
-            # The one exception, which the caller asked for; `forward_distilled` has its type.
-            return cast("Tensor", (first, second))
-        return (first + second) / 2
+            return self.head_drop(x)
+        if self.distilled:
+            return self._distilled_logits(x)
+        return self._logits(self.head_drop(x), self.heads, self.weights)
 
-    def set_distilled_training(self, enable: bool = True) -> None:
-        """In training, let the model return the logits of both classifiers, as
-        `forward_distilled` returns them, to have a loss each.
-
-        Raises:
-            UsageError: the model has one classifier.
-        """
-        self._check_distilled()
-        self.distilled_training = enable
-
-    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of both classifiers for images (N, C, H, W).
-
-        Raises:
-            UsageError: the model has one classifier.
-        """
-        self._check_distilled()
-        return self._both(self.head_drop(self.forward_features(x)))
+    def _is_distilled(self) -> bool:
+        return self.distilled
 
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(N, F) to (N, K) of each classifier."""
-        heads, weights = self._check_distilled()
+        x = self.head_drop(x)
+        heads, weights = cast("nn.ModuleList", self.heads_dist), cast("Tensor", self.weights_dist)
         return self._logits(x, self.heads, self.weights), self._logits(x, heads, weights)
 
     def _logits(self, x: Tensor, heads: nn.ModuleList, weights: Tensor) -> Tensor:
@@ -146,13 +125,6 @@ class EfficientViM(ImageModel):
         parts = x.split_with_sizes(self.widths, dim=1)
         logits = [head(part) for head, part in zip(heads, parts, strict=True)]
         return torch.stack(logits, dim=-1) @ weights.softmax(0)
-
-    def _check_distilled(self) -> tuple[nn.ModuleList, Tensor]:
-        if self.heads_dist is not None and self.weights_dist is not None:
-            return self.heads_dist, self.weights_dist
-        raise UsageError(
-            "this model has one classifier: call the model itself, or build it with distilled=True"
-        )
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import nullcontext
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.staged_model import StagedModel
-from typedvision.config.names import Activation, ConvPool
+from typedvision.config.names import Activation, ConvNorm, ConvPool
 from typedvision.families.efficientvit_mit.config import (
     AttentionPlan,
     ConvPlan,
@@ -25,10 +24,12 @@ from typedvision.families.efficientvit_mit.config import (
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
-from typedvision.layers.fuse import Pairs
+from typedvision.layers.conv_norm_act import ConvNormAct, FusedMBConv, MBConv, Residual
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.pool import GlobalPool
 
+NORM: ConvNorm = "batchnorm2d"
+"""The normalisation of convolutions."""
 EPS = 1e-5
 """Added to what divides the attention."""
 SCALE = 5
@@ -86,7 +87,7 @@ class LinearAttention(nn.Module):
         )
         self.aggreg: nn.ModuleList = nn.ModuleList([gathering])
         self.kernel_func: nn.ReLU = nn.ReLU()
-        self.proj: ConvNormAct = ConvNormAct(2 * inner, channels, 1, None, cfg.norm_eps)
+        self.proj: ConvNormAct = ConvNormAct(2 * inner, channels, 1, NORM, eps=cfg.norm_eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, H, W) to the same shape."""
@@ -104,8 +105,10 @@ class SeparableConv(nn.Module):
     def __init__(self, cfg: EfficientVitConfig, plan: ConvPlan) -> None:
         super().__init__()
         channels, act, eps = plan.in_channels, cfg.act_layer, cfg.norm_eps
-        self.depth_conv: ConvNormAct = ConvNormAct(channels, channels, 3, act, eps, groups=channels)
-        self.point_conv: ConvNormAct = ConvNormAct(channels, plan.channels, 1, None, eps)
+        self.depth_conv: ConvNormAct = ConvNormAct(
+            channels, channels, 3, NORM, act, eps=eps, groups=channels
+        )
+        self.point_conv: ConvNormAct = ConvNormAct(channels, plan.channels, 1, NORM, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H, W)."""
@@ -118,103 +121,12 @@ class ConvBlock(nn.Module):
     def __init__(self, cfg: EfficientVitConfig, plan: ConvPlan) -> None:
         super().__init__()
         hidden, act, eps = plan.hidden, cfg.act_layer, cfg.norm_eps
-        self.conv1: ConvNormAct = ConvNormAct(plan.in_channels, hidden, 3, act, eps)
-        self.conv2: ConvNormAct = ConvNormAct(hidden, plan.channels, 3, None, eps)
+        self.conv1: ConvNormAct = ConvNormAct(plan.in_channels, hidden, 3, NORM, act, eps=eps)
+        self.conv2: ConvNormAct = ConvNormAct(hidden, plan.channels, 3, NORM, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H, W)."""
         return self.conv2(self.conv1(x))
-
-
-class FusedMBConv(nn.Module):
-    """A full and a pointwise convolution (https://arxiv.org/abs/2104.00298, section 3.2)."""
-
-    def __init__(self, cfg: EfficientVitConfig, plan: ConvPlan) -> None:
-        super().__init__()
-        hidden, act, eps = plan.hidden, cfg.act_layer, cfg.norm_eps
-        self.spatial_conv: ConvNormAct = ConvNormAct(
-            plan.in_channels, hidden, 3, act, eps, stride=plan.stride
-        )
-        self.point_conv: ConvNormAct = ConvNormAct(hidden, plan.channels, 1, None, eps)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.point_conv(self.spatial_conv(x))
-
-
-class MBConv(nn.Module):
-    """A depthwise convolution between pointwise ones (https://arxiv.org/abs/1801.04381)."""
-
-    def __init__(self, cfg: EfficientVitConfig, plan: ConvPlan) -> None:
-        super().__init__()
-        hidden, act = plan.hidden, cfg.act_layer
-        eps = cfg.norm_eps if plan.normed else None
-        self.inverted_conv: ConvNormAct = ConvNormAct(plan.in_channels, hidden, 1, act, eps)
-        self.depth_conv: ConvNormAct = ConvNormAct(
-            hidden, hidden, 3, act, eps, stride=plan.stride, groups=hidden
-        )
-        self.point_conv: ConvNormAct = ConvNormAct(hidden, plan.channels, 1, None, cfg.norm_eps)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.point_conv(self.depth_conv(self.inverted_conv(x)))
-
-
-class Residual(nn.Module):
-    """A branch beside a shortcut, or in its place.
-
-    Args:
-        main: the branch.
-        shortcut: whether there is one.
-    """
-
-    def __init__(self, main: nn.Module, *, shortcut: bool = True) -> None:
-        super().__init__()
-        self.main = main
-        self.has_shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return x + self.main(x) if self.has_shortcut else self.main(x)
-
-
-class ConvNormAct(nn.Module):
-    """A convolution, a normalisation and an activation.
-
-    Args:
-        in_channels: C.
-        out_channels: D.
-        kernel_size: side of the kernel.
-        act: the activation; None for none.
-        eps: added to the variance; None for a bias, and no normalisation.
-        stride: input positions for each output position, s.
-        groups: groups of the convolution.
-    """
-
-    folds: ClassVar[Pairs] = (("conv", "norm"),)
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        act: Activation | None,
-        eps: float | None,
-        *,
-        stride: int = 1,
-        groups: int = 1,
-    ) -> None:
-        super().__init__()
-        bias = eps is None
-        self.conv: nn.Conv2d = conv2d(
-            in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=bias
-        )
-        self.norm: nn.Module = nn.Identity() if eps is None else nn.BatchNorm2d(out_channels, eps)
-        self.act: nn.Module = activation(act) if act else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.act(self.norm(self.conv(x)))
 
 
 class Head(nn.Module):
@@ -225,7 +137,7 @@ class Head(nn.Module):
         wide, hidden = cfg.head_widths
         self.hidden: int = hidden
         act: Activation = cfg.act_layer if cfg.large else "hard_swish"
-        self.in_conv: ConvNormAct = ConvNormAct(cfg.widths[-1], wide, 1, act, 1e-5)
+        self.in_conv: ConvNormAct = ConvNormAct(cfg.widths[-1], wide, 1, NORM, act)
         self.global_pool: GlobalPool = GlobalPool(cfg.global_pool)
         self.classifier: nn.Sequential = nn.Sequential(
             nn.Linear(wide, hidden, bias=False),
@@ -262,7 +174,7 @@ def _stem(cfg: EfficientVitConfig, blocks: tuple[ConvPlan, ...]) -> nn.Sequentia
     """A convolution that subsamples, and blocks."""
     layers: dict[str, nn.Module] = {
         "in_conv": ConvNormAct(
-            cfg.in_chans, cfg.widths[0], 3, cfg.act_layer, cfg.norm_eps, stride=2
+            cfg.in_chans, cfg.widths[0], 3, NORM, cfg.act_layer, eps=cfg.norm_eps, stride=2
         )
     }
     for index, block in enumerate(blocks):
@@ -281,12 +193,25 @@ def _block(cfg: EfficientVitConfig, plan: ConvPlan | AttentionPlan) -> nn.Module
 
 
 def _conv_block(cfg: EfficientVitConfig, plan: ConvPlan) -> nn.Module:
+    channels = (plan.in_channels, plan.hidden, plan.channels)
+    act, eps, stride = cfg.act_layer, cfg.norm_eps, plan.stride
     match plan.kind:
         case "separable":
             return SeparableConv(cfg, plan)
         case "plain":
             return ConvBlock(cfg, plan)
         case "fused":
-            return FusedMBConv(cfg, plan)
+            return FusedMBConv(*channels, 3, NORM, act, eps=eps, stride=stride)
         case "inverted":
-            return MBConv(cfg, plan)
+            norm = NORM if plan.normed else None
+            return MBConv(
+                *channels,
+                3,
+                NORM,
+                act,
+                expand_norm=norm,
+                depth_norm=norm,
+                eps=eps,
+                stride=stride,
+                bias=True,
+            )

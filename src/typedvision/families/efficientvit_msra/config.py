@@ -25,6 +25,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool
 from typedvision.config.problems import Conflict
+from typedvision.config.stages import uneven_stages
 from typedvision.config.windows import Window
 
 if TYPE_CHECKING:
@@ -74,16 +75,11 @@ class EfficientVitMsraConfig(ModelConfig, Builds["EfficientVitMsra"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         yield from unpooled_classifier(self, self.global_pool)
-        count = len(self.embed_dim)
-        for name in ("key_dim", "depth", "num_heads", "window_size", "down_ops"):
-            given = len(getattr(self, name))
-            if given != count:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'embed_dim': {count}; got "
-                    f"{given}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(
+            self, "embed_dim", "key_dim", "depth", "num_heads", "window_size", "down_ops"
+        ):
+            yield from uneven
+            return
         if self.embed_dim[0] < 8:
             yield Conflict(
                 "'embed_dim' must be at least 8 in the first stage: the first convolution has an "

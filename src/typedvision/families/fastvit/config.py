@@ -24,7 +24,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, ConvPool
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.fastvit.model import FastVit
@@ -93,8 +93,9 @@ class FastVitConfig(ModelConfig, Builds["FastVit"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        count, odd = len(self.layers), False
-        for name in (
+        if uneven := uneven_stages(
+            self,
+            "layers",
             "embed_dims",
             "token_mixers",
             "mlp_ratios",
@@ -102,14 +103,7 @@ class FastVitConfig(ModelConfig, Builds["FastVit"]):
             "se_downsamples",
             "pos_embs",
         ):
-            if len(getattr(self, name)) != count:
-                odd = True
-                yield Conflict(
-                    f"'{name}' and 'layers' must have one value for each stage; got "
-                    f"{len(getattr(self, name))} and {count}",
-                    name,
-                )
-        if odd:
+            yield from uneven
             return
         for name, sizes in (
             ("repmixer_kernel_size", (self.repmixer_kernel_size,)),

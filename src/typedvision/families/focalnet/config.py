@@ -23,7 +23,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.focalnet.model import FocalNet
@@ -75,15 +75,7 @@ class FocalNetConfig(ModelConfig, Builds["FocalNet"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         yield from unpooled_classifier(self, self.global_pool)
-        stages = len(self.depths)
-        for name in ("focal_levels", "focal_windows"):
-            count = len(getattr(self, name))
-            if count != stages:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'depths': {stages}; got "
-                    f"{count}",
-                    name,
-                )
+        yield from uneven_stages(self, "depths", "focal_levels", "focal_windows")
         if any(window % 2 == 0 for window in self.focal_windows):
             yield Conflict(
                 f"'focal_windows' must be odd; got {self.focal_windows}", "focal_windows"

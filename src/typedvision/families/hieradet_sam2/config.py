@@ -21,7 +21,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates, products
+from typedvision.config.stages import drop_path_rates, products, uneven_stages
 from typedvision.config.windows import MAX_STAGES, Window
 
 if TYPE_CHECKING:
@@ -91,12 +91,8 @@ class HieraDetConfig(ModelConfig, Builds["HieraDet"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         stages = len(self.stages)
-        if len(self.window_spec) != stages:
-            yield Conflict(
-                f"'window_spec' must have one number for each of 'stages': {stages}; got "
-                f"{len(self.window_spec)}",
-                "window_spec",
-            )
+        if uneven := uneven_stages(self, "stages", "window_spec"):
+            yield from uneven
             return
         if self.q_pool >= stages:
             yield Conflict(

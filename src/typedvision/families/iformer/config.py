@@ -20,7 +20,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.iformer.model import IFormer
@@ -73,16 +73,11 @@ class IFormerConfig(ModelConfig, Builds["IFormer"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         yield from unpooled_classifier(self, self.global_pool)
-        stages = len(self.dims)
-        for name in ("depths", "attn_groups", "attn_head_dim_reduction"):
-            count = len(getattr(self, name))
-            if count != stages:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'dims': {stages}; got "
-                    f"{count}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(
+            self, "dims", "depths", "attn_groups", "attn_head_dim_reduction"
+        ):
+            yield from uneven
+            return
         for depth, groups in zip(self.depths, self.attn_groups, strict=True):
             if depth < 3 * groups:
                 yield Conflict(

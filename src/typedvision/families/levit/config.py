@@ -24,6 +24,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
+from typedvision.config.stages import uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.levit.model import Levit
@@ -82,16 +83,11 @@ class LevitConfig(ModelConfig, Builds["Levit"]):
         """What cannot go together."""
         yield from unpooled_classifier(self, self.global_pool)
         yield from self._size_conflicts()
-        count = len(self.embed_dim)
-        for name in ("depth", "num_heads", "attn_ratio", "mlp_ratio"):
-            given = getattr(self, name)
-            if isinstance(given, tuple) and len(given) != count:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'embed_dim': {count}; got "
-                    f"{len(given)}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(
+            self, "embed_dim", "depth", "num_heads", "attn_ratio", "mlp_ratio"
+        ):
+            yield from uneven
+            return
         yield from self._width_conflicts()
 
     def _size_conflicts(self) -> Iterator[Conflict]:

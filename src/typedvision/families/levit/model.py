@@ -12,9 +12,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.staged_model import StagedModel
+from typedvision.architecture.distilled_model import DistilledStagedModel
 from typedvision.config.base import to_pair
-from typedvision.errors import UsageError
 from typedvision.families.levit.config import (
     DOWNSAMPLE_RATIO,
     DOWNSAMPLE_VALUES,
@@ -41,11 +40,8 @@ from typedvision.layers.patch_embed import check_image_size
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
-class Levit(StagedModel):
+class Levit(DistilledStagedModel):
     """Convolutions, stages of attention, pooling, and one or two classifiers (figure 4)."""
-
-    distilled_training: bool
-    """Whether, in training, the model returns the logits of both classifiers."""
 
     def __init__(self, cfg: LevitConfig) -> None:
         super().__init__(cfg)
@@ -58,7 +54,6 @@ class Levit(StagedModel):
         self.grids: dict[int, tuple[int, int]] = {
             stage.grid[0] * stage.grid[1]: stage.grid for stage in stages
         }
-        self.distilled_training = False
 
         self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in stages))
@@ -78,54 +73,15 @@ class Levit(StagedModel):
         """(N, T, D) as a map, (N, D, h, w)."""
         return x if x.ndim == 4 else x.mT.reshape(x.shape[0], -1, *self.grids[x.shape[1]])
 
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, T, D) to (N, K); to a pair of these after `set_distilled_training`, in training."""
-        if self.pools:
-            x = x.mean((2, 3) if self.output_fmt == "NCHW" else 1)
-        if pre_logits:
-            return x
-        if self.head_dist is None:
-            return self.head(x)
-        first, second = self.head(x), self.head_dist(x)
-        if self.distilled_training and self.training:
-            # The one exception, which the caller asked for; `forward_distilled` has its type.
-            return first, second  # type: ignore[return-value]
-        return (first + second) / 2
-
-    def set_distilled_training(self, enable: bool = True) -> None:
-        """Whether, in training mode, the model returns the logits of both classifiers, a pair as
-        `forward_distilled` returns it, to have a loss each. In evaluation mode it returns their
-        mean.
-
-        Raises:
-            UsageError: the model has one classifier.
-        """
-        self._second_head()
-        self.distilled_training = enable
-
-    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of both classifiers for images (N, C, H, W).
-
-        Raises:
-            UsageError: the model has one classifier.
-        """
-        second = self._second_head()
-        x = self.forward_head(self.forward_features(x), pre_logits=True)
-        return self.head(x), second(x)
-
-    def _second_head(self) -> nn.Module:
-        if self.head_dist is None:
-            raise UsageError(
-                "this model has one classifier: call the model itself, or build it with "
-                "distilled=True"
-            )
-        return self.head_dist
+    def _pool(self, x: Tensor) -> Tensor:
+        """(N, T, D) to (N, D)."""
+        return x.mean((2, 3) if self.output_fmt == "NCHW" else 1) if self.pools else x
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         cfg = self._cfg
         self.pools: bool = global_pool == "avg"
-        self.head: nn.Module = _classifier(cfg, num_classes)
-        self.head_dist: nn.Module | None = _classifier(cfg, num_classes) if cfg.distilled else None
+        self.head = _classifier(cfg, num_classes)
+        self.head_dist = _classifier(cfg, num_classes) if cfg.distilled else None
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Layers by a deviation of 0.02; the last normalisation of residual branches by 0."""

@@ -13,15 +13,10 @@ from typedvision.config.names import ConvPool
 from typedvision.families.lowformer.config import LowFormerConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
+from typedvision.layers.conv_norm_act import ConvNormAct, Residual
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, trunc_normal, zeros
-from typedvision.layers.low_resolution import (
-    ConvAttention,
-    ConvNormAct,
-    Residual,
-    conv_mlp,
-    residual_conv,
-)
+from typedvision.layers.low_resolution import ConvAttention, conv_mlp, residual_conv
 from typedvision.layers.pool import GlobalPool
 
 

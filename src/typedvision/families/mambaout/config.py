@@ -22,7 +22,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.mambaout.model import MambaOut
@@ -68,12 +68,7 @@ class MambaOutConfig(ModelConfig, Builds["MambaOut"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        if len(self.dims) != len(self.depths):
-            yield Conflict(
-                f"'dims' must have one number for each stage of 'depths': {len(self.depths)}; got "
-                f"{len(self.dims)}",
-                "dims",
-            )
+        yield from uneven_stages(self, "depths", "dims")
         if self.dims[0] < 2:
             yield Conflict("'dims' must leave the stem half of the first, at least one", "dims")
         if self.kernel_size % 2 == 0:

@@ -30,7 +30,7 @@ from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ChannelAttention, ConvNorm, ConvPool, TokenNorm
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 from typedvision.config.windows import MAX_STAGES, WindowSize
 
 if TYPE_CHECKING:
@@ -204,15 +204,7 @@ class MaxxVitConfig(ModelConfig, Builds["MaxxVit"]):
             )
 
     def _length_conflicts(self) -> Iterator[Conflict]:
-        count = len(self.depths)
-        for name in ("embed_dim", "block_type"):
-            value: object = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != count:
-                yield Conflict(
-                    f"'{name}' has {len(value)} stages and 'depths' has {count}: give one value "
-                    "for each stage",
-                    name,
-                )
+        yield from uneven_stages(self, "depths", "embed_dim", "block_type")
         for kinds, depth in zip(self.block_type, self.depths, strict=False):
             if isinstance(kinds, tuple) and len(kinds) > depth:
                 yield Conflict(

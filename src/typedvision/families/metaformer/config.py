@@ -21,7 +21,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.metaformer.model import MetaFormer
@@ -88,22 +88,17 @@ class MetaFormerConfig(ModelConfig, Builds["MetaFormer"]):
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         yield from unpooled_classifier(self, self.global_pool)
-        stages = len(self.depths)
-        for name in (
+        if uneven := uneven_stages(
+            self,
+            "depths",
             "dims",
             "token_mixers",
             "layer_scale_init_values",
             "res_scale_init_values",
             "norm_layers",
         ):
-            value = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != stages:
-                yield Conflict(
-                    f"'{name}' must have one value for each stage of 'depths': {stages}; got "
-                    f"{len(value)}",
-                    name,
-                )
-                return
+            yield from uneven
+            return
         rows = zip(
             self.dims, self._each(self.token_mixers), self._each(self.norm_layers), strict=True
         )

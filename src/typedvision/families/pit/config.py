@@ -24,7 +24,7 @@ from typedvision.config.base import (
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.pit.model import PoolingVisionTransformer
@@ -67,10 +67,7 @@ class PitConfig(ModelConfig, Builds["PoolingVisionTransformer"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        stages = len(self.depth)
-        for name in ("base_dims", "heads"):
-            if len(getattr(self, name)) != stages:
-                yield Conflict(f"'{name}' must have {stages} numbers, as 'depth' has", name)
+        yield from uneven_stages(self, "depth", "base_dims", "heads")
         if len(self.base_dims) == len(self.heads):
             yield from self._feature_conflicts()
         sides = zip(to_pair(self.img_size), to_pair(self.patch_size), strict=True)

@@ -7,13 +7,14 @@ patches, T = P + L tokens, D features, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.distilled_model import DistilledModel
+from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.config.base import to_pair
-from typedvision.errors import UsageError
 from typedvision.families.pit.config import PitConfig, StagePlan
 from typedvision.layers.attention import Attention
 from typedvision.layers.blocks import Blocks
@@ -26,16 +27,13 @@ from typedvision.layers.patch_embed import check_image_size
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
-class PoolingVisionTransformer(ImageModel):
+class PoolingVisionTransformer(DistilledModel):
     """Overlapping patches, stages of transformer blocks with a pooling between them, and a linear
     classifier of the class token (figure 1c).
 
     A distilled one has a second token and a second classifier (https://arxiv.org/abs/2012.12877,
     figure 2).
     """
-
-    distilled_training: bool
-    """Whether, in training mode, logits are those of both classifiers, and not their mean."""
 
     def __init__(self, cfg: PitConfig) -> None:
         super().__init__(cfg)
@@ -50,7 +48,6 @@ class PoolingVisionTransformer(ImageModel):
         self.grids: dict[int, tuple[int, int]] = {
             stage.grid[0] * stage.grid[1]: stage.grid for stage in plan.stages
         }
-        self.distilled_training = False
 
         self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1, first.features, *first.grid))
         self.cls_token: nn.Parameter = nn.Parameter(torch.empty(1, plan.prefix, first.features))
@@ -103,45 +100,15 @@ class PoolingVisionTransformer(ImageModel):
         if self.head_dist is None:
             x = self.head_drop(x[:, 0] if self.pools else x)
             return x if pre_logits else self.head(x)
-        first, second = self._distilled_head(x, pre_logits)
-        if self.distilled_training and self.training and not pre_logits:
-            # The one exception, which the caller asked for; `forward_distilled` has its type.
-            return first, second  # type: ignore[return-value]
-        return (first + second) / 2
+        return self.head_drop(x).mean(1) if pre_logits else self._distilled_logits(x)
 
-    def set_distilled_training(self, enable: bool = True) -> None:
-        """Whether, in training mode, the model returns the logits of both classifiers, a pair as
-        `forward_distilled` returns it, to have a loss each
-        (https://arxiv.org/abs/2012.12877, section 4). In evaluation mode it returns their mean.
+    def _is_distilled(self) -> bool:
+        return self.head_dist is not None
 
-        Raises:
-            UsageError: the model has no distillation token.
-        """
-        self._check_distilled()
-        self.distilled_training = enable
-
-    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of the class token and of the distillation token for images (N, C, H, W).
-
-        Raises:
-            UsageError: the model has no distillation token.
-        """
-        self._check_distilled()
-        return self._distilled_head(self.forward_features(x))
-
-    def _distilled_head(self, x: Tensor, pre_logits: bool = False) -> tuple[Tensor, Tensor]:
+    def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(N, P, D) to the logits of both tokens, (N, K) each."""
         first, second = self.head_drop(x).unbind(1)
-        if pre_logits or self.head_dist is None:
-            return first, second
-        return self.head(first), self.head_dist(second)
-
-    def _check_distilled(self) -> None:
-        if self.head_dist is None:
-            raise UsageError(
-                "this model has no distillation token: call the model itself, or build it with "
-                "distilled=True"
-            )
+        return self.head(first), cast("nn.Module", self.head_dist)(second)
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         self._cfg = self._cfg.replace(num_classes=num_classes, global_pool=global_pool)

@@ -24,7 +24,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.pvt_v2.model import PyramidVisionTransformerV2
@@ -68,15 +68,11 @@ class PvtV2Config(ModelConfig, Builds["PyramidVisionTransformerV2"]):
         """What cannot go together."""
         yield from unpooled_classifier(self, self.global_pool)
         stages = len(self.depths)
-        for name in ("embed_dims", "num_heads", "sr_ratios", "mlp_ratios"):
-            count = len(getattr(self, name))
-            if count != stages:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'depths': {stages}; got "
-                    f"{count}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(
+            self, "depths", "embed_dims", "num_heads", "sr_ratios", "mlp_ratios"
+        ):
+            yield from uneven
+            return
         for dim, heads, mlp in zip(self.embed_dims, self.num_heads, self.mlp_ratios, strict=True):
             if dim % heads:
                 yield Conflict(

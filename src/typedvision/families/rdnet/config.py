@@ -22,7 +22,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvPool
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.rdnet.model import RDNet
@@ -98,16 +98,11 @@ class RDNetConfig(ModelConfig, Builds["RDNet"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        stages = len(self.growth_rates)
-        for name in ("num_blocks_list", "block_type", "is_downsample_block"):
-            count = len(getattr(self, name))
-            if count != stages:
-                yield Conflict(
-                    f"'{name}' must have one value for each stage of 'growth_rates': {stages}; got "
-                    f"{count}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(
+            self, "growth_rates", "num_blocks_list", "block_type", "is_downsample_block"
+        ):
+            yield from uneven
+            return
         if self.is_downsample_block[0] is not None or None in self.is_downsample_block[1:]:
             yield Conflict(
                 "'is_downsample_block' must be None for the first stage, and true or false for the "

@@ -25,6 +25,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvPool, TokenNorm
 from typedvision.config.problems import Conflict
+from typedvision.config.stages import uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.sequencer.model import Sequencer2d
@@ -75,16 +76,11 @@ class SequencerConfig(ModelConfig, Builds["Sequencer2d"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        stages = len(self.layers)
-        for name in ("patch_sizes", "embed_dims", "hidden_sizes", "mlp_ratios"):
-            count = len(getattr(self, name))
-            if count != stages:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'layers': {stages}; got "
-                    f"{count}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(
+            self, "layers", "patch_sizes", "embed_dims", "hidden_sizes", "mlp_ratios"
+        ):
+            yield from uneven
+            return
         for stage in self.plan():
             if stage.hidden < 1:
                 yield Conflict(

@@ -6,13 +6,13 @@ Shapes: N images, C channels in, D channels out, H x W positions, T = H W, K cla
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.staged_model import StagedModel
+from typedvision.architecture.distilled_model import DistilledStagedModel
 from typedvision.families.swiftformer.config import StagePlan, SwiftFormerConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -31,7 +31,7 @@ from typedvision.layers.layer_scale import ChannelScale
 from typedvision.layers.pool import GlobalPool
 
 
-class SwiftFormer(StagedModel):
+class SwiftFormer(DistilledStagedModel):
     """A stem, four stages of blocks, a normalisation, pooling and two linear classifiers
     (figure 3)."""
 
@@ -42,7 +42,6 @@ class SwiftFormer(StagedModel):
         channels = cfg.embed_dims[0]
         self.num_features: int = cfg.embed_dims[-1]
         self.head_hidden_size: int = self.num_features
-        self.distilled_training: bool = False
 
         self.stem: nn.Module = nn.Sequential(
             conv2d(cfg.in_chans, channels // 2, 3, stride=2, bias=True),
@@ -60,32 +59,15 @@ class SwiftFormer(StagedModel):
         """The last normalisation."""
         return self.norm(x)
 
-    def set_distilled_training(self, enable: bool = True) -> None:
-        """In training, let the model return the logits of both classifiers, as
-        `forward_distilled` returns them, to have a loss each."""
-        self.distilled_training = enable
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K); in training after `set_distilled_training`, to two of these."""
-        x = self.head_drop(self.global_pool(x))
-        if pre_logits:
-            return x
-        first, second = self.head(x), self.head_dist(x)
-        if self.distilled_training and self.training:
-            # The one exception, which the caller asked for; `forward_distilled` has its type.
-            return cast("Tensor", (first, second))
-        return (first + second) / 2
-
-    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of both classifiers for images (N, C, H, W)."""
-        x = self.forward_head(self.forward_features(x), pre_logits=True)
-        return self.head(x), self.head_dist(x)
+    def _pool(self, x: Tensor) -> Tensor:
+        """(N, D, H, W) to (N, D)."""
+        return self.head_drop(self.global_pool(x))
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         self.global_pool: GlobalPool = GlobalPool("avg" if global_pool else "")
         self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head: nn.Linear | nn.Identity = linear_classifier(self.num_features, num_classes)
-        self.head_dist: nn.Linear | nn.Identity = linear_classifier(self.num_features, num_classes)
+        self.head = linear_classifier(self.num_features, num_classes)
+        self.head_dist = linear_classifier(self.num_features, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Weights by a deviation of 0.02; biases by 0."""

@@ -49,7 +49,7 @@ class SwinV2Config(WindowConfig, Builds["SwinTransformerV2"]):
         yield from self.undivided_heads()
         if len(self.pretrained_window_sizes) < len(self.depths):
             yield Conflict(
-                "'pretrained_window_sizes' must have one size for each stage of 'depths': "
+                "'pretrained_window_sizes' must have one value for each stage of 'depths': "
                 f"{len(self.depths)}; got {len(self.pretrained_window_sizes)}",
                 "pretrained_window_sizes",
             )

@@ -23,7 +23,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 from typedvision.config.windows import Window
 
 if TYPE_CHECKING:
@@ -67,16 +67,9 @@ class TinyVitConfig(ModelConfig, Builds["TinyVit"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        count = len(self.embed_dims)
-        for name in ("depths", "num_heads", "window_sizes"):
-            given = len(getattr(self, name))
-            if given != count:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'embed_dims': {count}; got "
-                    f"{given}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(self, "embed_dims", "depths", "num_heads", "window_sizes"):
+            yield from uneven
+            return
         if self.embed_dims[0] < 2:
             yield Conflict(
                 "'embed_dims' must be at least 2 in the first stage: the first convolution has "

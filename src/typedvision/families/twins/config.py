@@ -27,7 +27,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.twins.model import Twins
@@ -74,15 +74,11 @@ class TwinsConfig(ModelConfig, Builds["Twins"]):
         """What cannot go together."""
         yield from unpooled_classifier(self, self.global_pool)
         stages = len(self.depths)
-        for name in ("embed_dims", "num_heads", "mlp_ratios", "sr_ratios", "wss"):
-            count = len(getattr(self, name) or self.depths)
-            if count != stages:
-                yield Conflict(
-                    f"'{name}' must have one number for each stage of 'depths': {stages}; got "
-                    f"{count}",
-                    name,
-                )
-                return
+        if uneven := uneven_stages(
+            self, "depths", "embed_dims", "num_heads", "mlp_ratios", "sr_ratios", "wss"
+        ):
+            yield from uneven
+            return
         for dim, heads, mlp in zip(self.embed_dims, self.num_heads, self.mlp_ratios, strict=True):
             if dim % heads:
                 yield Conflict(

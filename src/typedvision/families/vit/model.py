@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from typedvision.architecture.distilled_model import DistilledModel
 from typedvision.architecture.token_model import TokenModel, learned_tokens, norm_maker
-from typedvision.errors import UsageError
 from typedvision.families.vit.config import ViTBlockPlan, ViTConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import (
@@ -35,15 +36,12 @@ from typedvision.layers.mlp import GATE, GeGLU, GluMlp, Mlp, SwiGLU, half_gate
 from typedvision.layers.stems import stem_initializers, token_stem
 
 
-class VisionTransformer(TokenModel[ViTConfig]):
+class VisionTransformer(DistilledModel, TokenModel[ViTConfig]):
     """Patches as tokens, a transformer encoder, pooling and a linear classifier (figure 1).
 
     A distilled one has a second token and a second classifier (https://arxiv.org/abs/2012.12877,
     figure 2).
     """
-
-    distilled_training: bool
-    """Whether, in training mode, logits are those of both classifiers, and not their mean."""
 
     def __init__(self, cfg: ViTConfig) -> None:
         plan, stem = cfg.plan(), cfg.stem
@@ -53,7 +51,6 @@ class VisionTransformer(TokenModel[ViTConfig]):
             token_stem(stem, cfg.in_chans, cfg.embed_dim) if stem else None,
             stem.channels if stem else None,
         )
-        self.distilled_training = False
         self.dist_token: nn.Parameter | None = learned_tokens(plan.distilled, cfg.embed_dim)
         self._add_encoder(_BLOCKS[cfg.block_fn](cfg, block) for block in plan.blocks)
 
@@ -70,49 +67,19 @@ class VisionTransformer(TokenModel[ViTConfig]):
             else None
         )
 
-    def set_distilled_training(self, enable: bool = True) -> None:
-        """Whether, in training mode, the model returns the logits of both classifiers, a pair as
-        `forward_distilled` returns it, to have a loss each
-        (https://arxiv.org/abs/2012.12877, section 4). In evaluation mode it returns their mean.
-
-        Raises:
-            UsageError: the model has no distillation token.
-        """
-        self._check_distilled()
-        self.distilled_training = enable
-
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D) to (N, K); to a pair of these after `set_distilled_training`, in training."""
         if self.head_dist is None:
             return super().forward_head(x, pre_logits)
-        first, second = self._distilled_head(x, pre_logits)
-        if self.distilled_training and self.training and not pre_logits:
-            # The one exception, which the caller asked for; `forward_distilled` has its type.
-            return first, second  # type: ignore[return-value]
-        return (first + second) / 2
+        return self.head_drop(x[:, :2]).mean(1) if pre_logits else self._distilled_logits(x)
 
-    def forward_distilled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) of the class token and of the distillation token for images (N, C, H, W).
+    def _is_distilled(self) -> bool:
+        return self.head_dist is not None
 
-        Raises:
-            UsageError: the model has no distillation token.
-        """
-        self._check_distilled()
-        return self._distilled_head(self.forward_features(x))
-
-    def _distilled_head(self, x: Tensor, pre_logits: bool = False) -> tuple[Tensor, Tensor]:
+    def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(N, T, D) to the logits of the first two tokens, (N, K) each."""
         first, second = self.head_drop(x[:, :2]).unbind(1)
-        if pre_logits or self.head_dist is None:
-            return first, second
-        return self.head(first), self.head_dist(second)
-
-    def _check_distilled(self) -> None:
-        if self.head_dist is None:
-            raise UsageError(
-                "this model has no distillation token: call the model itself, or build it with "
-                "distilled=True"
-            )
+        return self.head(first), cast("nn.Module", self.head_dist)(second)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """By `weight_init` for what is linear; class token and registers near 0, other tokens and

@@ -25,7 +25,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.volo.model import Volo
@@ -78,10 +78,7 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        stages = len(self.layers)
-        for name in ("embed_dims", "num_heads"):
-            if len(getattr(self, name)) != stages:
-                yield Conflict(f"'{name}' must have {stages} numbers, as 'layers' has", name)
+        yield from uneven_stages(self, "layers", "embed_dims", "num_heads")
         for features, heads in zip(self.embed_dims, self.num_heads, strict=False):
             if features % heads:
                 yield Conflict(
