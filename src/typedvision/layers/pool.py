@@ -53,17 +53,23 @@ class MaxPool2dSame(nn.Module):
 
 
 class AvgPool2dSame(nn.Module):
-    """Average pooling with stride 1 that keeps the size; the padding below and right counts."""
+    """Average pooling that gives ceil(H / s) x ceil(W / s) positions, as TensorFlow does, except
+    that the padding counts.
 
-    def __init__(self, kernel_size: int) -> None:
+    Args:
+        kernel_size: side of the square that is averaged.
+        stride: input positions for each output position, s.
+    """
+
+    def __init__(self, kernel_size: int, stride: int = 1) -> None:
         super().__init__()
         self.kernel_size = kernel_size
+        self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same shape."""
-        before = (self.kernel_size - 1) // 2
-        after = self.kernel_size - 1 - before
-        return F.avg_pool2d(F.pad(x, (before, after, before, after)), self.kernel_size, stride=1)
+        """(N, C, H, W) to (N, C, H / s, W / s)."""
+        padded = pad_same(x, self.kernel_size, self.stride)
+        return F.avg_pool2d(padded, self.kernel_size, self.stride)
 
 
 def shortcut_average(stride: int, dilation: int) -> nn.Module:

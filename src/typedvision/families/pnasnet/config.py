@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from typedvision.config.base import Builds, ModelConfig, planned, unpooled_classifier
+from typedvision.config.base import Builds, planned
+from typedvision.config.cells import CellPlan, CellsConfig, cell_levels
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import ConvPool
-from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
     from typedvision.families.pnasnet.model import PNASNet5Large
@@ -24,27 +21,15 @@ CELLS = 4
 """Cells at each of three resolutions."""
 
 
-class PNASNetConfig(ModelConfig, Builds["PNASNet5Large"]):
+class PNASNetConfig(CellsConfig, Builds["PNASNet5Large"]):
     """PNASNet-5 (https://arxiv.org/abs/1712.00559): cells that a progressive search found."""
 
     pad_type: Literal["", "same"] = ""
     """Padding where a cell subsamples: symmetric, or TensorFlow's `same`."""
-    global_pool: ConvPool = "avg"
-    """How the last feature map becomes a vector."""
-
-    def conflicts(self) -> Iterator[Conflict]:
-        """What cannot go together."""
-        yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The first convolution's map, what the cells that subsample see, and the last map."""
-        plan = self.plan()
-        levels = [
-            FeatureSpec(cell.channels, 2 ** (number + 2), f"{cell.name}.conv_1x1.act")
-            for number, cell in enumerate(cell for cell in plan[1:] if cell.stride == 2)
-        ]
-        first = FeatureSpec(STEM, 2, "conv_0", margin=1)
-        return (first, *levels, FeatureSpec(plan[-1].out_channels, 32, "act"))
+        return cell_levels("conv_0", self.plan())
 
     @planned
     def plan(self) -> tuple[CellPlan, ...]:
@@ -64,30 +49,11 @@ class PNASNetConfig(ModelConfig, Builds["PNASNet5Large"]):
                     last_channels=last_channels,
                     channels=channels,
                     width=width,
+                    out_channels=BRANCHES * width,
                     stride=stride,
+                    is_first=not cells,
                     follows_reduction=follows,
                 )
             )
             last_channels, channels = channels, cells[-1].out_channels
         return tuple(cells)
-
-
-@dataclass(frozen=True, slots=True)
-class CellPlan:
-    """One cell, with every number decided."""
-
-    name: str
-    last_channels: int
-    """Channels of the input of the cell before."""
-    channels: int
-    """Channels of the output of the cell before."""
-    width: int
-    """Channels of each branch."""
-    stride: int
-    follows_reduction: bool
-    """Whether the cell before subsamples, so that its input is twice as large as its output."""
-
-    @property
-    def out_channels(self) -> int:
-        """Channels of the output."""
-        return BRANCHES * self.width
