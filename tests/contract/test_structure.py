@@ -129,6 +129,10 @@ def assert_parts(model: ImageModel) -> None:
         distances = math.prod(2 * side - 1 for side in relative.window)
         rows = model.get_parameter(relative.path).shape[0]
         assert rows - distances in (0, 3)  # three for a class token
+    for path in parts.distance_tables:
+        distances = model.get_parameter(path).shape[1]
+        assert math.isqrt(distances) ** 2 == distances
+    assert all(model.get_parameter(path).shape[0] % 2 == 1 for path in parts.axis_tables)
 
 
 def test_golden_facts_are_of_all_variants_of_their_families() -> None:

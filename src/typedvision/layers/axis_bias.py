@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import torch
 import torch.fx
-import torch.nn.functional as F
 from torch import Tensor
+
+from typedvision.layers.position import resample_axis_table
 
 
 @torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
@@ -44,9 +45,7 @@ def axis_rows(queries: int, keys: int) -> int:
 
 def _vectors(table: Tensor, queries: int, keys: int) -> Tensor:
     """The vector for each query and key along an axis, (queries, keys, d)."""
-    rows = axis_rows(queries, keys)
-    if table.shape[0] != rows:
-        table = F.interpolate(table.T[None], rows, mode="linear")[0].T
+    table = resample_axis_table(table, axis_rows(queries, keys))
     most = max(queries, keys)
     query = torch.arange(queries, device=table.device) * most // queries
     key = torch.arange(keys - 1, -1, -1, device=table.device) * most // keys

@@ -10,10 +10,10 @@ from abc import ABC
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.layers.init import Initializers, values, zeros
+from typedvision.layers.position import resample_distance_table
 
 
 class DistanceAttention(nn.Module, ABC):
@@ -55,9 +55,8 @@ class DistanceAttention(nn.Module, ABC):
         """
         if grid == self.grid:
             return
-        table = self.attention_biases.reshape(1, self.num_heads, *self.grid).float()
-        table = F.interpolate(table, grid, mode="bicubic", antialias=True)
-        self.attention_biases = nn.Parameter(table[0].flatten(1).to(self.attention_biases.dtype))
+        table = resample_distance_table(self.attention_biases, self.grid, grid)
+        self.attention_biases = nn.Parameter(table)
         index = distance_index(grid, self.step)
         self.attention_bias_idxs = index.to(self.attention_biases.device)
         self.grid = grid

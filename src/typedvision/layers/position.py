@@ -45,6 +45,34 @@ def resample_position_map(table: Tensor, grid: tuple[int, int]) -> Tensor:
     return resample_position_table(table.flatten(1, 2), old, grid).reshape(1, *grid, -1)
 
 
+def resample_distance_table(
+    table: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]
+) -> Tensor:
+    """A table of the distances of two positions, whichever the direction, for another grid; bicubic
+    with antialiasing.
+
+    Args:
+        table: (heads, h * w).
+        old_grid: rows and columns (h, w) that the table is for.
+        new_grid: rows and columns that it shall be for.
+
+    Returns:
+        The new table, (heads, h' * w').
+    """
+    return resample_position_table(table.T[None], old_grid, new_grid)[0].T.contiguous()
+
+
+def resample_axis_table(table: Tensor, count: int) -> Tensor:
+    """A table of the distances along an axis, (D, width), for so many of them, (count, width), by
+    linear interpolation."""
+    if table.shape[0] == count:
+        return table
+    # Interpolation in half precision is coarse, and not there on every device.
+    dtype = table.dtype if table.dtype == torch.float64 else torch.float32
+    lines = F.interpolate(table.T[None].to(dtype), count, mode="linear")
+    return lines[0].T.to(table.dtype).contiguous()
+
+
 def relative_position_index(window: tuple[int, int], class_token: bool = False) -> Tensor:
     """Where a table of relative positions holds each pair of the tokens of a window.
 

@@ -110,6 +110,11 @@ class Parts:
     """Tables whose length follows the input size."""
     relative_tables: tuple[RelativeTable, ...] = ()
     """Tables whose length follows the size of a window."""
+    distance_tables: tuple[str, ...] = ()
+    """Tables of the distances in a window of h rows and as many columns, shape (heads, h * h)."""
+    axis_tables: tuple[str, ...] = ()
+    """Tables of the distances along one axis of a map, from -(m - 1) to m - 1, shape
+    (2m - 1, width)."""
     patch_kernels: tuple[str, ...] = ()
     """Those of the first convolutions whose kernel follows the patch size."""
     recomputed: tuple[str, ...] = ()

@@ -100,6 +100,7 @@ def _missing(cfg: ModelConfig, parts: Parts) -> Iterator[Finding]:
     tensors = [key for key, _ in model.named_parameters()]
     tables = [table.path for table in parts.position_tables]
     tables += [table.path for table in parts.relative_tables]
+    tables += [*parts.distance_tables, *parts.axis_tables]
     for field, kind, paths, known in (
         ("first_conv", "module", parts.first_conv, modules),
         ("classifier", "module", parts.classifier, modules),

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from typedvision.layers.patch_embed import resample_patch_kernel
 from typedvision.layers.position import (
+    resample_axis_table,
+    resample_distance_table,
     resample_position_table,
     resample_relative_map,
     resample_relative_table,
@@ -37,6 +39,11 @@ def adapt(tensor: Tensor, adaptation: Adaptation, shape: torch.Size) -> Tensor:
                 assert adaptation.grids is not None
                 resample = resample_relative_map if tensor.ndim == 3 else resample_relative_table
                 tensor = resample(tensor, *adaptation.grids)
+            case "distance_table":
+                assert adaptation.grids is not None
+                tensor = resample_distance_table(tensor, *adaptation.grids)
+            case "axis_table":
+                tensor = resample_axis_table(tensor, shape[0])
     return tensor
 
 

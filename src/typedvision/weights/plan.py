@@ -11,7 +11,14 @@ from typedvision.config.names import Resampling
 from typedvision.errors import Problem, WeightsError
 from typedvision.registry.family import Parts, PositionTable, RelativeTable, within
 
-Step = Literal["patch_kernel", "input_channels", "position_table", "relative_table"]
+Step = Literal[
+    "patch_kernel",
+    "input_channels",
+    "position_table",
+    "relative_table",
+    "distance_table",
+    "axis_table",
+]
 """One way of changing a tensor; what it does stands in `typedvision.weights.adapt`."""
 
 _PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -36,7 +43,7 @@ class Adaptation:
     text: str
     """The change in words: `input channels 3 -> 1`."""
     grids: tuple[tuple[int, int], tuple[int, int]] | None = None
-    """For a table of positions, the checkpoint's rows and columns, and the model's."""
+    """For a table of a map or a window, the checkpoint's rows and columns, and the model's."""
     resampling: Resampling = "bicubic"
     """How a position table or a patch kernel is brought to another size."""
     stacked_pixels: int = 1
@@ -186,6 +193,10 @@ def _adaptation(key: str, wanted: TensorKind, given: TensorKind, parts: Parts) -
     for relative in parts.relative_tables:
         if key == relative.path:
             return _relative_table(relative, wanted.shape, given.shape)
+    if key in parts.distance_tables:
+        return _distance_table(wanted.shape, given.shape)
+    if key in parts.axis_tables:
+        return _axis_table(wanted.shape, given.shape)
     if key in (f"{path}.weight" for path in parts.first_conv):
         is_patch_kernel = key.removesuffix(".weight") in parts.patch_kernels
         resampling = parts.resampling if is_patch_kernel else None
@@ -253,6 +264,23 @@ def _relative_table(
 def _resampled(table: RelativeTable, old: tuple[int, int]) -> Adaptation:
     text = f"window {_by(old)} -> {_by(table.window)}"
     return Adaptation(("relative_table",), text, (old, table.window))
+
+
+def _distance_table(wanted: tuple[int, ...], given: tuple[int, ...]) -> Adaptation | None:
+    """Of a table (heads, side * side)."""
+    old, new = math.isqrt(given[1]), math.isqrt(wanted[1])
+    if wanted[0] != given[0] or old == 0 or old**2 != given[1]:
+        return None
+    grids = (old, old), (new, new)
+    text = f"window {_by(grids[0])} -> {_by(grids[1])}"
+    return Adaptation(("distance_table",), text, grids)
+
+
+def _axis_table(wanted: tuple[int, ...], given: tuple[int, ...]) -> Adaptation | None:
+    """Of a table (distances, width)."""
+    if wanted[1] != given[1] or given[0] % 2 == 0:
+        return None
+    return Adaptation(("axis_table",), f"distances along an axis {given[0]} -> {wanted[0]}")
 
 
 def _by(sizes: tuple[int, ...]) -> str:

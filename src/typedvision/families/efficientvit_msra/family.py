@@ -33,10 +33,15 @@ class EfficientVitMsraFamily(ModelFamily[EfficientVitMsraConfig, "EfficientVitMs
 
     @classmethod
     def parts(cls, cfg: EfficientVitMsraConfig) -> Parts:
-        """The first convolution, and the classifier."""
+        """The first convolution, the classifier, and the tables of the windows' distances."""
         return Parts(
             first_conv=("patch_embed.conv1.conv",),
             classifier=("head.linear" if cfg.num_classes else "head",),
+            distance_tables=tuple(
+                f"stages.{level}.blocks.{index}.mixer.m.attn.attention_biases"
+                for level, stage in enumerate(cfg.plan())
+                for index in range(stage.depth)
+            ),
             recomputed=("attention_bias_idxs",),
         )
 

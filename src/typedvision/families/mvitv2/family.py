@@ -38,10 +38,20 @@ class MViTv2Family(ModelFamily[MViTv2Config, "MultiScaleVit"]):
 
     @classmethod
     def parts(cls, cfg: MViTv2Config) -> Parts:
-        """The projection of the patches, the classifier, and the table of positions."""
-        tables = (PositionTable("pos_embed", cfg.plan().grid),) if cfg.use_abs_pos else ()
+        """The projection of the patches, the classifier, and the tables of positions and of the
+        distances along each axis."""
+        plan, relative = cfg.plan(), cfg.rel_pos_type == "spatial"
+        tables = (PositionTable("pos_embed", plan.grid),) if cfg.use_abs_pos else ()
         return Parts(
-            first_conv=("patch_embed.proj",), classifier=("head.fc",), position_tables=tables
+            first_conv=("patch_embed.proj",),
+            classifier=("head.fc",),
+            position_tables=tables,
+            axis_tables=tuple(
+                f"stages.{level}.blocks.{index}.attn.rel_pos_{axis}"
+                for level, blocks in enumerate(plan.stages if relative else ())
+                for index in range(len(blocks))
+                for axis in "hw"
+            ),
         )
 
     variants: ClassVar[Mapping[str, ModelConfig]] = {

@@ -39,10 +39,16 @@ class TinyVitFamily(ModelFamily[TinyVitConfig, "TinyVit"]):
 
     @classmethod
     def parts(cls, cfg: TinyVitConfig) -> Parts:
-        """The first convolution, and the classifier."""
+        """The first convolution, the classifier, and the tables of the windows' distances."""
+        _, stages = cfg.plan()
         return Parts(
             first_conv=("patch_embed.conv1.conv",),
             classifier=("head.fc",),
+            distance_tables=tuple(
+                f"stages.{level}.blocks.{index}.attn.attention_biases"
+                for level, stage in enumerate(stages, 1)
+                for index in range(len(stage.drop_path_rates))
+            ),
             recomputed=("attention_bias_idxs",),
         )
 
