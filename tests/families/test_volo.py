@@ -45,8 +45,11 @@ def test_patches_add_the_half_of_their_best_logits() -> None:
 
 def test_stages_agree() -> None:
     cfg = tv.configure("volo_d1_224", **SMALL)
-    assert "no projection" in conflict(
+    assert "as many features" in conflict(
         cfg, {"layers": (1, 1, 1), "embed_dims": (16, 32, 64), "num_heads": (2, 2, 2)}
     )
     assert "must be even" in conflict(cfg, {"patch_size": 7})
-    assert "at least twice" in conflict(cfg, {"img_size": 12})
+    assert "at least 16" in conflict(cfg, {"img_size": 12})
+    assert "first stage" in conflict(cfg, {"downsamples": (False,)})
+    assert "no stage follows" in conflict(cfg, {"downsamples": (True, True)})
+    assert "last of 2 stages" in conflict(cfg, {"outlook_attention": (True, False, True)})

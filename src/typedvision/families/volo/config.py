@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typedvision.families.volo.model import Volo
 
 _PER_STAGE = Field(min_length=2, max_length=8)
+Flags = Annotated[tuple[bool, ...], Field(min_length=1, max_length=8)]
 PostLayers = Annotated[tuple[Literal["ca"], ...], Field(min_length=1, max_length=64)]
 
 
@@ -39,21 +40,26 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
     (https://arxiv.org/abs/2106.13112)."""
 
     layers: Annotated[tuple[Depth, ...], _PER_STAGE] = (4, 4, 8, 2)
-    """Number of blocks of each stage: outlookers in the first one, transformers in the others."""
+    """Number of blocks of each stage."""
     img_size: Size = 224
     """Height and width of the input in pixels; one number for a square."""
     global_pool: Literal["", "token", "avg"] = "token"
     """What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every
     token (`""`)."""
     patch_size: Pixels = 8
-    """Height and width of a patch of the first stage in pixels, an even number; those of the others
-    are twice as large."""
+    """Height and width of a patch of the first stage in pixels, an even number."""
     stem_hidden_dim: Channels = 64
     """Channels of the convolutions before the patches."""
     embed_dims: Annotated[tuple[Channels, ...], _PER_STAGE] = (192, 384, 384, 384)
     """Features of each token, in each stage."""
     num_heads: Annotated[tuple[Heads, ...], _PER_STAGE] = (6, 12, 12, 12)
     """Attention heads of each stage's blocks; they share `embed_dims` evenly."""
+    downsamples: Flags = (True, False, False, False)
+    """Whether each 2 x 2 tokens become one behind each stage: always behind the first, never behind
+    the last; false for stages that are not named."""
+    outlook_attention: Flags = (True, False, False, False)
+    """Whether each stage's blocks are outlookers, and not transformers; false for stages that are
+    not named."""
     mlp_ratio: Ratio = 3.0
     """Hidden features of the MLP, for each feature of a token."""
     qkv_bias: bool = False
@@ -64,7 +70,7 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
     """Dropout probability of the attention weights."""
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last transformer block's residual branches; grows linearly from
-    0. Outlookers, which come first, drop none."""
+    0. Outlookers drop none."""
     norm_layer: TokenNorm = "layernorm"
     """Normalisation."""
     norm_eps: Eps = 1e-5
@@ -88,9 +94,10 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
         if len(set(self.embed_dims[1:])) > 1:
             yield Conflict(
                 f"'embed_dims' must be equal from the second stage on; got {self.embed_dims[1:]}: "
-                "there is no projection between these stages",
+                "the positions, which are added there, have as many features as the last stage",
                 "embed_dims",
             )
+        yield from self._flag_conflicts()
         if int(min(self.embed_dims) * self.mlp_ratio) < 1:
             yield Conflict(
                 f"'mlp_ratio' {self.mlp_ratio} must leave each MLP a hidden feature; 'embed_dims' "
@@ -103,10 +110,11 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
                 "patches halve the image",
                 "patch_size",
             )
-        if any(side < 2 * self.patch_size for side in to_pair(self.img_size)):
+        coarsest = self.features()[-1].stride
+        if any(side < coarsest for side in to_pair(self.img_size)):
             yield Conflict(
-                f"'img_size' {self.img_size} must be at least twice 'patch_size' "
-                f"{self.patch_size}: not one patch is left behind the first stage",
+                f"'img_size' {self.img_size} must be at least {coarsest}, a patch of 'patch_size' "
+                f"{self.patch_size} doubled by each of 'downsamples'",
                 "img_size",
             )
         if self.use_aux_head and not self.global_pool and self.num_classes:
@@ -116,38 +124,74 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
                 "use_aux_head",
             )
 
+    def _flag_conflicts(self) -> Iterator[Conflict]:
+        stages = len(self.layers)
+        if not self.downsamples[0]:
+            yield Conflict(
+                "'downsamples' must be true for the first stage: the positions are those of the "
+                "coarser patches behind it",
+                "downsamples",
+            )
+        if any(self.downsamples[stages - 1 :]):
+            yield Conflict(
+                f"'downsamples' must be false from the last of {stages} stages on: no stage "
+                "follows it",
+                "downsamples",
+            )
+        if any(self.outlook_attention[stages:]):
+            yield Conflict(
+                f"'outlook_attention' must be false behind the last of {stages} stages",
+                "outlook_attention",
+            )
+
     def input_size(self) -> int | tuple[int, int]:
         """`img_size`, for which the positions are made."""
         return self.img_size
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The tokens after each stage."""
-        first, *others = self.embed_dims
-        levels = (
-            FeatureSpec(features, 2 * self.patch_size, f"network.{index}")
-            for index, features in enumerate(others, start=2)
-        )
-        return FeatureSpec(first, self.patch_size, "network.0"), *levels
+        levels: list[FeatureSpec] = []
+        stride, index = self.patch_size, 0
+        for features, downsamples in zip(
+            self.embed_dims, _flags(self.downsamples, len(self.embed_dims)), strict=True
+        ):
+            levels.append(FeatureSpec(features, stride, f"network.{index}"))
+            stride *= 1 + downsamples
+            index += 1 + downsamples
+        return tuple(levels)
 
     @planned
     def plan(self) -> VoloPlan:
         """Every stage with its numbers."""
+        stages = len(self.layers)
         rates = iter(drop_path_rates(self.drop_path_rate, sum(self.layers)))
-        stages = tuple(
+        plans = tuple(
             StagePlan(
                 features=features,
                 num_heads=heads,
                 hidden=int(features * self.mlp_ratio),
+                outlooks=outlooks,
                 rates=tuple(next(rates) for _ in range(count)),
+                downsamples=downsamples,
             )
-            for features, heads, count in zip(
-                self.embed_dims, self.num_heads, self.layers, strict=True
+            for features, heads, count, outlooks, downsamples in zip(
+                self.embed_dims,
+                self.num_heads,
+                self.layers,
+                _flags(self.outlook_attention, stages),
+                _flags(self.downsamples, stages),
+                strict=True,
             )
         )
         # The convolutions round up where they halve, the patches down.
         half = self.patch_size // 2
         rows, columns = ((-(-side // 2) - half) // half + 1 for side in to_pair(self.img_size))
-        return VoloPlan(grid=(rows // 2, columns // 2), stages=stages)
+        return VoloPlan(grid=(rows // 2, columns // 2), stages=plans)
+
+
+def _flags(given: tuple[bool, ...], stages: int) -> tuple[bool, ...]:
+    """A value for each stage; false for those that are not named."""
+    return (given + (False,) * stages)[:stages]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +204,12 @@ class StagePlan:
     """Attention heads."""
     hidden: int
     """Hidden features of the MLP."""
+    outlooks: bool
+    """Whether the blocks are outlookers."""
     rates: tuple[float, ...]
     """Probability of dropping a residual branch, in each block."""
+    downsamples: bool
+    """Whether each 2 x 2 tokens become one behind the blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ class Volo(ImageModel):
         super().__init__(cfg)
         self._cfg: VoloConfig = cfg
         plan = cfg.plan()
-        (first, *others), last = plan.stages, plan.stages[-1]
+        first, last = plan.stages[0], plan.stages[-1]
         self.num_features: int = last.features
         self.head_hidden_size: int = last.features
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
@@ -50,13 +50,11 @@ class Volo(ImageModel):
         self.cls_token: nn.Parameter = nn.Parameter(torch.empty(1, 1, last.features))
         self.patch_embed: ConvPatchEmbed = ConvPatchEmbed(cfg, first.features)
         self.pos_drop: nn.Dropout = nn.Dropout(cfg.pos_drop_rate)
-        self.network: nn.ModuleList = nn.ModuleList(
-            [
-                Blocks(*(Outlooker(cfg, first) for _ in first.rates)),
-                Downsample(first.features, last.features),
-                *(Blocks(*(Block(cfg, stage, r) for r in stage.rates)) for stage in others),
-            ]
-        )
+        self.network: nn.ModuleList = nn.ModuleList()
+        for stage in plan.stages:
+            self.network.append(_stage(cfg, stage))
+            if stage.downsamples:
+                self.network.append(Downsample(stage.features, last.features))
         self.post_network: Blocks = Blocks(*(ClassBlock(cfg, last) for _ in cfg.post_layers))
         self.register_module("aux_head", None)  # its place among the parameters
         self.norm: nn.Module = token_norm(cfg.norm_layer, last.features, cfg.norm_eps)
@@ -73,11 +71,11 @@ class Volo(ImageModel):
         """(N, C, H, W) to (N, h, w, D) after each stage."""
         check_image_size(x, self.patch_size, False, self.img_size, resizable=False)
         x = self.patch_embed(x)
-        for module in self.network:
+        for index, module in enumerate(self.network):
             x = module(x)
-            if isinstance(module, Downsample):
+            if index == 1:  # the first subsampling
                 x = self.pos_drop(x + self.pos_embed)
-            else:
+            elif not isinstance(module, Downsample):
                 yield x
 
     def _finish(self, x: Tensor) -> Tensor:
@@ -269,6 +267,12 @@ class ClassAttention(nn.Module):
         k, v = self.kv(x).chunk(2, dim=-1)
         q, k, v = (split_heads(part, self.num_heads) for part in (self.q(x[:, :1]), k, v))
         return self.proj(merge_heads(attend(q, k, v, self.attn_drop if self.training else 0.0)))
+
+
+def _stage(cfg: VoloConfig, plan: StagePlan) -> Blocks:
+    if plan.outlooks:
+        return Blocks(*(Outlooker(cfg, plan) for _ in plan.rates))
+    return Blocks(*(Block(cfg, plan, rate) for rate in plan.rates))
 
 
 def _norm(cfg: VoloConfig, plan: StagePlan) -> nn.Module:
