@@ -31,6 +31,9 @@ OTHERS: dict[str, dict[str, object]] = {
 }
 
 
+pytestmark = pytest.mark.xdist_group("fsdp")  # the processes are started once
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoints")
