@@ -136,8 +136,12 @@ def case(name: str, row: Row, peer: Peer) -> Row:
             break
     else:
         raise SystemExit(f"{name} {options}: {numbers['error']}")
-    if _pooled(name, options, numbers["input"]):
+    own = _features(name, options, numbers["input"])
+    if len(own) == 2:  # it pools several outputs for a classifier each
         numbers = peer.tell("numbers", name, options, size=numbers["input"], pooled=True)
+    told = numbers["features"]["shape"]
+    if len(own) == 4 and told == [own[0], own[1] * own[2], own[3]]:  # a map as tokens, row by row
+        numbers["features"]["shape"] = own
     sensitivity = numbers.pop("sensitivity")
     params = peer.tell("structure", name, options)["params"]
     print(
@@ -148,11 +152,10 @@ def case(name: str, row: Row, peer: Peer) -> Row:
     return {"case": name, "options": options, "params": params, **numbers}
 
 
-def _pooled(name: str, options: Options, size: list[int]) -> bool:
-    """Whether a model's features are a vector, as where it pools several outputs for a classifier
-    each."""
+def _features(name: str, options: Options, size: list[int]) -> list[int]:
+    """The shape of a model's features."""
     model = tv.create_model(tv.specify(name, **options), device="meta")
-    return model.forward_features(torch.empty(1, *size, device="meta")).ndim == 2
+    return list(model.forward_features(torch.empty(1, *size, device="meta")).shape)
 
 
 def rounded(value: object) -> object:

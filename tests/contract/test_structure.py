@@ -63,14 +63,17 @@ stride, one module for several levels."""
 
 
 def _stage(level: str) -> str:
-    """A level's module; the peer names those of several branches by their stage alone."""
-    return re.sub(r"^(blocks\.\d+)\.blocks\.\d+$", r"\1", level)
+    """A level's module; the peer names those of several branches by their stage alone, and some of
+    an encoder as if there were no classifier around it."""
+    return re.sub(r"^(blocks\.\d+)\.blocks\.\d+$", r"\1", level.removeprefix("encoder."))
 
 
 def _own_name(level: str) -> str:
     """Our module that gives a level: the peer's normalisations `bn1` and `norm0` hold activations,
     which are modules of their own here, `act1` and `act0`."""
-    return re.sub(r"(^|^features\.|^stem\.)(?:bn|norm)(?=\d*$)", r"\1act", level)
+    return re.sub(
+        r"(^|^features\.|^stem\.)(?:bn|norm)(?=\d*$)", r"\1act", level.removeprefix("encoder.")
+    )
 
 
 @pytest.mark.parametrize("model", NAMES, indirect=True)

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.encoders import EncoderConfig
+from typedvision.config.names import OutputFormat
 from typedvision.errors import UsageError
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, trunc_normal
-from typedvision.layers.patch_embed import PatchEmbed
-from typedvision.layers.rotary import AxialRotaryEmbedding
+from typedvision.layers.rotary import RotaryEmbedding
 from typedvision.layers.transformer_init import transformer_initializers
 
 ConfigT = TypeVar("ConfigT", bound=EncoderConfig)
@@ -35,25 +35,22 @@ class EncoderModel(ImageModel, ABC, Generic[ConfigT]):
 
     Args:
         cfg: the config.
-        pads: whether images are padded to whole patches.
+        patch_embed: embeds the patches, (N, C, H, W) to (N, h, w, D).
+        rope: their rotary embedding.
     """
 
-    output_fmt = "NHWC"
+    output_fmt: OutputFormat = "NHWC"
     projector: str
     """Name of the projector; empty for none."""
 
-    def __init__(self, cfg: ConfigT, *, pads: bool = False) -> None:
+    def __init__(self, cfg: ConfigT, patch_embed: nn.Module, rope: RotaryEmbedding) -> None:
         super().__init__(cfg)
         self._cfg: ConfigT = cfg
         self.num_features: int = cfg.embed_dim
         self.head_hidden_size: int = cfg.out_channels
         self.multiple: int = cfg.multiple
-        self.patch_embed: PatchEmbed = PatchEmbed(
-            cfg.in_chans, cfg.embed_dim, (cfg.patch_size, cfg.patch_size), pad=pads
-        )
-        self.rope: AxialRotaryEmbedding = AxialRotaryEmbedding(
-            cfg.embed_dim // cfg.num_heads, cfg.rope_temperature
-        )
+        self.patch_embed: nn.Module = patch_embed
+        self.rope: RotaryEmbedding = rope
 
     def _add_encoder(
         self, blocks: Iterable[nn.Module], norm: nn.Module, **projector: nn.Module

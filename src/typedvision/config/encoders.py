@@ -33,8 +33,8 @@ class EncoderConfig(ModelConfig):
     """What configs share of a language model's image encoder, or a classifier around it. Patches
     attend with rotary positions; a projector makes tokens for the language model of neighbours.
 
-    A family says its `encoder_pool` and `global_pool`, how many patches its projector `merges`, and
-    which images go in (`multiple`).
+    A family says its `encoder_pool` and `global_pool`, the MLPs' `hidden` features, and which
+    images go in (`multiple`).
     """
 
     encoder_pool: str
@@ -48,18 +48,12 @@ class EncoderConfig(ModelConfig):
     """Height and width of the input in pixels; one number for a square. Other sizes go in, too."""
     patch_size: Pixels = 16
     """Side of a patch in pixels."""
-    out_features: Count = 0
-    """Features of each token that the projector makes; 0 for its default, where it has one."""
     embed_dim: Channels = 1152
     """Features of each patch."""
     depth: Depth = 27
     """Number of blocks."""
     num_heads: Heads = 16
-    """Attention heads of each block; they share `embed_dim` evenly."""
-    mlp_ratio: Ratio = 4.0
-    """Hidden features of the MLP, for each feature of a patch."""
-    rope_temperature: Temperature = 10_000.0
-    """Ratio of the highest frequency of the rotary embedding to the lowest, about."""
+    """Attention heads of each block."""
     norm_eps: Eps = 1e-6
     """Added to the variance in each normalisation."""
     final_norm: bool = True
@@ -77,48 +71,27 @@ class EncoderConfig(ModelConfig):
         return (self.global_pool if self.encoder_only else self.encoder_pool) not in ("", "avg")
 
     @property
-    def merges(self) -> int:
-        """Rows and columns of patches of which the projector makes one token."""
-        raise NotImplementedError(f"{type(self).__name__} must say how many patches are merged")
-
-    @property
     def multiple(self) -> int:
         """Pixels that height and width of an image must be a multiple of."""
         raise NotImplementedError(f"{type(self).__name__} must say which images go in")
 
     @property
+    def hidden(self) -> int:
+        """Hidden features of each block's MLP."""
+        raise NotImplementedError(f"{type(self).__name__} must say the width of its MLPs")
+
+    @property
     def out_channels(self) -> int:
         """Features of each token that the encoder gives."""
-        if not self.projects:
-            return self.embed_dim
-        return self.out_features or self.embed_dim * self.merges**2
+        return self.embed_dim
 
     def conflicts(self) -> Iterator[Conflict]:
-        """What cannot go together: heads with features, images with patches, classes with an
-        encoder alone."""
-        width, rest = divmod(self.embed_dim, self.num_heads)
-        if rest or width % 4:
-            yield Conflict(
-                f"'num_heads' must leave each head a multiple of 4 features of 'embed_dim' "
-                f"{self.embed_dim}; got {self.num_heads}",
-                "num_heads",
-            )
-        if int(self.embed_dim * self.mlp_ratio) < 1:
-            yield Conflict(
-                f"'mlp_ratio' {self.mlp_ratio} must leave the MLP a hidden feature; 'embed_dim' is "
-                f"{self.embed_dim}",
-                "mlp_ratio",
-            )
+        """What cannot go together: images with patches, classes with an encoder alone."""
         if any(side % self.multiple for side in to_pair(self.img_size)):
             yield Conflict(
                 f"'img_size' {self.img_size} must be a multiple of {self.multiple} pixels: whole "
                 "patches, and a whole number of those that are merged",
                 "img_size",
-            )
-        if self.out_features and not self.projects:
-            yield Conflict(
-                "'out_features' means nothing where no projector makes tokens for a language model",
-                "out_features",
             )
         if self.encoder_only and self.encoder_pool:
             yield Conflict(
@@ -152,6 +125,60 @@ class EncoderConfig(ModelConfig):
 
     def plan(self) -> tuple[BlockPlan, ...]:
         """Every block with its numbers."""
-        hidden = int(self.embed_dim * self.mlp_ratio)
         rates = drop_path_rates(self.drop_path_rate, self.depth)
-        return tuple(BlockPlan(hidden=hidden, drop_path_rate=rate) for rate in rates)
+        return tuple(BlockPlan(hidden=self.hidden, drop_path_rate=rate) for rate in rates)
+
+
+class MergingEncoderConfig(EncoderConfig):
+    """What configs share of encoders whose heads share the features evenly, and whose projector
+    makes one token of a square of patches, by an MLP.
+
+    A family says how many patches its projector `merges`.
+    """
+
+    out_features: Count = 0
+    """Features of each token that the projector makes; 0 for its default, where it has one."""
+    mlp_ratio: Ratio = 4.0
+    """Hidden features of the MLP, for each feature of a patch."""
+    rope_temperature: Temperature = 10_000.0
+    """Ratio of the highest frequency of the rotary embedding to the lowest, about."""
+
+    @property
+    def merges(self) -> int:
+        """Rows and columns of patches of which the projector makes one token."""
+        raise NotImplementedError(f"{type(self).__name__} must say how many patches are merged")
+
+    @property
+    def hidden(self) -> int:
+        """Hidden features of each block's MLP."""
+        return int(self.embed_dim * self.mlp_ratio)
+
+    @property
+    def out_channels(self) -> int:
+        """Features of each token that the encoder gives."""
+        if not self.projects:
+            return self.embed_dim
+        return self.out_features or self.embed_dim * self.merges**2
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together: also heads with features, and a projector's features with
+        none."""
+        width, rest = divmod(self.embed_dim, self.num_heads)
+        if rest or width % 4:
+            yield Conflict(
+                f"'num_heads' must leave each head a multiple of 4 features of 'embed_dim' "
+                f"{self.embed_dim}; got {self.num_heads}",
+                "num_heads",
+            )
+        if self.hidden < 1:
+            yield Conflict(
+                f"'mlp_ratio' {self.mlp_ratio} must leave the MLP a hidden feature; 'embed_dim' is "
+                f"{self.embed_dim}",
+                "mlp_ratio",
+            )
+        yield from super().conflicts()
+        if self.out_features and not self.projects:
+            yield Conflict(
+                "'out_features' means nothing where no projector makes tokens for a language model",
+                "out_features",
+            )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from typedvision.config.base import Builds, Channels, Depth, Pixels, Ratio, Size, planned
-from typedvision.config.encoders import EncoderConfig, MergeSize
+from typedvision.config.encoders import MergeSize, MergingEncoderConfig
 from typedvision.config.problems import Conflict
 from typedvision.config.tokens import BlockPlan
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typedvision.families.deepseek_vit.model import DeepseekVit
 
 
-class DeepseekVitConfig(EncoderConfig, Builds["DeepseekVit"]):
+class DeepseekVitConfig(MergingEncoderConfig, Builds["DeepseekVit"]):
     """DeepSeek's image encoder, or a classifier around it: a Vision Transformer with rotary
     positions only, root-mean-square normalisations and gated MLPs."""
 

@@ -14,6 +14,8 @@ from typedvision.families.deepseek_vit.config import DeepseekVitConfig
 from typedvision.layers.drop import DropPath
 from typedvision.layers.merge_patches import merge_patches
 from typedvision.layers.mlp import GluMlp
+from typedvision.layers.patch_embed import PatchEmbed
+from typedvision.layers.rotary import AxialRotaryEmbedding
 from typedvision.layers.rotary_attention import RotaryMapAttention
 
 
@@ -33,7 +35,12 @@ class DeepseekVitEncoder(EncoderModel[DeepseekVitConfig]):
     """
 
     def __init__(self, cfg: DeepseekVitConfig) -> None:
-        super().__init__(cfg, pads=cfg.dynamic_img_pad)
+        patch = cfg.patch_size, cfg.patch_size
+        super().__init__(
+            cfg,
+            PatchEmbed(cfg.in_chans, cfg.embed_dim, patch, pad=cfg.dynamic_img_pad),
+            AxialRotaryEmbedding(cfg.embed_dim // cfg.num_heads, cfg.rope_temperature),
+        )
         blocks = (Block(cfg, plan) for plan in cfg.plan())
         aligner = {"aligner": PatchAligner(cfg)} if cfg.projects else {}
         self._add_encoder(blocks, _norm(cfg), **aligner)

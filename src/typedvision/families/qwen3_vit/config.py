@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from typedvision.config.base import Builds, Ratio, planned
-from typedvision.config.encoders import EncoderConfig, MergeSize
+from typedvision.config.encoders import MergeSize, MergingEncoderConfig
 from typedvision.config.names import Activation
 from typedvision.config.tokens import BlockPlan
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 GridSize = Annotated[int, Field(ge=1, le=1_024)]
 
 
-class Qwen3VitConfig(EncoderConfig, Builds["Qwen3Vit"]):
+class Qwen3VitConfig(MergingEncoderConfig, Builds["Qwen3Vit"]):
     """The image encoder of Qwen3-VL (https://arxiv.org/abs/2511.21631), or a classifier around
     it."""
 

@@ -17,6 +17,8 @@ from typedvision.layers.activation import activation
 from typedvision.layers.drop import DropPath
 from typedvision.layers.merge_patches import merge_patches
 from typedvision.layers.mlp import Mlp
+from typedvision.layers.patch_embed import PatchEmbed
+from typedvision.layers.rotary import AxialRotaryEmbedding
 from typedvision.layers.rotary_attention import RotaryMapAttention
 
 
@@ -35,7 +37,12 @@ class Qwen3VitEncoder(EncoderModel[Qwen3VitConfig]):
     """
 
     def __init__(self, cfg: Qwen3VitConfig) -> None:
-        super().__init__(cfg)
+        patch = cfg.patch_size, cfg.patch_size
+        super().__init__(
+            cfg,
+            PatchEmbed(cfg.in_chans, cfg.embed_dim, patch),
+            AxialRotaryEmbedding(cfg.embed_dim // cfg.num_heads, cfg.rope_temperature),
+        )
         self.grid: tuple[int, int] = cfg.grid
         self.pos_embed: nn.Parameter = nn.Parameter(
             torch.empty(1, cfg.grid[0] * cfg.grid[1], cfg.embed_dim)
