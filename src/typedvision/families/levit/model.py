@@ -91,10 +91,6 @@ class Levit(DistilledStagedModel):
             return {**NORM, "weight": zeros}
         return default_initializers(module)
 
-    def no_weight_decay(self) -> set[str]:
-        """The biases of attention."""
-        return {key for key, _ in self.named_parameters() if key.endswith("attention_biases")}
-
 
 class LevitBlock(nn.Module):
     """Attention and an MLP (figure 5, left)."""

@@ -65,7 +65,7 @@ from typedvision.layers.windows import in_blocks, in_grid
 class MaxxVit(StagedModel, HeadModel):
     """A stem, stages of convolutions and attention, pooling and a classifier."""
 
-    last_norm: ClassVar[str | None] = "norm"
+    last_layer: ClassVar[str | None] = "norm"
 
     def __init__(self, cfg: MaxxVitConfig) -> None:
         super().__init__(cfg)
