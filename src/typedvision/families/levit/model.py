@@ -36,6 +36,7 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.token_map import MapTokens
 
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
@@ -180,14 +181,6 @@ class EverySecond(nn.Module):
         return x[:, ::2, ::2].flatten(1, 2)
 
 
-class Tokens(nn.Module):
-    """A map as tokens."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D, h, w) to (N, T, D)."""
-        return x.flatten(2).mT
-
-
 class ConvNorm(nn.Module):
     """A convolution and a batch normalisation; together one convolution, in the inference form.
 
@@ -287,7 +280,7 @@ def _stem(cfg: LevitConfig) -> nn.Sequential:
             layers[f"act{index}"] = activation(cfg.act_layer)
         channels = width
     if not cfg.use_conv:
-        layers["tokens"] = Tokens()
+        layers["tokens"] = MapTokens()
     return nn.Sequential(OrderedDict(layers))
 
 
