@@ -8,7 +8,8 @@ import torch
 import typedvision as tv
 from tests.conflicts import conflict
 from typedvision.families.metaformer.config import MetaFormerConfig
-from typedvision.families.metaformer.model import Pooling, StarReLU
+from typedvision.families.metaformer.model import StarReLU
+from typedvision.layers.pool import PoolMixer
 
 SMALL = MetaFormerConfig(depths=(1, 1, 2, 1), dims=(32, 64, 64, 96), num_classes=3)
 
@@ -34,7 +35,7 @@ def test_a_stage_of_as_many_channels_does_not_subsample() -> None:
 
 
 def test_pooling_leaves_what_is_even_at_zero() -> None:
-    assert torch.equal(Pooling()(torch.ones(1, 2, 5, 5)), torch.zeros(1, 2, 5, 5))
+    assert torch.equal(PoolMixer(3)(torch.ones(1, 2, 5, 5)), torch.zeros(1, 2, 5, 5))
 
 
 def test_star_relu_scales_and_shifts_a_square() -> None:

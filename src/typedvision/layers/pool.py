@@ -1,4 +1,4 @@
-"""From a feature map to a vector."""
+"""Pooling: from a feature map to a vector, or around each position."""
 
 from __future__ import annotations
 
@@ -42,6 +42,23 @@ class GlobalPool(nn.Module):
     def extra_repr(self) -> str:
         """The kind of pooling."""
         return repr(self.kind)
+
+
+class PoolMixer(nn.Module):
+    """The average around each position, minus the one in the middle
+    (https://arxiv.org/abs/2111.11418, equation 4), (N, C, H, W) to the same shape.
+
+    Args:
+        size: side of the square that is averaged, odd.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.pool: nn.AvgPool2d = nn.AvgPool2d(size, 1, size // 2, count_include_pad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return self.pool(x) - x
 
 
 class MaxPool2dSame(nn.Module):

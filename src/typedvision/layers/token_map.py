@@ -1,4 +1,4 @@
-"""Tokens as the map that they are of.
+"""Tokens as the map that they are of, and a map as tokens.
 
 Shapes: N images, P tokens in front of the patches, T = P + h w tokens, D features.
 """
@@ -9,7 +9,7 @@ from math import prod
 
 import torch
 import torch.fx
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
@@ -24,3 +24,11 @@ def patch_map(x: Tensor, prefix: int, grids: tuple[tuple[int, int], ...]) -> Ten
     patches = x[:, prefix:]
     grid = next(grid for grid in grids if prod(grid) == patches.shape[1])
     return patches.transpose(1, 2).reshape(x.shape[0], -1, *grid)
+
+
+class MapTokens(nn.Module):
+    """A map as tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, D, h, w) to (N, T, D)."""
+        return x.flatten(2).mT

@@ -27,7 +27,7 @@ from typedvision.layers.norm import conv_norm
 class ConvNeXt(StagedModel, HeadModel):
     """A stem, four stages of blocks, pooling, a normalisation and a linear classifier."""
 
-    last_norm: ClassVar[str | None] = "norm_pre"
+    last_layer: ClassVar[str | None] = "norm_pre"
 
     def __init__(self, cfg: ConvNeXtConfig) -> None:
         super().__init__(cfg)

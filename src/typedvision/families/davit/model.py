@@ -31,7 +31,7 @@ from typedvision.layers.windows import in_windows
 class DaViT(StagedModel, HeadModel):
     """A stem, stages of blocks, pooling, a normalisation and a linear classifier (figure 2)."""
 
-    last_norm: ClassVar[str | None] = "norm_pre"
+    last_layer: ClassVar[str | None] = "norm_pre"
 
     def __init__(self, cfg: DaViTConfig) -> None:
         super().__init__(cfg)

@@ -43,7 +43,7 @@ class EdgeNeXt(StagedModel, HeadModel):
     """A stem, four stages of blocks, pooling, a normalisation and a linear classifier
     (figure 2)."""
 
-    last_norm: ClassVar[str | None] = "norm_pre"
+    last_layer: ClassVar[str | None] = "norm_pre"
 
     def __init__(self, cfg: EdgeNeXtConfig) -> None:
         super().__init__(cfg)

@@ -29,6 +29,8 @@ from typedvision.layers.layer_scale import LayerScale, LayerScale2d
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import conv_norm, token_norm
 from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.pool import PoolMixer
+from typedvision.layers.token_map import MapTokens
 
 NUM_HEADS, KEY_DIM, VALUE_DIM = 8, 32, 128
 """Attention heads, and the features that a key and a value have in each (section 4)."""
@@ -84,10 +86,6 @@ class EfficientFormer(DistilledStagedModel):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
 
-    def no_weight_decay(self) -> set[str]:
-        """The biases of attention."""
-        return {key for key, _ in self.named_parameters() if key.endswith("attention_biases")}
-
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each stage."""
         return {"stem": r"^stem", "blocks": [(r"^stages\.(\d+)", None), (r"^norm", LAST_GROUP)]}
@@ -99,7 +97,7 @@ class MetaBlock2d(nn.Module):
     def __init__(self, cfg: EfficientFormerConfig, plan: StagePlan, drop_path_rate: float) -> None:
         super().__init__()
         channels, value = plan.channels, cfg.layer_scale_init_value
-        self.token_mixer: Pooling = Pooling(cfg.pool_size)
+        self.token_mixer: PoolMixer = PoolMixer(cfg.pool_size)
         self.ls1: LayerScale2d = LayerScale2d(channels, value)
         self.drop_path1: DropPath = DropPath(drop_path_rate)
         self.mlp: ConvMlp = ConvMlp(cfg, plan)
@@ -156,22 +154,6 @@ class Attention(DistanceAttention):
         return self.proj(x.transpose(1, 2).flatten(2))
 
 
-class Pooling(nn.Module):
-    """The average around each position, minus the one in the middle (section 3.2).
-
-    Args:
-        size: side of the square that is averaged, odd.
-    """
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.pool: nn.AvgPool2d = nn.AvgPool2d(size, 1, size // 2, count_include_pad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D, H, W) to the same shape."""
-        return self.pool(x) - x
-
-
 class ConvMlp(nn.Module):
     """Two pointwise convolutions, each with a normalisation."""
 
@@ -191,14 +173,6 @@ class ConvMlp(nn.Module):
         """(N, D, H, W) to the same shape."""
         x = self.drop(self.act(self.norm1(self.fc1(x))))
         return self.drop(self.norm2(self.fc2(x)))
-
-
-class Flat(nn.Module):
-    """A map as tokens."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D, h, w) to (N, T, D)."""
-        return x.flatten(2).mT
 
 
 def _stem(cfg: EfficientFormerConfig) -> nn.Sequential:
@@ -225,7 +199,7 @@ def _stage(cfg: EfficientFormerConfig, plan: StagePlan) -> nn.Sequential:
         downsample = nn.Sequential(OrderedDict(conv=conv, norm=norm))
     blocks = Blocks(*(MetaBlock2d(cfg, plan, rate) for rate in plan.pooling_rates))
     if plan.attention_rates:
-        blocks.append(Flat())
+        blocks.append(MapTokens())
         blocks.extend(MetaBlock1d(cfg, plan, rate) for rate in plan.attention_rates)
     return nn.Sequential(OrderedDict(downsample=downsample, blocks=blocks))
 

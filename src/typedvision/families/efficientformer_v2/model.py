@@ -91,10 +91,6 @@ class EfficientFormerV2(DistilledStagedModel):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
 
-    def no_weight_decay(self) -> set[str]:
-        """The biases of attention."""
-        return {key for key, _ in self.named_parameters() if key.endswith("attention_biases")}
-
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each stage."""
         return {"stem": r"^stem", "blocks": [(r"^stages\.(\d+)", None), (r"^norm", LAST_GROUP)]}

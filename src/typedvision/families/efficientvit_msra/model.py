@@ -7,13 +7,14 @@ counts those of all images), F features of a value, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel, describe
+from typedvision.architecture.image_model import describe
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import ConvPool
 from typedvision.families.efficientvit_msra.config import EfficientVitMsraConfig, StagePlan
 from typedvision.layers.blocks import Blocks
@@ -36,9 +37,11 @@ MERGE_RATIO = 4
 """Hidden channels of what subsamples, for each that comes in."""
 
 
-class EfficientVitMsra(ImageModel):
+class EfficientVitMsra(StagedModel):
     """Four convolutions, stages of blocks, pooling, a normalisation and a linear classifier
     (figure 6)."""
+
+    stem_name: ClassVar[str] = "patch_embed"
 
     def __init__(self, cfg: EfficientVitMsraConfig) -> None:
         super().__init__(cfg)
@@ -48,17 +51,6 @@ class EfficientVitMsra(ImageModel):
         self.patch_embed: nn.Sequential = _patch_embed(cfg.in_chans, cfg.embed_dim[0])
         self.stages: nn.Sequential = nn.Sequential(*(_stage(stage) for stage in cfg.plan()))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, h, w)."""
-        return self.stages(self.patch_embed(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """The output of each stage, (N, D, h, w)."""
-        x = self.patch_embed(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
@@ -106,20 +98,6 @@ class EfficientVitMsra(ImageModel):
         if path.endswith(("dw0.m.bn", "dw1.m.bn", "pw2.bn", "proj.1.bn")):
             return {**NORM, "weight": zeros}
         return default_initializers(module)
-
-    def no_weight_decay(self) -> set[str]:
-        """The biases of attention."""
-        return {key for key, _ in self.named_parameters() if key.endswith("attention_biases")}
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The first convolutions, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^patch_embed", "blocks": r"^stages\.(\d+)"}
-        blocks = [
-            (r"^stages\.(\d+)\.downsample", (0,)),
-            (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-        ]
-        return {"stem": r"^patch_embed", "blocks": blocks}
 
 
 class WindowAttention(nn.Module):

@@ -6,12 +6,12 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import ConvPool
 from typedvision.families.fasternet.config import FasterNetConfig, StagePlan
 from typedvision.layers.activation import activation
@@ -30,9 +30,12 @@ from typedvision.layers.norm import conv_norm
 from typedvision.layers.pool import GlobalPool
 
 
-class FasterNet(ImageModel):
+class FasterNet(StagedModel):
     """Patches, four stages of blocks, pooling, a pointwise convolution and a linear classifier
     (figure 4)."""
+
+    stem_name: ClassVar[str] = "patch_embed"
+    last_layer: ClassVar[str | None] = "conv_head"
 
     def __init__(self, cfg: FasterNetConfig) -> None:
         super().__init__(cfg)
@@ -50,17 +53,6 @@ class FasterNet(ImageModel):
         self.conv_head: nn.Conv2d = conv2d(self.num_features, cfg.feature_dim, 1)
         self.act: nn.Module = activation(cfg.act_layer)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.patch_embed(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.patch_embed(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
@@ -83,19 +75,6 @@ class FasterNet(ImageModel):
         if isinstance(module, nn.Linear | nn.Conv2d):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The patches, then each block, or each stage; the head belongs to the last block."""
-        if coarse:
-            return {"stem": r"^patch_embed", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^patch_embed",
-            "blocks": [
-                (r"^stages\.(\d+).downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-                (r"^conv_head", LAST_GROUP),
-            ],
-        }
 
 
 class Stage(nn.Module):

@@ -35,7 +35,7 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 class IFormer(AveragedModel):
     """A stem, stages of convolutions and of attention, pooling and one or two classifiers."""
 
-    last_norm: ClassVar[str | None] = "head"
+    last_layer: ClassVar[str | None] = "head"
 
     def __init__(self, cfg: IFormerConfig) -> None:
         super().__init__(cfg)

@@ -36,6 +36,7 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.token_map import MapTokens
 
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
@@ -90,10 +91,6 @@ class Levit(DistilledStagedModel):
         if path.endswith(("attn.proj.ln.bn", "mlp.ln2.bn")):
             return {**NORM, "weight": zeros}
         return default_initializers(module)
-
-    def no_weight_decay(self) -> set[str]:
-        """The biases of attention."""
-        return {key for key, _ in self.named_parameters() if key.endswith("attention_biases")}
 
 
 class LevitBlock(nn.Module):
@@ -182,14 +179,6 @@ class EverySecond(nn.Module):
         """(N, T, D) to (N, T / 4, D)."""
         x = x.reshape(x.shape[0], *self.grid, x.shape[-1])
         return x[:, ::2, ::2].flatten(1, 2)
-
-
-class Tokens(nn.Module):
-    """A map as tokens."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D, h, w) to (N, T, D)."""
-        return x.flatten(2).mT
 
 
 class ConvNorm(nn.Module):
@@ -291,7 +280,7 @@ def _stem(cfg: LevitConfig) -> nn.Sequential:
             layers[f"act{index}"] = activation(cfg.act_layer)
         channels = width
     if not cfg.use_conv:
-        layers["tokens"] = Tokens()
+        layers["tokens"] = MapTokens()
     return nn.Sequential(OrderedDict(layers))
 
 

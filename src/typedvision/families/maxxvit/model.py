@@ -68,7 +68,7 @@ torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cann
 class MaxxVit(StagedModel, HeadModel):
     """A stem, stages of convolutions and attention, pooling and a classifier."""
 
-    last_norm: ClassVar[str | None] = "norm"
+    last_layer: ClassVar[str | None] = "norm"
 
     def __init__(self, cfg: MaxxVitConfig) -> None:
         super().__init__(cfg)

@@ -35,7 +35,7 @@ from typedvision.layers.init import (
 )
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import LayerNorm2d
-from typedvision.layers.pool import GlobalPool
+from typedvision.layers.pool import GlobalPool, PoolMixer
 
 
 class MetaFormer(StagedModel):
@@ -144,18 +144,6 @@ class MetaFormerBlock(nn.Module):
         mixed = self.layer_scale1(self.drop_path1(self.token_mixer(self.norm1(x))))
         x = self.res_scale1(x) + mixed
         return self.res_scale2(x) + self.layer_scale2(self.drop_path2(self.mlp(self.norm2(x))))
-
-
-class Pooling(nn.Module):
-    """The average of 3 x 3 positions, minus the one in the middle (PoolFormer, equation 4)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pool: nn.AvgPool2d = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, D, H, W) to the same shape."""
-        return self.pool(x) - x
 
 
 class SepConv(nn.Module):
@@ -271,7 +259,7 @@ def _classifier(features: int, num_classes: int, use_mlp: bool) -> nn.Module:
 def _token_mixer(cfg: MetaFormerConfig, plan: StagePlan) -> nn.Module:
     match plan.token_mixer:
         case "pooling":
-            return Pooling()
+            return PoolMixer(3)
         case "sepconv":
             return SepConv(plan.channels)
         case "attention":

@@ -7,12 +7,11 @@ the smaller map, D features, K classes. Maps are (N, h, w, D) within a stage.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.pvt_v2.config import PvtV2Config, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -34,8 +33,10 @@ POOLED = 7
 """Height and width of the map that a linear attention takes keys and values from."""
 
 
-class PyramidVisionTransformerV2(ImageModel):
+class PyramidVisionTransformerV2(StagedModel):
     """Overlapping patches, stages of attention, pooling and a linear classifier."""
+
+    stem_name: ClassVar[str] = "patch_embed"
 
     def __init__(self, cfg: PvtV2Config) -> None:
         super().__init__(cfg)
@@ -49,17 +50,6 @@ class PyramidVisionTransformerV2(ImageModel):
         self.global_pool: GlobalPool = GlobalPool(cfg.global_pool)
         self.head_drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.stages(self.patch_embed(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 4, W / 4), ..., (N, D, H / 32, W / 32)."""
-        x = self.patch_embed(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, h, w) to (N, K)."""

@@ -29,7 +29,7 @@ from typedvision.layers.transformer_init import transformer_initializers
 class Sequencer2d(StagedModel):
     """Patches, stages of recurrent layers and MLPs, pooling and a linear classifier."""
 
-    last_norm = "norm"
+    last_layer = "norm"
     output_fmt: OutputFormat = "NHWC"
 
     def __init__(self, cfg: SequencerConfig) -> None:

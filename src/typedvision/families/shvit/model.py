@@ -6,14 +6,13 @@ Shapes: N images, C channels in, D channels of H x W positions, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import Activation, ConvPool
 from typedvision.families.shvit.config import SHViTConfig, StagePlan
 from typedvision.layers.activation import activation
@@ -29,8 +28,10 @@ from typedvision.layers.norm import conv_norm
 from typedvision.layers.pool import GlobalPool
 
 
-class SHViT(ImageModel):
+class SHViT(StagedModel):
     """A stem that subsamples by 16, three stages, pooling and a classifier (figure 5)."""
+
+    stem_name: ClassVar[str] = "patch_embed"
 
     head: NormLinear | nn.Linear | nn.Identity
 
@@ -44,17 +45,6 @@ class SHViT(ImageModel):
         self.patch_embed: nn.Sequential = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 64, W / 64)."""
-        return self.stages(self.patch_embed(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """The output of each stage."""
-        x = self.patch_embed(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
@@ -77,18 +67,6 @@ class SHViT(ImageModel):
         if path.endswith((".conv.m.bn", ".proj.1.bn", ".pw2.bn")):
             return {**NORM, "weight": zeros}
         return default_initializers(module)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^patch_embed", "blocks": r"^stages\.(\d+)"}
-        return {
-            "stem": r"^patch_embed",
-            "blocks": [
-                (r"^stages\.(\d+)\.downsample", (0,)),
-                (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-            ],
-        }
 
 
 class SHViTBlock(nn.Module):

@@ -35,7 +35,7 @@ class SwiftFormer(DistilledStagedModel):
     """A stem, four stages of blocks, a normalisation, pooling and two linear classifiers
     (figure 3)."""
 
-    last_norm: ClassVar[str | None] = "norm"
+    last_layer: ClassVar[str | None] = "norm"
 
     def __init__(self, cfg: SwiftFormerConfig) -> None:
         super().__init__(cfg)

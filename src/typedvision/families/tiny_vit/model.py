@@ -7,12 +7,13 @@ counts those of all images), K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.staged_model import StagedModel
 from typedvision.families.tiny_vit.config import ConvStagePlan, StagePlan, TinyVitConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -31,9 +32,11 @@ from typedvision.layers.norm import LayerNorm2d
 from typedvision.layers.windows import in_windows
 
 
-class TinyVit(HeadModel):
+class TinyVit(StagedModel, HeadModel):
     """Two convolutions, a stage of convolutional blocks, stages of attention in windows, pooling,
     a normalisation and a linear classifier (section 3.3)."""
+
+    stem_name: ClassVar[str] = "patch_embed"
 
     def __init__(self, cfg: TinyVitConfig) -> None:
         super().__init__(cfg)
@@ -53,17 +56,6 @@ class TinyVit(HeadModel):
         )
         self.head_hidden_size: int = self.head.features
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, h, w)."""
-        return self.stages(self.patch_embed(x))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """The output of each stage, (N, D, h, w)."""
-        x = self.patch_embed(x)
-        for stage in self.stages:
-            x = stage(x)
-            yield x
-
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers by a deviation of 0.02; the last normalisation of convolutional blocks by
         0."""
@@ -72,20 +64,6 @@ class TinyVit(HeadModel):
         if path.startswith("stages.0.") and path.endswith("conv3.bn"):
             return {**NORM, "weight": zeros}
         return default_initializers(module)
-
-    def no_weight_decay(self) -> set[str]:
-        """The biases of attention."""
-        return {key for key, _ in self.named_parameters() if key.endswith("attention_biases")}
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The first convolutions, then each block, or each stage."""
-        if coarse:
-            return {"stem": r"^patch_embed", "blocks": r"^stages\.(\d+)"}
-        blocks = [
-            (r"^stages\.(\d+)\.downsample", (0,)),
-            (r"^stages\.(\d+)\.blocks\.(\d+)", None),
-        ]
-        return {"stem": r"^patch_embed", "blocks": blocks}
 
 
 class MBConv(nn.Module):
