@@ -168,6 +168,16 @@ def level(at: int, **changes: object) -> type[NetConfig]:
             "must name the module of 'stem.weight', which changes with 'in_chans'",
         ),
         (
+            {"parts": tv.Parts(("stem",), ("fc",), distance_tables=("fc.weight",))},
+            "net_wide.parts.distance_tables",
+            "'fc.weight' has 32 columns, which is not the square of a number",
+        ),
+        (
+            {"parts": tv.Parts(("stem",), ("fc",), axis_tables=("fc.weight",))},
+            "net_small.parts.axis_tables",
+            "'fc.weight' has 1000 rows; those of an axis are an odd number",
+        ),
+        (
             {"capabilities": tv.Capabilities(global_pool=("avg", "catavgmax"))},
             "net_small.capabilities.global_pool.catavgmax",
             "is declared, but the config refuses it: must be 'avg' or 'max'",

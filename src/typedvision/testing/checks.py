@@ -92,6 +92,20 @@ def check_parts(cfg: ModelConfig) -> Iterator[Finding]:
                 ("parts", "relative_tables"),
                 f"'{relative.path}' has {rows} rows, too few for the {cells} of its window",
             )
+    for path in parts.distance_tables:
+        distances = _bare(cfg).get_parameter(path).shape[-1]
+        if math.isqrt(distances) ** 2 != distances:
+            yield (
+                ("parts", "distance_tables"),
+                f"'{path}' has {distances} columns, which is not the square of a number",
+            )
+    for path in parts.axis_tables:
+        distances = _bare(cfg).get_parameter(path).shape[0]
+        if distances % 2 == 0:
+            yield (
+                ("parts", "axis_tables"),
+                f"'{path}' has {distances} rows; those of an axis are an odd number",
+            )
 
 
 def _missing(cfg: ModelConfig, parts: Parts) -> Iterator[Finding]:
