@@ -13,6 +13,7 @@ from typedvision.config.base import (
     Builds,
     Channels,
     Depth,
+    KernelSize,
     ModelConfig,
     Rate,
     Ratio,
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from typedvision.families.swiftformer.model import SwiftFormer
 
 
+Stride = Annotated[int, Field(ge=1, le=16)]
+Padding = Annotated[int, Field(ge=0, le=63)]
+
+
 class SwiftFormerConfig(ModelConfig, Builds["SwiftFormer"]):
     """A SwiftFormer (https://arxiv.org/abs/2303.15446): attention that is linear in the number of
     positions, once at the end of each stage."""
@@ -40,6 +45,12 @@ class SwiftFormerConfig(ModelConfig, Builds["SwiftFormer"]):
     """Hidden channels of a block for each of its own."""
     downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True)
     """Whether each stage subsamples first."""
+    down_patch_size: KernelSize = 3
+    """Height and width of the kernel of the convolutions that subsample."""
+    down_stride: Stride = 2
+    """Factor that these convolutions subsample by."""
+    down_pad: Padding = 1
+    """Zeros around their input on each side."""
     act_layer: Activation = "gelu"
     """Activation of the blocks."""
     use_layer_scale: bool = True
@@ -65,11 +76,30 @@ class SwiftFormerConfig(ModelConfig, Builds["SwiftFormer"]):
                     "'embed_dims' must stay as they are where 'downsamples' is false", "embed_dims"
                 )
                 return
+        yield from self._subsampling_conflicts()
         if not self.use_layer_scale and self.layer_scale_init_value != 1e-5:
             yield Conflict(
                 "'layer_scale_init_value' means nothing where 'use_layer_scale' is false: leave "
                 "it out",
                 "layer_scale_init_value",
+            )
+
+    def _subsampling_conflicts(self) -> Iterator[Conflict]:
+        if not any(self.downsamples):
+            for name, usual in (("down_patch_size", 3), ("down_stride", 2), ("down_pad", 1)):
+                if getattr(self, name) != usual:
+                    yield Conflict(
+                        f"'{name}' means nothing where no stage of 'downsamples' is true: leave it "
+                        "out",
+                        name,
+                    )
+        kernel, stride, both = self.down_patch_size, self.down_stride, 2 * self.down_pad
+        if not kernel - stride <= both < kernel:
+            yield Conflict(
+                f"'down_pad' must make sides 1 / {stride} as long: twice of it at least "
+                f"'down_patch_size' less 'down_stride', and less than 'down_patch_size'; got "
+                f"{self.down_pad} for {kernel} and {stride}",
+                "down_pad",
             )
 
     def features(self) -> tuple[FeatureSpec, ...]:
@@ -87,7 +117,7 @@ class SwiftFormerConfig(ModelConfig, Builds["SwiftFormer"]):
         for channels, depth, downsamples in zip(
             self.embed_dims, self.layers, self.downsamples, strict=True
         ):
-            reduction *= 2 if downsamples else 1
+            reduction *= self.down_stride if downsamples else 1
             rows = tuple(islice(rates, depth))
             hidden = self.mlp_ratios * channels
             stages.append(StagePlan(in_channels, channels, hidden, downsamples, reduction, rows))

@@ -190,7 +190,13 @@ def _stage(cfg: SwiftFormerConfig, plan: StagePlan) -> nn.Sequential:
     channels, (*rates, last) = plan.channels, plan.drop_path_rates
     downsample: nn.Module = nn.Identity()
     if plan.downsamples:
-        conv = conv2d(plan.in_channels, channels, 3, stride=2, bias=True)
+        conv = nn.Conv2d(
+            plan.in_channels,
+            channels,
+            cfg.down_patch_size,
+            stride=cfg.down_stride,
+            padding=cfg.down_pad,
+        )
         downsample = nn.Sequential(OrderedDict(proj=conv, norm=nn.BatchNorm2d(channels)))
     blocks = Blocks(
         *(ConvEncoder(cfg, channels, plan.hidden, rate) for rate in rates),
