@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel, chosen_levels
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.base import to_pair
 from typedvision.config.names import OutputFormat
 from typedvision.families.coat.config import CoatConfig, StagePlan
@@ -55,6 +55,7 @@ class CoaT(ImageModel):
         self.grids: tuple[tuple[int, int], ...] = tuple(plan.grid for plan in plans)
         self.sizes: tuple[int, ...] = tuple(plan.tokens for plan in plans[1:])
         self.is_parallel: bool = cfg.parallel_depth > 0
+        self.joins_levels = self.is_parallel
 
         for number, plan in zip(STAGES, plans, strict=True):
             self.register_parameter(
@@ -125,35 +126,6 @@ class CoaT(ImageModel):
             side_by_side = self.parallel_blocks(torch.cat(scales, dim=1))
             for scale in self.scales:
                 yield scale(side_by_side)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The final features of images, and the outputs of some levels: see `ImageModel`.
-
-        With parallel blocks the final features are made of several levels, and so computed on
-        their own.
-        """
-        outputs = super().forward_intermediates(
-            x,
-            indices,
-            norm=norm,
-            stop_early=stop_early,
-            output_fmt=output_fmt,
-            intermediates_only=intermediates_only,
-        )
-        levels = len(self.feature_info)
-        stopped = stop_early and levels - 1 not in chosen_levels(indices, levels)
-        if stopped or isinstance(outputs, list) or not self.is_parallel:
-            return outputs
-        return self.forward_features(x), outputs[1]
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation."""

@@ -13,8 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel, chosen_levels
-from typedvision.config.names import ConvPool, OutputFormat
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.config.names import ConvPool
 from typedvision.families.hrnet.config import FEATURES, HEAD_WIDTHS, HRNetConfig
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
@@ -28,6 +28,8 @@ EXPANSION = 4
 
 class HighResolutionNet(ImageModel):
     """A stem, a stage of one branch, stages of two, three and four, a head and a classifier."""
+
+    joins_levels = True
 
     folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
 
@@ -89,34 +91,6 @@ class HighResolutionNet(ImageModel):
         maps = self.stage4(_with_new_branch(self.transition3, maps))
         for branch, widen in zip(maps, self.incre_modules, strict=True):
             yield widen(branch)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The final features of images, and the outputs of some levels: see `ImageModel`.
-
-        The final features are made of several levels, and so computed on their own.
-        """
-        outputs = super().forward_intermediates(
-            x,
-            indices,
-            norm=norm,
-            stop_early=stop_early,
-            output_fmt=output_fmt,
-            intermediates_only=intermediates_only,
-        )
-        levels = len(self.feature_info)
-        stopped = stop_early and levels - 1 not in chosen_levels(indices, levels)
-        if stopped or isinstance(outputs, list):
-            return outputs
-        return self.forward_features(x), outputs[1]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K)."""
