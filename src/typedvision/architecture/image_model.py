@@ -56,6 +56,8 @@ class ImageModel(nn.Module, ABC):
     """Dropout probability before the classifier."""
     output_fmt: OutputFormat = "NCHW"
     """Layout of what `forward_features` gives."""
+    joins_levels: bool = False
+    """Whether the final features are made of several levels, and so computed on their own."""
     grad_checkpointing: bool
     """Whether the backward pass recomputes activations."""
     load_report: LoadReport | None
@@ -164,7 +166,7 @@ class ImageModel(nn.Module, ABC):
         """
         wanted = chosen_levels(indices, len(self.feature_info))
         layout = _layout(output_fmt)
-        pixels, last = (x.shape[-2], x.shape[-1]), max(wanted, default=-1)
+        images, pixels, last = x, (x.shape[-2], x.shape[-1]), max(wanted, default=-1)
         level, end = -1, len(self.feature_info) - 1
         outputs: list[Tensor] = []
         if stop_early and intermediates_only and not wanted:
@@ -180,7 +182,9 @@ class ImageModel(nn.Module, ABC):
                 break
         if intermediates_only:
             return outputs
-        return self._finish(x) if level == end else self._normalized(x, level), outputs
+        if level < end:
+            return self._normalized(x, level), outputs
+        return self.forward_features(images) if self.joins_levels else self._finish(x), outputs
 
     def prune_intermediate_layers(
         self,

@@ -55,7 +55,7 @@ class CoaT(JoinedModel):
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
         self.grids: tuple[tuple[int, int], ...] = tuple(plan.grid for plan in plans)
         self.sizes: tuple[int, ...] = tuple(plan.tokens for plan in plans[1:])
-        self.joins: bool = cfg.parallel_depth > 0
+        self.joins_levels: bool = cfg.parallel_depth > 0
 
         for number, plan in zip(STAGES, plans, strict=True):
             self.register_parameter(
@@ -78,7 +78,7 @@ class CoaT(JoinedModel):
         for number, plan, place, relative in zip(STAGES, plans, places, distances, strict=True):
             blocks = (SerialBlock(cfg, plan, place, relative) for _ in range(plan.depth))
             self.add_module(f"serial_blocks{number}", Blocks(*blocks))
-        if self.joins:
+        if self.joins_levels:
             self.parallel_blocks: Blocks = Blocks(
                 *(
                     ParallelBlock(cfg, plans[1:], places[1:], distances[1:])
@@ -88,9 +88,9 @@ class CoaT(JoinedModel):
             self.scales: nn.ModuleList = nn.ModuleList(
                 Scale(self.sizes, index) for index in range(len(SCALES))
             )
-        for number in SCALES if self.joins else STAGES[-1:]:
+        for number in SCALES if self.joins_levels else STAGES[-1:]:
             self.add_module(f"norm{number}", token_norm(cfg.norm_layer, plans[number - 1].features))
-        if self.joins:
+        if self.joins_levels:
             self.aggregate = nn.Conv1d(len(SCALES), 1, 1)
         self.head_drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
@@ -101,7 +101,7 @@ class CoaT(JoinedModel):
 
     def _joined(self, levels: Sequence[Tensor]) -> Tensor:
         """The last tokens, or those of three maps side by side, normalised."""
-        if not self.joins:
+        if not self.joins_levels:
             return self._normalized(levels[-1], 3)
         return torch.cat([self._normalized(levels[n - 1], n - 1) for n in SCALES], dim=1)
 
@@ -113,7 +113,7 @@ class CoaT(JoinedModel):
             patches = self.get_submodule(f"patch_embed{number}")(x).flatten(1, 2)
             front = getattr(self, f"cls_token{number}").expand(x.shape[0], -1, -1)
             tokens = self.get_submodule(f"serial_blocks{number}")(torch.cat((front, patches), 1))
-            if number in SCALES and self.joins:
+            if number in SCALES and self.joins_levels:
                 scales.append(tokens)
             else:
                 yield tokens
@@ -138,7 +138,7 @@ class CoaT(JoinedModel):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D), or with parallel blocks (N, S, D), to (N, K)."""
-        if self.joins:
+        if self.joins_levels:
             pooled = [self._pooled(part) for part in x.split_with_sizes(self.sizes, dim=1)]
             x = self.aggregate(torch.stack(pooled, dim=1)).squeeze(1)
         else:

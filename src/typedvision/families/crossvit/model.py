@@ -15,7 +15,7 @@ import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel, chosen_levels
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.names import OutputFormat
 from typedvision.families.crossvit.config import BranchPlan, CrossVitConfig, StagePlan
 from typedvision.layers.activation import activation
@@ -33,6 +33,7 @@ class CrossVit(ImageModel):
     """A Vision Transformer for each branch, whose class tokens see the other branches after each
     stage, and the mean of a linear classifier for each branch."""
 
+    joins_levels: bool = True
     output_fmt: OutputFormat = "NLC"
 
     def __init__(self, cfg: CrossVitConfig) -> None:
@@ -110,34 +111,6 @@ class CrossVit(ImageModel):
         count = x.shape[1] - 1
         (grid, *_) = (each.grid for each in self.branches if math.prod(each.grid) == count)
         return x[:, 1:].transpose(1, 2).reshape(x.shape[0], -1, *grid)
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        *,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: OutputFormat = "NCHW",
-        intermediates_only: bool = False,
-    ) -> tuple[Tensor, list[Tensor]] | list[Tensor]:
-        """The final features of images, and the outputs of some levels: see `ImageModel`.
-
-        The final features are those of each branch, and so computed on their own.
-        """
-        outputs = super().forward_intermediates(
-            x,
-            indices,
-            norm=norm,
-            stop_early=stop_early,
-            output_fmt=output_fmt,
-            intermediates_only=intermediates_only,
-        )
-        levels = len(self.feature_info)
-        stopped = stop_early and levels - 1 not in chosen_levels(indices, levels)
-        if stopped or isinstance(outputs, list):
-            return outputs
-        return self.forward_features(x), outputs[1]  # type: ignore[return-value]  # a list
 
     def divided(self, path: str) -> tuple[list[str], list[str]]:
         """All stages come before a level of the second branch; no stage is divided."""

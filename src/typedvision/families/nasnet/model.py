@@ -116,7 +116,7 @@ class ReductionCell(CellInputs):
         self.comb_iter_4_right: nn.Module = max_pool(2, pad_type)
 
     def forward(self, last: Tensor, x: Tensor) -> Tensor:
-        """The map before, of C channels, and the last one, (N, C, H, W), to (N, D, H / s, W / s)."""
+        """Two maps, of C channels and (N, C, H, W), to (N, D, H / s, W / s)."""
         last, x = self.inputs(last, x)
         zero = self.comb_iter_0_left(x) + self.comb_iter_0_right(last)
         one = self.comb_iter_1_left(x) + self.comb_iter_1_right(last)

@@ -118,7 +118,7 @@ class BasicBlock(nn.Module):
 
     folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
 
-    last_layer = "bn2"
+    last_norm = "bn2"
     conv1: nn.Module
     aa: nn.Module
 
@@ -148,7 +148,7 @@ class Bottleneck(nn.Module):
 
     folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 
-    last_layer = "bn3"
+    last_norm = "bn3"
     conv2: nn.Module
     aa: nn.Module
 
@@ -187,7 +187,7 @@ class Res2Bottleneck(nn.Module):
         ("conv3", "bn3"),
     )
 
-    last_layer = "bn3"
+    last_norm = "bn3"
 
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
@@ -241,7 +241,7 @@ class SplitAttentionBottleneck(nn.Module):
 
     folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv3", "bn3"))
 
-    last_layer = "bn3"
+    last_norm = "bn3"
 
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
@@ -278,7 +278,7 @@ class SplitAttentionBottleneck(nn.Module):
 class SelectiveKernelBasic(nn.Module):
     """A selective kernel (https://arxiv.org/abs/1903.06586), and a 3x3 convolution."""
 
-    last_layer = "conv2.bn"
+    last_norm = "conv2.bn"
 
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
@@ -302,7 +302,7 @@ class SelectiveKernelBasic(nn.Module):
 class SelectiveKernelBottleneck(nn.Module):
     """A 1x1 convolution, a selective kernel (https://arxiv.org/abs/1903.06586), and a 1x1 one."""
 
-    last_layer = "conv3.bn"
+    last_norm = "conv3.bn"
 
     def __init__(self, cfg: ResNetConfig, plan: BlockPlan) -> None:
         super().__init__()
