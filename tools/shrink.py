@@ -62,6 +62,8 @@ def _steps(row: ModelConfig) -> Iterator[list[Options]]:
         if DEPTHS.fullmatch(name):
             yield list(_fewer_blocks(name, value, fields))
     widths = [name for name in fields if WIDTHS.fullmatch(name) and name not in NOT_WIDTHS]
+    if not widths and "num_features" in fields:
+        widths = ["num_features"]  # which all the others follow
     heads = [name for name in fields if HEADS.fullmatch(name)]
     for together in (widths, *([name] for name in widths)):
         yield list(_narrower(together, heads, fields))

@@ -46,12 +46,12 @@ class TooLargeError(Exception):
     """The config is not tried: it would take too long."""
 
 
-def check(config: ModelConfig, most: int, summarized: bool) -> None:
+def check(config: ModelConfig, limits: tv.Limits, summarized: bool) -> None:
     """Everything that a model of this config must be able to do.
 
     Args:
         config: the config.
-        most: parameters that the model may have.
+        limits: what the model may have.
         summarized: count what the model costs, too.
 
     Raises:
@@ -66,7 +66,7 @@ def check(config: ModelConfig, most: int, summarized: bool) -> None:
     spec = tv.specify(config)
     assert tv.ModelSpec.from_json(spec.to_json()) == spec
     try:
-        model = tv.create_model(spec, seed=0, limits=tv.Limits(params=most, modules=MODULES))
+        model = tv.create_model(spec, seed=0, limits=limits)
     except tv.LimitError:
         raise TooLargeError from None
     try:
@@ -104,11 +104,13 @@ def learns(model: tv.ImageModel, size: tuple[int, int]) -> None:
 
 
 @cache
-def most_params(key: str) -> int:
-    """Twice as many as the family's smallest model made small has, if that is large."""
+def limits_of(key: str) -> tv.Limits:
+    """Somewhat more than the family's smallest model made small has, if that is large."""
     name, options = bases(key)[0]
     model = tv.create_model(name, device="meta", **options)
-    return max(PARAMS, 2 * sum(parameter.numel() for parameter in model.parameters()))
+    params = sum(parameter.numel() for parameter in model.parameters())
+    modules = sum(1 for _ in model.modules())
+    return tv.Limits(params=max(PARAMS, 2 * params), modules=max(MODULES, 3 * modules // 2))
 
 
 @cache
@@ -137,7 +139,7 @@ def failure(name: str, options: Options, summarized: bool = True) -> str | None:
     """What goes wrong with options that are accepted; None if nothing does."""
     try:
         config = tv.configure(name, **options)
-        check(config, most_params(str(index.family_key(name))), summarized)
+        check(config, limits_of(str(index.family_key(name))), summarized)
     except TooLargeError:
         raise
     except Exception as error:

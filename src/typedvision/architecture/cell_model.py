@@ -9,7 +9,8 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import ImageModel
-from typedvision.config.cells import CellPlan, CellsConfig
+from typedvision.config.base import ModelConfig
+from typedvision.config.cells import CellPlan
 from typedvision.config.names import ConvPool
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.nas import first_conv
@@ -23,16 +24,21 @@ class CellModel(ImageModel, ABC):
     Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 
     Args:
-        cfg: says how to pool and classify.
+        cfg: the model's config.
         plan: the cells.
         cell: makes a cell, which is called with the two maps.
+        global_pool: how the last map becomes a vector.
     """
 
     first_conv: ClassVar[str]
     """Name of the first convolution."""
 
     def __init__(
-        self, cfg: CellsConfig, plan: tuple[CellPlan, ...], cell: Callable[[CellPlan], nn.Module]
+        self,
+        cfg: ModelConfig,
+        plan: tuple[CellPlan, ...],
+        cell: Callable[[CellPlan], nn.Module],
+        global_pool: ConvPool,
     ) -> None:
         super().__init__(cfg)
         self.num_features: int = plan[-1].out_channels
@@ -44,7 +50,7 @@ class CellModel(ImageModel, ABC):
         for one in plan:
             self.add_module(one.name, cell(one))
         self.act: nn.ReLU = nn.ReLU()
-        self._replace_classifier(cfg.num_classes, cfg.global_pool)
+        self._replace_classifier(cfg.num_classes, global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""

@@ -1,28 +1,10 @@
-"""The config that networks of searched cells share."""
+"""The numbers of networks of searched cells: each cell sees the maps of two before it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-from typedvision.config.base import ModelConfig, unpooled_classifier
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import ConvPool
-from typedvision.config.problems import Conflict
-
-
-class CellsConfig(ModelConfig):
-    """A convolution and a row of cells, each of which sees the maps of two before it."""
-
-    pad_type: Literal["", "same"] = "same"
-    """Padding where a cell subsamples: symmetric, or TensorFlow's `same`."""
-    global_pool: ConvPool = "avg"
-    """How the last feature map becomes a vector."""
-
-    def conflicts(self) -> Iterator[Conflict]:
-        """What cannot go together."""
-        yield from unpooled_classifier(self, self.global_pool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What the cells of NASNet and PNASNet are made of.
 
-Shapes: N images, C channels in, B channels of a branch, H x W positions, s stride.
+Shapes: N images, C channels in, D channels out, B channels of a branch, H x W positions, s stride.
 """
 
 from __future__ import annotations

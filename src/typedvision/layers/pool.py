@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from typedvision.config.names import ConvPool
 from typedvision.layers.conv import pad_same
 
+torch.fx.wrap("pad_same")
+
 
 class GlobalPool(nn.Module):
     """Pools (N, C, H, W) to (N, C), or to (N, 2C) for `catavgmax`; `` leaves the map as it is.

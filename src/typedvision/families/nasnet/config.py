@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from typedvision.config.base import Builds, Channels, planned
-from typedvision.config.cells import CellPlan, CellsConfig, cell_levels
+from typedvision.config.base import Builds, Channels, ModelConfig, planned, unpooled_classifier
+from typedvision.config.cells import CellPlan, cell_levels
 from typedvision.config.features import FeatureSpec
+from typedvision.config.names import ConvPool
 from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
@@ -24,17 +25,21 @@ FINEST = 16 * NORMAL
 narrowest: they double four times."""
 
 
-class NASNetConfig(CellsConfig, Builds["NASNetALarge"]):
+class NASNetConfig(ModelConfig, Builds["NASNetALarge"]):
     """NASNet-A (https://arxiv.org/abs/1707.07012): cells that a search found."""
 
     stem_size: Channels = 96
     """Channels of the first convolution."""
     num_features: Channels = 4032
     """Channels of the last map, a multiple of 96."""
+    pad_type: Literal["", "same"] = "same"
+    """Padding where a cell subsamples: symmetric, or TensorFlow's `same`."""
+    global_pool: ConvPool = "avg"
+    """How the last feature map becomes a vector."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        yield from super().conflicts()
+        yield from unpooled_classifier(self, self.global_pool)
         if self.num_features % FINEST:
             message = f"'num_features' must be a multiple of {FINEST}; got {self.num_features}"
             yield Conflict(message, "num_features")

@@ -31,7 +31,7 @@ class NASNetALarge(CellModel):
     first_conv = "conv0"
 
     def __init__(self, cfg: NASNetConfig) -> None:
-        super().__init__(cfg, cfg.plan(), partial(_cell, cfg.pad_type))
+        super().__init__(cfg, cfg.plan(), partial(_cell, cfg.pad_type), cfg.global_pool)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each normal cell; a reduction cell goes with the next one."""
@@ -116,7 +116,7 @@ class ReductionCell(CellInputs):
         self.comb_iter_4_right: nn.Module = max_pool(2, pad_type)
 
     def forward(self, last: Tensor, x: Tensor) -> Tensor:
-        """Two maps, of C channels and (N, C, H, W), to (N, D, H / s, W / s)."""
+        """The map before, of C channels, and the last one, (N, C, H, W), to (N, D, H/s, W/s)."""
         last, x = self.inputs(last, x)
         zero = self.comb_iter_0_left(x) + self.comb_iter_0_right(last)
         one = self.comb_iter_1_left(x) + self.comb_iter_1_right(last)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from typedvision.config.base import Builds, planned
-from typedvision.config.cells import CellPlan, CellsConfig, cell_levels
+from typedvision.config.base import Builds, ModelConfig, planned, unpooled_classifier
+from typedvision.config.cells import CellPlan, cell_levels
 from typedvision.config.features import FeatureSpec
+from typedvision.config.names import ConvPool
+from typedvision.config.problems import Conflict
 
 if TYPE_CHECKING:
     from typedvision.families.pnasnet.model import PNASNet5Large
@@ -21,11 +24,17 @@ CELLS = 4
 """Cells at each of three resolutions."""
 
 
-class PNASNetConfig(CellsConfig, Builds["PNASNet5Large"]):
+class PNASNetConfig(ModelConfig, Builds["PNASNet5Large"]):
     """PNASNet-5 (https://arxiv.org/abs/1712.00559): cells that a progressive search found."""
 
     pad_type: Literal["", "same"] = ""
     """Padding where a cell subsamples: symmetric, or TensorFlow's `same`."""
+    global_pool: ConvPool = "avg"
+    """How the last feature map becomes a vector."""
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """What cannot go together."""
+        yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The first convolution's map, what the cells that subsample see, and the last map."""

@@ -26,7 +26,7 @@ class PNASNet5Large(CellModel):
     first_conv = "conv_0"
 
     def __init__(self, cfg: PNASNetConfig) -> None:
-        super().__init__(cfg, cfg.plan(), partial(Cell, cfg))
+        super().__init__(cfg, cfg.plan(), partial(Cell, cfg), cfg.global_pool)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each cell."""
