@@ -61,7 +61,7 @@ def test_a_convolution_projects_as_the_linear_layer() -> None:
         ({"final_norm": False}, "only moves"),
         ({"rope_temperature": 100.0}, "there are no positions"),
         ({"rope_type": "mixed", "rope_grid_offset": 0.5}, "has no effect"),
-        ({"rope_type": "axial", "proj_bias": False}, "they have these biases"),
+        ({"rope_type": "axial", "proj_bias": False}, "must be true in the blocks"),
         ({"qkv_fused": False}, "one layer gives"),
         ({"attn_type": "eva", "num_kv_heads": 3}, "have equal heads"),
         ({"attn_type": "rope", "swiglu_align_to": 8}, "means nothing"),

@@ -193,6 +193,8 @@ class RotaryBlockPlan(BlockPlan):
     """Whether one layer projects queries, keys and values."""
     head_norm: bool
     """Whether queries and keys of each head are normalised."""
+    gated: bool
+    """Whether what attention gives is multiplied by a gate of its input."""
     out_norm: bool
     """Whether what attention gives is normalised before its last layer."""
     mlp: MlpName

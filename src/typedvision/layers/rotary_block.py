@@ -88,6 +88,9 @@ class RotaryAttention(nn.Module, ABC):
         self.q_norm: nn.Module = _norm(plan, width) if plan.head_norm else nn.Identity()
         self.k_norm: nn.Module = _norm(plan, width) if plan.head_norm else nn.Identity()
         self.norm: nn.Module = _norm(plan, features) if plan.out_norm else nn.Identity()
+        self.gate: nn.Linear | None = (
+            nn.Linear(features, features, bias=plan.qkv_bias) if plan.gated else None
+        )
         self.proj: nn.Linear = nn.Linear(features, features)
         self.proj_drop: nn.Dropout = nn.Dropout(plan.proj_drop)
 
@@ -102,6 +105,7 @@ class RotaryAttention(nn.Module, ABC):
     def forward(self, x: Tensor, rope: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """(N, T, D) to the same shape, with the rotary embedding of the patches; a mask says which
         tokens are attended to, (N, 1, 1, T)."""
+        gate = None if self.gate is None else self.gate(x).sigmoid()
         q, k, v = self._project(x)
         q = self.q_norm(split_heads(q, self.num_heads))
         k = self.k_norm(split_heads(k, self.num_kv_heads))
@@ -113,8 +117,9 @@ class RotaryAttention(nn.Module, ABC):
         if self.num_kv_heads != self.num_heads:
             group = self.num_heads // self.num_kv_heads
             k, v = (part.repeat_interleave(group, dim=1) for part in (k, v))
-        x = attend(q, k, v.to(q.dtype), self.attn_drop if self.training else 0.0, mask)
-        return self.proj_drop(self.proj(self.norm(merge_heads(x))))
+        x = merge_heads(attend(q, k, v.to(q.dtype), self.attn_drop if self.training else 0.0, mask))
+        x = self.norm(x)
+        return self.proj_drop(self.proj(x if gate is None else x * gate))
 
 
 class FusedRotaryAttention(RotaryAttention):

@@ -137,6 +137,7 @@ class EvaConfig(RotaryConfig, PrefixTokenConfig, Builds["Eva"]):
             key_bias=self.qkv_bias and self.attn_type == "rope",
             qkv_fused=self.qkv_fused,
             head_norm=self.qk_norm,
+            gated=False,
             out_norm=self.scale_attn_inner,
             mlp=self._mlp(self.scale_mlp),
             mlp_norm=self.scale_mlp,

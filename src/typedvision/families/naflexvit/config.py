@@ -38,7 +38,10 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
     attn_type: Literal["standard", "eva", "rope"] = "standard"
     """Blocks of the Vision Transformer (`standard`), or those of EVA-02, whose keys have a bias
     (`rope`) or none (`eva`). What `standard` blocks lack makes them EVA-02's: with a `rope_type`,
-    those of `rope`; with `swiglu_mlp` or `attn_only_layer_scale`, those of `eva`."""
+    those of `rope`; with `swiglu_mlp`, `attn_gated` or `attn_only_layer_scale`, those of
+    `eva`."""
+    attn_gated: bool = False
+    """Multiply what attention gives by a gate of its input (https://arxiv.org/abs/2505.06708)."""
     rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = ""
     """Rotary embedding of queries and keys (https://arxiv.org/abs/2104.09864); none (`""`); half of
     the pairs of features for rows and for columns each, counted in patches (`axial`) or from edge
@@ -166,7 +169,8 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
         if not self.proj_bias:
             yield Conflict(
                 "'proj_bias' must be true in the blocks of EVA-02, which 'attn_type', 'rope_type', "
-                "'swiglu_mlp' or 'attn_only_layer_scale' ask for: they have these biases",
+                "'swiglu_mlp', 'attn_gated' or 'attn_only_layer_scale' ask for: they have these "
+                "biases",
                 "proj_bias",
             )
         if self.swiglu_mlp and self.global_pool != "map":
@@ -183,7 +187,8 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
             return self.attn_type
         if self.rope_type:
             return "rope"
-        return "eva" if self.swiglu_mlp or self.attn_only_layer_scale else "standard"
+        lacking = self.swiglu_mlp or self.attn_gated or self.attn_only_layer_scale
+        return "eva" if lacking else "standard"
 
     def rope(self) -> RopePlan | None:
         """The rotary embedding; None for none."""
@@ -233,6 +238,7 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
             key_bias=self.qkv_bias and self.block_type() != "eva",
             qkv_fused=self.qkv_fused,
             head_norm=self.qk_norm,
+            gated=self.attn_gated,
             out_norm=self.scale_attn_inner_norm,
             mlp=self._mlp(self.scale_mlp_norm),
             mlp_norm=self.scale_mlp_norm,
