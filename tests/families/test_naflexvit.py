@@ -19,6 +19,8 @@ SMALL = {"embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": 3, "patch_s
         ("naflexvit_base_patch16_parfac_gap", {"pos_embed_grid_size": (3, 5)}),
         ("naflexvit_base_patch16_gap", {"global_pool": "avgmax", "pos_embed_grid_size": (3, 5)}),
         ("naflexvit_giant_patch16_radio_v3", {"pos_embed_grid_size": (3, 3)}),
+        ("naflexvit_base_patch16_gap", {"rope_type": "dinov3", "pos_embed": "none"}),
+        ("naflexvit_base_patch16_map", {"rope_type": "mixed", "swiglu_mlp": True}),
     ],
 )
 @torch.inference_mode()
@@ -57,6 +59,13 @@ def test_a_convolution_projects_as_the_linear_layer() -> None:
         ({"pos_embed_align_corners": True}, "edges only"),
         ({"img_size": 100}, "must be a multiple"),
         ({"final_norm": False}, "only moves"),
+        ({"rope_temperature": 100.0}, "there are no positions"),
+        ({"rope_type": "mixed", "rope_grid_offset": 0.5}, "has no effect"),
+        ({"rope_type": "axial", "proj_bias": False}, "must be true in the blocks"),
+        ({"qkv_fused": False}, "one layer gives"),
+        ({"attn_type": "eva", "num_kv_heads": 3}, "have equal heads"),
+        ({"attn_type": "rope", "swiglu_align_to": 8}, "means nothing"),
+        ({"swiglu_mlp": True, "act_layer": "relu"}, "gates are SiLU's"),
     ],
 )
 def test_what_cannot_go_together(options: dict[str, object], why: str) -> None:

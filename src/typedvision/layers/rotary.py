@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Generator, Tensor, nn
 
+from typedvision.config.rotary import RopePlan
 from typedvision.layers.init import Initializers
 
 Grid = tuple[int, int]
@@ -259,6 +260,41 @@ class MixedRotaryEmbedding(RotaryEmbedding):
         """(B, h, L, d / 2)."""
         positions = self._positions(*(_steps(count, like) for count in grid))
         return torch.einsum("la, abhp -> bhlp", positions, self.freqs.to(positions.dtype))
+
+
+def rotary_embedding(plan: RopePlan) -> RotaryEmbedding:
+    """The rotary embedding that a plan describes."""
+    width, temperature = plan.width, plan.temperature
+    noise = CoordinateNoise(plan.shift, plan.jitter, plan.rescale)
+    match plan.kind:
+        case "axial":
+            return AxialRotaryEmbedding(
+                width,
+                temperature,
+                reference=plan.reference,
+                offset=plan.offset,
+                columns_first=plan.columns_first,
+                noise=noise,
+            )
+        case "dinov3":
+            return CenteredRotaryEmbedding(
+                width,
+                temperature,
+                offset=plan.offset,
+                columns_first=plan.columns_first,
+                noise=noise,
+            )
+        case "mixed":
+            return MixedRotaryEmbedding(
+                width,
+                temperature,
+                depth=plan.depth,
+                num_heads=plan.num_heads,
+                columns_first=plan.columns_first,
+                noise=noise,
+            )
+        case "mrope":
+            return InterleavedRotaryEmbedding(width, temperature, section=plan.section, noise=noise)
 
 
 def choose_patches(rope: Tensor, chosen: Tensor) -> Tensor:

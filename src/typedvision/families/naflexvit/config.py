@@ -10,12 +10,11 @@ from pydantic import Field
 from typedvision.config.base import Builds, Heads, Ratio, Size, planned, to_pair
 from typedvision.config.names import Activation, Resampling, TokenNorm, TokenPool, WeightInit
 from typedvision.config.problems import Conflict
+from typedvision.config.rotary import RopePlan, RotaryBlockPlan, RotaryConfig
 from typedvision.config.stages import drop_path_rates
 from typedvision.config.tokens import (
-    BlockPlan,
     PatchDropRate,
     Registers,
-    TokenConfig,
     TokenPlan,
 )
 
@@ -27,7 +26,7 @@ GridSide = Annotated[int, Field(ge=1, le=1_024)]
 GridSize = tuple[GridSide, GridSide]
 
 
-class NaFlexVitConfig(TokenConfig, Builds["NaFlexVit"]):
+class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
     """A Vision Transformer for images of any aspect ratio (https://arxiv.org/abs/2307.06304), as in
     SigLIP 2 (https://arxiv.org/abs/2502.14786, NaFlex) and C-RADIO."""
 
@@ -36,6 +35,22 @@ class NaFlexVitConfig(TokenConfig, Builds["NaFlexVit"]):
     global_pool: PoolName = "map"
     """What the classifier sees: a learned query's attention (`map`), the class token (`token`), the
     mean, maximum or both of the patches, or every token (`""`)."""
+    attn_type: Literal["standard", "eva", "rope"] = "standard"
+    """Blocks of the Vision Transformer (`standard`), or those of EVA-02, whose keys have a bias
+    (`rope`) or none (`eva`). What `standard` blocks lack makes them EVA-02's: with a `rope_type`,
+    those of `rope`; with `swiglu_mlp`, `attn_gated` or `attn_only_layer_scale`, those of
+    `eva`."""
+    attn_gated: bool = False
+    """Multiply what attention gives by a gate of its input (https://arxiv.org/abs/2505.06708)."""
+    rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = ""
+    """Rotary embedding of queries and keys (https://arxiv.org/abs/2104.09864); none (`""`); half of
+    the pairs of features for rows and for columns each, counted in patches (`axial`) or from edge
+    to edge of the image (`dinov3`); frequencies that each head learns (`mixed`,
+    https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time
+    of an image is 0 (`mrope`)."""
+    rope_ref_feat_shape: GridSize | None = None
+    """Rows and columns of patches that positions of `axial` are stretched to, whatever the image's
+    size; None for no stretching."""
     qk_norm: bool = False
     """Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2)."""
     proj_bias: bool = True
@@ -102,6 +117,7 @@ class NaFlexVitConfig(TokenConfig, Builds["NaFlexVit"]):
                 f"'img_size' {self.img_size} must be a multiple of 'patch_size' {self.patch_size}",
                 "img_size",
             )
+        yield from self._block_conflicts()
         if self.global_pool == "token" and not self.class_token:
             yield Conflict(
                 "'global_pool' must not be 'token' where 'class_token' is false: there is no such "
@@ -131,8 +147,55 @@ class NaFlexVitConfig(TokenConfig, Builds["NaFlexVit"]):
                     "attn_pool_mlp_ratio",
                 )
 
+    def _block_conflicts(self) -> Iterator[Conflict]:
+        kind = self.block_type()
+        if not self.rope_type:
+            yield from self._fixed(_FIXED_WITHOUT_ROPE, "'rope_type' is '': there are no positions")
+        else:
+            yield from self._rope_conflicts(self.rope_type, self.rope_type)
+            others = {
+                name: value
+                for name, (kinds, value) in _ROPE_FIELDS.items()
+                if self.rope_type not in kinds
+            }
+            yield from self._fixed(others, f"'rope_type' is '{self.rope_type}': it has no effect")
+        if kind == "standard":
+            yield from self._fixed(
+                {"qkv_fused": True, "num_kv_heads": None},
+                "'attn_type' is 'standard': one layer gives queries, keys and values",
+            )
+            return
+        yield from self._key_head_conflicts(kind)
+        if not self.proj_bias:
+            yield Conflict(
+                "'proj_bias' must be true in the blocks of EVA-02, which 'attn_type', 'rope_type', "
+                "'swiglu_mlp', 'attn_gated' or 'attn_only_layer_scale' ask for: they have these "
+                "biases",
+                "proj_bias",
+            )
+        if self.swiglu_mlp and self.global_pool != "map":
+            yield from self._fixed({"act_layer": "gelu"}, "'swiglu_mlp' is true: gates are SiLU's")
+        if self.swiglu_align_to and not self.swiglu_mlp:
+            yield Conflict(
+                "'swiglu_align_to' means nothing where 'swiglu_mlp' is false: leave it out",
+                "swiglu_align_to",
+            )
+
+    def block_type(self) -> Literal["standard", "eva", "rope"]:
+        """Which blocks the model has: those of `attn_type`, unless they lack something."""
+        if self.attn_type != "standard":
+            return self.attn_type
+        if self.rope_type:
+            return "rope"
+        lacking = self.swiglu_mlp or self.attn_gated or self.attn_only_layer_scale
+        return "eva" if lacking else "standard"
+
+    def rope(self) -> RopePlan | None:
+        """The rotary embedding; None for none."""
+        return self._rope(self.rope_type, self.rope_ref_feat_shape) if self.rope_type else None
+
     @planned
-    def plan(self) -> TokenPlan[BlockPlan]:
+    def plan(self) -> TokenPlan[RotaryBlockPlan]:
         """Every block with its numbers."""
         fc_norm = self.fc_norm
         if fc_norm is None:
@@ -158,15 +221,57 @@ class NaFlexVitConfig(TokenConfig, Builds["NaFlexVit"]):
             fc_norm=fc_norm,
             weight_init=self.weight_init,
             blocks=tuple(
-                BlockPlan(
-                    hidden=int(self.embed_dim * self.mlp_ratio),
-                    drop_path_rate=rate,
-                    output_scale=(2.0 * (index + 1)) ** -0.5 if self.fix_init else 1.0,
-                )
-                for index, rate in enumerate(rates)
+                self._block(index, heads, rate)
+                for index, (heads, rate) in enumerate(zip(self._key_heads(), rates, strict=True))
             ),
+        )
+
+    def _block(self, index: int, key_heads: int, drop_path_rate: float) -> RotaryBlockPlan:
+        return RotaryBlockPlan(
+            hidden=self._hidden(),
+            drop_path_rate=drop_path_rate,
+            output_scale=(2.0 * (index + 1)) ** -0.5 if self.fix_init else 1.0,
+            features=self.embed_dim,
+            num_heads=self.num_heads,
+            num_kv_heads=key_heads,
+            qkv_bias=self.qkv_bias,
+            key_bias=self.qkv_bias and self.block_type() != "eva",
+            qkv_fused=self.qkv_fused,
+            head_norm=self.qk_norm,
+            gated=self.attn_gated,
+            out_norm=self.scale_attn_inner_norm,
+            mlp=self._mlp(self.scale_mlp_norm),
+            mlp_norm=self.scale_mlp_norm,
+            act=self.act_layer,
+            norm_layer=self.norm_layer,
+            norm_eps=self.norm_eps,
+            attn_drop=self.attn_drop_rate,
+            proj_drop=self.proj_drop_rate,
+            attn_scale=self.init_values,
+            mlp_scale=None if self.attn_only_layer_scale else self.init_values,
+            rope_index=index if self.rope_type == "mixed" else None,
+            rope_halves=self.rope_rotate_half or self.rope_type == "mrope",
         )
 
     def _pool_hidden(self) -> int:
         """Hidden features of the MLP of the pooling `map`."""
         return int(self.embed_dim * (self.attn_pool_mlp_ratio or self.mlp_ratio))
+
+
+_FIXED_WITHOUT_ROPE: dict[str, object] = {
+    "rope_ref_feat_shape": None,
+    "rope_grid_offset": 0.0,
+    "rope_grid_indexing": "ij",
+    "rope_temperature": 10_000.0,
+    "rope_rotate_half": False,
+    "rope_shift_coords": None,
+    "rope_jitter_coords": None,
+    "rope_rescale_coords": None,
+    "rope_mrope_section": None,
+}
+_ROPE_FIELDS: dict[str, tuple[tuple[str, ...], object]] = {
+    "rope_ref_feat_shape": (("axial",), None),
+    "rope_grid_offset": (("axial", "dinov3"), 0.0),
+    "rope_mrope_section": (("mrope",), None),
+}
+"""Which embeddings a field is for, and its value for the others."""

@@ -1,7 +1,8 @@
 """NaFlexViT (https://arxiv.org/abs/2307.06304, https://arxiv.org/abs/2502.14786).
 
 Shapes: N images, C channels, H x W pixels, h x w patches, L patches of an image, P tokens in front
-of the patches, T = P + L tokens, V values of a patch, D features, K classes.
+of the patches, T = P + L tokens, V values of a patch, D features, d features of each head,
+A attention heads, B blocks, K classes.
 """
 
 from __future__ import annotations
@@ -21,10 +22,17 @@ from typedvision.layers.attention import Attention
 from typedvision.layers.drop import DropPath
 from typedvision.layers.init import Initializers, normal, trunc_normal
 from typedvision.layers.layer_scale import LayerScale
-from typedvision.layers.mlp import Mlp
+from typedvision.layers.mlp import GATE, Mlp, half_gate
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchDropout, check_image_size
 from typedvision.layers.patches import Patches, cut_patches
+from typedvision.layers.rotary import (
+    MixedRotaryEmbedding,
+    RotaryEmbedding,
+    choose_patches,
+    rotary_embedding,
+)
+from typedvision.layers.rotary_block import RotaryBlock
 
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
@@ -37,9 +45,13 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
     """
 
     def __init__(self, cfg: NaFlexVitConfig) -> None:
-        plan = cfg.plan()
+        plan, rope = cfg.plan(), cfg.rope()
         super().__init__(cfg, plan)
-        self._add_encoder(Block(cfg, block) for block in plan.blocks)
+        self.rope: RotaryEmbedding | None = rotary_embedding(rope) if rope else None
+        self._add_encoder(
+            Block(cfg, block) if cfg.block_type() == "standard" else RotaryBlock(block)
+            for block in plan.blocks
+        )
 
     def _add_embedding(self, stem: nn.Module | None, stem_channels: int | None) -> None:
         """Put the embedding in place, which has the learned tokens and positions."""
@@ -47,16 +59,24 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
         self.patch_drop: PatchDropout = PatchDropout(self._cfg.patch_drop_rate, self._plan.prefix)
 
     def _embed(self, x: Tensor, *, all_patches: bool = False) -> Inputs:
-        """(N, C, H, W) to the tokens, (N, T, D)."""
+        """(N, C, H, W) to the tokens, (N, T, D), and the patches' rotary embedding, (2, L, d / 2)
+        or (2, B, A, L, d / 2)."""
         check_image_size(x, self.embeds.patch_size, False, None)
+        tall, wide = self.embeds.patch_size
+        grid = x.shape[2] // tall, x.shape[3] // wide
         x = self.embeds(x)
-        return (self.norm_pre(x if all_patches else self.patch_drop(x)),)
+        rope = None if self.rope is None else self.rope(grid, x)
+        chosen = None if all_patches else self.patch_drop.choose(x)
+        if rope is not None and chosen is not None:
+            rope = choose_patches(rope, chosen)
+        return self.norm_pre(self.patch_drop.keep(x, chosen)), rope
 
     def forward_patches(self, patches: Patches) -> Tensor:
         """Logits (N, K) of images of several sizes, which are patches, (N, L, V)."""
         valid = F.pad(patches.valid, (self.num_prefix_tokens, 0), value=True)
         x = self.norm_pre(self.embeds.embed_patches(patches))
-        x = self._finish(self.blocks(x, valid[:, None, None, :]))
+        rope = None if self.rope is None else patches_rope(self.rope, patches, x)
+        x = self._finish(self.blocks(x, rope, valid[:, None, None, :]))
         return self.head(self.head_drop(self.fc_norm(self._pool_valid(x, valid))))
 
     def _pool_valid(self, x: Tensor, valid: Tensor) -> Tensor:
@@ -105,17 +125,26 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
         self.img_size, self.grid = cfg.plan().img_size, cfg.plan().grid
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
-        """By `weight_init` for what is linear; class token and registers near 0, positions small
-        and random."""
+        """By `weight_init` for what is linear, but gates near 1; class token and registers near 0,
+        positions small and random."""
         if module is self.embeds:
             learned = dict.fromkeys(_POSITIONS, trunc_normal(0.02))
             return {**learned, "cls_token": normal(1e-6), "reg_token": normal(1e-6)}
-        return super().initializers(path, module)
+        initializers = super().initializers(path, module)
+        opens_gates = self._plan.weight_init not in ("reset", "skip")
+        match path.split("."):
+            case ["blocks", _, "mlp", "fc1_g"] if opens_gates:
+                return GATE
+            case ["blocks", _, "mlp", "fc1"] if opens_gates and self._cfg.swiglu_mlp:
+                return half_gate(initializers)
+            case _:
+                return initializers
 
     def no_weight_decay(self) -> set[str]:
-        """The learned tokens and positions, if these are whole."""
+        """The learned tokens, positions, if these are whole, and frequencies."""
         learned = {name for name, _ in self.embeds.named_parameters(recurse=False)}
-        return {f"embeds.{name}" for name in learned - {"pos_embed_y", "pos_embed_x"}}
+        names = {f"embeds.{name}" for name in learned - {"pos_embed_y", "pos_embed_x"}}
+        return names | ({"rope.freqs"} if isinstance(self.rope, MixedRotaryEmbedding) else set())
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The embedding, then each block, then the last normalisation with the last block."""
@@ -207,6 +236,16 @@ class Embedding(nn.Module):
         return resampled_grid(table, grid, self.mode, self.antialias, self.align_corners)
 
 
+def patches_rope(rope: RotaryEmbedding, patches: Patches, like: Tensor) -> Tensor:
+    """The rotary embedding of each image's patches, (2, N, 1, L, d / 2); (2, B, N, A, L, d / 2)
+    where each head of each block has its own."""
+    each = [
+        choose_patches(rope(grid, like), (place[:, 0] * grid[1] + place[:, 1])[None])
+        for grid, place in zip(patches.grids(), patches.coordinates, strict=True)
+    ]
+    return torch.cat(each, dim=-4)
+
+
 @torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
 def table_sides(grid: tuple[int, int], square: bool) -> tuple[int, int]:
     """Rows and columns of the table of positions for a grid: of a square that holds it, or its."""
@@ -271,8 +310,9 @@ class Block(nn.Module):
         self.ls2: nn.Module = _layer_scale(cfg)
         self.drop_path2: DropPath = DropPath(plan.drop_path_rate)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+    def forward(self, x: Tensor, rope: None = None, mask: Tensor | None = None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T).
+        There is no rotary embedding."""
         x = x + self.drop_path1(self.ls1(self.attn(self.norm1(x), mask)))
         return x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
 
