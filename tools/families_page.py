@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from typedvision.registry.family import AnyFamily
+from typedvision.registry.spec import ModelSpec
 from typedvision.stubs.modules import CountParams
 
 _WIDTH, _HEIGHT, _MARGIN = 760, 470, 56  # of the chart, in pixels
@@ -43,7 +44,8 @@ def _row(family: AnyFamily, count: CountParams, costs: Mapping[str, int]) -> str
     names = sorted(family.variants)
     tags = [(name, tag) for name in names for tag in family.tags(name)]
     licences = {family.weights(name, tag).license or "not told" for name, tag in tags}
-    sizes = {side for name in names for side in family.weights(name).image.size}
+    specs = [ModelSpec.from_config(family.variants[name], variant=name) for name in names]
+    sizes = {side for spec in specs for side in spec.image.size}
     strides = {tuple(level.stride for level in family.variants[name].features()) for name in names}
     longest = max(strides, key=lambda found: (len(set(found)), len(found)))
     cells = [
@@ -61,7 +63,8 @@ def _row(family: AnyFamily, count: CountParams, costs: Mapping[str, int]) -> str
 
 def _span(values: Sequence[int], unit: str, size: float) -> str:
     """`0.4 to 22.1 M`."""
-    low, high = (f"{value / size:,.1f}" for value in (min(values), max(values)))
+    shares = [min(values) / size, max(values) / size]
+    low, high = (f"{share:,.1f}" if share >= 1 else f"{share:.1g}" for share in shares)
     return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
