@@ -81,6 +81,8 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
     """Filter positions before they are brought to a smaller grid."""
     pos_embed_align_corners: bool = False
     """Resample from corner to corner, and not from edge to edge."""
+    dynamic_img_pad: bool = False
+    """Pad images at the right and bottom to whole patches."""
     embed_proj_type: Literal["linear", "conv"] = "linear"
     """Whether patches are projected by a linear layer or by a convolution, which only images go
     through."""
@@ -112,9 +114,10 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
         """What cannot go together."""
         yield from super().conflicts()
         sides = zip(to_pair(self.img_size), to_pair(self.patch_size), strict=True)
-        if any(image % patch for image, patch in sides):
+        if not self.dynamic_img_pad and any(image % patch for image, patch in sides):
             yield Conflict(
-                f"'img_size' {self.img_size} must be a multiple of 'patch_size' {self.patch_size}",
+                f"'img_size' {self.img_size} must be a multiple of 'patch_size' {self.patch_size} "
+                "where 'dynamic_img_pad' is false",
                 "img_size",
             )
         yield from self._block_conflicts()
@@ -205,6 +208,7 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
             img_size=to_pair(self.img_size),
             patch_size=to_pair(self.patch_size),
             any_size=True,
+            pads=self.dynamic_img_pad,
             patch_bias=not self.pre_norm,
             patch_norm=self.embed_norm_layer,
             class_token=self.class_token,

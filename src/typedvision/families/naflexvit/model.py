@@ -61,9 +61,8 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
     def _embed(self, x: Tensor, *, all_patches: bool = False) -> Inputs:
         """(N, C, H, W) to the tokens, (N, T, D), and the patches' rotary embedding, (2, L, d / 2)
         or (2, B, A, L, d / 2)."""
-        check_image_size(x, self.embeds.patch_size, False, None)
-        tall, wide = self.embeds.patch_size
-        grid = x.shape[2] // tall, x.shape[3] // wide
+        check_image_size(x, self.embeds.patch_size, self.embeds.pads, None)
+        grid = self.embeds.grid(x.shape[2], x.shape[3])
         x = self.embeds(x)
         rope = None if self.rope is None else self.rope(grid, x)
         chosen = None if all_patches else self.patch_drop.choose(x)
@@ -98,9 +97,8 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
 
     def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
         """The patches of (N, T, D) as a map, (N, D, h, w)."""
-        tall, wide = self.embeds.patch_size
         patches = x[:, self.num_prefix_tokens :].transpose(1, 2)
-        return patches.reshape(x.shape[0], -1, pixels[0] // tall, pixels[1] // wide)
+        return patches.reshape(x.shape[0], -1, *self.embeds.grid(*pixels))
 
     def set_input_size(
         self,
@@ -162,6 +160,7 @@ class Embedding(nn.Module):
         plan, features = cfg.plan(), cfg.embed_dim
         (tall, wide), (rows, columns) = plan.patch_size, cfg.pos_embed_grid_size
         self.patch_size: tuple[int, int] = plan.patch_size
+        self.pads: bool = plan.pads
         self.mode: str = cfg.pos_embed_interp_mode
         self.square: bool = cfg.pos_embed_ar_preserving
         self.antialias: bool = cfg.pos_embed_antialias
@@ -187,7 +186,10 @@ class Embedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the tokens, (N, T, D)."""
-        grid = x.shape[2] // self.patch_size[0], x.shape[3] // self.patch_size[1]
+        (height, width), (tall, wide) = x.shape[2:], self.patch_size
+        grid = self.grid(height, width)
+        if self.pads:
+            x = F.pad(x, (0, -width % wide, 0, -height % tall))
         if isinstance(self.proj, nn.Linear):
             x = self.proj(cut_patches(x, self.patch_size))
         else:
@@ -195,6 +197,13 @@ class Embedding(nn.Module):
         positions = self._positions(grid)
         x = self.norm(x)
         return self._tokens(x if positions is None else x + positions.flatten(1, 2))
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of patches in an image of that height and width."""
+        tall, wide = self.patch_size
+        if self.pads:
+            height, width = height + -height % tall, width + -width % wide
+        return height // tall, width // wide
 
     def embed_patches(self, patches: Patches) -> Tensor:
         """Patches of images of several sizes to the tokens, (N, T, D)."""
