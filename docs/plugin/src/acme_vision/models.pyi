@@ -3,9 +3,12 @@
 import acme_vision.pebble.config
 import acme_vision.pebble.model
 import torch
+import typedvision.architecture.backbone
 import typedvision.registry.spec
+from collections.abc import Sequence
 from os import PathLike
 from typedvision.config.limits import Limits
+from typedvision.config.names import OutputFormat
 from typing import Final, Generic, Literal, Never, TypeVar, type_check_only
 
 _TagT = TypeVar("_TagT", bound=str | bool)
@@ -38,7 +41,7 @@ class PebbleVariant(Generic[_TagT]):
         kernel_size: int = ...,
         mixing: Literal["depthwise", "full"] = ...,
     ) -> acme_vision.pebble.model.Pebble:
-        """A Pebble model.
+        """A Pebble model; see `create_model`.
 
         Args:
             pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
@@ -49,24 +52,40 @@ class PebbleVariant(Generic[_TagT]):
             limits: refuse a larger model.
             offline: open no socket; what is not in the cache is an error.
             cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
-            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
-            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
-            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
-            width: Channels of every block. At least 1, at most 65536; default: the variant's own, 64 where it says none.
-            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 4 where it says none.
-            kernel_size: Kernel of the convolution over space. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            mixing: Whether a block's convolution keeps the channels apart, or mixes them too. One of 'depthwise', 'full'; default: the variant's own, 'depthwise' where it says none.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+            in_chans: Number of channels of the input image. 1 to 65536.
+            drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+            width: Channels of every block. 1 to 65536; default: the variant's own.
+            depth: Number of blocks. 1 to 1024; default: the variant's own.
+            kernel_size: Kernel of the convolution over space. 1 to 127; default: the variant's own.
+            mixing: Whether a block's convolution keeps the channels apart, or mixes them too. One of 'depthwise', 'full'; default: the variant's own.
+        """
+    def backbone(
+        self,
+        *,
+        out_indices: Sequence[int] | None = None,
+        output_fmt: OutputFormat | None = None,
+        pretrained: Literal[False] | _TagT = False,
+        checkpoint_path: str | PathLike[str] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        seed: int | None = None,
+        limits: Limits = ...,
+        offline: bool = False,
+        cache_dir: str | PathLike[str] | None = None,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        drop_rate: float = 0.0,
+        width: int = ...,
+        depth: int = ...,
+        kernel_size: int = ...,
+        mixing: Literal["depthwise", "full"] = ...,
+    ) -> typedvision.architecture.backbone.Backbone[acme_vision.pebble.model.Pebble]:
+        """A backbone; see `create_backbone`, and a call for the options.
 
-        Returns:
-            A model in training mode; `model.load_report` says what was loaded, and what was adapted
-            to the options.
-
-        Raises:
-            UnknownNameError: nobody publishes the name.
-            ConfigError: naming every option that is wrong.
-            LimitError: the model is larger than `limits`.
-            WeightsError: the weights cannot be had, or do not fit the model.
-            UsageError: the arguments make no sense together.
+        Args:
+            out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+            output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
         """
     def config(
         self,
@@ -82,17 +101,13 @@ class PebbleVariant(Generic[_TagT]):
         """The config with other options.
 
         Args:
-            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
-            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
-            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
-            width: Channels of every block. At least 1, at most 65536; default: the variant's own, 64 where it says none.
-            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 4 where it says none.
-            kernel_size: Kernel of the convolution over space. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            mixing: Whether a block's convolution keeps the channels apart, or mixes them too. One of 'depthwise', 'full'; default: the variant's own, 'depthwise' where it says none.
-
-        Raises:
-            UnknownNameError: nobody publishes the name, or the tag.
-            ConfigError: naming every option that is wrong.
+            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+            in_chans: Number of channels of the input image. 1 to 65536.
+            drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+            width: Channels of every block. 1 to 65536; default: the variant's own.
+            depth: Number of blocks. 1 to 1024; default: the variant's own.
+            kernel_size: Kernel of the convolution over space. 1 to 127; default: the variant's own.
+            mixing: Whether a block's convolution keeps the channels apart, or mixes them too. One of 'depthwise', 'full'; default: the variant's own.
         """
     def spec(
         self,
@@ -105,21 +120,7 @@ class PebbleVariant(Generic[_TagT]):
         kernel_size: int = ...,
         mixing: Literal["depthwise", "full"] = ...,
     ) -> typedvision.registry.spec.ModelSpec:
-        """The spec with other options.
-
-        Args:
-            num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. At least 0, at most 1000000; default: 1000.
-            in_chans: Number of channels of the input image. At least 1, at most 65536; default: 3.
-            drop_rate: Dropout probability before the classifier. At least 0.0, at most 1.0; default: 0.0.
-            width: Channels of every block. At least 1, at most 65536; default: the variant's own, 64 where it says none.
-            depth: Number of blocks. At least 1, at most 1024; default: the variant's own, 4 where it says none.
-            kernel_size: Kernel of the convolution over space. At least 1, at most 127; default: the variant's own, 7 where it says none.
-            mixing: Whether a block's convolution keeps the channels apart, or mixes them too. One of 'depthwise', 'full'; default: the variant's own, 'depthwise' where it says none.
-
-        Raises:
-            UnknownNameError: nobody publishes the name, or the tag.
-            ConfigError: naming every option that is wrong.
-        """
+        """The spec with other options, those of `config`."""
 
 pebble_base: Final[PebbleVariant[Never]]
 """Pebble, https://arxiv.org/abs/2201.09792
