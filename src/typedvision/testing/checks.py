@@ -85,7 +85,8 @@ def check_parts(cfg: ModelConfig) -> Iterator[Finding]:
                 f"'{table.path}' has {rows} rows, too few for a grid of {cells}",
             )
     for relative in parts.relative_tables:
-        rows = _bare(cfg).get_parameter(relative.path).shape[0]
+        shape = _bare(cfg).get_parameter(relative.path).shape
+        rows = shape[0] if len(shape) == 2 else math.prod(shape[1:])  # a map for each head
         cells = math.prod(2 * side - 1 for side in relative.window)
         if rows < cells:
             yield (
