@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.config import JsonDict
 
 from typedvision.config.base import Channels, Config, Count, Heads, Rate
 from typedvision.config.mobile.plans import (
@@ -176,9 +177,17 @@ class Blocks(Config):
         )
 
 
+def _says_its_kind(schema: JsonDict) -> None:
+    """Demand the kind of a row in a document, where no class says it."""
+    required = schema.get("required", [])
+    schema["required"] = ["block", *(required if isinstance(required, list) else [])]
+
+
 class PrunedBlock(Config):
     """An `mbconv` whose channels are given one by one, and neither scaled nor rounded: what
     pruning leaves (https://arxiv.org/abs/2002.08258)."""
+
+    model_config = ConfigDict(json_schema_extra=_says_its_kind)
 
     block: Literal["pruned_mbconv"] = "pruned_mbconv"
     """The kind of this row."""
@@ -240,6 +249,8 @@ class UniversalBlocks(Config):
     Of the first two, both make the paper's ExtraDW, the middle one alone an inverted bottleneck,
     the one at the start a ConvNext block, and none a feed-forward network.
     """
+
+    model_config = ConfigDict(json_schema_extra=_says_its_kind)
 
     block: Literal["uib"] = "uib"
     """The kind of these rows."""
