@@ -34,14 +34,11 @@ def _family_of(item: pytest.Item) -> str | None:
     if Path(__file__).parent not in item.path.parents or not isinstance(item, pytest.Function):
         return None
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    family = params.get("family") or params.get("thorough")
-    return (
-        family.key
-        if family
-        else index.family_key(params["case"]["case"])
-        if "case" in params
-        else None
-    )
+    case = params.get("case")
+    if isinstance(case, dict):
+        return index.family_key(case["case"])
+    family = params.get("family", params.get("thorough"))
+    return getattr(family, "key", None)
 
 
 @pytest.fixture(params=COMPUTED, ids=lambda family: family.key)

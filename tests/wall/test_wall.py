@@ -55,7 +55,7 @@ DESCRIPTIONS = [
     "[tv.family(name).parts(tv.configure(name)) for name in NAMES]",
     "[tv.configure(name).features() for name in NAMES]",
     "tv.accepts(NAMES[0], 'qkv_bias')",
-    "[tv.specify(name, in_chans=1).digest() for name in NAMES]",
+    "[tv.specify(name, num_classes=3).digest() for name in NAMES]",
     "[tv.ModelSpec.from_json(tv.specify(name).to_json()) for name in NAMES]",
     "tv.ModelSpec.json_schema()",
     "tv.ImageSpec(), tv.Limits(), tv.Capabilities(), tv.DEFAULT_LIMITS",
