@@ -134,7 +134,7 @@ class EncoderClassifier(ImageModel, ABC, Generic[ConfigT]):
         self._cfg: ConfigT = cfg
         self.num_features: int = cfg.out_channels
         self.head_hidden_size: int = cfg.out_channels
-        self.output_fmt = "NLC" if cfg.projects else "NHWC"
+        self.output_fmt: OutputFormat = "NLC" if cfg.projects else "NHWC"
         self.encoder: EncoderModel[ConfigT] = encoder
         self.norm: nn.Module = norm if cfg.final_norm else nn.Identity()
         self._replace_classifier(cfg.num_classes, cfg.global_pool)

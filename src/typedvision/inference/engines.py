@@ -149,7 +149,7 @@ class EagerProgram(Program):
         threads: number of threads of the CPU.
     """
 
-    engine = "eager"
+    engine: ClassVar[EngineName] = "eager"
 
     def __init__(self, model: nn.Module, memory_format: torch.memory_format, threads: int) -> None:
         self.model = model
@@ -192,7 +192,7 @@ class InductorProgram(Program):
         threads: number of threads of the CPU.
     """
 
-    engine = "inductor"
+    engine: ClassVar[EngineName] = "inductor"
 
     def __init__(
         self,
@@ -253,8 +253,8 @@ class OnnxProgram(Program):
         device: where it runs.
     """
 
-    engine = "onnxruntime"
-    packages = ONNX_PACKAGES
+    engine: ClassVar[EngineName] = "onnxruntime"
+    packages: ClassVar[tuple[str, ...]] = ONNX_PACKAGES
 
     def __init__(self, onnx: bytes, threads: int, device: torch.device) -> None:
         import onnxruntime
@@ -338,8 +338,8 @@ class OpenVinoProgram(Program):
         threads: number of threads of the CPU.
     """
 
-    engine = "openvino"
-    packages = ("onnx", "onnxscript", "openvino")
+    engine: ClassVar[EngineName] = "openvino"
+    packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "openvino")
 
     def __init__(self, onnx: bytes, dtype: torch.dtype, threads: int) -> None:
         self.arguments = (onnx, dtype, threads)

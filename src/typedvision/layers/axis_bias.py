@@ -31,7 +31,7 @@ def axis_bias(
         queries: rows and columns of T.
         keys: rows and columns of S, of a map of the area that the queries are of.
     """
-    q = q.reshape(*q.shape[:2], *queries, -1)
+    q = q.reshape(q.shape[0], q.shape[1], *queries, -1)
     by_row = torch.einsum("nayxd, yzd -> nayxz", q, _vectors(down, queries[0], keys[0]))
     by_column = torch.einsum("nayxd, xzd -> nayxz", q, _vectors(right, queries[1], keys[1]))
     bias = by_row[..., :, None] + by_column[..., None, :]

@@ -32,9 +32,9 @@ class DistanceAttention(nn.Module, ABC):
         self, num_heads: int, grid: tuple[int, int], step: int = 1, *, saved: bool = False
     ) -> None:
         super().__init__()
-        self.num_heads = num_heads
-        self.grid = grid
-        self.step = step
+        self.num_heads: int = num_heads
+        self.grid: tuple[int, int] = grid
+        self.step: int = step
         rows, columns = grid
         self.attention_biases: nn.Parameter = nn.Parameter(torch.empty(num_heads, rows * columns))
         queries = -(-rows // step) * -(-columns // step)

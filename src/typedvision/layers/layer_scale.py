@@ -42,4 +42,4 @@ class ChannelScale(LayerScale):
 
     def __init__(self, features: int, value: float) -> None:
         super().__init__(features, value)
-        self.gamma = nn.Parameter(torch.empty(features, 1, 1))
+        self.gamma: nn.Parameter = nn.Parameter(torch.empty(features, 1, 1))

@@ -116,6 +116,8 @@ class FactorizedReduction(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.act: nn.ReLU = nn.ReLU()
+        self.path_1: nn.Sequential
+        self.path_2: nn.Sequential
         self.path_1, self.path_2 = halving_paths(in_channels, out_channels // 2)
         self.final_path_bn: nn.BatchNorm2d = nn.BatchNorm2d(out_channels, EPS)
 

@@ -6,7 +6,7 @@ A row plans its blocks: `row.plan(place)` decides the numbers of the block that 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.config import JsonDict
@@ -187,7 +187,7 @@ class PrunedBlock(Config):
     """An `mbconv` whose channels are given one by one, and neither scaled nor rounded: what
     pruning leaves (https://arxiv.org/abs/2002.08258)."""
 
-    model_config = ConfigDict(json_schema_extra=_says_its_kind)
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra=_says_its_kind)
 
     block: Literal["pruned_mbconv"] = "pruned_mbconv"
     """The kind of this row."""
@@ -250,7 +250,7 @@ class UniversalBlocks(Config):
     the one at the start a ConvNext block, and none a feed-forward network.
     """
 
-    model_config = ConfigDict(json_schema_extra=_says_its_kind)
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra=_says_its_kind)
 
     block: Literal["uib"] = "uib"
     """The kind of these rows."""

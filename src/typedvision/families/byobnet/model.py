@@ -257,6 +257,8 @@ class SelfAttentionBlock(ResidualBlock):
                 groups=plan.groups,
             )
         self.self_attn: nn.Module = _self_attention(width, plan.attention)
+        self.post_attn: nn.Module
+        self.post_act: nn.Module
         self.post_attn, self.post_act = norm_act(
             cfg.norm_layer, width, cfg.act_layer, group_size=cfg.norm_group_size
         )

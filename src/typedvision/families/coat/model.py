@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -30,6 +31,8 @@ from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
 from typedvision.layers.patch_embed import PatchEmbed, check_image_size
 from typedvision.layers.token_map import patch_map
+
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 STAGES = (1, 2, 3, 4)
 SCALES = (2, 3, 4)
@@ -235,7 +238,8 @@ class FactorAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
-        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         x = q @ (k.softmax(dim=2).mT @ v) * self.scale + self.crpe(q, v)
         return self.proj_drop(self.proj(merge_heads(x)))
 

@@ -73,7 +73,8 @@ class CPUBoneHead(nn.Module):
 
     def __init__(self, cfg: CPUBoneConfig) -> None:
         super().__init__()
-        wide, self.hidden_size = cfg.head_widths
+        wide, hidden = cfg.head_widths
+        self.hidden_size: int = hidden
         self.drop_rate: float = cfg.drop_rate
         self.in_conv: ConvNormAct = ConvNormAct(
             cfg.width_list[-1], wide, 1, cfg.norm_layer, cfg.act_layer

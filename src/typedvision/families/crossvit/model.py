@@ -84,7 +84,7 @@ class CrossVit(ImageModel):
     def _tokens(self, index: int, patches: Tensor) -> Tensor:
         class_token: Tensor = getattr(self, f"cls_token_{index}")
         positions: Tensor = getattr(self, f"pos_embed_{index}")
-        return torch.cat((class_token.expand(len(patches), -1, -1), patches), dim=1) + positions
+        return torch.cat((class_token.expand(patches.shape[0], -1, -1), patches), dim=1) + positions
 
     def _normed(self, tokens: Sequence[Tensor]) -> list[Tensor]:
         return [norm(x) for norm, x in zip(self.norm, tokens, strict=True)]

@@ -10,12 +10,15 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import ClassVar
 
+import torch
+import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.distilled_model import DistilledStagedModel
 from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.config.base import to_pair
+from typedvision.config.names import OutputFormat
 from typedvision.families.efficientformer.config import EfficientFormerConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -32,6 +35,8 @@ from typedvision.layers.patch_embed import check_image_size
 from typedvision.layers.pool import PoolMixer
 from typedvision.layers.token_map import MapTokens
 
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+
 NUM_HEADS, KEY_DIM, VALUE_DIM = 8, 32, 128
 """Attention heads, and the features that a key and a value have in each (section 4)."""
 
@@ -43,7 +48,7 @@ class EfficientFormer(DistilledStagedModel):
         super().__init__(cfg)
         self.num_features: int = cfg.embed_dims[-1]
         self.head_hidden_size: int = self.num_features
-        self.output_fmt = "NLC"
+        self.output_fmt: OutputFormat = "NLC"
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
         self.grid: tuple[int, int] = cfg.grid()
 
@@ -77,8 +82,8 @@ class EfficientFormer(DistilledStagedModel):
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         self.pools: bool = global_pool == "avg"
         self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head = linear_classifier(self.num_features, num_classes)
-        self.head_dist = linear_classifier(self.num_features, num_classes)
+        self.head: nn.Module = linear_classifier(self.num_features, num_classes)
+        self.head_dist: nn.Module | None = linear_classifier(self.num_features, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers by a deviation of 0.02; convolutions as PyTorch's."""
@@ -148,7 +153,7 @@ class Attention(DistanceAttention):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
-        heads = self.qkv(x).reshape(*x.shape[:2], NUM_HEADS, -1).transpose(1, 2)
+        heads = self.qkv(x).unflatten(-1, (NUM_HEADS, -1)).transpose(1, 2)
         q, k, v = heads.split_with_sizes(self.widths, dim=-1)
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=self.bias())
         return self.proj(x.transpose(1, 2).flatten(2))

@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import ClassVar
 
+import torch
+import torch.fx
 from torch import Tensor, nn
 
 from typedvision.architecture.distilled_model import DistilledStagedModel
@@ -32,6 +34,8 @@ from typedvision.layers.layer_scale import LayerScale2d
 from typedvision.layers.norm import conv_norm
 from typedvision.layers.patch_embed import check_image_size
 from typedvision.layers.pool import GlobalPool
+
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 NUM_HEADS = 8
 KEY_DIM = 32
@@ -82,8 +86,10 @@ class EfficientFormerV2(DistilledStagedModel):
         features = self.num_features
         self.global_pool: GlobalPool = GlobalPool("avg" if global_pool else "")
         self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head = linear_classifier(features, num_classes)
-        self.head_dist = linear_classifier(features, num_classes) if self.distilled else None
+        self.head: nn.Module = linear_classifier(features, num_classes)
+        self.head_dist: nn.Module | None = (
+            linear_classifier(features, num_classes) if self.distilled else None
+        )
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers by a deviation of 0.02; convolutions as PyTorch's."""

@@ -837,7 +837,7 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
         ),
         "mobilenet_edgetpu_100": EfficientNetConfig(
             block_args=(
-                Blocks(block="conv", kernel_size=1, out_chs=16),
+                Blocks(block="conv", kernel_size=1, out_chs=16, skip=False),
                 (
                     Blocks(block="fused_mbconv", stride=2, exp_ratio=8, out_chs=32),
                     Blocks(block="fused_mbconv", repeats=3, exp_ratio=4, out_chs=32),
@@ -863,7 +863,7 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
         ),
         "mobilenet_edgetpu_v2_l": EfficientNetConfig(
             block_args=(
-                Blocks(block="conv", kernel_size=1, out_chs=32),
+                Blocks(block="conv", kernel_size=1, out_chs=32, skip=False),
                 (
                     Blocks(block="fused_mbconv", stride=2, exp_ratio=8, out_chs=64),
                     Blocks(block="fused_mbconv", exp_ratio=4, out_chs=64, group_size=128),
@@ -894,7 +894,7 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
         ),
         "mobilenet_edgetpu_v2_m": EfficientNetConfig(
             block_args=(
-                Blocks(block="conv", kernel_size=1, out_chs=32),
+                Blocks(block="conv", kernel_size=1, out_chs=32, skip=False),
                 (
                     Blocks(block="fused_mbconv", stride=2, exp_ratio=8, out_chs=64),
                     Blocks(block="fused_mbconv", exp_ratio=4, out_chs=64, group_size=64),
@@ -925,7 +925,7 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
         ),
         "mobilenet_edgetpu_v2_s": EfficientNetConfig(
             block_args=(
-                Blocks(block="conv", kernel_size=1, out_chs=24),
+                Blocks(block="conv", kernel_size=1, out_chs=24, skip=False),
                 (
                     Blocks(block="fused_mbconv", stride=2, exp_ratio=8, out_chs=48),
                     Blocks(block="fused_mbconv", exp_ratio=4, out_chs=48, group_size=64),
@@ -955,7 +955,7 @@ class EfficientNetFamily(ModelFamily[EfficientNetConfig, "EfficientNet"]):
         ),
         "mobilenet_edgetpu_v2_xs": EfficientNetConfig(
             block_args=(
-                Blocks(block="conv", kernel_size=1, out_chs=16),
+                Blocks(block="conv", kernel_size=1, out_chs=16, skip=False),
                 (
                     Blocks(block="fused_mbconv", stride=2, exp_ratio=8, out_chs=32),
                     Blocks(block="fused_mbconv", exp_ratio=4, out_chs=32, group_size=64),

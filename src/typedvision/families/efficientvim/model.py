@@ -123,7 +123,7 @@ class EfficientViM(DistilledModel):
     def _logits(self, x: Tensor, heads: nn.ModuleList, weights: Tensor) -> Tensor:
         """(N, F) to the weighted sum of the logits of some classifiers, (N, K)."""
         parts = x.split_with_sizes(self.widths, dim=1)
-        logits = [head(part) for head, part in zip(heads, parts, strict=True)]
+        logits = [head(parts[index]) for index, head in enumerate(heads)]
         return torch.stack(logits, dim=-1) @ weights.softmax(0)
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:

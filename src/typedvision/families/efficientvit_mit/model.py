@@ -10,6 +10,7 @@ from collections import OrderedDict
 from contextlib import nullcontext
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -96,7 +97,7 @@ class LinearAttention(nn.Module):
         heads = scales.reshape(x.shape[0], -1, self.triple, x.shape[2] * x.shape[3]).mT
         q, k, v = heads.chunk(3, dim=-1)
         y = _linear_attention(self.kernel_func(q), self.kernel_func(k), v)
-        return self.proj(y.mT.reshape(x.shape[0], -1, *x.shape[2:]))
+        return self.proj(y.mT.reshape(x.shape[0], -1, x.shape[2], x.shape[3]))
 
 
 class SeparableConv(nn.Module):
@@ -158,6 +159,7 @@ class Head(nn.Module):
         return self.classifier[:-1](x) if pre_logits else self.classifier(x)
 
 
+@torch.fx.wrap  # looks at the device, which a symbolic trace cannot
 def _linear_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention (N, A, T, F) by features of queries and keys that are not negative (equation 3)."""
     dtype, device = q.dtype, q.device.type

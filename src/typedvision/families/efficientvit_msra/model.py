@@ -146,11 +146,11 @@ class CascadedAttention(DistanceAttention):
         """Windows as maps, (M, D, h, w), to the same shape."""
         outputs: list[Tensor] = []
         parts, biases = x.chunk(self.num_heads, dim=1), self.bias()
-        for part, bias, qkv, dw in zip(parts, biases, self.qkvs, self.dws, strict=True):
-            part = part + outputs[-1] if outputs else part
+        for head, (qkv, dw) in enumerate(zip(self.qkvs, self.dws, strict=True)):
+            part = parts[head] + outputs[-1] if outputs else parts[head]
             q, k, v = qkv(part).split_with_sizes(self.widths, dim=1)
             q, k, v = (y.flatten(2).mT for y in (dw(q), k, v))  # (M, A, F)
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=biases[head])
             outputs.append(y.mT.reshape(part.shape))
         return self.proj(torch.cat(outputs, dim=1))
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.encoder_model import EncoderClassifier, EncoderModel
+from typedvision.config.names import OutputFormat
 from typedvision.config.tokens import BlockPlan
 from typedvision.errors import UsageError
 from typedvision.families.gemma4_vit.config import Gemma4VitConfig
@@ -42,7 +43,7 @@ class Gemma4VitClassifier(EncoderClassifier[Gemma4VitConfig]):
     def __init__(self, cfg: Gemma4VitConfig) -> None:
         norm = nn.RMSNorm(cfg.out_channels, eps=cfg.norm_eps, elementwise_affine=False)
         super().__init__(cfg, Gemma4VitEncoder(cfg), norm)
-        self.output_fmt = "NLC"
+        self.output_fmt: OutputFormat = "NLC"
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """The encoder's, and PyTorch's for the classifier; its bias is 0 unless `skip` is said."""
@@ -70,7 +71,7 @@ class Gemma4VitEncoder(EncoderModel[Gemma4VitConfig]):
         super().__init__(cfg, PatchEmbedding(cfg), rope)
         pooler = {"pooler": SoftPool(cfg)} if cfg.projects else {}
         self._add_encoder((Block(cfg, plan) for plan in cfg.plan()), nn.Identity(), **pooler)
-        self.output_fmt = "NHWC" if cfg.projects else "NLC"
+        self.output_fmt: OutputFormat = "NHWC" if cfg.projects else "NLC"
         self.standardizes: bool = cfg.standardize
         if cfg.standardize:
             self.register_buffer("std_bias", torch.empty(cfg.embed_dim))

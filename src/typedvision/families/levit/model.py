@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from typedvision.architecture.distilled_model import DistilledStagedModel
 from typedvision.config.base import to_pair
+from typedvision.config.names import OutputFormat
 from typedvision.families.levit.config import (
     DOWNSAMPLE_RATIO,
     DOWNSAMPLE_VALUES,
@@ -50,7 +51,7 @@ class Levit(DistilledStagedModel):
         self._cfg: LevitConfig = cfg
         self.num_features: int = cfg.embed_dim[-1]
         self.head_hidden_size: int = self.num_features
-        self.output_fmt = "NCHW" if cfg.use_conv else "NLC"
+        self.output_fmt: OutputFormat = "NCHW" if cfg.use_conv else "NLC"
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
         self.grids: dict[int, tuple[int, int]] = {
             stage.grid[0] * stage.grid[1]: stage.grid for stage in stages
@@ -81,8 +82,8 @@ class Levit(DistilledStagedModel):
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         cfg = self._cfg
         self.pools: bool = global_pool == "avg"
-        self.head = _classifier(cfg, num_classes)
-        self.head_dist = _classifier(cfg, num_classes) if cfg.distilled else None
+        self.head: nn.Module = _classifier(cfg, num_classes)
+        self.head_dist: nn.Module | None = _classifier(cfg, num_classes) if cfg.distilled else None
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Layers by a deviation of 0.02; the last normalisation of residual branches by 0."""

@@ -42,7 +42,7 @@ class MobileNetV5(JoinedModel, MobileModel):
 
     def _add_stem(self, cfg: MobileConfig, plan: MobilePlan) -> None:
         assert isinstance(cfg, MobileNetV5Config)
-        self.conv_stem = MobileConv(
+        self.conv_stem: MobileConv = MobileConv(
             dataclasses.replace(cfg.style(), aa_layer=None),
             cfg.in_chans,
             plan.stem_channels,

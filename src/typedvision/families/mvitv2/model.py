@@ -40,6 +40,9 @@ from typedvision.layers.patch_embed import OverlappingPatches, check_image_size
 from typedvision.layers.token_map import patch_map
 from typedvision.layers.token_pool import GlobalTokenPool
 
+torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+torch.fx.wrap("axis_bias")
+
 SMALL: Initializer = trunc_normal(0.02, low=-0.04, high=0.04)
 """What all that is linear or a table is initialised to."""
 
@@ -214,6 +217,12 @@ class MultiScaleAttention(nn.Module):
         self.residual_pooling: bool = cfg.residual_pooling
         self.qkv: nn.Linear = nn.Linear(plan.in_features, 3 * features, bias=cfg.qkv_bias)
         self.proj: nn.Linear = nn.Linear(features, features)
+        self.pool_q: nn.Module
+        self.pool_k: nn.Module
+        self.pool_v: nn.Module
+        self.norm_q: nn.Module
+        self.norm_k: nn.Module
+        self.norm_v: nn.Module
         self.pool_q, self.norm_q = _pooling(cfg, width, plan.stride)
         self.pool_k, self.norm_k = _pooling(cfg, width, plan.key_stride)
         self.pool_v, self.norm_v = _pooling(cfg, width, plan.key_stride)
@@ -230,10 +239,10 @@ class MultiScaleAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, C) to (N, T', D)."""
-        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
-        q = self.norm_q(self._pooled(q, self.pool_q))
-        k = self.norm_k(self._pooled(k, self.pool_k))
-        v = self.norm_v(self._pooled(v, self.pool_v))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q = self.norm_q(self._pooled(split_heads(q, self.num_heads), self.pool_q))
+        k = self.norm_k(self._pooled(split_heads(k, self.num_heads), self.pool_k))
+        v = self.norm_v(self._pooled(split_heads(v, self.num_heads), self.pool_v))
         x = attend(q, k, v, bias=self._bias(q))
         if self.residual_pooling:
             x = x + q

@@ -120,7 +120,9 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
             problem = Problem(("patch_size",), "value", "must stay as it is", patch_size)
             raise ConfigError("the patches of this model have one size", [problem])
         describe(self, self.spec.with_options(img_size=size))
-        self.img_size, self.grid = cfg.plan().img_size, cfg.plan().grid
+        plan = cfg.plan()
+        self.img_size: tuple[int, int] = plan.img_size
+        self.grid: tuple[int, int] = plan.grid
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """By `weight_init` for what is linear, but gates near 1; class token and registers near 0,

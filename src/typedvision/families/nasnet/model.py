@@ -54,6 +54,8 @@ class CellInputs(nn.Module):
         if plan.follows_reduction:
             self.conv_1x1: ActConvBn = ActConvBn(plan.channels, plan.width)
             self.act: nn.ReLU = nn.ReLU()
+            self.path_1: nn.Sequential
+            self.path_2: nn.Sequential
             self.path_1, self.path_2 = halving_paths(plan.last_channels, plan.width // 2)
             self.final_path_bn: nn.BatchNorm2d = nn.BatchNorm2d(plan.width, EPS)
             return

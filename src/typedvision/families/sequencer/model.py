@@ -7,6 +7,7 @@ recurrent state, K classes; B sequences of T tokens. Maps are (N, h, w, D).
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ from typedvision.layers.transformer_init import transformer_initializers
 class Sequencer2d(StagedModel):
     """Patches, stages of recurrent layers and MLPs, pooling and a linear classifier."""
 
-    last_layer = "norm"
+    last_layer: ClassVar[str | None] = "norm"
     output_fmt: OutputFormat = "NHWC"
 
     def __init__(self, cfg: SequencerConfig) -> None:
@@ -133,11 +134,10 @@ class RowsAndColumns(nn.Module):
         """(N, h, w, D) to the same shape."""
         read: list[Tensor] = []
         if self.rnn_v is not None:
-            columns = x.transpose(1, 2)
-            read.append(self.rnn_v(columns.flatten(0, 1)).reshape(*columns.shape[:3], -1))
-            read[0] = read[0].transpose(1, 2)
+            columns = self.rnn_v(x.transpose(1, 2).flatten(0, 1))
+            read.append(columns.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2))
         if self.rnn_h is not None:
-            read.append(self.rnn_h(x.flatten(0, 1)).reshape(*x.shape[:3], -1))
+            read.append(self.rnn_h(x.flatten(0, 1)).unflatten(0, (x.shape[0], x.shape[1])))
         return self.fc(sum(read) if self.adds else torch.cat(read, dim=-1))
 
 

@@ -66,8 +66,8 @@ class SwiftFormer(DistilledStagedModel):
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         self.global_pool: GlobalPool = GlobalPool("avg" if global_pool else "")
         self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head = linear_classifier(self.num_features, num_classes)
-        self.head_dist = linear_classifier(self.num_features, num_classes)
+        self.head: nn.Module = linear_classifier(self.num_features, num_classes)
+        self.head_dist: nn.Module | None = linear_classifier(self.num_features, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Weights by a deviation of 0.02; biases by 0."""

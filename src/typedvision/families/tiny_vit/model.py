@@ -145,7 +145,7 @@ class Attention(DistanceAttention):
 
     def forward(self, x: Tensor) -> Tensor:
         """(M, A, D) to the same shape."""
-        heads = self.qkv(self.norm(x)).reshape(*x.shape[:2], self.num_heads, -1)
+        heads = self.qkv(self.norm(x)).unflatten(-1, (self.num_heads, -1))
         q, k, v = heads.transpose(1, 2).chunk(3, dim=-1)
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=self.bias())
         return self.proj(x.transpose(1, 2).flatten(2))

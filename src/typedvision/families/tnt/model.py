@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import TokenPool
+from typedvision.config.names import OutputFormat, TokenPool
 from typedvision.families.tnt.config import TNTConfig
 from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
@@ -38,7 +38,7 @@ class TNT(ImageModel):
     """Parts of patches and patches, blocks that attend among both, and a linear classifier
     (figure 1)."""
 
-    output_fmt = "NLC"
+    output_fmt: OutputFormat = "NLC"
 
     def __init__(self, cfg: TNTConfig) -> None:
         super().__init__(cfg)

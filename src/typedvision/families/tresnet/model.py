@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import ClassVar
 
+import torch
+import torch.fx
 from torch import Tensor, nn
 
 from typedvision.architecture.encoder_model import check_multiple
@@ -28,6 +30,8 @@ from typedvision.layers.init import (
 )
 from typedvision.layers.norm_act import Conv2dNormAct
 from typedvision.layers.pool import shortcut_average
+
+torch.fx.wrap("check_multiple")  # looks at sizes, which a symbolic trace cannot
 
 
 class TResNet(HeadModel):

@@ -205,9 +205,10 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, D, h, w) to the same shape."""
         tokens = self.qkv(x).flatten(2).transpose(1, 2)
-        q, k, v = (split_heads(part, self.num_heads) for part in tokens.chunk(3, dim=-1))
+        q, k, v = tokens.chunk(3, dim=-1)
+        q, k, v = (split_heads(part, self.num_heads) for part in (q, k, v))
         heads = merge_heads(attend(q, k, v, self.attn_drop if self.training else 0.0))
-        x = heads.transpose(1, 2).reshape(x.shape[0], -1, *x.shape[2:])
+        x = heads.transpose(1, 2).reshape(x.shape[0], -1, x.shape[2], x.shape[3])
         return self.proj_drop(self.proj(x))
 
 

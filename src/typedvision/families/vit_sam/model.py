@@ -30,6 +30,7 @@ from typedvision.layers.rotary import AxialRotaryEmbedding, apply_rope
 from typedvision.layers.windows import in_windows
 
 torch.fx.wrap("resample_position_map")  # looks at sizes, which a symbolic trace cannot
+torch.fx.wrap("axis_bias")
 
 
 class VisionTransformerSAM(HeadModel):

@@ -162,6 +162,10 @@ class SeparableConv2d(nn.Module):
         self.conv_dw: nn.Conv2d = conv2d(
             in_channels, in_channels, 3, stride=stride, dilation=dilation, groups=in_channels
         )
+        self.bn_dw: nn.Module
+        self.act_dw: nn.Module
+        self.bn_pw: nn.Module
+        self.act_pw: nn.Module
         self.bn_dw, self.act_dw = norm_act(cfg.norm_layer, in_channels, follows, eps=cfg.norm_eps)
         self.conv_pw: nn.Conv2d = conv2d(in_channels, out_channels, 1)
         self.bn_pw, self.act_pw = norm_act(cfg.norm_layer, out_channels, follows, eps=cfg.norm_eps)
