@@ -218,7 +218,7 @@ class ConvRelativePositions(nn.Module):
         q, v = q[:, :, 1:], v[:, :, 1:]
         maps = v.transpose(2, 3).reshape(v.shape[0], -1, *self.grid)
         parts = maps.split_with_sizes(self.channels, dim=1)
-        moved = [conv(part) for conv, part in zip(self.conv_list, parts, strict=True)]
+        moved = [conv(parts[index]) for index, conv in enumerate(self.conv_list)]
         near = torch.cat(moved, dim=1).reshape(q.transpose(2, 3).shape).transpose(2, 3)
         return F.pad(q * near, (0, 0, 1, 0))
 
