@@ -12,11 +12,11 @@ from typedvision.config.base import ModelConfig
 
 
 def test_its_levels_make_the_whole(small: ModelConfig) -> None:
-    bare = tv.create_model(tv.specify(small), device="meta").eval().requires_grad_(False)
     height, width = image_size(small)
+    summary = tv.summarize(small, (height, width))
+    bare = tv.create_model(summary.spec, device="meta").eval().requires_grad_(False)
     with FlopCounterMode(display=False) as counter:
         bare(torch.empty(1, small.in_chans, height, width, device="meta"))
-    summary = tv.summarize(small, (height, width))
     assert summary.multiply_adds == counter.get_total_flops() / 2
     assert summary.parameters == sum(parameter.numel() for parameter in bare.parameters())
     features = small.features()

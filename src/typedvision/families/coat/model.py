@@ -142,7 +142,8 @@ class CoaT(JoinedModel):
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, T, D), or with parallel blocks (N, S, D), to (N, K)."""
         if self.joins_levels:
-            pooled = [self._pooled(part) for part in x.split_with_sizes(self.sizes, dim=1)]
+            parts = x.split_with_sizes(self.sizes, dim=1)
+            pooled = [self._pooled(parts[index]) for index in range(len(self.sizes))]
             x = self.aggregate(torch.stack(pooled, dim=1)).squeeze(1)
         else:
             x = self._pooled(x)
@@ -301,7 +302,7 @@ class ParallelBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, S, D) to the same shape."""
         maps = x.split_with_sizes(self.sizes, dim=1)
-        parts = [place(part) for place, part in zip(self.places, maps, strict=True)]
+        parts = [place(maps[index]) for index, place in enumerate(self.places)]
         attended = self._each("factoratt_crpe", self._each("norm1", parts))
         parts = [
             part + self.drop_path(self._sum(attended, grid))

@@ -10,13 +10,13 @@ from collections import OrderedDict
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import describe
 from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import ConvPool
 from typedvision.families.efficientvit_msra.config import EfficientVitMsraConfig, StagePlan
+from typedvision.layers.attention import attend
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.distance_bias import DistanceAttention
@@ -149,9 +149,8 @@ class CascadedAttention(DistanceAttention):
         for head, (qkv, dw) in enumerate(zip(self.qkvs, self.dws, strict=True)):
             part = parts[head] + outputs[-1] if outputs else parts[head]
             q, k, v = qkv(part).split_with_sizes(self.widths, dim=1)
-            q, k, v = (y.flatten(2).mT for y in (dw(q), k, v))  # (M, A, F)
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=biases[head])
-            outputs.append(y.mT.reshape(part.shape))
+            q, k, v = (y.flatten(2).mT[:, None] for y in (dw(q), k, v))  # (M, 1, A, F)
+            outputs.append(attend(q, k, v, bias=biases[head]).mT.reshape(part.shape))
         return self.proj(torch.cat(outputs, dim=1))
 
 
