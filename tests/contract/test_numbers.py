@@ -46,7 +46,8 @@ def test_outputs_are_the_peers(case: Case) -> None:
         assert level.shape[:2] == (1, told.channels)
         for side, found in zip((height, width), level.shape[2:], strict=True):
             steps = -(-(side - told.margin) // told.stride)
-            assert found in (steps - 1, steps)  # patches that overlap are one fewer
+            # Patches that overlap are one fewer; MobileViT's patches make an odd side even.
+            assert found in (steps - 1, steps, steps + steps % 2)
 
 
 @pytest.mark.parametrize("key", CASES)
