@@ -31,7 +31,7 @@ class NextViT(StagedModel, HeadModel):
     """A stem of convolutions, stages that end in a transformer block, pooling and a linear
     classifier."""
 
-    last_norm = "norm"
+    last_layer: ClassVar[str | None] = "norm"
 
     def __init__(self, cfg: NextVitConfig) -> None:
         super().__init__(cfg)
