@@ -74,7 +74,7 @@ def _steps(row: ModelConfig) -> Iterator[list[Options]]:
     blocks = fields.get("block_cfg")
     if isinstance(blocks, tuple):
         yield list(_smaller_blocks(blocks))
-    if "block_args" in fields:
+    if isinstance(fields.get("block_args"), tuple):
         yield list(_few_rows(fields))
     side = fields.get("img_size")
     if isinstance(side, int):
