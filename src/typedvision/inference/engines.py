@@ -27,7 +27,8 @@ from typedvision.export import ONNX_BYTES, ONNX_PACKAGES, to_onnx, traced
 from typedvision.inference.timing import seconds_of
 
 if TYPE_CHECKING:
-    from openvino import Core, InferRequest
+    from onnxruntime import InferenceSession
+    from openvino import CompiledModel, Core, InferRequest
     from torch.export import ExportedProgram
 
 
@@ -203,7 +204,7 @@ class InductorProgram(Program):
         self.compiled = compiled
         self.memory_format = memory_format
         self.threads = threads
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
 
     @classmethod
     def missing(cls) -> list[Problem]:
@@ -270,7 +271,9 @@ class OnnxProgram(Program):
             wanted = ["TensorrtExecutionProvider", "CUDAExecutionProvider", *wanted]
         here = onnxruntime.get_available_providers()
         providers = [provider for provider in wanted if provider in here]
-        self.session = onnxruntime.InferenceSession(onnx, options, providers=providers)
+        self.session: InferenceSession = onnxruntime.InferenceSession(
+            onnx, options, providers=providers
+        )
 
     @classmethod
     def dtypes(cls, device: torch.device) -> tuple[torch.dtype, ...]:
@@ -342,14 +345,16 @@ class OpenVinoProgram(Program):
     packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "openvino")
 
     def __init__(self, onnx: bytes, dtype: torch.dtype, threads: int) -> None:
-        self.arguments = (onnx, dtype, threads)
+        self.arguments: tuple[bytes, torch.dtype, int] = (onnx, dtype, threads)
         core = _core()
         properties = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": _OPENVINO_NAMES[dtype],
         }
-        self.compiled = core.compile_model(core.read_model(io.BytesIO(onnx)), "CPU", properties)
+        self.compiled: CompiledModel = core.compile_model(
+            core.read_model(io.BytesIO(onnx)), "CPU", properties
+        )
         self.idle: SimpleQueue[InferRequest] = SimpleQueue()  # each runs in one thread at a time
 
     @classmethod
