@@ -32,8 +32,8 @@ class AveragedModel(DistilledModel, StagedModel, ABC):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, H, W) to (N, K); in training after `set_distilled_training`, to two of these."""
-        if self.distilled_training and self.training:
-            return self.global_pool(x) if pre_logits else self._distilled_logits(x)
+        if self.distilled_training and self.training and not pre_logits:
+            return self._distilled_logits(x)
         x = self.global_pool(x)
         return x if pre_logits else self.head(x)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.config.names import Activation
+from typedvision.layers.norm_act import Conv2dNormAct
 
 
 class FinalConvModel(ImageModel, ABC):
@@ -41,3 +43,8 @@ class FinalConvModel(ImageModel, ABC):
         """The stem, then each block, or each stage; what follows belongs to the last one."""
         block = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
         return {"stem": r"^stem", "blocks": [(block, None), (r"^final_conv", LAST_GROUP)]}
+
+
+def final_conv(in_channels: int, out_channels: int, act: Activation) -> nn.Module:
+    """A pointwise convolution behind the stages; the identity where it has no channels."""
+    return Conv2dNormAct(in_channels, out_channels, 1, act) if out_channels else nn.Identity()

@@ -12,13 +12,12 @@ import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.final_conv_model import FinalConvModel
+from typedvision.architecture.final_conv_model import FinalConvModel, final_conv
 from typedvision.architecture.head_model import HeadModel
 from typedvision.config.names import Activation
 from typedvision.families.mobilevit.config import (
     MLP_RATIO,
     MobileViTConfig,
-    MobileViTPlan,
     ResidualPlan,
     StagePlan,
     TransformerPlan,
@@ -44,7 +43,9 @@ class MobileViT(FinalConvModel, HeadModel):
 
         self.stem: nn.Module = Conv2dNormAct(cfg.in_chans, cfg.stem_chs, 3, cfg.act_layer, stride=2)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
-        self.final_conv: nn.Module = _final_conv(cfg, plan)
+        self.final_conv: nn.Module = final_conv(
+            plan.stages[-1].channels, cfg.num_features, cfg.act_layer
+        )
         self.head: ClassifierHead = ClassifierHead(
             self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
         )
@@ -243,10 +244,3 @@ def _stage(cfg: MobileViTConfig, plan: StagePlan) -> Blocks:
     if plan.transformer is not None:
         blocks.append(_TRANSFORMERS[cfg.block](cfg, plan.transformer))
     return Blocks(*blocks)
-
-
-def _final_conv(cfg: MobileViTConfig, plan: MobileViTPlan) -> nn.Module:
-    """A pointwise convolution after the stages, where there is one."""
-    if not cfg.num_features:
-        return nn.Identity()
-    return Conv2dNormAct(plan.stages[-1].channels, cfg.num_features, 1, cfg.act_layer)

@@ -9,9 +9,9 @@ import math
 
 from torch import Tensor, nn
 
-from typedvision.architecture.final_conv_model import FinalConvModel
+from typedvision.architecture.final_conv_model import FinalConvModel, final_conv
 from typedvision.architecture.head_model import HeadModel
-from typedvision.families.repvgg.config import BlockPlan, RepVGGConfig, RepVGGPlan
+from typedvision.families.repvgg.config import BlockPlan, RepVGGConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
@@ -26,7 +26,6 @@ from typedvision.layers.fuse import (
 )
 from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, default_initializers, normal, zeros
-from typedvision.layers.norm_act import Conv2dNormAct
 
 
 class RepVGG(FinalConvModel, HeadModel):
@@ -41,7 +40,9 @@ class RepVGG(FinalConvModel, HeadModel):
         self.stages: nn.Sequential = nn.Sequential(
             *(Blocks(*(_block(cfg, block) for block in stage)) for stage in plan.stages)
         )
-        self.final_conv: nn.Module = _final_conv(cfg, plan)
+        self.final_conv: nn.Module = final_conv(
+            plan.stages[-1][-1].out_channels, plan.last_channels, cfg.act_layer
+        )
         self.head: ClassifierHead = ClassifierHead(
             self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
         )
@@ -108,14 +109,6 @@ def _block(cfg: RepVGGConfig, plan: BlockPlan) -> nn.Module:
         bias=True,
     )
     return FusedConv(conv, _attention(cfg, plan), activation(cfg.act_layer))
-
-
-def _final_conv(cfg: RepVGGConfig, plan: RepVGGPlan) -> nn.Module:
-    """A pointwise convolution after the stages, where there is one."""
-    if not plan.last_channels:
-        return nn.Identity()
-    in_channels = plan.stages[-1][-1].out_channels
-    return Conv2dNormAct(in_channels, plan.last_channels, 1, cfg.act_layer)
 
 
 def _branch(plan: BlockPlan, kernel_size: int) -> ConvBn2d:
