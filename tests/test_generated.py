@@ -11,8 +11,8 @@ import typedvision as tv
 from tests.contract.facts import FAMILIES, first_of_each_base
 from tools import generate
 from tools.costs import recorded
-from typedvision.registry.family import AnyFamily, registered
-from typedvision.registry.index import rows
+from typedvision.registry.family import AnyFamily
+from typedvision.registry.index import registered, rows
 
 # Counting every variant takes minutes.
 WRITTEN = generate.code(generate.own_families(), generate.recorded_params)

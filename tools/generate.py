@@ -21,8 +21,8 @@ from tools.families_page import families_page, models_chart
 from tools.family_page import family_page, typical_variant
 from typedvision.architecture.summary import summarize
 from typedvision.config.limits import DEFAULT_LIMITS
-from typedvision.registry.family import AnyFamily, registered
-from typedvision.registry.index import FamilyRow, rows
+from typedvision.registry.family import AnyFamily
+from typedvision.registry.index import FamilyRow, registered, rows
 from typedvision.registry.spec import ModelSpec
 from typedvision.stubs.modules import (
     CountParams,

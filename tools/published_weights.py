@@ -21,7 +21,8 @@ from typing import NotRequired, TypedDict
 
 from typedvision.config.image import CropMode, ImageSpec, Interpolation
 from typedvision.config.weights import PublishedWeights, VariantWeights
-from typedvision.registry.family import AnyFamily, registered
+from typedvision.registry.family import AnyFamily
+from typedvision.registry.index import registered
 
 ROOT = Path(__file__).parents[1]
 FAMILIES = ROOT / "src" / "typedvision" / "families"

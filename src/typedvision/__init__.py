@@ -50,7 +50,6 @@ if TYPE_CHECKING:
         create_backbone,
         create_model,
         family,
-        list_models,
         specify,
     )
     from typedvision.inference.model import InferenceModel, OptimizeReport
@@ -66,6 +65,7 @@ if TYPE_CHECKING:
         PositionTable,
         RelativeTable,
     )
+    from typedvision.registry.listing import list_models
     from typedvision.registry.spec import ModelSpec
     from typedvision.weights.convert import convert
     from typedvision.weights.inspect import inspect
@@ -122,7 +122,7 @@ _HOME = {
     "family": "factory",
     "fuse": "architecture.fuse",
     "inspect": "weights.inspect",
-    "list_models": "factory",
+    "list_models": "registry.listing",
     "load_backbone": "weights.load",
     "load_model": "weights.load",
     "load_weights": "weights.load",

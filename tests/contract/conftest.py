@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import typedvision as tv
-from tests.contract.facts import COMPUTED, SMALL, first_of_each_base
+from tests.contract.facts import COMPUTED, SMALL, first_of_each_base, first_of_each_model_base
 from tools.shrink import CLASSES
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 
-THOROUGH = COMPUTED if os.environ.get("THOROUGH") else first_of_each_base(COMPUTED)
-"""The families for what takes seconds each: to compile, to export, to learn."""
+THOROUGH = bool(os.environ.get("THOROUGH"))
+
+
+def of_families(families: Sequence[AnyFamily]) -> pytest.MarkDecorator:
+    """Runs a test for these families only; in `make thorough`, for all."""
+    chosen = COMPUTED if THOROUGH else families
+    return pytest.mark.parametrize("family", chosen, ids=lambda family: family.key)
+
+
+takes_seconds = of_families(first_of_each_base(COMPUTED))
+"""For what takes seconds a family: to compile, to export, to learn."""
+of_each_base = of_families(first_of_each_model_base(COMPUTED))
+"""For what the classes do that models extend, and not the models."""
 
 SIDE = 64  # pixels: five halvings leave a map of two by two
 
@@ -37,8 +49,7 @@ def _family_of(item: pytest.Item) -> str | None:
     case = params.get("case")
     if isinstance(case, dict):
         return index.family_key(case["case"])
-    family = params.get("family", params.get("thorough"))
-    return getattr(family, "key", None)
+    return getattr(params.get("family"), "key", None)
 
 
 @pytest.fixture(params=COMPUTED, ids=lambda family: family.key)
@@ -51,16 +62,6 @@ def family(request: pytest.FixtureRequest) -> AnyFamily:
 @pytest.fixture
 def small(family: AnyFamily) -> ModelConfig:
     """A small model of the family that drops nothing, for a few classes."""
-    return _small(family)
-
-
-@pytest.fixture(params=THOROUGH, ids=lambda family: family.key)
-def thorough(request: pytest.FixtureRequest) -> ModelConfig:
-    """`small`, of one family of each base; of every family in `make thorough`."""
-    return _small(request.param)
-
-
-def _small(family: AnyFamily) -> ModelConfig:
     name, options = SMALL[family.key]
     if tv.accepts(name, "drop_path_rate"):
         options = {**options, "drop_path_rate": 0.0}

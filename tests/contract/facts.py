@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
-import typedvision as tv
 from tests.contract.filling import Fingerprint
 from tools.shrink import shrunk
+from typedvision.architecture.image_model import ImageModel
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 
@@ -83,26 +84,45 @@ SMALL = {family.key: small(family) for family in FAMILIES}
 """One cheap model of each family, for what needs numbers."""
 
 
-MODERATE = 10_000_000
-"""Parameters of a small model above which all tests of its family take minutes."""
-
-
-def is_moderate(family: AnyFamily) -> bool:
-    """Whether the family's small model computes in a moment."""
-    if any(case["params"] < FEW for case in CASES.get(family.key, ())):
-        return True
-    name, options = SMALL[family.key]
-    model = tv.create_model(name, device="meta", **options)
-    return sum(parameter.numel() for parameter in model.parameters()) < MODERATE
-
-
-COMPUTED = [family for family in FAMILIES if os.environ.get("THOROUGH") or is_moderate(family)]
+LARGE = {
+    "hrnet",
+    "inception_resnet_v2",
+    "inception_v3",
+    "inception_v4",
+    "pnasnet",
+    "xception",
+}
+"""Families whose widths and depths are no options: all tests of one take minutes."""
+COMPUTED = [family for family in FAMILIES if os.environ.get("THOROUGH") or family.key not in LARGE]
 """The families that every contract test is about; in `make thorough`, all of them."""
 
 
-def first_of_each_base(families: Sequence[AnyFamily]) -> list[AnyFamily]:
+def first_of_each_base(families: Iterable[AnyFamily]) -> list[AnyFamily]:
     """One family for each class that configs extend."""
-    firsts: dict[type, AnyFamily] = {}
+    return _first_of_each(families, lambda family: family.config_type().__bases__[0])
+
+
+def first_of_each_model_base(families: Iterable[AnyFamily]) -> list[AnyFamily]:
+    """One family for each class, or set of classes, that models extend."""
+    return _first_of_each(families, lambda family: model_type(family).__bases__)
+
+
+def _first_of_each(
+    families: Iterable[AnyFamily], kind: Callable[[AnyFamily], object]
+) -> list[AnyFamily]:
+    firsts: dict[object, AnyFamily] = {}
     for family in families:
-        firsts.setdefault(family.config_type().__bases__[0], family)
+        firsts.setdefault(kind(family), family)
     return list(firsts.values())
+
+
+def model_type(family: AnyFamily) -> type[ImageModel]:
+    """The class of a family's models; the first, where they are of several."""
+    module = import_module(f"{family.__module__.removesuffix('.family')}.model")
+    return next(
+        one
+        for one in vars(module).values()
+        if isinstance(one, type)
+        and issubclass(one, ImageModel)
+        and one.__module__ == module.__name__
+    )

@@ -8,28 +8,21 @@ import pytest
 import torch
 
 import typedvision as tv
-from tests.contract.conftest import image_size
-from tests.contract.facts import CASE, COMPUTED, SMALL, Case
+from tests.contract.conftest import image_size, of_each_base
+from tests.contract.facts import CASE, COMPUTED, Case, model_type
 from tests.contract.filling import fill, fingerprint, image
 from tests.contract.models import backbone_of, fresh, images, same, shared
 from tests.contract.test_numbers import agree
 from typedvision.config.base import ModelConfig
-from typedvision.registry.family import AnyFamily, within
+from typedvision.registry.family import within
 
 PYRAMIDS = [case for case in CASE if "pyramid" in case]
 SIDE_BY_SIDE = {"crossvit", "hrnet"}
 """Families whose branches are computed together, also those that no wanted level sees."""
 
 
-def resizable(family: AnyFamily) -> bool:
-    """Whether models of a family take another input size after they were built."""
-    name, options = SMALL[family.key]
-    return tv.accepts(name, "img_size") and hasattr(
-        tv.create_model(name, device="meta", **options), "set_input_size"
-    )
-
-
-RESIZABLE = [family for family in COMPUTED if resizable(family)]
+RESIZABLE = [family for family in COMPUTED if hasattr(model_type(family), "set_input_size")]
+"""Families whose models take another input size after they were built."""
 
 
 @pytest.fixture(params=["first", "last"])
@@ -39,6 +32,7 @@ def level(request: pytest.FixtureRequest, small: ModelConfig) -> int:
     return {"first": 0, "last": count - 1}[request.param]
 
 
+@of_each_base
 def test_its_spec_says_what_comes_out(small: ModelConfig) -> None:
     levels = small.features()
     middle = len(levels) // 2
@@ -61,14 +55,7 @@ def test_its_levels_are_the_peers(case: Case) -> None:
         assert agree(fingerprint(one), other)
 
 
-@torch.inference_mode()
-def test_a_level_is_that_of_the_model(small: ModelConfig, level: int) -> None:
-    model, x = shared(small), images(small)
-    wanted = model.forward_intermediates(x, intermediates_only=True)
-    (found,) = backbone_of(small, level)(x)
-    same(found, wanted[level])
-
-
+@of_each_base
 @torch.inference_mode()
 def test_levels_come_in_the_order_that_was_asked_for(small: ModelConfig) -> None:
     last = len(small.features()) - 1
@@ -80,6 +67,7 @@ def test_levels_come_in_the_order_that_was_asked_for(small: ModelConfig) -> None
         same(one, other)
 
 
+@of_each_base
 @torch.inference_mode()
 def test_levels_have_the_layout_that_was_asked_for(small: ModelConfig) -> None:
     x = images(small)
@@ -103,6 +91,7 @@ def test_what_it_keeps_is_needed(small: ModelConfig, level: int) -> None:
     assert all(within(key, backbone.left_out) for key in gone)
 
 
+@of_each_base
 def test_a_seed_gives_the_models_weights(small: ModelConfig) -> None:
     wanted = fresh(small).state_dict()
     backbone = tv.create_backbone(small, out_indices=(0,), seed=0)
@@ -123,6 +112,7 @@ def test_the_models_weights_load_into_it(small: ModelConfig, level: int, tmp_pat
     assert set(report.dropped.values()) == {"past the last level"}
 
 
+@of_each_base
 def test_a_file_alone_gives_it_back(small: ModelConfig, tmp_path: Path) -> None:
     backbone, path = backbone_of(small, -1, 0, output_fmt="NHWC"), tmp_path / "backbone.safetensors"
     tv.save_model(backbone, path)

@@ -1,14 +1,21 @@
-"""Families of ours keep what `typedvision.testing` asks of a family of one's own: one of each base,
-and all of them in `make thorough`. What it asks, the other contract tests ask of each family."""
+"""Families of ours keep what `typedvision.testing` asks of a family of one's own."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.contract.conftest import takes_seconds
 from typedvision.config.base import ModelConfig
-from typedvision.testing.checks import COMPUTED, DESCRIBED, Check, findings
+from typedvision.testing.checks import COMPUTED, DESCRIBED, Check, check_export, findings
+
+CHECKS = [check for check in (*DESCRIBED, *COMPUTED) if check is not check_export]
 
 
-@pytest.mark.parametrize("check", [*DESCRIBED, *COMPUTED], ids=lambda check: check.__name__)
-def test_it_keeps(check: Check, thorough: ModelConfig) -> None:
-    assert findings([check], {"small": thorough}) == []
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_it_keeps(check: Check, small: ModelConfig) -> None:
+    assert findings([check], {"small": small}) == []
+
+
+@takes_seconds
+def test_it_is_exported(small: ModelConfig) -> None:
+    assert findings([check_export], {"small": small}) == []

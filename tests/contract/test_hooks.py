@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import typedvision as tv
+from tests.contract.conftest import takes_seconds
 from tests.contract.models import filled, images, same
 from typedvision.config.base import ModelConfig
 from typedvision.layers.blocks import Blocks
@@ -24,11 +25,12 @@ def test_hooks_fire_on_every_stage(small: ModelConfig) -> None:
     assert sorted(wanted - ran) == []
 
 
+@takes_seconds
 @pytest.mark.parametrize("level", [0, -1])
 @torch.inference_mode()
-def test_a_compiled_stage_computes_the_same(thorough: ModelConfig, level: int) -> None:
+def test_a_compiled_stage_computes_the_same(small: ModelConfig, level: int) -> None:
     torch.compiler.reset()
-    model, x = filled(thorough), images(thorough)
+    model, x = filled(small), images(small)
     wanted = model(x)
     path = model.feature_info[level].name
     stage = torch.compile(model.get_submodule(path), fullgraph=True, backend="eager")
@@ -38,4 +40,4 @@ def test_a_compiled_stage_computes_the_same(thorough: ModelConfig, level: int) -
     stage.register_forward_hook(lambda *_: ran.append(1))
     same(model(x), wanted)
     assert ran, f"{path} is not called"
-    assert model.spec == tv.specify(thorough)
+    assert model.spec == tv.specify(small)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tests.contract.test_numbers import filled, images, same
+from tests.contract.models import filled, images, same
 from typedvision.config.base import ModelConfig
 
 

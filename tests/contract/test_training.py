@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import typedvision as tv
+from tests.contract.conftest import of_each_base
 from tests.contract.facts import CASE, Case
 from tests.contract.models import backbone_of, filled, images, shared
 from typedvision.architecture.image_model import ImageModel
@@ -49,6 +50,7 @@ def test_frozen_layers_compute_the_same_in_training(small: ModelConfig) -> None:
     assert model.training
 
 
+@of_each_base
 def test_unfreezing_undoes_it(small: ModelConfig) -> None:
     model, _ = frozen(small)
     model.train().unfreeze()
@@ -56,6 +58,7 @@ def test_unfreezing_undoes_it(small: ModelConfig) -> None:
     assert all(module.training for module in model.modules())
 
 
+@of_each_base
 def test_freezing_again_replaces_what_was_frozen(small: ModelConfig) -> None:
     model, keys = frozen(small)
     model.freeze(len(small.features()))
@@ -66,6 +69,7 @@ def test_freezing_again_replaces_what_was_frozen(small: ModelConfig) -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+@of_each_base
 def test_what_cannot_be_frozen_is_told(small: ModelConfig) -> None:
     model, keys = frozen(small)
     with pytest.raises(tv.ConfigError, match="feature levels"):
@@ -75,6 +79,7 @@ def test_what_cannot_be_frozen_is_told(small: ModelConfig) -> None:
     assert {key for key, p in model.named_parameters() if not p.requires_grad} <= keys
 
 
+@of_each_base
 def test_a_backbone_is_frozen_too(small: ModelConfig) -> None:
     backbone = backbone_of(small, -1)
     backbone.freeze(1)
@@ -114,6 +119,7 @@ def test_groups_hold_what_is_trained_once(small: ModelConfig) -> None:
     assert keys
 
 
+@of_each_base
 def test_without_a_layer_decay_there_are_two_groups(small: ModelConfig) -> None:
     model = shared(small)
     groups = tv.parameter_groups(model, lr=0.1, weight_decay=0.2)

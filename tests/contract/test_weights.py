@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import typedvision as tv
-from tests.contract.conftest import image_size
+from tests.contract.conftest import image_size, of_each_base
 from tests.contract.facts import CASE, COMPUTED, Case
-from tests.contract.filling import branches, randn
+from tests.contract.filling import randn
 from tests.contract.models import fresh
 from tools.golden import draws
 from typedvision.architecture.image_model import ImageModel
@@ -33,6 +33,7 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
         assert torch.equal(tensor, other[key]), key
 
 
+@of_each_base
 def test_a_seed_decides_every_weight(small: ModelConfig) -> None:
     first = fresh(small)
     torch.manual_seed(99)
@@ -43,11 +44,13 @@ def test_a_seed_decides_every_weight(small: ModelConfig) -> None:
     assert any(key.endswith("weight") for key in drawn)
 
 
+@of_each_base
 def test_without_a_seed_pytorch_decides(small: ModelConfig) -> None:
     torch.manual_seed(0)
     assert_same(tensors(tv.create_model(small)), tensors(fresh(small)))
 
 
+@of_each_base
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_a_precision_only_rounds_the_weights(small: ModelConfig, dtype: torch.dtype) -> None:
     rounded = fresh(small).to(dtype)
@@ -62,14 +65,7 @@ def test_a_tensors_weights_are_its_own(small: ModelConfig) -> None:
             assert torch.equal(tensor, others[key]), key
 
 
-def test_nothing_of_the_storage_is_left(small: ModelConfig) -> None:
-    model, wanted = fresh(small), fresh(small)
-    for tensor in tensors(model).values():
-        tensor.data.fill_(math.nan if tensor.is_floating_point() else 77)
-    model.init_weights(0)
-    assert_same(tensors(model), tensors(wanted))
-
-
+@of_each_base
 def test_global_randomness_is_left_alone(small: ModelConfig) -> None:
     before = torch.get_rng_state(), random.getstate()
     tv.create_model(small).reset_classifier(3)
@@ -77,6 +73,7 @@ def test_global_randomness_is_left_alone(small: ModelConfig) -> None:
     assert random.getstate() == before[1]
 
 
+@of_each_base
 def test_weights_are_finite_and_of_the_default_precision(small: ModelConfig) -> None:
     model = fresh(small)
     assert model.training
@@ -144,31 +141,7 @@ def test_the_initial_spread_is_the_peers(case: Case) -> None:
     assert random_ones <= set(unlike(found, constant))
 
 
-def test_a_new_classifier_is_that_of_a_new_model(small: ModelConfig) -> None:
-    model = fresh(small)
-    body = {key: tensor.clone() for key, tensor in tensors(model).items()}
-    model.reset_classifier(11, seed=5)
-    wanted = tv.create_model(small, num_classes=11, seed=5)
-    assert model.spec == wanted.spec
-    assert model.num_classes == 11
-    changed = [key for key, new in tensors(model).items() if not torch.equal(new, body[key])]
-    assert changed
-    for key, tensor in tensors(model).items():
-        expected = tensors(wanted)[key] if key in changed else body[key]
-        assert torch.equal(tensor, expected), key
-    x = randn((2, small.in_chans, *image_size(small)), 1).float()
-    assert model(x).shape == (2, 11)
-
-
-def test_a_new_classifier_touches_nothing_else(small: ModelConfig) -> None:
-    model = fresh(small).eval()
-    x = randn((1, small.in_chans, *image_size(small)), 1).float()
-    before, old = model.forward_features(x), model.get_classifier()
-    model.reset_classifier(11)
-    assert all(map(torch.equal, branches(model.forward_features(x)), branches(before)))
-    assert model.get_classifier() is not old
-
-
+@of_each_base
 def test_a_new_classifier_is_where_the_model_is(small: ModelConfig) -> None:
     model = fresh(small).double().eval()
     model.reset_classifier(4)
@@ -179,6 +152,7 @@ def test_a_new_classifier_is_where_the_model_is(small: ModelConfig) -> None:
     assert all(parameter.is_meta for parameter in bare.parameters())
 
 
+@of_each_base
 def test_a_classifier_is_taken_away_and_put_back(small: ModelConfig) -> None:
     model = fresh(small)
     model.reset_classifier(0)
@@ -202,6 +176,7 @@ def test_a_pooling_is_changed_with_the_classifier(small: ModelConfig, kind: str)
     torch.testing.assert_close(model.eval()(x), logits)
 
 
+@of_each_base
 def test_a_refused_classifier_changes_nothing(small: ModelConfig) -> None:
     model = fresh(small)
     before, spec, printed = tensors(model), model.spec, repr(model)

@@ -15,7 +15,8 @@ import typedvision as tv
 from tests.toys import OtherConfig, Toy, ToyConfig, declare
 from typedvision.config.base import ModelConfig
 from typedvision.registry import family as declaration
-from typedvision.registry.family import RESERVED_OPTIONS, ModelFamily, registered
+from typedvision.registry.family import RESERVED_OPTIONS, ModelFamily
+from typedvision.registry.index import registered
 
 pytestmark = pytest.mark.usefixtures("registry")
 

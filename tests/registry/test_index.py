@@ -13,7 +13,7 @@ import typedvision as tv
 from tests.toys import ToyConfig, declare
 from typedvision.config.weights import PublishedWeights
 from typedvision.registry import index
-from typedvision.registry.family import registered
+from typedvision.registry.index import registered
 
 pytestmark = pytest.mark.usefixtures("registry")
 

@@ -10,6 +10,7 @@ import typer
 from typedvision.cli.models import parameters
 from typedvision.cli.output import AsJson, errors_shown, print_json, print_table, print_text
 from typedvision.registry import index
+from typedvision.registry.listing import list_models
 
 Patterns = Annotated[
     list[str] | None, typer.Argument(metavar="PATTERN", help="Wildcards of names.")
@@ -57,8 +58,6 @@ def listing(
       typedvision list --accepts cardinality
       typedvision list --tags --license 'apache-*' --json
     """
-    from typedvision.factory import list_models
-
     with errors_shown(as_json):
         names = list_models(
             patterns or "*",

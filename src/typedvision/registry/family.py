@@ -23,6 +23,7 @@ from typedvision.errors import (
     UsageError,
     problem_count,
 )
+from typedvision.registry.index import registered
 
 ConfigT = TypeVar("ConfigT", bound=ModelConfig)
 ModelT_co = TypeVar("ModelT_co", covariant=True)
@@ -45,9 +46,6 @@ RESERVED_OPTIONS = frozenset(
 """Keywords of the factory, which no config may use."""
 
 _NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-
-registered: dict[str, AnyFamily] = {}
-"""Every family whose class statement has run, by key."""
 
 
 InputSize = Literal["any", "fixed", "multiple"]

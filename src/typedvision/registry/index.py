@@ -35,6 +35,9 @@ ENTRY_POINT_GROUP = "typedvision.families"
 """Where a plug-in, a third party's package, names its families:
 `mykey = "mypackage.mykey.family:MyFamily"`."""
 
+registered: dict[str, AnyFamily] = {}
+"""Every family whose class statement has run, by key."""
+
 
 class VariantRow(TypedDict):
     """What the index says of one variant."""
@@ -87,8 +90,6 @@ def family(key: str) -> AnyFamily:
         UnknownNameError: there is no such family.
         DeclarationError: a plug-in's family cannot be loaded, or takes a name of ours.
     """
-    from typedvision.registry.family import registered
-
     if key not in registered:
         if key in rows():
             importlib.import_module(f"typedvision.families.{key}.family")
@@ -103,8 +104,6 @@ def family(key: str) -> AnyFamily:
 
 def _load(plugin: EntryPoint) -> None:
     """Run a plug-in's module, which declares its families."""
-    from typedvision.registry.family import registered
-
     where = f"the entry point '{plugin.name} = {plugin.value}'"
     before = registered.keys() & rows().keys()
     try:
@@ -135,8 +134,6 @@ def _check_names(plugin: AnyFamily) -> None:
 
 def family_keys() -> tuple[str, ...]:
     """The keys of every family that can be found, sorted."""
-    from typedvision.registry.family import registered
-
     return tuple(sorted({*rows(), *_plugins(), *registered}))
 
 
@@ -277,8 +274,6 @@ def family_of_config(config: type[ModelConfig]) -> AnyFamily:
     Raises:
         UnknownNameError: no family has this class of configs.
     """
-    from typedvision.registry.family import registered
-
     module = f"{config.__module__.rpartition('.')[0]}.family"
     if module not in sys.modules and _exists(module):
         importlib.import_module(module)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from typedvision.errors import UsageError
 from typedvision.registry import index
-from typedvision.registry.family import AnyFamily, registered
+from typedvision.registry.family import AnyFamily
+from typedvision.registry.index import registered
 from typedvision.stubs.modules import attribute_names, models_stub
 from typedvision.stubs.options import source
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -225,7 +225,10 @@ def _floors(side: int, stride: int) -> tuple[int, int]:
 def check_head(cfg: ModelConfig) -> Iterator[Finding]:
     """Features, logits and each declared pooling have their shapes; so has each input size."""
     capabilities = _family(cfg).capabilities
-    yield from _head_shapes(("forward",), cfg.replace(num_classes=0))
+    x = torch.empty(2, cfg.in_chans, *sides(cfg), device="meta")
+    with torch.no_grad():
+        features = _bare(cfg.replace(num_classes=0)).forward_features(x)
+    yield from _head_shapes(("forward",), cfg, features)
     for kind in capabilities.global_pool:
         where = ("capabilities", "global_pool", kind)
         try:
@@ -233,22 +236,22 @@ def check_head(cfg: ModelConfig) -> Iterator[Finding]:
         except ConfigError as error:
             yield where, f"is declared, but the config refuses it: {error.problems[0].message}"
             continue
-        yield from _head_shapes(where, pooled)
+        yield from _head_shapes(where, pooled, features)
     if capabilities.input_size == "any":
         height, width = sides(cfg)
         if not _runs(cfg, height + 5, width + 3):
             yield ("capabilities", "input_size"), "says 'any'; images with odd sides do not go in"
 
 
-def _head_shapes(where: Where, cfg: ModelConfig) -> Iterator[Finding]:
-    model, x = _bare(cfg), torch.empty(2, cfg.in_chans, *sides(cfg), device="meta")
+def _head_shapes(where: Where, cfg: ModelConfig, features: Tensor) -> Iterator[Finding]:
+    model = _bare(cfg)
     with torch.no_grad():
-        features = model.forward_features(x)
         logits = model.forward_head(features)
         seen = model.forward_head(features, pre_logits=True)
-    if model.num_features not in features.shape:
-        shape = tuple(features.shape)
-        yield ("num_features",), f"is {model.num_features}; the features have the shape {shape}"
+    shapes = [tuple(feature.shape) for feature in _branches(features)]
+    if model.num_features not in map(sum, zip(*shapes, strict=True)):
+        told = listed([str(shape) for shape in shapes])
+        yield ("num_features",), f"is {model.num_features}; the features have the shape {told}"
     if cfg.num_classes and tuple(logits.shape) != (2, cfg.num_classes):
         yield where, f"gives logits of shape {tuple(logits.shape)}, not {(2, cfg.num_classes)}"
     if seen.shape[1] != model.head_hidden_size and seen.shape[-1] != model.head_hidden_size:
@@ -338,8 +341,8 @@ def check_backbone(cfg: ModelConfig) -> Iterator[Finding]:
         return
     with torch.no_grad():
         final, wanted = model.forward_intermediates(x)
-        assert isinstance(final, Tensor)
-        if not _close(final, model.forward_features(x)):
+        again = _branches(model.forward_features(x))
+        if not all(map(_close, _branches(final), again)):
             yield ("forward_features",), "gives another map than `forward_intermediates`"
     state = model.state_dict()
     for at in sorted({0, len(levels) - 1}):
@@ -560,6 +563,11 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def _shapes(model: nn.Module) -> dict[str, torch.Size]:
     return {key: parameter.shape for key, parameter in model.named_parameters()}
+
+
+def _branches(features: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """The features of a model, of each branch where it has several."""
+    return [features] if isinstance(features, Tensor) else list(features)
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

@@ -22,7 +22,7 @@ import pytest
 
 from typedvision.errors import DeclarationError, TypedVisionError
 from typedvision.registry import index
-from typedvision.registry.family import registered
+from typedvision.registry.index import registered
 
 if TYPE_CHECKING:
     from typedvision.config.base import ModelConfig

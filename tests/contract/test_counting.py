@@ -1,4 +1,4 @@
-"""What serving asks of every family: it can be counted and exported."""
+"""What serving asks of every family: it can be counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import typedvision as tv
 from tests.contract.conftest import image_size
-from tests.contract.models import filled, images, same
 from typedvision.config.base import ModelConfig
 
 
@@ -30,11 +29,3 @@ def test_its_levels_make_the_whole(small: ModelConfig) -> None:
     assert (last.name, last.size) == ("head", None)
     assert before[0].multiply_adds > 0
     assert before[0].parameters > 0
-
-
-def test_it_is_exported_for_any_number_of_images(thorough: ModelConfig) -> None:
-    model, x = filled(thorough), images(thorough)
-    batch = {0: torch.export.Dim("batch", min=2, max=8)}
-    program = torch.export.export(model, (x,), dynamic_shapes=(batch,)).module()
-    more = images(thorough, count=5)
-    same(program(more), model(more))
