@@ -19,6 +19,7 @@ from typedvision.layers.blocks import Blocks
 
 pytestmark = pytest.mark.xdist_group("ranks")  # the processes are started once
 
+SIDE = 64  # pixels
 NAMES = ("test_vit", "test_convnext")  # what a batch normalises by is that of a process
 
 
@@ -74,11 +75,11 @@ CASES = [
 
 
 def learns(name: str, way: Callable[[tv.ImageModel], nn.Module], checkpointing: bool) -> None:
-    model, single = (tv.create_model(name, num_classes=5, seed=1) for _ in range(2))
+    size = {"img_size": SIDE} if tv.accepts(name, "img_size") else {}
+    model, single = (tv.create_model(name, num_classes=5, seed=1, **size) for _ in range(2))
     for one in (model, single):
         one.set_grad_checkpointing(checkpointing)
-    size = single.spec.image.size
-    images = torch.randn(WORLD, 3, *size, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(WORLD, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     loss(single(images)).backward()
     rank, trained = dist.get_rank(), way(model)
     loss(trained(images[rank : rank + 1])).backward()

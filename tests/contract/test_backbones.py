@@ -99,6 +99,7 @@ def test_a_seed_gives_the_models_weights(small: ModelConfig) -> None:
         assert torch.equal(tensor, wanted[key]), key
 
 
+@of_each_base
 def test_the_models_weights_load_into_it(small: ModelConfig, level: int, tmp_path: Path) -> None:
     model, path = fresh(small), tmp_path / "model.safetensors"
     tv.save_model(model, path)

@@ -6,10 +6,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import typedvision as tv
-from tests.contract.conftest import image_size
+from tests.contract.conftest import image_size, of_each_base
 from typedvision.config.base import ModelConfig
 
 
+@of_each_base
 def test_its_levels_make_the_whole(small: ModelConfig) -> None:
     height, width = image_size(small)
     summary = tv.summarize(small, (height, width))

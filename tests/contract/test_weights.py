@@ -87,7 +87,9 @@ def test_weights_are_finite_and_of_the_default_precision(small: ModelConfig) -> 
 
 Spread = dict[str, tuple[float, float]]
 POOLINGS = [
-    (family, kind) for family in COMPUTED for kind in family.capabilities.global_pool if kind
+    (family, kind)
+    for family in COMPUTED
+    for kind in [kind for kind in family.capabilities.global_pool if kind][-1:]  # one will do
 ]
 WITH_SPREAD = [case for case in CASE if "spread" in case]
 Draws = dict[str, list[Tensor]]

@@ -211,9 +211,9 @@ def _one_more(module: nn.Module, name: str, child: nn.Module | None) -> None:
 
 
 def _check_size(module: nn.Module, name: str, limits: Limits) -> None:
-    params = sum(parameter.numel() for parameter in module.parameters())
-    tensors = [*module.parameters(), *module.buffers()]
-    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    parameters = [*module.parameters()]  # once: to walk the modules takes a while
+    params = sum(parameter.numel() for parameter in parameters)
+    size = sum(one.numel() * one.element_size() for one in (*parameters, *module.buffers()))
     rows = [("params", limits.params, params), ("bytes", limits.bytes, size)]
     problems = [_excess(what, most, name, count) for what, most, count in rows if count > most]
     if problems:
