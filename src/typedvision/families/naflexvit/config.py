@@ -184,6 +184,10 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
                 "swiglu_align_to",
             )
 
+    def input_patches(self) -> tuple[int, int] | None:
+        """`patch_size`, where a linear layer projects patches."""
+        return to_pair(self.patch_size) if self.embed_proj_type == "linear" else None
+
     def block_type(self) -> Literal["standard", "eva", "rope"]:
         """Which blocks the model has: those of `attn_type`, unless they lack something."""
         if self.attn_type != "standard":

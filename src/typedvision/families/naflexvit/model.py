@@ -15,7 +15,7 @@ from typedvision.architecture.image_model import describe
 from typedvision.architecture.token_model import Inputs, TokenModel, learned_tokens, norm_maker
 from typedvision.config.base import to_pair
 from typedvision.config.tokens import BlockPlan
-from typedvision.errors import ConfigError, Problem
+from typedvision.errors import ConfigError, Problem, UsageError
 from typedvision.families.naflexvit.config import NaFlexVitConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import Attention
@@ -41,7 +41,7 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
     """Patches as tokens, as many as an image has, a transformer encoder, pooling and a linear
     classifier.
 
-    Images of one size go in as (N, C, H, W); `forward_patches` takes images of several sizes.
+    Images of one size go in as (N, C, H, W), images of several sizes as `Patches`.
     """
 
     def __init__(self, cfg: NaFlexVitConfig) -> None:
@@ -70,8 +70,18 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
             rope = choose_patches(rope, chosen)
         return self.norm_pre(self.patch_drop.keep(x, chosen)), rope
 
+    def forward(self, x: Tensor | Patches) -> Tensor:
+        """Logits (N, K) of images (N, C, H, W), or of images of several sizes, which are patches
+        (N, L, V); features where there are no classes."""
+        return self.forward_patches(x) if isinstance(x, Patches) else super().forward(x)
+
     def forward_patches(self, patches: Patches) -> Tensor:
-        """Logits (N, K) of images of several sizes, which are patches, (N, L, V)."""
+        """Logits (N, K) of images of several sizes, which are patches (N, L, V); features where
+        there are no classes.
+
+        Raises:
+            UsageError: the patches have another size, or the model takes images only.
+        """
         valid = F.pad(patches.valid, (self.num_prefix_tokens, 0), value=True)
         x = self.norm_pre(self.embeds.embed_patches(patches))
         rope = None if self.rope is None else patches_rope(self.rope, patches, x)
@@ -209,6 +219,16 @@ class Embedding(nn.Module):
 
     def embed_patches(self, patches: Patches) -> Tensor:
         """Patches of images of several sizes to the tokens, (N, T, D)."""
+        if isinstance(self.proj, nn.Conv2d):
+            raise UsageError(
+                "a convolution projects images, not patches: build it with embed_proj_type='linear'"
+            )
+        if patches.values.shape[2] != self.proj.in_features:
+            tall, wide = self.patch_size
+            raise UsageError(
+                f"patches must be of {tall} x {wide} pixels, {self.proj.in_features} values; got "
+                f"{patches.values.shape[2]}"
+            )
         x = self.norm(self.proj(patches.values))
         whole = [self._positions(grid) for grid in patches.grids()]
         if whole and whole[0] is not None:
