@@ -7,6 +7,8 @@ A attention heads, B blocks, K classes.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,11 +16,10 @@ from torch import Tensor, nn
 from typedvision.architecture.image_model import describe
 from typedvision.architecture.token_model import Inputs, TokenModel, learned_tokens, norm_maker
 from typedvision.config.base import to_pair
-from typedvision.config.tokens import BlockPlan
 from typedvision.errors import ConfigError, Problem, UsageError
-from typedvision.families.naflexvit.config import NaFlexVitConfig
+from typedvision.families.naflexvit.config import NaFlexVitBlockPlan, NaFlexVitConfig
 from typedvision.layers.activation import activation
-from typedvision.layers.attention import Attention
+from typedvision.layers.attention import Attention, DifferentialAttention
 from typedvision.layers.drop import DropPath
 from typedvision.layers.init import Initializers, normal, trunc_normal
 from typedvision.layers.layer_scale import LayerScale
@@ -176,6 +177,9 @@ class Embedding(nn.Module):
         self.mode: str = cfg.pos_embed_interp_mode
         self.square: bool = cfg.pos_embed_ar_preserving
         self.antialias: bool = cfg.pos_embed_antialias
+        self.channels: int = cfg.in_chans
+        self.samples: bool = cfg.pos_embed_use_grid_sample
+        self.by_pixels: bool = cfg.patchify_channels_last
         self.align_corners: bool = cfg.pos_embed_align_corners
         self.cls_token: nn.Parameter | None = learned_tokens(plan.class_token, features)
         self.reg_token: nn.Parameter | None = learned_tokens(plan.registers, features)
@@ -203,10 +207,10 @@ class Embedding(nn.Module):
         if self.pads:
             x = F.pad(x, (0, -width % wide, 0, -height % tall))
         if isinstance(self.proj, nn.Linear):
-            x = self.proj(cut_patches(x, self.patch_size))
+            x = self.proj(self._ordered(cut_patches(x, self.patch_size)))
         else:
             x = self.proj(x).flatten(2).transpose(1, 2)
-        positions = self._positions(grid)
+        positions = self._positions(grid, self.antialias)
         x = self.norm(x)
         return self._tokens(x if positions is None else x + positions.flatten(1, 2))
 
@@ -229,8 +233,9 @@ class Embedding(nn.Module):
                 f"patches must be of {tall} x {wide} pixels, {self.proj.in_features} values; got "
                 f"{patches.values.shape[2]}"
             )
-        x = self.norm(self.proj(patches.values))
-        whole = [self._positions(grid) for grid in patches.grids()]
+        x = self.norm(self.proj(self._ordered(patches.values)))
+        filters = self.antialias and not self.samples
+        whole = [self._positions(grid, filters) for grid in patches.grids()]
         if whole and whole[0] is not None:
             own = [
                 table[0, place[:, 0], place[:, 1]]
@@ -239,6 +244,12 @@ class Embedding(nn.Module):
             ]
             x = x + torch.stack(own)
         return self._tokens(x)
+
+    def _ordered(self, values: Tensor) -> Tensor:
+        """Patches (N, L, V) pixel by pixel to the order of the linear layer."""
+        if self.by_pixels:
+            return values
+        return values.reshape(*values.shape[:2], -1, self.channels).transpose(2, 3).flatten(2)
 
     def _tokens(self, x: Tensor) -> Tensor:
         """(N, L, D) to (N, T, D)."""
@@ -249,22 +260,19 @@ class Embedding(nn.Module):
         ]
         return self.pos_drop(torch.cat((*front, x), dim=1))
 
-    def _positions(self, grid: tuple[int, int]) -> Tensor | None:
+    def _positions(self, grid: tuple[int, int], antialias: bool) -> Tensor | None:
         """The embedding of each position, (1, h, w, D); None for none."""
         rows, columns = grid
         if self.pos_embed is not None:
-            return self._resampled(self.pos_embed, table_sides(grid, self.square))[
-                :, :rows, :columns
-            ]
+            sides = table_sides(grid, self.square)
+            table = resampled_grid(self.pos_embed, sides, self.mode, antialias, self.align_corners)
+            return table[:, :rows, :columns]
         if self.pos_embed_y is None or self.pos_embed_x is None:
             return None
         down, right = table_sides(grid, self.square)
         y = resampled_line(self.pos_embed_y, down, self.align_corners)
         x = resampled_line(self.pos_embed_x, right, self.align_corners)
         return y[:, :rows, None] + x[:, None, :columns]
-
-    def _resampled(self, table: Tensor, grid: tuple[int, int]) -> Tensor:
-        return resampled_grid(table, grid, self.mode, self.antialias, self.align_corners)
 
 
 def patches_rope(rope: RotaryEmbedding, patches: Patches, like: Tensor) -> Tensor:
@@ -313,20 +321,11 @@ def resampled_line(table: Tensor, count: int, align_corners: bool) -> Tensor:
 class Block(nn.Module):
     """Attention, then an MLP, each normalised before, scaled and added."""
 
-    def __init__(self, cfg: NaFlexVitConfig, plan: BlockPlan) -> None:
+    def __init__(self, cfg: NaFlexVitConfig, plan: NaFlexVitBlockPlan) -> None:
         super().__init__()
         norm, features = norm_maker(cfg), cfg.embed_dim
         self.norm1: nn.Module = norm(features)
-        self.attn: MaskedAttention = MaskedAttention(
-            features,
-            cfg.num_heads,
-            qkv_bias=cfg.qkv_bias,
-            proj_bias=cfg.proj_bias,
-            head_norm=norm if cfg.qk_norm else None,
-            out_norm=norm if cfg.scale_attn_inner_norm else None,
-            attn_drop=cfg.attn_drop_rate,
-            proj_drop=cfg.proj_drop_rate,
-        )
+        self.attn: MaskedAttention | MaskedDifferentialAttention = _attention(cfg, plan)
         self.ls1: nn.Module = _layer_scale(cfg)
         self.drop_path1: DropPath = DropPath(plan.drop_path_rate)
         self.norm2: nn.Module = norm(features)
@@ -354,6 +353,35 @@ class MaskedAttention(Attention):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
         return self._masked(x, mask)
+
+
+class MaskedDifferentialAttention(DifferentialAttention):
+    """The difference of two attention maps to those tokens that are patches of the image."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        return self._masked(x, mask)
+
+
+def _attention(
+    cfg: NaFlexVitConfig, plan: NaFlexVitBlockPlan
+) -> MaskedAttention | MaskedDifferentialAttention:
+    norm = norm_maker(cfg)
+    layer = (
+        MaskedAttention
+        if plan.lambda_init is None
+        else partial(MaskedDifferentialAttention, lambda_init=plan.lambda_init)
+    )
+    return layer(
+        cfg.embed_dim,
+        cfg.num_heads,
+        qkv_bias=cfg.qkv_bias,
+        proj_bias=cfg.proj_bias,
+        head_norm=norm if cfg.qk_norm else None,
+        out_norm=norm if cfg.scale_attn_inner_norm else None,
+        attn_drop=cfg.attn_drop_rate,
+        proj_drop=cfg.proj_drop_rate,
+    )
 
 
 def _layer_scale(cfg: NaFlexVitConfig) -> nn.Module:
