@@ -92,6 +92,25 @@ def test_the_numbers_of_several_sizes_are_those_of_timm(
     torch.testing.assert_close(found, found.new_tensor(wanted), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("rope", ["", "mixed", "dinov3"])
+def test_training_leaves_out_patches_of_each_image(rope: str) -> None:
+    options = {"rope_type": rope, "patch_drop_rate": 0.5, "img_size": 16}
+    model = tv.create_model("naflexvit_base_patch16_gap", **SMALL, **options, seed=0).double()
+    patches = tv.Patches.of([torch.rand(3, 16, 16).double(), torch.rand(3, 4, 16).double()], (4, 4))
+    seen = []
+    model.blocks[0].register_forward_pre_hook(lambda _, args: seen.append(args))
+    model.train()
+    assert model(patches).isfinite().all()
+    (x, _, mask), prefix = seen[0], model.num_prefix_tokens
+    assert x.shape[1] == mask.shape[-1] == prefix + 8
+    assert mask.sum(-1).flatten().tolist() == [prefix + 8, prefix + 2]
+
+    whole = model.eval()(patches)
+    order = torch.stack([torch.randperm(16) for _ in range(2)])
+    model.patch_drop.choose_valid = lambda valid: (order, valid.gather(1, order))
+    torch.testing.assert_close(model(patches), whole)  # patches keep their places in any order
+
+
 def test_images_must_be_of_whole_patches() -> None:
     with pytest.raises(tv.UsageError, match="multiples of 4 x 4"):
         tv.Patches.of([torch.zeros(3, 8, 10)], (4, 4))

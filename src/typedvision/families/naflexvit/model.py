@@ -83,9 +83,11 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
         Raises:
             UsageError: the patches have another size, or the model takes images only.
         """
-        valid = F.pad(patches.valid, (self.num_prefix_tokens, 0), value=True)
-        x = self.norm_pre(self.embeds.embed_patches(patches))
-        rope = None if self.rope is None else patches_rope(self.rope, patches, x)
+        x = self.embeds.embed_patches(patches)
+        chosen, valid = self.patch_drop.choose_valid(patches.valid)
+        rope = None if self.rope is None else patches_rope(self.rope, patches, chosen, x)
+        x = self.norm_pre(self.patch_drop.keep(x, chosen))
+        valid = F.pad(valid, (self.num_prefix_tokens, 0), value=True)
         x = self._finish(self.blocks(x, rope, valid[:, None, None, :]))
         return self.head(self.head_drop(self.fc_norm(self._pool_valid(x, valid))))
 
@@ -275,13 +277,17 @@ class Embedding(nn.Module):
         return y[:, :rows, None] + x[:, None, :columns]
 
 
-def patches_rope(rope: RotaryEmbedding, patches: Patches, like: Tensor) -> Tensor:
-    """The rotary embedding of each image's patches, (2, N, 1, L, d / 2); (2, B, N, A, L, d / 2)
-    where each head of each block has its own."""
-    each = [
-        choose_patches(rope(grid, like), (place[:, 0] * grid[1] + place[:, 1])[None])
-        for grid, place in zip(patches.grids(), patches.coordinates, strict=True)
-    ]
+def patches_rope(
+    rope: RotaryEmbedding, patches: Patches, chosen: Tensor | None, like: Tensor
+) -> Tensor:
+    """The rotary embedding of each image's patches, or of those that are chosen, (N, M); it is
+    (2, N, 1, L, d / 2), or (2, B, N, A, L, d / 2) where each head of each block has its own."""
+    rows, columns = patches.coordinates.unbind(-1)
+    each = []
+    for index, grid in enumerate(patches.grids()):
+        places = rows[index] * grid[1] + columns[index]
+        places = places if chosen is None else places[chosen[index]]
+        each.append(choose_patches(rope(grid, like), places[None]))
     return torch.cat(each, dim=-4)
 
 
