@@ -92,6 +92,18 @@ def test_the_numbers_of_several_sizes_are_those_of_timm(
     torch.testing.assert_close(found, found.new_tensor(wanted), rtol=1e-6, atol=1e-6)
 
 
+@torch.inference_mode()
+def test_rows_and_columns_are_resampled_from_edge_to_edge() -> None:
+    name, options = "naflexvit_base_patch16_parfac_gap", {"pos_embed_antialias": False}
+    cfg = tv.configure(name, **SMALL, **options, img_size=16)
+    models = [
+        tv.create_model(cfg.replace(pos_embed_align_corners=corners), seed=0).eval()
+        for corners in (False, True)
+    ]
+    images = torch.randn(1, 3, 8, 20)
+    assert torch.equal(*(model(images) for model in models))
+
+
 @pytest.mark.parametrize("rope", ["", "mixed", "dinov3"])
 def test_training_leaves_out_patches_of_each_image(rope: str) -> None:
     options = {"rope_type": rope, "patch_drop_rate": 0.5, "img_size": 16}

@@ -92,7 +92,7 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
     pos_embed_antialias: bool = True
     """Filter positions before they are brought to a smaller grid."""
     pos_embed_align_corners: bool = False
-    """Resample from corner to corner, and not from edge to edge."""
+    """Resample from corner to corner, and not from edge to edge; of `learned` positions only."""
     pos_embed_use_grid_sample: bool = False
     """Resample the positions of `Patches` without the filter of `pos_embed_antialias`, which those
     of images of one size still go through."""

@@ -272,8 +272,8 @@ class Embedding(nn.Module):
         if self.pos_embed_y is None or self.pos_embed_x is None:
             return None
         down, right = table_sides(grid, self.square)
-        y = resampled_line(self.pos_embed_y, down, self.align_corners)
-        x = resampled_line(self.pos_embed_x, right, self.align_corners)
+        y = resampled_line(self.pos_embed_y, down)
+        x = resampled_line(self.pos_embed_x, right)
         return y[:, :rows, None] + x[:, None, :columns]
 
 
@@ -315,12 +315,12 @@ def resampled_grid(
 
 
 @torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
-def resampled_line(table: Tensor, count: int, align_corners: bool) -> Tensor:
+def resampled_line(table: Tensor, count: int) -> Tensor:
     """A table of rows or columns (1, h, D) for another number of them."""
     if count == table.shape[1]:
         return table
     line = table.float().transpose(1, 2)
-    line = F.interpolate(line, count, mode="linear", align_corners=align_corners)
+    line = F.interpolate(line, count, mode="linear")
     return line.transpose(1, 2).to(table.dtype)
 
 
