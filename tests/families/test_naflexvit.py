@@ -94,8 +94,7 @@ def test_the_numbers_of_several_sizes_are_those_of_timm(
 
 @torch.inference_mode()
 def test_rows_and_columns_are_resampled_from_edge_to_edge() -> None:
-    name, options = "naflexvit_base_patch16_parfac_gap", {"pos_embed_antialias": False}
-    cfg = tv.configure(name, **SMALL, **options, img_size=16)
+    cfg = tv.configure("naflexvit_base_patch16_parfac_gap", **SMALL, img_size=16)
     models = [
         tv.create_model(cfg.replace(pos_embed_align_corners=corners), seed=0).eval()
         for corners in (False, True)
@@ -145,7 +144,6 @@ def test_a_convolution_projects_as_the_linear_layer() -> None:
     ("options", "why"),
     [
         ({"global_pool": "token"}, "no such token"),
-        ({"pos_embed_align_corners": True}, "edges only"),
         ({"img_size": 100}, "must be a multiple"),
         ({"final_norm": False}, "only moves"),
         ({"rope_temperature": 100.0}, "there are no positions"),

@@ -151,12 +151,6 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
                 "normalisation behind the pooling",
                 "fc_norm",
             )
-        if self.pos_embed_align_corners and self.pos_embed_antialias:
-            yield Conflict(
-                "'pos_embed_antialias' must be false where 'pos_embed_align_corners' is true: the "
-                "filter knows edges only",
-                "pos_embed_antialias",
-            )
         if self.pos_embed_use_grid_sample and not self._filters_positions():
             yield Conflict(
                 "'pos_embed_use_grid_sample' must be false unless 'pos_embed' is 'learned' and "
