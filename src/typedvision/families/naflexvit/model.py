@@ -78,7 +78,8 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
 
     def forward_patches(self, patches: Patches) -> Tensor:
         """Logits (N, K) of images of several sizes, which are patches (N, L, V); features where
-        there are no classes.
+        there are no classes. A model that does not pool gives each token's, (N, T, K), of which
+        those of padding mean nothing.
 
         Raises:
             UsageError: the patches have another size, or the model takes images only.
