@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     )
     from typedvision.inference.model import InferenceModel, OptimizeReport
     from typedvision.inference.optimize import optimize
+    from typedvision.layers.patches import Patches
     from typedvision.prediction import ClassScore, Prediction, predict
+    from typedvision.preprocess.patches import PatchTransform
     from typedvision.preprocess.training import TrainingTransform
     from typedvision.preprocess.transform import EvaluationTransform, make_transform
     from typedvision.registry.backbone import BackboneSpec
@@ -102,6 +104,8 @@ _HOME = {
     "OptimizeError": "errors",
     "OptimizeReport": "inference.model",
     "Parts": "registry.family",
+    "PatchTransform": "preprocess.patches",
+    "Patches": "layers.patches",
     "PositionTable": "registry.family",
     "Prediction": "prediction",
     "Problem": "errors",
@@ -164,6 +168,8 @@ __all__ = [
     "OptimizeError",
     "OptimizeReport",
     "Parts",
+    "PatchTransform",
+    "Patches",
     "PositionTable",
     "Prediction",
     "Problem",

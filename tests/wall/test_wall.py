@@ -136,6 +136,8 @@ PUBLIC = [
     "OptimizeError",
     "OptimizeReport",
     "Parts",
+    "PatchTransform",
+    "Patches",
     "PositionTable",
     "Prediction",
     "Problem",

@@ -192,6 +192,11 @@ class ModelConfig(Config):
         """The input size that the architecture fixes; None where it takes any."""
         return None
 
+    def input_patches(self) -> tuple[int, int] | None:
+        """Height and width of the patches of `Patches`, which the model takes, too; None where it
+        takes images only."""
+        return None
+
     def features(self) -> tuple[FeatureSpec, ...]:
         """The feature levels that the model offers, from the input to the output."""
         raise NotImplementedError(f"{type(self).__name__} must say which feature levels it has")

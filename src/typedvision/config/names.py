@@ -57,6 +57,10 @@ ConvNorm = Literal[
 ]
 """A normalisation of feature maps, shape (N, C, H, W)."""
 
+TokenAttention = Literal["attn", "diff"]
+"""Attention of tokens to each other: the usual one, or the difference of two
+(https://arxiv.org/abs/2410.05258)."""
+
 TokenNorm = Literal["layernorm", "rmsnorm"]
 """A normalisation of tokens, shape (N, T, D)."""
 

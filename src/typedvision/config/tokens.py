@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Generic, Literal, TypeVar
@@ -90,6 +91,16 @@ class PatchConfig(ModelConfig):
                 f"'{name}' must divide 'embed_dim' {self.embed_dim} evenly; got {count}: choose "
                 "one of its divisors",
                 name,
+            )
+
+    def _differential_conflicts(self) -> Iterator[Conflict]:
+        """The conflict of the heads with differential attention, which halves each of them."""
+        width, rest = divmod(self.embed_dim, self.num_heads)
+        if width % 2 and not rest:
+            yield Conflict(
+                f"'num_heads' must leave each head an even number of features for differential "
+                f"attention; 'embed_dim' {self.embed_dim} over {self.num_heads} heads is {width}",
+                "num_heads",
             )
 
     def _fixed(self, wanted: Mapping[str, object], reason: str) -> Iterator[Conflict]:
@@ -181,6 +192,12 @@ class BlockPlan:
     """Probability of dropping a residual branch."""
     output_scale: float = 1.0
     """Factor of the initial weights of both output projections."""
+
+
+def lambda_init(index: int) -> float:
+    """Initial weight of the second map of block `index`'s differential attention
+    (https://arxiv.org/abs/2410.05258, equation 3); blocks count from 0."""
+    return 0.8 - 0.6 * math.exp(-0.3 * index)
 
 
 BlockT_co = TypeVar("BlockT_co", bound=BlockPlan, covariant=True)

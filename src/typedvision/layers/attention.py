@@ -120,12 +120,16 @@ class DifferentialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, T, D) to the same shape."""
+        return self._masked(x, None)
+
+    def _masked(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         q, k = split_heads(q, 2 * self.num_heads), split_heads(k, 2 * self.num_heads)
         weight = differential_weight(self, self.lambda_init)
         drop = self.attn_drop if self.training else 0.0
         x = attend_differentially(
-            self.q_norm(q), self.k_norm(k), split_heads(v, self.num_heads), weight, drop
+            self.q_norm(q), self.k_norm(k), split_heads(v, self.num_heads), weight, drop, mask
         )
         x = self.sub_norm(x) * (1.0 - self.lambda_init)
         return self.proj_drop(self.proj(self.norm(merge_heads(x))))
@@ -161,7 +165,12 @@ def attend(
 
 
 def attend_differentially(
-    q: Tensor, k: Tensor, v: Tensor, weight: Tensor, drop: float = 0.0
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    weight: Tensor,
+    drop: float = 0.0,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """The first attention minus `weight` times the second, (N, h, T, d).
 
@@ -171,9 +180,10 @@ def attend_differentially(
         v: values, (N, h, T, d).
         weight: a scalar.
         drop: dropout probability of the attention weights.
+        mask: which tokens are attended to, (N, 1, 1, T); None for all.
     """
-    first = attend(q[:, 0::2], k[:, 0::2], v, drop)
-    return first - weight * attend(q[:, 1::2], k[:, 1::2], v, drop)
+    first = attend(q[:, 0::2], k[:, 0::2], v, drop, mask)
+    return first - weight * attend(q[:, 1::2], k[:, 1::2], v, drop, mask)
 
 
 def differential_weight(module: nn.Module, lambda_init: float) -> Tensor:

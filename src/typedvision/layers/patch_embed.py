@@ -200,6 +200,23 @@ class PatchDropout(nn.Module):
         count = max(1, int(patches.shape[1] * (1.0 - self.rate)))
         return torch.rand(patches.shape[:2], device=x.device).argsort(dim=1)[:, :count]
 
+    def choose_valid(self, valid: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Which patches of images of several sizes stay, and whether each is a patch of the image.
+
+        Args:
+            valid: whether it is a patch of the image, (N, L).
+
+        Returns:
+            Both (N, M); None for all of them, and `valid`.
+        """
+        if not self.training or self.rate == 0.0:
+            return None, valid
+        count = max(1, int(valid.shape[1] * (1.0 - self.rate)))
+        own = (valid.sum(1, keepdim=True) * (1.0 - self.rate)).long().clamp(min=1)
+        last = torch.rand(valid.shape, device=valid.device).masked_fill(~valid, 1.0)
+        chosen = last.argsort(dim=1)[:, :count]
+        return chosen, torch.arange(count, device=valid.device) < own
+
     def keep(self, x: Tensor, chosen: Tensor | None) -> Tensor:
         """(N, P + L, D) to (N, P + M, D): the patches that were chosen, and what is in front."""
         if chosen is None:

@@ -10,21 +10,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from typedvision.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Patches:
-    """Patches of N images, as many of each as the largest has."""
+    """Patches of N images, as many of each as the largest has.
+
+    Raises:
+        UsageError: a tensor has another shape, or `valid` is not of bool.
+    """
 
     values: Tensor
     """The patches, (N, L, V); zeros where an image has no more."""
     coordinates: Tensor
     """Row and column of each patch in its image, (N, L, 2); zeros where an image has no more."""
     valid: Tensor
-    """Whether it is a patch of the image, (N, L)."""
+    """Whether it is a patch of the image, (N, L), of bool."""
+
+    def __post_init__(self) -> None:
+        values, coordinates, valid = (
+            tuple(part.shape) for part in (self.values, self.coordinates, self.valid)
+        )
+        if len(values) != 3 or coordinates != (*values[:2], 2) or valid != values[:2]:
+            raise UsageError(
+                "patches are values (N, L, V), coordinates (N, L, 2) and valid (N, L); "
+                f"got {values}, {coordinates} and {valid}"
+            )
+        if self.valid.dtype != torch.bool:
+            raise UsageError(f"valid must be of torch.bool; got {self.valid.dtype}")
 
     @classmethod
     def of(cls, images: Sequence[Tensor], patch_size: tuple[int, int]) -> Patches:
@@ -37,24 +54,31 @@ class Patches:
         Raises:
             UsageError: there is no image, or one is not of whole patches.
         """
-        if not images:
+        return cls.join([_of_one(image, patch_size) for image in images])
+
+    @classmethod
+    def join(cls, parts: Sequence[Patches]) -> Patches:
+        """The images of several batches as one, padded to the image that has the most patches: the
+        `collate_fn` of a `DataLoader` whose samples are patches.
+
+        Args:
+            parts: at least one; of one size of patches.
+
+        Raises:
+            UsageError: there is none, or their patches have another number of values.
+        """
+        if not parts:
             raise UsageError("there must be at least one image")
-        tall, wide = patch_size
-        for image in images:
-            if image.shape[1] % tall or image.shape[2] % wide:
-                raise UsageError(
-                    f"images must be in multiples of {tall} x {wide} pixels; got "
-                    f"{image.shape[1]} x {image.shape[2]}: resize them"
-                )
-        values = [cut_patches(image[None], patch_size)[0] for image in images]
-        places = [
-            torch.cartesian_prod(
-                torch.arange(image.shape[1] // tall), torch.arange(image.shape[2] // wide)
-            ).to(image.device)
-            for image in images
-        ]
-        valid = [torch.ones(len(each), dtype=torch.bool, device=each.device) for each in values]
-        return cls(*(_padded(parts) for parts in (values, places, valid)))
+        if len(sizes := {part.values.shape[2] for part in parts}) > 1:
+            raise UsageError(f"patches must be of one size; got some of {sorted(sizes)} values")
+        longest = max(part.valid.shape[1] for part in parts)
+        spare = [longest - part.valid.shape[1] for part in parts]
+        pairs = list(zip(parts, spare, strict=True))
+        return cls(
+            torch.cat([F.pad(part.values, (0, 0, 0, more)) for part, more in pairs]),
+            torch.cat([F.pad(part.coordinates, (0, 0, 0, more)) for part, more in pairs]),
+            torch.cat([F.pad(part.valid, (0, more)) for part, more in pairs]),
+        )
 
     def grids(self) -> list[tuple[int, int]]:
         """Rows and columns of patches of each image."""
@@ -74,8 +98,19 @@ def cut_patches(x: Tensor, patch_size: tuple[int, int]) -> Tensor:
     return x.permute(0, 2, 4, 3, 5, 1).reshape(count, -1, tall * wide * channels)
 
 
-def _padded(parts: Sequence[Tensor]) -> Tensor:
-    return torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True)
+def _of_one(image: Tensor, patch_size: tuple[int, int]) -> Patches:
+    """The patches of one image (C, H, W)."""
+    (height, width), (tall, wide) = image.shape[1:], patch_size
+    if height % tall or width % wide:
+        raise UsageError(
+            f"images must be in multiples of {tall} x {wide} pixels; got "
+            f"{height} x {width}: resize them"
+        )
+    values = cut_patches(image[None], patch_size)
+    rows = torch.arange(height // tall, device=image.device)
+    columns = torch.arange(width // wide, device=image.device)
+    valid = torch.ones(values.shape[:2], dtype=torch.bool, device=image.device)
+    return Patches(values, torch.cartesian_prod(rows, columns)[None], valid)
 
 
 torch.fx.wrap("cut_patches")  # looks at sizes, which a symbolic trace cannot

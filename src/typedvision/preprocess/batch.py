@@ -1,8 +1,9 @@
-"""What the evaluation and the training transform share: their fields, and one image or several."""
+"""What the transforms share: their fields, and one image or several."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,13 +12,17 @@ from typedvision.config.image import ImageSpec
 from typedvision.errors import ImageError, UsageError, shown
 from typedvision.preprocess.decode import ImageInput
 
+Result = TypeVar("Result")
+"""What a transform makes of one image, or of several."""
+
 
 def each(
-    one: Callable[[ImageInput], Tensor],
+    one: Callable[[ImageInput], Result],
     images: ImageInput | Sequence[ImageInput],
-    image_spec: ImageSpec,
-) -> Tensor:
-    """Apply the transform of one image to one, or to each of several and stack the results."""
+    together: Callable[[list[Result]], Result],
+) -> Result:
+    """Apply the transform of one image to one, or to each of several and put the results
+    `together`."""
     if isinstance(images, Tensor):
         if images.ndim != 4:
             return one(images)
@@ -30,9 +35,12 @@ def each(
             results.append(one(image))
         except ImageError as error:
             raise ImageError(f"{error.summary} (image {place} of the batch)") from error
-    return (
-        torch.stack(results) if results else torch.empty(0, image_spec.channels, *image_spec.size)
-    )
+    return together(results)
+
+
+def stacked(images: list[Tensor], image_spec: ImageSpec) -> Tensor:
+    """Images (C, H, W) of the size of a spec as one batch, (N, C, H, W), of none, too."""
+    return torch.stack(images) if images else torch.empty(0, image_spec.channels, *image_spec.size)
 
 
 def check_fields(image_spec: object, max_pixels: object) -> None:

@@ -27,14 +27,21 @@ def fit(
         fill: colour of the pixels that the image does not cover, one value in [0, 255] a channel.
     """
     height, width = size
-    if (width, height) != image.size:
-        image = image.resize((width, height), _RESAMPLING[spec.interpolation])
+    image = resampled(image, size, spec)
     if size == spec.size:
         return image
     h, w = spec.size
     result = Image.new(image.mode, (w, h), fill)
     result.paste(image, (-_offset(width, w), -_offset(height, h)))
     return result
+
+
+def resampled(image: Image.Image, size: tuple[int, int], spec: ImageSpec) -> Image.Image:
+    """Resample an image to that height and width by the interpolation of a spec."""
+    height, width = size
+    if (width, height) == image.size:
+        return image
+    return image.resize((width, height), _RESAMPLING[spec.interpolation])
 
 
 def resized(spec: ImageSpec, height: int, width: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from torch.utils.data import get_worker_info
 
 from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError, shown
-from typedvision.preprocess.batch import check_fields, each, normalize
+from typedvision.preprocess.batch import check_fields, each, normalize, stacked
 from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, to_tensor
 from typedvision.preprocess.resize import resized
 
@@ -103,7 +103,7 @@ class TrainingTransform:
             ImageError: an image cannot be read; the message names it and the reason.
             UsageError: an argument is not an image.
         """
-        return each(self._one, images, self.image_spec)
+        return each(self._one, images, lambda results: stacked(results, self.image_spec))
 
     def _one(self, image: ImageInput) -> Tensor:
         becomes = partial(resized, self.image_spec)

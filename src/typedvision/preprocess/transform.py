@@ -13,8 +13,9 @@ from typedvision.architecture.image_model import ImageModel
 from typedvision.architecture.wrapped import Wrapper, unwrapped
 from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError
-from typedvision.preprocess.batch import check_fields, each, normalize
+from typedvision.preprocess.batch import check_fields, each, normalize, stacked
 from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, to_tensor
+from typedvision.preprocess.patches import PatchTransform
 from typedvision.preprocess.resize import fit, resized
 from typedvision.preprocess.training import TrainingTransform
 from typedvision.registry.spec import ModelSpec, spec_for
@@ -48,7 +49,7 @@ class EvaluationTransform:
             ImageError: an image cannot be read; the message names it and the reason.
             UsageError: an argument is not an image.
         """
-        return each(self._one, images, self.image_spec)
+        return each(self._one, images, lambda results: stacked(results, self.image_spec))
 
     def _one(self, image: ImageInput) -> Tensor:
         becomes = partial(resized, self.image_spec)
@@ -90,13 +91,23 @@ def make_transform(
 ) -> EvaluationTransform | TrainingTransform: ...
 
 
+@overload
+def make_transform(
+    model: ImageModel | Wrapper | ModelSpec | str,
+    *,
+    max_seq_len: int,
+    max_pixels: int = MAX_PIXELS,
+) -> PatchTransform: ...
+
+
 def make_transform(
     model: ImageModel | Wrapper | ModelSpec | ImageSpec | str,
     *,
     training: bool = False,
     seed: int | None = None,
+    max_seq_len: int | None = None,
     max_pixels: int = MAX_PIXELS,
-) -> EvaluationTransform | TrainingTransform:
+) -> EvaluationTransform | TrainingTransform | PatchTransform:
     """Make the transform from images to the input of a model.
 
     Args:
@@ -105,6 +116,8 @@ def make_transform(
         training: whether the transform draws random crops and flips.
         seed: seed of the crops and flips of a training transform; by default PyTorch's generator
             draws them.
+        max_seq_len: make patches of an image's own aspect ratio, at most so many, for a model that
+            takes `Patches`; by default, make images of one size.
         max_pixels: refuse an image with more pixels.
 
     Returns:
@@ -112,9 +125,15 @@ def make_transform(
 
     Raises:
         UnknownNameError: no family publishes the name.
-        UsageError: `model` is something else, or an evaluation transform is given a seed.
+        UsageError: `model` is something else or takes no patches, or a transform without random
+            crops is given a seed.
     """
-    image_spec = _image_spec(model)
+    spec = _spec(model)
+    if max_seq_len is not None:
+        if training or seed is not None:
+            raise UsageError("nothing is random in patches: max_seq_len goes without training")
+        return _patch_transform(spec, max_seq_len, max_pixels)
+    image_spec = spec.image if isinstance(spec, ModelSpec) else spec
     if training:
         return TrainingTransform(image_spec, seed=seed, max_pixels=max_pixels)
     if seed is not None:
@@ -122,20 +141,35 @@ def make_transform(
     return EvaluationTransform(image_spec, max_pixels)
 
 
-def _image_spec(model: object) -> ImageSpec:
+def _spec(model: object) -> ModelSpec | ImageSpec:
     model = unwrapped(model)
     if isinstance(model, str):
-        model = spec_for(model, {})
+        return spec_for(model, {})
     if isinstance(model, ImageModel):
-        model = model.spec
-    if isinstance(model, ModelSpec):
-        model = model.image
-    if isinstance(model, ImageSpec):
+        return model.spec
+    if isinstance(model, ModelSpec | ImageSpec):
         return model
     raise UsageError(
         "make_transform takes a model, a ModelSpec, an ImageSpec or a name; "
         f"got {type(model).__name__}"
     )
+
+
+def _patch_transform(
+    spec: ModelSpec | ImageSpec, max_seq_len: int, max_pixels: int
+) -> PatchTransform:
+    if isinstance(spec, ImageSpec):
+        raise UsageError(
+            "an ImageSpec has no size of patches: give make_transform the model, its spec or its "
+            "name, or call PatchTransform(image_spec, patch_size, max_seq_len)"
+        )
+    patch_size = spec.config.input_patches()
+    if patch_size is None:
+        raise UsageError(
+            f"max_seq_len is for models that take patches; this '{spec.family}' takes images only: "
+            "leave it out"
+        )
+    return PatchTransform(spec.image, patch_size, max_seq_len, max_pixels)
 
 
 def _fills(image_spec: ImageSpec, parts: int) -> list[tuple[int, ...]]:

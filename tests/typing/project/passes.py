@@ -15,6 +15,7 @@ from typedvision import (
     ModelConfig,
     ModelSpec,
     ModelSummary,
+    PatchTransform,
     Prediction,
     TrainingTransform,
     configure,
@@ -126,6 +127,7 @@ assert_type(groups[0]["params"], Any)
 # What a model is for.
 assert_type(make_transform(distilled), EvaluationTransform)
 assert_type(make_transform(distilled.spec, training=True), TrainingTransform)
+assert_type(make_transform("naflexvit_base_patch16_gap", max_seq_len=256), PatchTransform)
 (prediction,) = predict(distilled, ["cat.jpg"])
 assert_type(prediction, Prediction)
 assert_type(prediction.classes, tuple[ClassScore, ...])

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from typedvision.config.base import Builds, Heads, Ratio, Size, planned, to_pair
-from typedvision.config.names import Activation, Resampling, TokenNorm, TokenPool, WeightInit
+from typedvision.config.names import (
+    Activation,
+    Resampling,
+    TokenAttention,
+    TokenNorm,
+    TokenPool,
+    WeightInit,
+)
 from typedvision.config.problems import Conflict
 from typedvision.config.rotary import RopePlan, RotaryBlockPlan, RotaryConfig
 from typedvision.config.stages import drop_path_rates
@@ -16,6 +24,7 @@ from typedvision.config.tokens import (
     PatchDropRate,
     Registers,
     TokenPlan,
+    lambda_init,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +49,9 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
     (`rope`) or none (`eva`). What `standard` blocks lack makes them EVA-02's: with a `rope_type`,
     those of `rope`; with `swiglu_mlp`, `attn_gated` or `attn_only_layer_scale`, those of
     `eva`."""
+    attn_layer: TokenAttention = "attn"
+    """Attention of `standard` blocks: the usual one, or the difference of two
+    (https://arxiv.org/abs/2410.05258)."""
     attn_gated: bool = False
     """Multiply what attention gives by a gate of its input (https://arxiv.org/abs/2505.06708)."""
     rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = ""
@@ -80,12 +92,18 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
     pos_embed_antialias: bool = True
     """Filter positions before they are brought to a smaller grid."""
     pos_embed_align_corners: bool = False
-    """Resample from corner to corner, and not from edge to edge."""
+    """Resample from corner to corner, and not from edge to edge; of `learned` positions only."""
+    pos_embed_use_grid_sample: bool = False
+    """Resample the positions of `Patches` without the filter of `pos_embed_antialias`, which those
+    of images of one size still go through."""
     dynamic_img_pad: bool = False
     """Pad images at the right and bottom to whole patches."""
     embed_proj_type: Literal["linear", "conv"] = "linear"
     """Whether patches are projected by a linear layer or by a convolution, which only images go
     through."""
+    patchify_channels_last: bool = True
+    """Whether the linear layer takes a patch pixel by pixel, each with its channels, and not
+    channel by channel."""
     embed_norm_layer: TokenNorm | None = None
     """Normalisation of the patches before their positions; None for none."""
     pre_norm: bool = False
@@ -133,11 +151,17 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
                 "normalisation behind the pooling",
                 "fc_norm",
             )
-        if self.pos_embed_align_corners and self.pos_embed_antialias:
+        if self.pos_embed_use_grid_sample and not self._filters_positions():
             yield Conflict(
-                "'pos_embed_antialias' must be false where 'pos_embed_align_corners' is true: the "
-                "filter knows edges only",
-                "pos_embed_antialias",
+                "'pos_embed_use_grid_sample' must be false unless 'pos_embed' is 'learned' and "
+                "'pos_embed_antialias' is true: there is no filter to leave out",
+                "pos_embed_use_grid_sample",
+            )
+        if not self.patchify_channels_last and self.embed_proj_type == "conv":
+            yield Conflict(
+                "'patchify_channels_last' must be true where 'embed_proj_type' is 'conv': a "
+                "convolution takes images",
+                "patchify_channels_last",
             )
         if self.global_pool == "map":
             yield from self._head_conflicts(
@@ -167,8 +191,15 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
                 {"qkv_fused": True, "num_kv_heads": None},
                 "'attn_type' is 'standard': one layer gives queries, keys and values",
             )
+            if self.attn_layer == "diff":
+                yield from self._differential_conflicts()
             return
         yield from self._key_head_conflicts(kind)
+        yield from self._fixed(
+            {"attn_layer": "attn"},
+            "'attn_type', 'rope_type', 'swiglu_mlp', 'attn_gated' or 'attn_only_layer_scale' asks "
+            "for the blocks of EVA-02: they have an attention of their own",
+        )
         if not self.proj_bias:
             yield Conflict(
                 "'proj_bias' must be true in the blocks of EVA-02, which 'attn_type', 'rope_type', "
@@ -184,6 +215,10 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
                 "swiglu_align_to",
             )
 
+    def input_patches(self) -> tuple[int, int] | None:
+        """`patch_size`, where a linear layer projects patches."""
+        return to_pair(self.patch_size) if self.embed_proj_type == "linear" else None
+
     def block_type(self) -> Literal["standard", "eva", "rope"]:
         """Which blocks the model has: those of `attn_type`, unless they lack something."""
         if self.attn_type != "standard":
@@ -198,7 +233,7 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
         return self._rope(self.rope_type, self.rope_ref_feat_shape) if self.rope_type else None
 
     @planned
-    def plan(self) -> TokenPlan[RotaryBlockPlan]:
+    def plan(self) -> TokenPlan[NaFlexVitBlockPlan]:
         """Every block with its numbers."""
         fc_norm = self.fc_norm
         if fc_norm is None:
@@ -230,8 +265,8 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
             ),
         )
 
-    def _block(self, index: int, key_heads: int, drop_path_rate: float) -> RotaryBlockPlan:
-        return RotaryBlockPlan(
+    def _block(self, index: int, key_heads: int, drop_path_rate: float) -> NaFlexVitBlockPlan:
+        return NaFlexVitBlockPlan(
             hidden=self._hidden(),
             drop_path_rate=drop_path_rate,
             output_scale=(2.0 * (index + 1)) ** -0.5 if self.fix_init else 1.0,
@@ -255,11 +290,23 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
             mlp_scale=None if self.attn_only_layer_scale else self.init_values,
             rope_index=index if self.rope_type == "mixed" else None,
             rope_halves=self.rope_rotate_half or self.rope_type == "mrope",
+            lambda_init=lambda_init(index) if self.attn_layer == "diff" else None,
         )
+
+    def _filters_positions(self) -> bool:
+        return self.pos_embed == "learned" and self.pos_embed_antialias
 
     def _pool_hidden(self) -> int:
         """Hidden features of the MLP of the pooling `map`."""
         return int(self.embed_dim * (self.attn_pool_mlp_ratio or self.mlp_ratio))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NaFlexVitBlockPlan(RotaryBlockPlan):
+    """One block, with every number decided."""
+
+    lambda_init: float | None
+    """Initial weight of a differential attention's second map; None for the usual attention."""
 
 
 _FIXED_WITHOUT_ROPE: dict[str, object] = {

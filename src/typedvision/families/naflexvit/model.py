@@ -7,6 +7,8 @@ A attention heads, B blocks, K classes.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,11 +16,10 @@ from torch import Tensor, nn
 from typedvision.architecture.image_model import describe
 from typedvision.architecture.token_model import Inputs, TokenModel, learned_tokens, norm_maker
 from typedvision.config.base import to_pair
-from typedvision.config.tokens import BlockPlan
-from typedvision.errors import ConfigError, Problem
-from typedvision.families.naflexvit.config import NaFlexVitConfig
+from typedvision.errors import ConfigError, Problem, UsageError
+from typedvision.families.naflexvit.config import NaFlexVitBlockPlan, NaFlexVitConfig
 from typedvision.layers.activation import activation
-from typedvision.layers.attention import Attention
+from typedvision.layers.attention import Attention, DifferentialAttention
 from typedvision.layers.drop import DropPath
 from typedvision.layers.init import Initializers, normal, trunc_normal
 from typedvision.layers.layer_scale import LayerScale
@@ -41,7 +42,7 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
     """Patches as tokens, as many as an image has, a transformer encoder, pooling and a linear
     classifier.
 
-    Images of one size go in as (N, C, H, W); `forward_patches` takes images of several sizes.
+    Images of one size go in as (N, C, H, W), images of several sizes as `Patches`.
     """
 
     def __init__(self, cfg: NaFlexVitConfig) -> None:
@@ -70,11 +71,24 @@ class NaFlexVit(TokenModel[NaFlexVitConfig]):
             rope = choose_patches(rope, chosen)
         return self.norm_pre(self.patch_drop.keep(x, chosen)), rope
 
+    def forward(self, x: Tensor | Patches) -> Tensor:
+        """Logits (N, K) of images (N, C, H, W), or of images of several sizes, which are patches
+        (N, L, V); features where there are no classes."""
+        return self.forward_patches(x) if isinstance(x, Patches) else super().forward(x)
+
     def forward_patches(self, patches: Patches) -> Tensor:
-        """Logits (N, K) of images of several sizes, which are patches, (N, L, V)."""
-        valid = F.pad(patches.valid, (self.num_prefix_tokens, 0), value=True)
-        x = self.norm_pre(self.embeds.embed_patches(patches))
-        rope = None if self.rope is None else patches_rope(self.rope, patches, x)
+        """Logits (N, K) of images of several sizes, which are patches (N, L, V); features where
+        there are no classes. A model that does not pool gives each token's, (N, T, K), of which
+        those of padding mean nothing.
+
+        Raises:
+            UsageError: the patches have another size, or the model takes images only.
+        """
+        x = self.embeds.embed_patches(patches)
+        chosen, valid = self.patch_drop.choose_valid(patches.valid)
+        rope = None if self.rope is None else patches_rope(self.rope, patches, chosen, x)
+        x = self.norm_pre(self.patch_drop.keep(x, chosen))
+        valid = F.pad(valid, (self.num_prefix_tokens, 0), value=True)
         x = self._finish(self.blocks(x, rope, valid[:, None, None, :]))
         return self.head(self.head_drop(self.fc_norm(self._pool_valid(x, valid))))
 
@@ -166,6 +180,9 @@ class Embedding(nn.Module):
         self.mode: str = cfg.pos_embed_interp_mode
         self.square: bool = cfg.pos_embed_ar_preserving
         self.antialias: bool = cfg.pos_embed_antialias
+        self.channels: int = cfg.in_chans
+        self.samples: bool = cfg.pos_embed_use_grid_sample
+        self.by_pixels: bool = cfg.patchify_channels_last
         self.align_corners: bool = cfg.pos_embed_align_corners
         self.cls_token: nn.Parameter | None = learned_tokens(plan.class_token, features)
         self.reg_token: nn.Parameter | None = learned_tokens(plan.registers, features)
@@ -193,10 +210,10 @@ class Embedding(nn.Module):
         if self.pads:
             x = F.pad(x, (0, -width % wide, 0, -height % tall))
         if isinstance(self.proj, nn.Linear):
-            x = self.proj(cut_patches(x, self.patch_size))
+            x = self.proj(self._ordered(cut_patches(x, self.patch_size)))
         else:
             x = self.proj(x).flatten(2).transpose(1, 2)
-        positions = self._positions(grid)
+        positions = self._positions(grid, self.antialias)
         x = self.norm(x)
         return self._tokens(x if positions is None else x + positions.flatten(1, 2))
 
@@ -209,8 +226,19 @@ class Embedding(nn.Module):
 
     def embed_patches(self, patches: Patches) -> Tensor:
         """Patches of images of several sizes to the tokens, (N, T, D)."""
-        x = self.norm(self.proj(patches.values))
-        whole = [self._positions(grid) for grid in patches.grids()]
+        if isinstance(self.proj, nn.Conv2d):
+            raise UsageError(
+                "a convolution projects images, not patches: build it with embed_proj_type='linear'"
+            )
+        if patches.values.shape[2] != self.proj.in_features:
+            tall, wide = self.patch_size
+            raise UsageError(
+                f"patches must be of {tall} x {wide} pixels, {self.proj.in_features} values; got "
+                f"{patches.values.shape[2]}"
+            )
+        x = self.norm(self.proj(self._ordered(patches.values)))
+        filters = self.antialias and not self.samples
+        whole = [self._positions(grid, filters) for grid in patches.grids()]
         if whole and whole[0] is not None:
             own = [
                 table[0, place[:, 0], place[:, 1]]
@@ -219,6 +247,12 @@ class Embedding(nn.Module):
             ]
             x = x + torch.stack(own)
         return self._tokens(x)
+
+    def _ordered(self, values: Tensor) -> Tensor:
+        """Patches (N, L, V) pixel by pixel to the order of the linear layer."""
+        if self.by_pixels:
+            return values
+        return values.reshape(*values.shape[:2], -1, self.channels).transpose(2, 3).flatten(2)
 
     def _tokens(self, x: Tensor) -> Tensor:
         """(N, L, D) to (N, T, D)."""
@@ -229,31 +263,32 @@ class Embedding(nn.Module):
         ]
         return self.pos_drop(torch.cat((*front, x), dim=1))
 
-    def _positions(self, grid: tuple[int, int]) -> Tensor | None:
+    def _positions(self, grid: tuple[int, int], antialias: bool) -> Tensor | None:
         """The embedding of each position, (1, h, w, D); None for none."""
         rows, columns = grid
         if self.pos_embed is not None:
-            return self._resampled(self.pos_embed, table_sides(grid, self.square))[
-                :, :rows, :columns
-            ]
+            sides = table_sides(grid, self.square)
+            table = resampled_grid(self.pos_embed, sides, self.mode, antialias, self.align_corners)
+            return table[:, :rows, :columns]
         if self.pos_embed_y is None or self.pos_embed_x is None:
             return None
         down, right = table_sides(grid, self.square)
-        y = resampled_line(self.pos_embed_y, down, self.align_corners)
-        x = resampled_line(self.pos_embed_x, right, self.align_corners)
+        y = resampled_line(self.pos_embed_y, down)
+        x = resampled_line(self.pos_embed_x, right)
         return y[:, :rows, None] + x[:, None, :columns]
 
-    def _resampled(self, table: Tensor, grid: tuple[int, int]) -> Tensor:
-        return resampled_grid(table, grid, self.mode, self.antialias, self.align_corners)
 
-
-def patches_rope(rope: RotaryEmbedding, patches: Patches, like: Tensor) -> Tensor:
-    """The rotary embedding of each image's patches, (2, N, 1, L, d / 2); (2, B, N, A, L, d / 2)
-    where each head of each block has its own."""
-    each = [
-        choose_patches(rope(grid, like), (place[:, 0] * grid[1] + place[:, 1])[None])
-        for grid, place in zip(patches.grids(), patches.coordinates, strict=True)
-    ]
+def patches_rope(
+    rope: RotaryEmbedding, patches: Patches, chosen: Tensor | None, like: Tensor
+) -> Tensor:
+    """The rotary embedding of each image's patches, or of those that are chosen, (N, M); it is
+    (2, N, 1, L, d / 2), or (2, B, N, A, L, d / 2) where each head of each block has its own."""
+    rows, columns = patches.coordinates.unbind(-1)
+    each = []
+    for index, grid in enumerate(patches.grids()):
+        places = rows[index] * grid[1] + columns[index]
+        places = places if chosen is None else places[chosen[index]]
+        each.append(choose_patches(rope(grid, like), places[None]))
     return torch.cat(each, dim=-4)
 
 
@@ -281,32 +316,23 @@ def resampled_grid(
 
 
 @torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
-def resampled_line(table: Tensor, count: int, align_corners: bool) -> Tensor:
+def resampled_line(table: Tensor, count: int) -> Tensor:
     """A table of rows or columns (1, h, D) for another number of them."""
     if count == table.shape[1]:
         return table
     line = table.float().transpose(1, 2)
-    line = F.interpolate(line, count, mode="linear", align_corners=align_corners)
+    line = F.interpolate(line, count, mode="linear")
     return line.transpose(1, 2).to(table.dtype)
 
 
 class Block(nn.Module):
     """Attention, then an MLP, each normalised before, scaled and added."""
 
-    def __init__(self, cfg: NaFlexVitConfig, plan: BlockPlan) -> None:
+    def __init__(self, cfg: NaFlexVitConfig, plan: NaFlexVitBlockPlan) -> None:
         super().__init__()
         norm, features = norm_maker(cfg), cfg.embed_dim
         self.norm1: nn.Module = norm(features)
-        self.attn: MaskedAttention = MaskedAttention(
-            features,
-            cfg.num_heads,
-            qkv_bias=cfg.qkv_bias,
-            proj_bias=cfg.proj_bias,
-            head_norm=norm if cfg.qk_norm else None,
-            out_norm=norm if cfg.scale_attn_inner_norm else None,
-            attn_drop=cfg.attn_drop_rate,
-            proj_drop=cfg.proj_drop_rate,
-        )
+        self.attn: MaskedAttention | MaskedDifferentialAttention = _attention(cfg, plan)
         self.ls1: nn.Module = _layer_scale(cfg)
         self.drop_path1: DropPath = DropPath(plan.drop_path_rate)
         self.norm2: nn.Module = norm(features)
@@ -334,6 +360,35 @@ class MaskedAttention(Attention):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
         return self._masked(x, mask)
+
+
+class MaskedDifferentialAttention(DifferentialAttention):
+    """The difference of two attention maps to those tokens that are patches of the image."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        return self._masked(x, mask)
+
+
+def _attention(
+    cfg: NaFlexVitConfig, plan: NaFlexVitBlockPlan
+) -> MaskedAttention | MaskedDifferentialAttention:
+    norm = norm_maker(cfg)
+    layer = (
+        MaskedAttention
+        if plan.lambda_init is None
+        else partial(MaskedDifferentialAttention, lambda_init=plan.lambda_init)
+    )
+    return layer(
+        cfg.embed_dim,
+        cfg.num_heads,
+        qkv_bias=cfg.qkv_bias,
+        proj_bias=cfg.proj_bias,
+        head_norm=norm if cfg.qk_norm else None,
+        out_norm=norm if cfg.scale_attn_inner_norm else None,
+        attn_drop=cfg.attn_drop_rate,
+        proj_drop=cfg.proj_drop_rate,
+    )
 
 
 def _layer_scale(cfg: NaFlexVitConfig) -> nn.Module:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from typedvision.config.base import Builds, planned, to_pair
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import Activation, Resampling, TokenNorm, WeightInit
+from typedvision.config.names import (
+    Activation,
+    Resampling,
+    TokenAttention,
+    TokenNorm,
+    WeightInit,
+)
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates
 from typedvision.config.stems import Stem
@@ -19,6 +24,7 @@ from typedvision.config.tokens import (
     Registers,
     TokenPlan,
     TokenPooling,
+    lambda_init,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +34,6 @@ BlockName = Literal[
     "standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"
 ]
 MlpName = Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"]
-AttentionName = Literal["attn", "diff"]
 
 
 class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
@@ -88,7 +93,7 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
     `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both
     halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp,
     which normalises its input once more) have a layer for each."""
-    attn_layer: AttentionName = "attn"
+    attn_layer: TokenAttention = "attn"
     """Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258)."""
 
     def conflicts(self) -> Iterator[Conflict]:
@@ -106,13 +111,8 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
             )
 
     def _block_conflicts(self) -> Iterator[Conflict]:
-        width, rest = divmod(self.embed_dim, self.num_heads)
-        if width % 2 and not rest and self._is_differential():
-            yield Conflict(
-                f"'num_heads' must leave each head an even number of features for differential "
-                f"attention; 'embed_dim' {self.embed_dim} over {self.num_heads} heads is {width}",
-                "num_heads",
-            )
+        if self._is_differential():
+            yield from self._differential_conflicts()
         if self.block_fn in ("parallel_scaling", "diff_parallel_scaling"):
             yield from self._fixed(
                 _FIXED_BY_PARALLEL_SCALING,
@@ -219,7 +219,7 @@ class ViTConfig(PrefixTokenConfig, Builds["VisionTransformer"]):
             hidden=int(self.embed_dim * self.mlp_ratio),
             drop_path_rate=drop_path_rate,
             output_scale=(2.0 * (index + 1)) ** -0.5 if self.fix_init else 1.0,
-            lambda_init=0.8 - 0.6 * math.exp(-0.3 * index),
+            lambda_init=lambda_init(index),
         )
 
     def _is_differential(self) -> bool:
