@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -15,8 +16,6 @@ import typedvision as tv
 from typedvision.config.weights import WeightsLock
 from typedvision.registry import index
 
-SCHEMA = tv.ModelSpec.json_schema()
-VALIDATOR = Draft202012Validator(SCHEMA)
 FAMILIES = index.family_keys()
 
 # Wrong for some field, each; a whole float is left out, since JSON Schema takes it as an integer.
@@ -25,6 +24,24 @@ WRONG = (None, True, "x", "", -1, 0, 1.5, 10**9, [], [1], ["x"] * 5, {}, {"x": 1
 SAID_BY_SCHEMA = {"type", "range", "unknown", "missing", "choice", "length", "value"}
 
 Path = tuple[str | int, ...]
+
+
+@cache
+def whole() -> dict[str, Any]:
+    """The schema of every family."""
+    return tv.ModelSpec.json_schema()
+
+
+@cache
+def rules() -> dict[str, dict[str, Any]]:
+    """What the schema says of each family."""
+    return {rule["if"]["properties"]["family"]["const"]: rule for rule in whole()["allOf"]}
+
+
+@cache
+def validator() -> Draft202012Validator:
+    """Of the whole schema."""
+    return Draft202012Validator(whole())
 
 
 def place(document: Any, path: Path) -> Any:
@@ -36,7 +53,7 @@ def place(document: Any, path: Path) -> Any:
 def resolved(schema: dict[str, Any]) -> Any:
     """The schema itself, with what it refers to."""
     reference = schema.get("$ref")
-    return {**place(SCHEMA, tuple(reference.split("/")[1:])), **schema} if reference else schema
+    return {**place(whole(), tuple(reference.split("/")[1:])), **schema} if reference else schema
 
 
 def paths(value: object, path: Path = ()) -> Iterator[Path]:
@@ -53,13 +70,13 @@ def corruptions(
 ) -> Iterator[tuple[str, dict[str, object]]]:
     """The document with one field wrong, missing or too many, and what was done to it.
 
-    With `chance`, four wrong values are tried for each field, and not all.
+    With `chance`, two wrong values are tried for each field, and not all.
     """
     for path in paths(document):
         if path[0] == "metadata" and len(path) > 1:
             continue
         *above, last = path
-        for wrong in chance.sample(WRONG, 4) if chance else WRONG:
+        for wrong in chance.sample(WRONG, 2) if chance else WRONG:
             changed = copy.deepcopy(document)
             place(changed, tuple(above))[last] = wrong
             yield f"{path} = {wrong!r}", changed
@@ -84,8 +101,8 @@ def refusal(document: dict[str, object]) -> set[str]:
 
 
 def test_the_schema_is_a_schema() -> None:
-    Draft202012Validator.check_schema(SCHEMA)
-    assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+    Draft202012Validator.check_schema(whole())
+    assert json.loads(json.dumps(whole())) == whole()
 
 
 @pytest.mark.parametrize("key", FAMILIES)
@@ -93,13 +110,13 @@ def test_a_lock_is_checked(key: str) -> None:
     name = tv.list_models(family=key, tags=True)[0]
     lock = WeightsLock(revision="a" * 40, size=3, sha256="b" * 64)
     document = tv.specify(name).replace(lock=lock).to_dict()
-    assert VALIDATOR.is_valid(document)
+    assert validator().is_valid(document)
     wrong = [
         {**document, **changed}
         for what, changed in corruptions({"lock": document["lock"]})
         if what.startswith(("('lock'", "del ('lock', "))
     ]
-    taken = [changed["lock"] for changed in wrong if VALIDATOR.is_valid(changed)]
+    taken = [changed["lock"] for changed in wrong if validator().is_valid(changed)]
     assert len(wrong) > 30
     assert [lock and lock["size"] for lock in taken] == [None, 10**9]
 
@@ -108,7 +125,7 @@ def test_a_lock_is_checked(key: str) -> None:
 def test_every_published_spec_fits(key: str) -> None:
     for name in tv.list_models(family=key):
         document = json.loads(tv.specify(name).to_json(schema="spec.schema.json"))
-        assert list(VALIDATOR.iter_errors(document)) == [], name
+        assert validator().is_valid(document), name
 
 
 @pytest.mark.parametrize("key", FAMILIES)
@@ -119,20 +136,17 @@ def test_the_schema_and_the_library_agree_on_one_field(key: str) -> None:
         kinds = refusal(changed)
         if not kinds:
             taken += 1
-            assert list(VALIDATOR.iter_errors(changed)) == [], what
+            assert validator().is_valid(changed), what
         elif kinds & SAID_BY_SCHEMA:
             refused += 1
-            assert not VALIDATOR.is_valid(changed), what
+            assert not validator().is_valid(changed), what
     assert taken > 10
-    assert refused > 60
+    assert refused > 30
 
 
 @pytest.mark.parametrize("key", FAMILIES)
 def test_every_option_has_its_words_and_its_default(key: str) -> None:
-    (rule,) = (
-        rule for rule in SCHEMA["allOf"] if rule["if"]["properties"]["family"]["const"] == key
-    )
-    config = resolved(rule["then"]["properties"]["config"])
+    config = resolved(rules()[key]["then"]["properties"]["config"])
     fields = tv.family(key).config_type().model_fields
     assert set(config["properties"]) == set(fields)
     assert config["additionalProperties"] is False
@@ -148,15 +162,14 @@ def test_every_option_has_its_words_and_its_default(key: str) -> None:
 
 def test_the_config_of_another_family_does_not_fit() -> None:
     document = tv.specify(tv.list_models(family="resnet")[0]).to_dict()
-    assert not VALIDATOR.is_valid({**document, "family": "vit"})
-    assert not VALIDATOR.is_valid({**document, "family": "resnot"})
-    assert not VALIDATOR.is_valid(
+    assert not validator().is_valid({**document, "family": "vit"})
+    assert not validator().is_valid({**document, "family": "resnot"})
+    assert not validator().is_valid(
         {key: value for key, value in document.items() if key != "family"}
     )
 
 
 def test_names_of_models_are_offered() -> None:
-    for rule in SCHEMA["allOf"]:
-        key = rule["if"]["properties"]["family"]["const"]
+    for key, rule in rules().items():
         offered = rule["then"]["properties"]["variant"]["examples"]
         assert offered == list(tv.family(key).variants)
