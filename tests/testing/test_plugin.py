@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from typedvision.testing import plugin
+
 ROOT = Path(__file__).parents[2]
 FAMILY = "acme_vision.pebble.family:PebbleFamily"
 PLUGIN = ("-p", "typedvision.testing.plugin")
@@ -56,6 +60,8 @@ def test_who_does_not_ask_for_it_gets_neither_it_nor_torch(tmp_path: Path) -> No
 
 def test_what_is_no_family_is_told(tmp_path: Path) -> None:
     for name in ("nowhere", "nowhere.family:Family", "typedvision:Config", "typedvision:Nothing"):
-        done = pytest_run(tmp_path, *PLUGIN, "--family", name)
-        assert done.returncode == 4, done.stdout
-        assert f"--family {name}: " in done.stderr + done.stdout
+        with pytest.raises(pytest.UsageError, match=f"--family {name}: "):
+            plugin._family(name)
+    done = pytest_run(tmp_path, *PLUGIN, "--family", "nowhere")
+    assert done.returncode == 4, done.stdout
+    assert "--family nowhere: " in done.stderr + done.stdout
