@@ -39,7 +39,8 @@ Schema = Mapping[str, Any]
 """A JSON schema."""
 
 CLASSES = 5
-STEPS = 4  # of the last feature map's sides, at least
+STEPS = 4  # of the last feature map's sides, where shapes are looked at: two may hide a stride
+FEW_STEPS = 2  # where numbers are, which take long
 
 
 def check_spec(cfg: ModelConfig) -> Iterator[Finding]:
@@ -453,16 +454,18 @@ def smallest(configs: Iterable[ModelConfig]) -> ModelConfig:
     return row.replace(num_classes=CLASSES)
 
 
-def sides(cfg: ModelConfig) -> tuple[int, int]:
-    """Height and width of small images that a model takes."""
+def sides(cfg: ModelConfig, steps: int = STEPS) -> tuple[int, int]:
+    """Height and width of small images that a model takes, of so many steps of its last level."""
     levels = cfg.features()
-    return to_pair(cfg.input_size() or STEPS * max((level.stride for level in levels), default=8))
+    stride = max((level.stride for level in levels), default=8)
+    margin = max((level.margin for level in levels), default=0)
+    return to_pair(cfg.input_size() or max(steps, 1 + -(-margin // stride)) * stride)
 
 
 def images(cfg: ModelConfig) -> Tensor:
     """Two images of noise, (2, C, H, W), in double precision."""
     generator = torch.Generator().manual_seed(1)
-    shape = (2, cfg.in_chans, *sides(cfg))
+    shape = (2, cfg.in_chans, *sides(cfg, FEW_STEPS))
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
