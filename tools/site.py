@@ -17,6 +17,7 @@ from typedvision.registry import index
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 COPIES = {
@@ -25,6 +26,7 @@ COPIES = {
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
 }
+WIDE = ("families/README.md", "models.md")
 FILTER = """<input id="filter" type="search" placeholder="resnet*" aria-label="Filter the models"
  style="border: 1px solid; padding: .3em; width: 20em">
 <script>
@@ -51,6 +53,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Mark code as the site's Markdown does, and give wide tables the room of the page's contents."""
+    if page.file.src_uri in WIDE:
+        page.meta["hide"] = ["toc"]
+    return re.sub(r"^```python static$", "```python", markdown, flags=re.MULTILINE)
 
 
 def copied(source: str) -> str:

@@ -22,3 +22,5 @@ def test_the_site_is_whole(tmp_path: Path) -> None:
     assert "completion.svg" in index
     fetched = [part for part in ("fonts.googleapis", "unpkg", "jsdelivr") if part in index]
     assert fetched == []
+    unread = [page.name for page in tmp_path.rglob("*.html") if "```" in page.read_text("utf-8")]
+    assert unread == [], "a fence that the site's Markdown does not know"
