@@ -81,7 +81,7 @@ def models_chart(points: Mapping[str, tuple[int, int]]) -> str:
         points: parameters and multiply-adds by the model's name, none of them 0.
     """
     across, up = (_Axis([point[axis] for point in points.values()]) for axis in (0, 1))
-    left, right, top, bottom = _MARGIN, _WIDTH - 12, 24, _HEIGHT - _MARGIN + 12
+    left, right, top, bottom = _MARGIN, _WIDTH - 24, 24, _HEIGHT - _MARGIN + 12
     body: list[str] = []
     for value, text in across.ticks():
         x = left + across.share(value) * (right - left)

@@ -56,7 +56,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Mark code as the site's Markdown does, and give wide tables the room of the page's contents."""
+    """Mark code as the site's Markdown does, and give wide tables the room of the contents."""
     if page.file.src_uri in WIDE:
         page.meta["hide"] = ["toc"]
     return re.sub(r"^```python static$", "```python", markdown, flags=re.MULTILINE)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 import typedvision as tv
 from tests.contract.conftest import takes_seconds
 from tests.contract.models import filled, images, same
 from typedvision.config.base import ModelConfig
-from typedvision.layers.blocks import Blocks
 
 
 @torch.inference_mode()
-def test_hooks_fire_on_every_stage(small: ModelConfig) -> None:
+def test_hooks_fire_on_every_stage_and_sequence(small: ModelConfig) -> None:
     model, ran = filled(small), set()
+    # Where the features join several levels, each stage is called, and not the row of them.
+    rows = {level.name.rpartition(".")[0] for level in model.feature_info if model.joins_levels}
     wanted = {level.name for level in model.feature_info} | {
-        path for path, module in model.named_modules() if isinstance(module, Blocks) and len(module)
+        path
+        for path, module in model.named_modules()
+        if isinstance(module, nn.Sequential) and path not in rows
     }
     for path in wanted:
         module = model.get_submodule(path)

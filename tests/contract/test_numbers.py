@@ -75,13 +75,12 @@ FOR_COLOURS = [family.config_type() for family in COMPUTED if family.key == "csa
 """Their stems take red, green and blue, and nothing else."""
 
 
-@pytest.mark.parametrize("channels", [1, 5])
-def test_any_number_of_channels_goes_in(small: ModelConfig, channels: int) -> None:
+def test_any_number_of_channels_goes_in(small: ModelConfig) -> None:
     if type(small) in FOR_COLOURS:
         with pytest.raises(tv.ConfigError, match="in_chans"):
-            small.replace(in_chans=channels)
+            small.replace(in_chans=5)
         return
-    cfg = small.replace(in_chans=channels)
+    cfg = small.replace(in_chans=5)
     model = tv.create_model(cfg, seed=0)
     assert model(images(cfg).float()).shape == (2, small.num_classes)
 
