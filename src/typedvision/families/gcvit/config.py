@@ -71,8 +71,8 @@ class GCViTConfig(ModelConfig, Builds["GlobalContextVit"]):
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last block's residual branches; grows linearly from 0."""
     weight_init: WeightInit = ""
-    """Initial weights of linear layers: PyTorch's own (`""`), a normal distribution of deviation 0.02
-    (`normal`), or a uniform one by both fans (`vit`, https://arxiv.org/abs/2010.11929)."""
+    """Initial weights of linear layers: PyTorch's own (`""`), a normal distribution of deviation
+    0.02 (`normal`), or a uniform one by both fans (`vit`, https://arxiv.org/abs/2010.11929)."""
     act_layer: Activation = "gelu"
     """Activation of the stem and of the MLPs; other convolutions have `gelu`."""
     norm_layer: ConvNorm = "layernorm2d"
