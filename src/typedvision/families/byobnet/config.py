@@ -201,12 +201,20 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """Most input pixels for each position of a feature map; later stages dilate instead."""
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last block's residual branch; grows linearly from 0."""
+    drop_block_rate: Rate = 0.0
+    """Share of the feature maps that DropBlock drops in the last two stages
+    (https://arxiv.org/abs/1810.12890): after the normalisation of the second convolution of
+    `basic`, and of the kxk convolution of others."""
+    drop_block_size: Annotated[int, Field(ge=1, le=64)] = 3
+    """Height and width of what DropBlock drops at once in the last stage, in positions; in the one
+    before it reaches as far on a map twice as large, one less than twice as many."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         wrong = [*self._length_conflicts()] or [*self._self_attention_conflicts()]
         yield from wrong or self._number_conflicts()
         yield from self._option_conflicts()
+        yield from self._drop_conflicts()
         yield from self._head_conflicts()
 
     def _length_conflicts(self) -> Iterator[Conflict]:
@@ -331,6 +339,36 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                 "block_kwargs",
             )
 
+    def _drop_conflicts(self) -> Iterator[Conflict]:
+        if not self.drop_block_rate:
+            if self.drop_block_size != 3:
+                yield Conflict(
+                    "'drop_block_size' says nothing where 'drop_block_rate' is 0: leave it out",
+                    "drop_block_size",
+                )
+            return
+        if self.norm_layer in ("evonorms0", "evonorms0a"):
+            yield Conflict(
+                f"'drop_block_rate' must be 0 where 'norm_layer' is '{self.norm_layer}', which is "
+                "an activation too: nothing can be dropped before that",
+                "drop_block_rate",
+            )
+        if len(self.layers) == 1:
+            yield Conflict(
+                "'drop_block_rate' must be 0 where 'layers' has one number: it is for two stages",
+                "drop_block_rate",
+            )
+        elif not self.block_kwargs.extra_conv and {
+            kind
+            for kinds, depth in zip(self._kinds()[-2:], self.layers[-2:], strict=False)
+            for kind in kinds[:depth]
+        } == {"self_attn"}:
+            yield Conflict(
+                "'drop_block_rate' must be 0 where every 'block' of the last two stages is "
+                "'self_attn', which has no kxk convolution",
+                "drop_block_rate",
+            )
+
     def _head_conflicts(self) -> Iterator[Conflict]:
         if (self.head_hidden_size is not None) != (self.head_type == "mlp"):
             yield Conflict(
@@ -398,7 +436,8 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
             strict=True,
         )
         reduction = stem.stride
-        for kinds, depth, stage_channels, group_size, ratio, attention, args, step in rows:
+        for index, row in enumerate(rows):
+            kinds, depth, stage_channels, group_size, ratio, attention, args, step = row
             channels = round_channels(stage_channels * self.width_factor)
             blocks = []
             for position, (kind, rate) in enumerate(zip(cycle(kinds), islice(rates, depth))):
@@ -423,12 +462,20 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                             else None
                         ),
                         drop_path_rate=rate,
+                        drop_block=self._drop_block(len(self.layers) - index),
                     )
                 )
                 in_channels, reduction = channels, step.reduction
             stages.append(StagePlan(tuple(blocks), channels, step.reduction))
         last = round(self.num_features * self.width_factor)
         return ByobNetPlan(stem, tuple(stages), last, last or in_channels)
+
+    def _drop_block(self, stages_left: int) -> tuple[int, float] | None:
+        """What a block of a stage drops, by the number of stages from it to the end."""
+        if not self.drop_block_rate or stages_left > 2:
+            return None
+        size = self.drop_block_size
+        return (size, 1.0) if stages_left == 1 else (2 * size - 1, 0.25)
 
     def _attention(
         self, kind: SelfAttention, args: SelfAttentionArgs, width: int, stride: int, reduction: int
@@ -567,6 +614,8 @@ class BlockPlan:
     attention: AttentionPlan | None
     """Attention over positions; None where a kxk convolution is in its place."""
     drop_path_rate: float
+    drop_block: tuple[int, float] | None
+    """Side of what DropBlock drops at once, and factor of the rate; None for no DropBlock."""
 
     @property
     def other_width(self) -> int:

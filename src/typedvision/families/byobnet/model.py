@@ -30,7 +30,7 @@ from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import FilteredConv, anti_alias
 from typedvision.layers.conv import conv2d
-from typedvision.layers.drop import DropPath
+from typedvision.layers.drop import DropBlock2d, DropPath
 from typedvision.layers.head import ClassifierHead, linear_classifier
 from typedvision.layers.init import (
     Initializers,
@@ -155,6 +155,7 @@ class BasicBlock(ResidualBlock):
             dilation=plan.dilation,
             groups=plan.groups,
             act=False,
+            drop=plan.drop_block,
         )
         self.attn_last: nn.Module = _attention(cfg, plan.out_channels)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
@@ -175,7 +176,9 @@ class BottleneckBlock(ResidualBlock):
         width = plan.width
         self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, width, 1)
-        self.conv2_kxk: nn.Module = _subsampling_conv(cfg, plan, width, width, groups=plan.groups)
+        self.conv2_kxk: nn.Module = _subsampling_conv(
+            cfg, plan, width, width, groups=plan.groups, drop=plan.drop_block
+        )
         self.conv2b_kxk: nn.Module = nn.Identity()
         if cfg.block_kwargs.extra_conv:
             self.conv2b_kxk = _conv(
@@ -202,7 +205,13 @@ class DarkBlock(ResidualBlock):
         self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, plan.width, 1)
         self.conv2_kxk: nn.Module = _subsampling_conv(
-            cfg, plan, plan.width, plan.out_channels, groups=plan.groups, act=False
+            cfg,
+            plan,
+            plan.width,
+            plan.out_channels,
+            groups=plan.groups,
+            act=False,
+            drop=plan.drop_block,
         )
         self.attn_last: nn.Module = _attention(cfg, plan.out_channels)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
@@ -222,7 +231,7 @@ class EdgeBlock(ResidualBlock):
         super().__init__()
         self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_kxk: nn.Module = _subsampling_conv(
-            cfg, plan, plan.in_channels, plan.width, groups=plan.groups
+            cfg, plan, plan.in_channels, plan.width, groups=plan.groups, drop=plan.drop_block
         )
         self.attn: nn.Module = _attention(cfg, plan.width)
         self.conv2_1x1: nn.Module = _conv(cfg, plan.width, plan.out_channels, 1, act=False)
@@ -247,14 +256,8 @@ class SelfAttentionBlock(ResidualBlock):
         self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, width, 1)
         self.conv2_kxk: nn.Module = nn.Identity()
         if cfg.block_kwargs.extra_conv:
-            self.conv2_kxk = _conv(
-                cfg,
-                width,
-                width,
-                3,
-                stride=plan.stride,
-                dilation=plan.first_dilation,
-                groups=plan.groups,
+            self.conv2_kxk = _subsampling_conv(
+                cfg, plan, width, width, groups=plan.groups, drop=plan.drop_block
             )
         self.self_attn: nn.Module = _self_attention(width, plan.attention)
         self.post_attn: nn.Module
@@ -383,6 +386,7 @@ def _conv(
     stride: int = 1,
     dilation: int = 1,
     groups: int = 1,
+    drop: tuple[int, float] | None = None,
 ) -> Conv2dNormAct:
     return Conv2dNormAct(
         in_channels,
@@ -394,6 +398,7 @@ def _conv(
         stride=stride,
         dilation=dilation,
         groups=groups,
+        drop=None if drop is None else DropBlock2d(cfg.drop_block_rate, *drop),
     )
 
 
@@ -406,6 +411,7 @@ def _subsampling_conv(
     kernel_size: int = 3,
     groups: int = 1,
     act: bool = True,
+    drop: tuple[int, float] | None = None,
 ) -> nn.Module:
     """The convolution that subsamples, or a low-pass filter after it."""
     filtered = cfg.aa_layer is not None and plan.stride == 2
@@ -418,6 +424,7 @@ def _subsampling_conv(
         stride=1 if filtered else plan.stride,
         dilation=plan.first_dilation,
         groups=groups,
+        drop=drop,
     )
     if cfg.aa_layer is None or not filtered:
         return conv
