@@ -51,6 +51,7 @@ ATTENDS = {"block": "self_attn", "self_attn_layer": "bottleneck"}
         ),
         ({"layers": (1,), "channels": (64,), "strides": (1,), "drop_block_rate": 0.1}, "layers"),
         ({"drop_block_size": 5}, "drop_block_size"),
+        ({"attn_layer": "halo"}, "img_size"),
         ({**ATTENDS, "self_attn_layer": "halo", "img_size": 48}, "img_size"),
     ],
 )

@@ -28,7 +28,7 @@ from typedvision.config.base import (
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import Activation, AntiAlias, ChannelAttention, ConvNormAct, ConvPool
+from typedvision.config.names import Activation, AntiAlias, ConvNormAct, ConvPool, MapAttention
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
 from typedvision.config.stages import drop_path_rates, staged, uneven_stages
@@ -57,7 +57,7 @@ STEM_WIDTHS: dict[StemType, tuple[float, ...]] = {
 """Output channels of each convolution of a stem, as a share of the last one's."""
 
 _PER_STAGE = Field(min_length=1, max_length=8)
-_NOTHING_INSIDE: tuple[str, ...] = ("ese", "eca", "ceca")
+_NOTHING_INSIDE: tuple[MapAttention, ...] = ("ese", "eca", "ceca", "lambda", "halo")
 
 
 class AttentionArgs(Config):
@@ -171,8 +171,11 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """Channels of each group of a normalisation by groups; None for 32 groups."""
     aa_layer: AntiAlias | None = None
     """Low-pass filter where a block subsamples."""
-    attn_layer: ChannelAttention | Literal["bat"] | None = None
-    """Attention inside of each block."""
+    attn_layer: MapAttention | None = None
+    """Attention inside of each block with convolutions: over channels (`se`, `ese`, `eca`, `ecam`,
+    `ceca`, `gc`, `gca`), channels and positions (`cbam`, `lcbam`), branches (`sk`, `splat`) or
+    positions (`nl`, `bat`, `lambda`, `halo`). Feature maps must be multiples of 8 for `halo`, and
+    of `block_size` for `bat`."""
     attn_kwargs: AttentionArgs = AttentionArgs()
     """Choices of the attention."""
     self_attn_layer: (
@@ -307,9 +310,11 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
             yield plan.reduction * plan.stride
             if plan.kind == "halo":
                 yield plan.reduction * plan.args.block_size
-        if self.attn_layer == "bat":
+        if self.attn_layer in ("bat", "halo"):
+            size = self.attn_kwargs.block_size if self.attn_layer == "bat" else 8
             for stage in stages:
-                yield stage.reduction * self.attn_kwargs.block_size
+                if any(block.attention is None for block in stage.blocks):
+                    yield stage.reduction * size
 
     def _option_conflicts(self) -> Iterator[Conflict]:
         args = self.attn_kwargs

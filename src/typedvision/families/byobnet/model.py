@@ -103,7 +103,8 @@ class ByobNet(FinalConvModel):
             fan = module.weight[:, 0].numel() // module.groups
             if path.endswith(".conv_attn"):
                 fan = module.in_channels
-            if ".self_attn." in path:
+            parent = self.get_submodule(path.rpartition(".")[0])
+            if isinstance(parent, BottleneckAttention | HaloAttention | LambdaAttention):
                 return {"weight": normal(module.in_channels**-0.5), "bias": zeros}
             adds = path.endswith(".mlp_add.fc2")
             return {"weight": zeros if adds else normal(math.sqrt(2.0 / fan)), "bias": zeros}

@@ -56,7 +56,7 @@ class MobileNetV5(JoinedModel, MobileModel):
 
     def _add_stem(self, cfg: MobileConfig, plan: MobilePlan) -> None:
         assert isinstance(cfg, MobileNetV5Config)
-        self.conv_stem: MobileConv = MobileConv(
+        self.conv_stem: nn.Module = MobileConv(
             dataclasses.replace(cfg.style(), aa_layer=None),
             cfg.in_chans,
             plan.stem_channels,
