@@ -37,6 +37,7 @@ ATTENDS = {"block": "self_attn", "self_attn_layer": "bottleneck"}
         ({"head_type": "mlp"}, "head_type"),
         ({"head_type": "attn_abs", "global_pool": "max"}, "global_pool"),
         ({"head_type": "attn_abs", "channels": (64, 96)}, "head_type"),
+        ({"head_type": "attn_abs", "head_hidden_size": 100}, "head_hidden_size"),
         ({"global_pool": ""}, "global_pool"),
         ({"block": "self_attn"}, "self_attn_layer"),
         ({"self_attn_layer": "halo"}, "self_attn_layer"),
@@ -80,10 +81,11 @@ def test_a_block_without_a_shortcut_changes_the_shape_alone() -> None:
 
 
 def test_the_attention_that_pools_sees_every_position() -> None:
-    pool = AttentionPool2d(64, (2, 3), 0, 0.0).double()
+    pool = AttentionPool2d(64, 128, (2, 3), 0, 0.0).double()
     with torch.no_grad():
         pool.pos_embed.zero_()
     x = torch.randn(2, 64, 2, 3, dtype=torch.float64)
+    assert pool(x).shape == (2, 128)
     assert torch.allclose(pool(x), pool(x.flip(2, 3)))
 
 

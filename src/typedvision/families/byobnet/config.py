@@ -193,7 +193,8 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between
     them (`mlp`), or an attention that pools (`attn_abs`)."""
     head_hidden_size: Channels | None = None
-    """Features of the hidden layer of `mlp`."""
+    """Features of the hidden layer of `mlp`, and of the attention of `attn_abs`, a multiple of 64;
+    None for as many as there are channels, where `head_type` is `attn_abs`."""
     img_size: Size = 224
     """Height and width of images, which tables of positions and the blocks of an attention follow:
     those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size
@@ -375,17 +376,29 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
             )
 
     def _head_conflicts(self) -> Iterator[Conflict]:
-        if (self.head_hidden_size is not None) != (self.head_type == "mlp"):
+        if self.head_hidden_size is None and self.head_type == "mlp":
             yield Conflict(
-                "'head_hidden_size' and 'head_type' = 'mlp' need each other",
-                "head_hidden_size" if self.head_hidden_size else "head_type",
+                "'head_type' = 'mlp' needs 'head_hidden_size', the features of its hidden layer",
+                "head_type",
+            )
+        if self.head_hidden_size is not None and self.head_type == "classifier":
+            yield Conflict(
+                "'head_hidden_size' says nothing where 'head_type' is 'classifier': leave it out, "
+                "or set 'head_type' to 'mlp'",
+                "head_hidden_size",
             )
         if self.head_type == "attn_abs":
             features = self.plan().features if not list(self._length_conflicts()) else HEAD_DIM
-            if features % HEAD_DIM:
+            if self.head_hidden_size is not None and self.head_hidden_size % HEAD_DIM:
+                yield Conflict(
+                    f"'head_hidden_size' must be a multiple of {HEAD_DIM} where 'head_type' is "
+                    f"'attn_abs'; got {self.head_hidden_size}",
+                    "head_hidden_size",
+                )
+            if self.head_hidden_size is None and features % HEAD_DIM:
                 yield Conflict(
                     f"'head_type' = 'attn_abs' takes a multiple of {HEAD_DIM} channels; got "
-                    f"{features}: choose other 'channels'",
+                    f"{features}: set 'head_hidden_size', or choose other 'channels'",
                     "head_type",
                 )
             if self.global_pool != "avg":

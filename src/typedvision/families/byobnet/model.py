@@ -291,27 +291,33 @@ class AttentionPool2d(nn.Module):
 
     Args:
         channels: channels D of the map.
+        features: features of queries, keys and values, a multiple of 64.
         grid: its rows and columns.
         num_classes: classes K; 0 for no classifier.
         drop_rate: dropout probability before the classifier.
     """
 
     def __init__(
-        self, channels: int, grid: tuple[int, int], num_classes: int, drop_rate: float
+        self,
+        channels: int,
+        features: int,
+        grid: tuple[int, int],
+        num_classes: int,
+        drop_rate: float,
     ) -> None:
         super().__init__()
-        self.features: int = channels
+        self.features = features
         positions = grid[0] * grid[1]
         self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1 + positions, channels))
-        self.q: nn.Linear = nn.Linear(channels, channels)
-        self.k: nn.Linear = nn.Linear(channels, channels)
-        self.v: nn.Linear = nn.Linear(channels, channels)
+        self.q: nn.Linear = nn.Linear(channels, features)
+        self.k: nn.Linear = nn.Linear(channels, features)
+        self.v: nn.Linear = nn.Linear(channels, features)
         self.drop: nn.Dropout = nn.Dropout(drop_rate)
         self.reset(num_classes, "avg")
 
     def initializers(self) -> Initializers:
         """Position embeddings of about unit length."""
-        return {"pos_embed": trunc_normal(self.features**-0.5)}
+        return {"pos_embed": trunc_normal(self.q.in_features**-0.5)}
 
     def reset(self, num_classes: int, global_pool: ConvPool) -> None:
         """Put an uninitialised classifier in place."""
@@ -365,7 +371,8 @@ def _final_conv(cfg: ByobNetConfig, plan: ByobNetPlan) -> nn.Module:
 
 def _head(cfg: ByobNetConfig, plan: ByobNetPlan) -> ClassifierHead | AttentionPool2d:
     if cfg.head_type == "attn_abs":
-        return AttentionPool2d(plan.features, cfg.grid(), cfg.num_classes, cfg.drop_rate)
+        features = cfg.head_hidden_size or plan.features
+        return AttentionPool2d(plan.features, features, cfg.grid(), cfg.num_classes, cfg.drop_rate)
     return ClassifierHead(
         plan.features,
         cfg.num_classes,
