@@ -14,6 +14,8 @@ from typedvision.families.byobnet.config import (
     SelfAttentionArgs,
 )
 from typedvision.families.byobnet.model import AttentionPool2d, ByobNet, ResidualBlock
+from typedvision.layers.blur import FilteredConv
+from typedvision.layers.drop import DropBlock2d
 
 SMALL = ByobNetConfig(layers=(1, 1), channels=(64, 128), strides=(1, 2), stem_chs=16, num_classes=5)
 ATTENDS = {"block": "self_attn", "self_attn_layer": "bottleneck"}
@@ -35,6 +37,7 @@ ATTENDS = {"block": "self_attn", "self_attn_layer": "bottleneck"}
         ({"head_type": "mlp"}, "head_type"),
         ({"head_type": "attn_abs", "global_pool": "max"}, "global_pool"),
         ({"head_type": "attn_abs", "channels": (64, 96)}, "head_type"),
+        ({"head_type": "attn_abs", "head_hidden_size": 100}, "head_hidden_size"),
         ({"global_pool": ""}, "global_pool"),
         ({"block": "self_attn"}, "self_attn_layer"),
         ({"self_attn_layer": "halo"}, "self_attn_layer"),
@@ -42,6 +45,14 @@ ATTENDS = {"block": "self_attn", "self_attn_layer": "bottleneck"}
         ({**ATTENDS, "self_attn_kwargs": SelfAttentionArgs(r=5)}, "self_attn_kwargs"),
         ({**ATTENDS, "self_attn_kwargs": SelfAttentionArgs(num_heads=3)}, "self_attn_kwargs"),
         ({**ATTENDS, "img_size": 100}, "img_size"),
+        ({**ATTENDS, "drop_block_rate": 0.1}, "drop_block_rate"),
+        (
+            {"norm_layer": "evonorms0", "norm_group_size": 16, "drop_block_rate": 0.1},
+            "drop_block_rate",
+        ),
+        ({"layers": (1,), "channels": (64,), "strides": (1,), "drop_block_rate": 0.1}, "layers"),
+        ({"drop_block_size": 5}, "drop_block_size"),
+        ({"attn_layer": "halo"}, "img_size"),
         ({**ATTENDS, "self_attn_layer": "halo", "img_size": 48}, "img_size"),
     ],
 )
@@ -70,10 +81,11 @@ def test_a_block_without_a_shortcut_changes_the_shape_alone() -> None:
 
 
 def test_the_attention_that_pools_sees_every_position() -> None:
-    pool = AttentionPool2d(64, (2, 3), 0, 0.0).double()
+    pool = AttentionPool2d(64, 128, (2, 3), 0, 0.0).double()
     with torch.no_grad():
         pool.pos_embed.zero_()
     x = torch.randn(2, 64, 2, 3, dtype=torch.float64)
+    assert pool(x).shape == (2, 128)
     assert torch.allclose(pool(x), pool(x.flip(2, 3)))
 
 
@@ -87,3 +99,61 @@ def test_blocks_of_a_stage_follow_each_other_again_and_again() -> None:
     stage = config.plan().stages[1]
     assert [block.kind for block in stage.blocks] == ["bottle", "self_attn", "bottle"]
     assert config.input_size() == 64
+
+
+@pytest.mark.parametrize(
+    ("block", "path"),
+    [
+        ("basic", "conv2_kxk"),
+        ("bottle", "conv2_kxk"),
+        ("dark", "conv2_kxk"),
+        ("edge", "conv1_kxk"),
+        (("bottle", "bottle", ("self_attn", "bottle")), "conv2_kxk"),
+    ],
+)
+def test_the_last_two_stages_drop_blocks(block: object, path: str) -> None:
+    attention = {} if isinstance(block, str) else {"self_attn_layer": (None, None, "bottleneck")}
+    cfg = SMALL.replace(
+        layers=(1, 1, 2),
+        channels=(64,) * 3,
+        strides=(1, 2, 2),
+        block=block,
+        drop_block_rate=0.2,
+        drop_block_size=4,
+        **attention,
+    )
+    model = tv.create_model(cfg, device="meta")
+    drops = {
+        name: (module.rate, module.block_size, module.gamma_scale)
+        for name, module in model.named_modules()
+        if isinstance(module, DropBlock2d)
+    }
+    wanted = {
+        f"stages.1.0.{path}.drop": (0.2, 7, 0.25),
+        f"stages.2.0.{path}.drop": (0.2, 4, 1.0),
+        f"stages.2.1.{path}.drop": (0.2, 4, 1.0),
+    }
+    if attention:
+        del wanted[f"stages.2.0.{path}.drop"]
+    assert drops == wanted
+
+
+def test_blocks_are_dropped_in_training_only() -> None:
+    plain = SMALL.replace(zero_init_last=False)
+    model, x = (
+        tv.create_model(plain.replace(drop_block_rate=0.5), seed=0),
+        torch.randn(2, 3, 64, 64),
+    )
+    whole = tv.create_model(plain, seed=0)
+    torch.testing.assert_close(model.eval()(x), whole.eval()(x))
+    assert not torch.allclose(model.train()(x), whole.train()(x))
+
+
+def test_what_filters_also_drops() -> None:
+    cfg = SMALL.replace(
+        aa_layer="blur", drop_block_rate=0.2, block_kwargs=BlockArgs(extra_conv=True)
+    )
+    for options in ({}, {**ATTENDS}):
+        block = tv.create_model(cfg.replace(**options), device="meta").get_submodule("stages.1.0")
+        assert isinstance(block.conv2_kxk, FilteredConv)
+        assert isinstance(block.conv2_kxk.drop, DropBlock2d)

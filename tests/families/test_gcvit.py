@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from torch import nn
 
+import typedvision as tv
 from tests.conflicts import conflict
 from typedvision.families.gcvit.config import GCViTConfig
 
@@ -30,3 +32,15 @@ def test_options_that_exclude_each_other(options: dict[str, object], words: str)
 def test_queries_are_pooled_to_one_window() -> None:
     assert [stage.poolings for stage in TINY.plan().stages] == [2, 0]
     assert [stage.poolings for stage in GCViTConfig().plan().stages] == [3, 2, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("weight_init", "deviation"),
+    [("", 64**-0.5 / 3**0.5), ("normal", 0.02), ("vit", (1 / 96) ** 0.5)],
+)
+def test_linear_layers_start_as_the_option_says(weight_init: str, deviation: float) -> None:
+    cfg = TINY.replace(embed_dim=64, num_heads=(1, 2), mlp_ratio=2.0, weight_init=weight_init)
+    layer = tv.create_model(cfg, seed=0).get_submodule("stages.0.blocks.0.mlp.fc1")
+    assert isinstance(layer, nn.Linear)
+    assert layer.weight.std().item() == pytest.approx(deviation, rel=0.05)
+    assert (layer.bias.abs().max().item() < 1e-5) is (weight_init != "")

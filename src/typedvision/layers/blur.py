@@ -68,11 +68,13 @@ class FilteredConv(nn.Module):
         self.conv: nn.Conv2d = conv.conv
         self.bn: nn.Module = conv.bn
         self.act: nn.Module = conv.act
+        self.drop: nn.Module | None = conv.drop
         self.aa = aa
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.aa(self.act(self.bn(self.conv(x))))
+        x = self.bn(self.conv(x))
+        return self.aa(self.act(x if self.drop is None else self.drop(x)))
 
 
 def _binomial() -> Tensor:

@@ -71,6 +71,7 @@ class Conv2dNormAct(nn.Module):
         stride: input positions for each output position, s.
         dilation: distance of the kernel's elements.
         groups: groups of the convolution.
+        drop: what drops parts of the normalised map before the activation; None for nothing.
     """
 
     folds: ClassVar[Pairs] = (("conv", "bn"),)
@@ -91,6 +92,7 @@ class Conv2dNormAct(nn.Module):
         stride: int = 1,
         dilation: int = 1,
         groups: int = 1,
+        drop: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.conv: nn.Conv2d = conv2d(
@@ -99,10 +101,12 @@ class Conv2dNormAct(nn.Module):
         self.bn, self.act = norm_act(
             norm_layer, out_channels, act, eps=eps, group_size=norm_group_size
         )
+        self.drop: nn.Module | None = drop
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        return self.act(self.bn(self.conv(x)))
+        x = self.bn(self.conv(x))
+        return self.act(x if self.drop is None else self.drop(x))
 
 
 class SeparableConv2dNormAct(nn.Module):

@@ -28,7 +28,7 @@ from typedvision.config.base import (
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
-from typedvision.config.names import Activation, AntiAlias, ChannelAttention, ConvNormAct, ConvPool
+from typedvision.config.names import Activation, AntiAlias, ConvNormAct, ConvPool, MapAttention
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
 from typedvision.config.stages import drop_path_rates, staged, uneven_stages
@@ -57,7 +57,7 @@ STEM_WIDTHS: dict[StemType, tuple[float, ...]] = {
 """Output channels of each convolution of a stem, as a share of the last one's."""
 
 _PER_STAGE = Field(min_length=1, max_length=8)
-_NOTHING_INSIDE: tuple[str, ...] = ("ese", "eca", "ceca")
+_NOTHING_INSIDE: tuple[MapAttention, ...] = ("ese", "eca", "ceca", "lambda", "halo")
 
 
 class AttentionArgs(Config):
@@ -171,8 +171,11 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """Channels of each group of a normalisation by groups; None for 32 groups."""
     aa_layer: AntiAlias | None = None
     """Low-pass filter where a block subsamples."""
-    attn_layer: ChannelAttention | Literal["bat"] | None = None
-    """Attention inside of each block."""
+    attn_layer: MapAttention | None = None
+    """Attention inside of each block with convolutions: over channels (`se`, `ese`, `eca`, `ecam`,
+    `ceca`, `gc`, `gca`), channels and positions (`cbam`, `lcbam`), branches (`sk`, `splat`) or
+    positions (`nl`, `bat`, `lambda`, `halo`). Feature maps must be multiples of 8 for `halo`, and
+    of `block_size` for `bat`."""
     attn_kwargs: AttentionArgs = AttentionArgs()
     """Choices of the attention."""
     self_attn_layer: (
@@ -190,7 +193,8 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between
     them (`mlp`), or an attention that pools (`attn_abs`)."""
     head_hidden_size: Channels | None = None
-    """Features of the hidden layer of `mlp`."""
+    """Features of the hidden layer of `mlp`, and of the attention of `attn_abs`, a multiple of 64;
+    None for as many as there are channels, where `head_type` is `attn_abs`."""
     img_size: Size = 224
     """Height and width of images, which tables of positions and the blocks of an attention follow:
     those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size
@@ -201,12 +205,20 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """Most input pixels for each position of a feature map; later stages dilate instead."""
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last block's residual branch; grows linearly from 0."""
+    drop_block_rate: Rate = 0.0
+    """Share of the feature maps that DropBlock drops in the last two stages
+    (https://arxiv.org/abs/1810.12890): after the normalisation of the second convolution of
+    `basic`, and of the kxk convolution of others."""
+    drop_block_size: Annotated[int, Field(ge=1, le=64)] = 3
+    """Height and width of what DropBlock drops at once in the last stage, in positions; in the one
+    before it reaches as far on a map twice as large, one less than twice as many."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
         wrong = [*self._length_conflicts()] or [*self._self_attention_conflicts()]
         yield from wrong or self._number_conflicts()
         yield from self._option_conflicts()
+        yield from self._drop_conflicts()
         yield from self._head_conflicts()
 
     def _length_conflicts(self) -> Iterator[Conflict]:
@@ -299,9 +311,11 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
             yield plan.reduction * plan.stride
             if plan.kind == "halo":
                 yield plan.reduction * plan.args.block_size
-        if self.attn_layer == "bat":
+        if self.attn_layer in ("bat", "halo"):
+            size = self.attn_kwargs.block_size if self.attn_layer == "bat" else 8
             for stage in stages:
-                yield stage.reduction * self.attn_kwargs.block_size
+                if any(block.attention is None for block in stage.blocks):
+                    yield stage.reduction * size
 
     def _option_conflicts(self) -> Iterator[Conflict]:
         args = self.attn_kwargs
@@ -331,18 +345,60 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                 "block_kwargs",
             )
 
-    def _head_conflicts(self) -> Iterator[Conflict]:
-        if (self.head_hidden_size is not None) != (self.head_type == "mlp"):
+    def _drop_conflicts(self) -> Iterator[Conflict]:
+        if not self.drop_block_rate:
+            if self.drop_block_size != 3:
+                yield Conflict(
+                    "'drop_block_size' says nothing where 'drop_block_rate' is 0: leave it out",
+                    "drop_block_size",
+                )
+            return
+        if self.norm_layer in ("evonorms0", "evonorms0a"):
             yield Conflict(
-                "'head_hidden_size' and 'head_type' = 'mlp' need each other",
-                "head_hidden_size" if self.head_hidden_size else "head_type",
+                f"'drop_block_rate' must be 0 where 'norm_layer' is '{self.norm_layer}', which is "
+                "an activation too: nothing can be dropped before that",
+                "drop_block_rate",
+            )
+        if len(self.layers) == 1:
+            yield Conflict(
+                "'drop_block_rate' must be 0 where 'layers' has one number: it is for two stages",
+                "drop_block_rate",
+            )
+        elif not self.block_kwargs.extra_conv and {
+            kind
+            for kinds, depth in zip(self._kinds()[-2:], self.layers[-2:], strict=False)
+            for kind in kinds[:depth]
+        } == {"self_attn"}:
+            yield Conflict(
+                "'drop_block_rate' must be 0 where every 'block' of the last two stages is "
+                "'self_attn', which has no kxk convolution",
+                "drop_block_rate",
+            )
+
+    def _head_conflicts(self) -> Iterator[Conflict]:
+        if self.head_hidden_size is None and self.head_type == "mlp":
+            yield Conflict(
+                "'head_type' = 'mlp' needs 'head_hidden_size', the features of its hidden layer",
+                "head_type",
+            )
+        if self.head_hidden_size is not None and self.head_type == "classifier":
+            yield Conflict(
+                "'head_hidden_size' says nothing where 'head_type' is 'classifier': leave it out, "
+                "or set 'head_type' to 'mlp'",
+                "head_hidden_size",
             )
         if self.head_type == "attn_abs":
             features = self.plan().features if not list(self._length_conflicts()) else HEAD_DIM
-            if features % HEAD_DIM:
+            if self.head_hidden_size is not None and self.head_hidden_size % HEAD_DIM:
+                yield Conflict(
+                    f"'head_hidden_size' must be a multiple of {HEAD_DIM} where 'head_type' is "
+                    f"'attn_abs'; got {self.head_hidden_size}",
+                    "head_hidden_size",
+                )
+            if self.head_hidden_size is None and features % HEAD_DIM:
                 yield Conflict(
                     f"'head_type' = 'attn_abs' takes a multiple of {HEAD_DIM} channels; got "
-                    f"{features}: choose other 'channels'",
+                    f"{features}: set 'head_hidden_size', or choose other 'channels'",
                     "head_type",
                 )
             if self.global_pool != "avg":
@@ -398,7 +454,8 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
             strict=True,
         )
         reduction = stem.stride
-        for kinds, depth, stage_channels, group_size, ratio, attention, args, step in rows:
+        for index, row in enumerate(rows):
+            kinds, depth, stage_channels, group_size, ratio, attention, args, step = row
             channels = round_channels(stage_channels * self.width_factor)
             blocks = []
             for position, (kind, rate) in enumerate(zip(cycle(kinds), islice(rates, depth))):
@@ -423,12 +480,20 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                             else None
                         ),
                         drop_path_rate=rate,
+                        drop_block=self._drop_block(len(self.layers) - index),
                     )
                 )
                 in_channels, reduction = channels, step.reduction
             stages.append(StagePlan(tuple(blocks), channels, step.reduction))
         last = round(self.num_features * self.width_factor)
         return ByobNetPlan(stem, tuple(stages), last, last or in_channels)
+
+    def _drop_block(self, stages_left: int) -> tuple[int, float] | None:
+        """What a block of a stage drops, by the number of stages from it to the end."""
+        if not self.drop_block_rate or stages_left > 2:
+            return None
+        size = self.drop_block_size
+        return (size, 1.0) if stages_left == 1 else (2 * size - 1, 0.25)
 
     def _attention(
         self, kind: SelfAttention, args: SelfAttentionArgs, width: int, stride: int, reduction: int
@@ -567,6 +632,8 @@ class BlockPlan:
     attention: AttentionPlan | None
     """Attention over positions; None where a kxk convolution is in its place."""
     drop_path_rate: float
+    drop_block: tuple[int, float] | None
+    """Side of what DropBlock drops at once, and factor of the rate; None for no DropBlock."""
 
     @property
     def other_width(self) -> int:

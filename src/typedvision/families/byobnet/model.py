@@ -30,7 +30,7 @@ from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import FilteredConv, anti_alias
 from typedvision.layers.conv import conv2d
-from typedvision.layers.drop import DropPath
+from typedvision.layers.drop import DropBlock2d, DropPath
 from typedvision.layers.head import ClassifierHead, linear_classifier
 from typedvision.layers.init import (
     Initializers,
@@ -103,7 +103,8 @@ class ByobNet(FinalConvModel):
             fan = module.weight[:, 0].numel() // module.groups
             if path.endswith(".conv_attn"):
                 fan = module.in_channels
-            if ".self_attn." in path:
+            parent = self.get_submodule(path.rpartition(".")[0])
+            if isinstance(parent, BottleneckAttention | HaloAttention | LambdaAttention):
                 return {"weight": normal(module.in_channels**-0.5), "bias": zeros}
             adds = path.endswith(".mlp_add.fc2")
             return {"weight": zeros if adds else normal(math.sqrt(2.0 / fan)), "bias": zeros}
@@ -155,6 +156,7 @@ class BasicBlock(ResidualBlock):
             dilation=plan.dilation,
             groups=plan.groups,
             act=False,
+            drop=plan.drop_block,
         )
         self.attn_last: nn.Module = _attention(cfg, plan.out_channels)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
@@ -175,7 +177,9 @@ class BottleneckBlock(ResidualBlock):
         width = plan.width
         self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, width, 1)
-        self.conv2_kxk: nn.Module = _subsampling_conv(cfg, plan, width, width, groups=plan.groups)
+        self.conv2_kxk: nn.Module = _subsampling_conv(
+            cfg, plan, width, width, groups=plan.groups, drop=plan.drop_block
+        )
         self.conv2b_kxk: nn.Module = nn.Identity()
         if cfg.block_kwargs.extra_conv:
             self.conv2b_kxk = _conv(
@@ -202,7 +206,13 @@ class DarkBlock(ResidualBlock):
         self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, plan.width, 1)
         self.conv2_kxk: nn.Module = _subsampling_conv(
-            cfg, plan, plan.width, plan.out_channels, groups=plan.groups, act=False
+            cfg,
+            plan,
+            plan.width,
+            plan.out_channels,
+            groups=plan.groups,
+            act=False,
+            drop=plan.drop_block,
         )
         self.attn_last: nn.Module = _attention(cfg, plan.out_channels)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
@@ -222,7 +232,7 @@ class EdgeBlock(ResidualBlock):
         super().__init__()
         self.shortcut: nn.Module | None = _shortcut(cfg, plan)
         self.conv1_kxk: nn.Module = _subsampling_conv(
-            cfg, plan, plan.in_channels, plan.width, groups=plan.groups
+            cfg, plan, plan.in_channels, plan.width, groups=plan.groups, drop=plan.drop_block
         )
         self.attn: nn.Module = _attention(cfg, plan.width)
         self.conv2_1x1: nn.Module = _conv(cfg, plan.width, plan.out_channels, 1, act=False)
@@ -247,14 +257,8 @@ class SelfAttentionBlock(ResidualBlock):
         self.conv1_1x1: nn.Module = _conv(cfg, plan.in_channels, width, 1)
         self.conv2_kxk: nn.Module = nn.Identity()
         if cfg.block_kwargs.extra_conv:
-            self.conv2_kxk = _conv(
-                cfg,
-                width,
-                width,
-                3,
-                stride=plan.stride,
-                dilation=plan.first_dilation,
-                groups=plan.groups,
+            self.conv2_kxk = _subsampling_conv(
+                cfg, plan, width, width, groups=plan.groups, drop=plan.drop_block
             )
         self.self_attn: nn.Module = _self_attention(width, plan.attention)
         self.post_attn: nn.Module
@@ -287,27 +291,33 @@ class AttentionPool2d(nn.Module):
 
     Args:
         channels: channels D of the map.
+        features: features of queries, keys and values, a multiple of 64.
         grid: its rows and columns.
         num_classes: classes K; 0 for no classifier.
         drop_rate: dropout probability before the classifier.
     """
 
     def __init__(
-        self, channels: int, grid: tuple[int, int], num_classes: int, drop_rate: float
+        self,
+        channels: int,
+        features: int,
+        grid: tuple[int, int],
+        num_classes: int,
+        drop_rate: float,
     ) -> None:
         super().__init__()
-        self.features: int = channels
+        self.features = features
         positions = grid[0] * grid[1]
         self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1 + positions, channels))
-        self.q: nn.Linear = nn.Linear(channels, channels)
-        self.k: nn.Linear = nn.Linear(channels, channels)
-        self.v: nn.Linear = nn.Linear(channels, channels)
+        self.q: nn.Linear = nn.Linear(channels, features)
+        self.k: nn.Linear = nn.Linear(channels, features)
+        self.v: nn.Linear = nn.Linear(channels, features)
         self.drop: nn.Dropout = nn.Dropout(drop_rate)
         self.reset(num_classes, "avg")
 
     def initializers(self) -> Initializers:
         """Position embeddings of about unit length."""
-        return {"pos_embed": trunc_normal(self.features**-0.5)}
+        return {"pos_embed": trunc_normal(self.q.in_features**-0.5)}
 
     def reset(self, num_classes: int, global_pool: ConvPool) -> None:
         """Put an uninitialised classifier in place."""
@@ -361,7 +371,8 @@ def _final_conv(cfg: ByobNetConfig, plan: ByobNetPlan) -> nn.Module:
 
 def _head(cfg: ByobNetConfig, plan: ByobNetPlan) -> ClassifierHead | AttentionPool2d:
     if cfg.head_type == "attn_abs":
-        return AttentionPool2d(plan.features, cfg.grid(), cfg.num_classes, cfg.drop_rate)
+        features = cfg.head_hidden_size or plan.features
+        return AttentionPool2d(plan.features, features, cfg.grid(), cfg.num_classes, cfg.drop_rate)
     return ClassifierHead(
         plan.features,
         cfg.num_classes,
@@ -383,6 +394,7 @@ def _conv(
     stride: int = 1,
     dilation: int = 1,
     groups: int = 1,
+    drop: tuple[int, float] | None = None,
 ) -> Conv2dNormAct:
     return Conv2dNormAct(
         in_channels,
@@ -394,6 +406,7 @@ def _conv(
         stride=stride,
         dilation=dilation,
         groups=groups,
+        drop=None if drop is None else DropBlock2d(cfg.drop_block_rate, *drop),
     )
 
 
@@ -406,6 +419,7 @@ def _subsampling_conv(
     kernel_size: int = 3,
     groups: int = 1,
     act: bool = True,
+    drop: tuple[int, float] | None = None,
 ) -> nn.Module:
     """The convolution that subsamples, or a low-pass filter after it."""
     filtered = cfg.aa_layer is not None and plan.stride == 2
@@ -418,6 +432,7 @@ def _subsampling_conv(
         stride=1 if filtered else plan.stride,
         dilation=plan.first_dilation,
         groups=groups,
+        drop=drop,
     )
     if cfg.aa_layer is None or not filtered:
         return conv

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _PER_STAGE = Field(min_length=1, max_length=4)
 Grid = tuple[int, int]
+WeightInit = Literal["", "normal", "vit"]
 
 
 class GCViTConfig(ModelConfig, Builds["GlobalContextVit"]):
@@ -69,6 +70,9 @@ class GCViTConfig(ModelConfig, Builds["GlobalContextVit"]):
     """Dropout probability of the attention weights."""
     drop_path_rate: Rate = 0.0
     """Probability of dropping the last block's residual branches; grows linearly from 0."""
+    weight_init: WeightInit = ""
+    """Initial weights of linear layers: PyTorch's own (`""`), a normal distribution of deviation
+    0.02 (`normal`), or a uniform one by both fans (`vit`, https://arxiv.org/abs/2010.11929)."""
     act_layer: Activation = "gelu"
     """Activation of the stem and of the MLPs; other convolutions have `gelu`."""
     norm_layer: ConvNorm = "layernorm2d"

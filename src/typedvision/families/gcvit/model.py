@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from typedvision.architecture.head_model import HeadModel
 from typedvision.architecture.staged_model import StagedModel
 from typedvision.config.names import Activation
-from typedvision.families.gcvit.config import GCViTConfig, GCViTPlan, StagePlan
+from typedvision.families.gcvit.config import GCViTConfig, GCViTPlan, StagePlan, WeightInit
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
@@ -25,7 +25,14 @@ from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import ClassifierHead
-from typedvision.layers.init import Initializers, values
+from typedvision.layers.init import (
+    Initializers,
+    default_initializers,
+    normal,
+    values,
+    xavier_uniform,
+    zeros,
+)
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import conv_norm, token_norm
@@ -44,6 +51,7 @@ class GlobalContextVit(StagedModel, HeadModel):
         super().__init__(cfg)
         plan = cfg.plan()
         self.num_features: int = plan.stages[-1].channels
+        self._weight_init: WeightInit = cfg.weight_init
         last = len(plan.stages) - 1
         self.stem: nn.Module = Stem(cfg, plan)
         self.stages: nn.Sequential = nn.Sequential(
@@ -56,6 +64,19 @@ class GlobalContextVit(StagedModel, HeadModel):
             self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
         )
         self.head_hidden_size: int = self.head.features
+
+    def initializers(self, path: str, module: nn.Module) -> Initializers:
+        """By `weight_init` for what is linear."""
+        if not isinstance(module, nn.Linear):
+            return default_initializers(module)
+        match self._weight_init:
+            case "":
+                return default_initializers(module)
+            case "normal":
+                return {"weight": normal(0.02), "bias": zeros}
+            case "vit":
+                bias = normal(1e-6) if "mlp" in path else zeros
+                return {"weight": xavier_uniform(), "bias": bias}
 
     def no_weight_decay(self) -> set[str]:
         """The tables of relative positions."""

@@ -29,11 +29,16 @@ class MobileNetV5Config(MobileConfig, Builds["MobileNetV5"]):
     that ends in the fusion of maps of several resolutions."""
 
     num_features: Channels = 2048
-    """Output channels of the fusion, which no multiplier scales."""
+    """Output channels of the fusion, or, where `use_msfa` is false, of the convolution after
+    pooling; no multiplier scales them."""
     stem_size: Channels = 16
     """Output channels of the stem, before the channel multiplier."""
     stem_bias: bool = True
     """A bias in the stem's convolution."""
+    use_msfa: bool = True
+    """Fuse maps of several resolutions before pooling; otherwise the last map alone is pooled, and
+    a pointwise convolution, normalised and activated, stands before the classifier
+    (https://arxiv.org/abs/1905.02244, section 5.1)."""
     msfa_indices: Annotated[tuple[Level, ...], Field(min_length=1, max_length=33)] = (-2, -1)
     """Which feature levels are fused, 0 for the stem's, or counted from the last one, -1."""
     msfa_output_resolution: Size = 16
@@ -54,6 +59,16 @@ class MobileNetV5Config(MobileConfig, Builds["MobileNetV5"]):
                 "'block_args': leave it out",
                 "layer_scale_init_value",
             )
+        yield from self._fusion_conflicts()
+
+    def _fusion_conflicts(self) -> Iterator[Conflict]:
+        if not self.use_msfa:
+            for name in ("msfa_indices", "msfa_output_resolution"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    yield Conflict(
+                        f"'{name}' means nothing where 'use_msfa' is false: leave it out", name
+                    )
+            return
         count = len(self.plan().levels)
         if any(not -count <= level < count for level in self.msfa_indices):
             yield Conflict(
@@ -73,6 +88,9 @@ class MobileNetV5Config(MobileConfig, Builds["MobileNetV5"]):
     def normalized(self) -> Iterator[int]:
         """The number of channels of each normalisation."""
         yield from super().normalized()
+        if not self.use_msfa:
+            yield self.num_features
+            return
         count = len(self.plan().levels)
         if all(-count <= level < count for level in self.msfa_indices):
             yield from self.fusion().normalized()

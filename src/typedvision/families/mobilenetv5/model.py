@@ -1,7 +1,7 @@
 """MobileNetV5, the image encoder of Gemma 3n.
 
-Shapes: N images, C channels, D channels of the fused map, H x W pixels, h x w positions of a map,
-K classes.
+Shapes: N images, C channels, D channels of the fused map or of the last one, H x W pixels, h x w
+positions of a map, K classes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typedvision.config.mobile.base import MobileConfig
 from typedvision.config.mobile.plans import MobilePlan
 from typedvision.config.names import ConvPool
 from typedvision.families.mobilenetv5.config import MobileNetV5Config
+from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.mobile_blocks import MobileConv, UniversalInvertedResidual, mobile_norm
@@ -29,20 +30,33 @@ from typedvision.layers.pool import GlobalPool, pooled_features
 
 
 class MobileNetV5(JoinedModel, MobileModel):
-    """A stem, stages of mobile blocks, the fusion of their maps, and a linear classifier."""
+    """A stem, stages of mobile blocks, the fusion of their maps and a pooling, or a pooling and a
+    pointwise convolution; and a linear classifier."""
 
-    folds: ClassVar[Pairs] = ()
+    folds: ClassVar[Pairs] = (("conv_head", "norm_head"),)
+
+    norm_head: nn.Module
+    act2: nn.Module
 
     def __init__(self, cfg: MobileNetV5Config) -> None:
         super().__init__(cfg)
-        self.num_features: int = cfg.num_features
+        self.joins_levels: bool = cfg.use_msfa
         self.fused: tuple[int, ...] = cfg.fused()
-        self.msfa: MultiScaleFusion = MultiScaleFusion(cfg)
+        self.msfa: MultiScaleFusion | None = None
+        self.conv_head: nn.Module = nn.Identity()
+        self.norm_head, self.act2 = nn.Identity(), nn.Identity()
+        if cfg.use_msfa:
+            self.msfa = MultiScaleFusion(cfg)
+            self.num_features: int = cfg.num_features
+        else:
+            pooled = pooled_features(cfg.global_pool, self.num_features)
+            self.conv_head = conv2d(pooled, cfg.num_features, 1)
+            self.norm_head, self.act2 = mobile_norm(cfg.style(), cfg.num_features, cfg.act_layer)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _add_stem(self, cfg: MobileConfig, plan: MobilePlan) -> None:
         assert isinstance(cfg, MobileNetV5Config)
-        self.conv_stem: MobileConv = MobileConv(
+        self.conv_stem: nn.Module = MobileConv(
             dataclasses.replace(cfg.style(), aa_layer=None),
             cfg.in_chans,
             plan.stem_channels,
@@ -57,18 +71,30 @@ class MobileNetV5(JoinedModel, MobileModel):
         return self.conv_stem(x)
 
     def _joined(self, levels: Sequence[Tensor]) -> Tensor:
-        """The fused map, (N, D, h, w)."""
+        """The fused map, or the last one, (N, D, h, w)."""
+        if self.msfa is None:
+            return levels[-1]
         return self.msfa([levels[level] for level in self.fused])
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, h, w) to (N, K)."""
-        x = self.drop(self.global_pool(x))
+        x = self.global_pool(x)
+        if self.msfa is None:
+            pooled = bool(self.global_pool.kind)
+            x = x[:, :, None, None] if pooled else x
+            x = self.act2(self.norm_head(self.conv_head(x)))
+            x = x.flatten(1) if pooled else x
+        x = self.drop(x)
         return x if pre_logits else self.classifier(x)
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.global_pool: GlobalPool = GlobalPool(global_pool)
         self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
         self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
+        if isinstance(self.conv_head, nn.Conv2d):
+            if self.conv_head.in_channels != self.head_hidden_size:  # made for another width
+                self.conv_head = conv2d(self.head_hidden_size, self.conv_head.out_channels, 1)
+            self.head_hidden_size = self.conv_head.out_channels
         self.classifier: nn.Linear | nn.Identity = linear_classifier(
             self.head_hidden_size, num_classes
         )

@@ -81,6 +81,12 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
     use_aux_head: bool = True
     """Whether the logits also have half the maximum over those of the patches, which have a
     classifier of their own (https://arxiv.org/abs/2104.10858)."""
+    use_mix_token: bool = False
+    """Whether `forward_mixed` is there for training, which mixes the patches of two images
+    (https://arxiv.org/abs/2104.10858, section 3.3); any other call is as without."""
+    pooling_scale: Pixels = 2
+    """Rows and columns of the first stage's patches for each learned position: 2 for a position of
+    each coarser patch, or so many that one position is left, which all patches share."""
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
@@ -122,6 +128,39 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
                 "'use_aux_head' must be false where 'global_pool' is '': there is no vector whose "
                 "logits it could add to",
                 "use_aux_head",
+            )
+        yield from self._mix_conflicts()
+        yield from self._position_conflicts()
+
+    def _mix_conflicts(self) -> Iterator[Conflict]:
+        if not self.use_mix_token:
+            return
+        if self.global_pool != "token":
+            yield Conflict(
+                "'use_mix_token' must be false where 'global_pool' is not 'token': the class token "
+                "says what is on a mixed image",
+                "use_mix_token",
+            )
+        if not self.use_aux_head:
+            yield Conflict(
+                "'use_mix_token' needs 'use_aux_head', the classifier of the mixed patches",
+                "use_mix_token",
+            )
+        if self.pooling_scale != 2:
+            yield Conflict(
+                "'use_mix_token' needs 'pooling_scale' = 2: what is mixed is whole coarser patches",
+                "use_mix_token",
+            )
+
+    def _position_conflicts(self) -> Iterator[Conflict]:
+        plan = self.plan()
+        if plan.positions not in (plan.grid, (1, 1)):
+            rows, columns = plan.positions
+            yield Conflict(
+                f"'pooling_scale' {self.pooling_scale} leaves {rows} x {columns} positions for "
+                f"{plan.grid[0]} x {plan.grid[1]} patches of 'img_size' {self.img_size}: leave it "
+                "out, or choose one that leaves a single position",
+                "pooling_scale",
             )
 
     def _flag_conflicts(self) -> Iterator[Conflict]:
@@ -186,7 +225,12 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
         # The convolutions round up where they halve, the patches down.
         half = self.patch_size // 2
         rows, columns = ((-(-side // 2) - half) // half + 1 for side in to_pair(self.img_size))
-        return VoloPlan(grid=(rows // 2, columns // 2), stages=plans)
+        scale = self.pooling_scale
+        return VoloPlan(
+            grid=(rows // 2, columns // 2),
+            positions=(rows // scale, columns // scale),
+            stages=plans,
+        )
 
 
 def _flags(given: tuple[bool, ...], stages: int) -> tuple[bool, ...]:
@@ -218,4 +262,6 @@ class VoloPlan:
 
     grid: tuple[int, int]
     """Rows and columns of patches behind the first stage."""
+    positions: tuple[int, int]
+    """Rows and columns of the learned positions, which are added to these patches."""
     stages: tuple[StagePlan, ...]

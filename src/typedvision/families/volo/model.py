@@ -7,6 +7,7 @@ token and the patches, D features, A attention heads, k x k positions of a windo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel
 from typedvision.config.base import to_pair
+from typedvision.errors import UsageError
 from typedvision.families.volo.config import StagePlan, VoloConfig
 from typedvision.layers.attention import Attention, attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
@@ -27,6 +29,21 @@ from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
 
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+
+Box = tuple[int, int, int, int]
+"""The first row and column, and those behind the last, of coarse patches."""
+
+
+class MixedLogits(NamedTuple):
+    """What a model says of images whose patches are mixed."""
+
+    logits: Tensor
+    """Those of the class token, (N, K). Their target is the image's own with the share of its
+    patches, and with that of the box the target of the image at its place in the reversed batch."""
+    patch_logits: Tensor
+    """Those of each patch at its place in the image that it comes from, (N, L, K)."""
+    box: Box
+    """The patches that came from the other image, of the coarser ones behind the first stage."""
 
 
 class Volo(ImageModel):
@@ -45,8 +62,9 @@ class Volo(ImageModel):
         self.head_hidden_size: int = last.features
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
         self.patch_size: tuple[int, int] = to_pair(cfg.patch_size)
+        self.grid: tuple[int, int] = plan.grid
 
-        self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1, *plan.grid, last.features))
+        self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1, *plan.positions, last.features))
         self.cls_token: nn.Parameter = nn.Parameter(torch.empty(1, 1, last.features))
         self.patch_embed: ConvPatchEmbed = ConvPatchEmbed(cfg, first.features)
         self.pos_drop: nn.Dropout = nn.Dropout(cfg.pos_drop_rate)
@@ -69,8 +87,15 @@ class Volo(ImageModel):
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, h, w, D) after each stage."""
+        return self._stages(self._patches(x))
+
+    def _patches(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the first patches, (N, h, w, D)."""
         check_image_size(x, self.patch_size, False, self.img_size, resizable=False)
-        x = self.patch_embed(x)
+        return self.patch_embed(x)
+
+    def _stages(self, x: Tensor) -> Iterator[Tensor]:
+        """The first patches to (N, h, w, D) after each stage."""
         for index, module in enumerate(self.network):
             x = module(x)
             if index == 1:  # the first subsampling
@@ -100,6 +125,29 @@ class Volo(ImageModel):
         if self.aux_head is None:
             return self.head(pooled)
         return self.head(pooled) + 0.5 * self.aux_head(x[:, 1:]).amax(1)
+
+    def forward_mixed(self, x: Tensor) -> MixedLogits:
+        """Logits of images (N, C, H, W), each of which gets the patches in a random box from the
+        image at its place in the reversed batch (https://arxiv.org/abs/2104.10858, section 3.3).
+
+        The box is drawn from PyTorch's random state, as CutMix draws it: a uniform share of the
+        map, around a uniform position (https://arxiv.org/abs/1905.04899, section 3.1).
+
+        Raises:
+            UsageError: the model was not built for it, or images have another size than it is for.
+        """
+        return self._mixed(x, random_box(*self.grid))
+
+    def _mixed(self, x: Tensor, box: Box) -> MixedLogits:
+        """(N, C, H, W) to logits, with the coarse patches in the box from the other image."""
+        if self.aux_head is None or not self._cfg.use_mix_token:
+            raise UsageError("this model does not mix images: build it with use_mix_token=True")
+        top, left, bottom, right = (2 * edge for edge in box)
+        *_, last = self._stages(swapped(self._patches(x), (top, left, bottom, right)))
+        tokens = self._finish(last)
+        patches = self.aux_head(tokens[:, 1:]).unflatten(1, self.grid)
+        logits = self.head(self.head_drop(self.pool(tokens)))
+        return MixedLogits(logits, swapped(patches, box).flatten(1, 2), box)
 
     def _replace_classifier(self, num_classes: int, global_pool: str) -> None:
         self._cfg = self._cfg.replace(num_classes=num_classes, global_pool=global_pool)
@@ -267,6 +315,23 @@ class ClassAttention(nn.Module):
         k, v = self.kv(x).chunk(2, dim=-1)
         q, k, v = (split_heads(part, self.num_heads) for part in (self.q(x[:, :1]), k, v))
         return self.proj(merge_heads(attend(q, k, v, self.attn_drop if self.training else 0.0)))
+
+
+def random_box(rows: int, columns: int) -> Box:
+    """A box of a uniform share of the map, around a uniform position and cut at the edges; it may
+    be empty."""
+    share, y, x = torch.rand(3).tolist()
+    height, width = int(rows * share**0.5), int(columns * share**0.5)
+    top, left = int(rows * y) - height // 2, int(columns * x) - width // 2
+    return max(top, 0), max(left, 0), min(top + height, rows), min(left + width, columns)
+
+
+def swapped(x: Tensor, box: Box) -> Tensor:
+    """Maps (N, h, w, D), in the box those of the reversed batch."""
+    top, left, bottom, right = box
+    mixed = x.clone()
+    mixed[:, top:bottom, left:right] = x.flip(0)[:, top:bottom, left:right]
+    return mixed
 
 
 def _stage(cfg: VoloConfig, plan: StagePlan) -> Blocks:
