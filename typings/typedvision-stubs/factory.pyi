@@ -9,7 +9,7 @@ from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import Builds, ModelConfig
 from typedvision.config.class_names import ClassSet
 from typedvision.config.image import ImageSpec
-from typedvision.config.limits import Limits
+from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.config.names import ActivationName, AntiAlias, ChannelAttention, ConvNorm, ConvNormAct, ConvPoolName, OutputFormat, Resampling, TokenNorm, WeightInitName
 from typedvision.config.weights import WeightsLock
 from typedvision.families.beit.config import BeitConfig
@@ -198,5791 +198,5961 @@ from typedvision.families.xcit.config import XcitConfig
 from typedvision.families.xcit.model import Xcit
 from typedvision.registry.family import AnyFamily, InputSize
 from typedvision.registry.spec import ModelSpec
-from typing import Literal, Protocol, TypeAlias, TypeVar, overload, type_check_only
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, overload, type_check_only
 
 ModelT = TypeVar('ModelT')
 
 ImageModelT = TypeVar('ImageModelT', bound='ImageModel')
 
+_OWN: Any
+
 @type_check_only
 class _ModelSpec(Protocol):
-  """A `typedvision.registry.spec.ModelSpec`."""
-  @property
-  def schema_version(self) -> Literal[1]: ...
-  @property
-  def family(self) -> str: ...
-  @property
-  def config(self) -> ModelConfig: ...
-  @property
-  def variant(self) -> str | None: ...
-  @property
-  def tag(self) -> str | None: ...
-  @property
-  def lock(self) -> WeightsLock | None: ...
-  @property
-  def image(self) -> ImageSpec: ...
-  @property
-  def class_names(self) -> tuple[str, ...] | ClassSet | None: ...
+ """A `typedvision.registry.spec.ModelSpec`."""
+ @property
+ def schema_version(self) -> Literal[1]: ...
+ @property
+ def family(self) -> str: ...
+ @property
+ def config(self) -> ModelConfig: ...
+ @property
+ def variant(self) -> str | None: ...
+ @property
+ def tag(self) -> str | None: ...
+ @property
+ def lock(self) -> WeightsLock | None: ...
+ @property
+ def image(self) -> ImageSpec: ...
+ @property
+ def class_names(self) -> tuple[str, ...] | ClassSet | None: ...
 
 @type_check_only
 class _BackboneSpec(Protocol):
-  """A `typedvision.registry.backbone.BackboneSpec`."""
-  @property
-  def schema_version(self) -> Literal[1]: ...
-  @property
-  def model(self) -> _ModelSpec: ...
-  @property
-  def out_indices(self) -> tuple[int, ...]: ...
-  @property
-  def output_fmt(self) -> OutputFormat: ...
+ """A `typedvision.registry.backbone.BackboneSpec`."""
+ @property
+ def schema_version(self) -> Literal[1]: ...
+ @property
+ def model(self) -> _ModelSpec: ...
+ @property
+ def out_indices(self) -> tuple[int, ...]: ...
+ @property
+ def output_fmt(self) -> OutputFormat: ...
 
 _BeitName: TypeAlias = Literal[
-  "beit_base_patch16_224", "beit_base_patch16_384", "beit_large_patch16_224",
-  "beit_large_patch16_384", "beit_large_patch16_512", "beitv2_base_patch16_224",
-  "beitv2_large_patch16_224",
+ "beit_base_patch16_224", "beit_base_patch16_384", "beit_large_patch16_224",
+ "beit_large_patch16_384", "beit_large_patch16_512", "beitv2_base_patch16_224",
+ "beitv2_large_patch16_224",
 ]
 
 _ByobNetName: TypeAlias = Literal[
-  "bat_resnext26ts", "botnet26t_256", "botnet50ts_256", "eca_botnext26ts_256", "eca_halonext26ts",
-  "eca_resnet33ts", "eca_resnext26ts", "gcresnet33ts", "gcresnet50t", "gcresnext26ts",
-  "gcresnext50ts", "gernet_l", "gernet_m", "gernet_s", "halo2botnet50ts_256", "halonet26t",
-  "halonet50ts", "halonet_h1", "haloregnetz_b", "lambda_resnet26rpt_256", "lambda_resnet26t",
-  "lambda_resnet50ts", "lamhalobotnet50ts_256", "regnetz_b16", "regnetz_b16_evos", "regnetz_c16",
-  "regnetz_c16_evos", "regnetz_d32", "regnetz_d8", "regnetz_d8_evos", "regnetz_e8",
-  "resnet101_clip", "resnet101_clip_gap", "resnet32ts", "resnet33ts", "resnet50_clip",
-  "resnet50_clip_gap", "resnet50_mlp", "resnet50x16_clip", "resnet50x16_clip_gap",
-  "resnet50x4_clip", "resnet50x4_clip_gap", "resnet50x64_clip", "resnet50x64_clip_gap",
-  "resnet51q", "resnet61q", "resnext26ts", "sebotnet33ts_256", "sehalonet33ts", "seresnet33ts",
-  "seresnext26ts", "test_byobnet",
+ "bat_resnext26ts", "botnet26t_256", "botnet50ts_256", "eca_botnext26ts_256", "eca_halonext26ts",
+ "eca_resnet33ts", "eca_resnext26ts", "gcresnet33ts", "gcresnet50t", "gcresnext26ts",
+ "gcresnext50ts", "gernet_l", "gernet_m", "gernet_s", "halo2botnet50ts_256", "halonet26t",
+ "halonet50ts", "halonet_h1", "haloregnetz_b", "lambda_resnet26rpt_256", "lambda_resnet26t",
+ "lambda_resnet50ts", "lamhalobotnet50ts_256", "regnetz_b16", "regnetz_b16_evos", "regnetz_c16",
+ "regnetz_c16_evos", "regnetz_d32", "regnetz_d8", "regnetz_d8_evos", "regnetz_e8", "resnet101_clip",
+ "resnet101_clip_gap", "resnet32ts", "resnet33ts", "resnet50_clip", "resnet50_clip_gap",
+ "resnet50_mlp", "resnet50x16_clip", "resnet50x16_clip_gap", "resnet50x4_clip",
+ "resnet50x4_clip_gap", "resnet50x64_clip", "resnet50x64_clip_gap", "resnet51q", "resnet61q",
+ "resnext26ts", "sebotnet33ts_256", "sehalonet33ts", "seresnet33ts", "seresnext26ts",
+ "test_byobnet",
 ]
 
 _CaitName: TypeAlias = Literal[
-  "cait_m36_384", "cait_m48_448", "cait_s24_224", "cait_s24_384", "cait_s36_384", "cait_xs24_384",
-  "cait_xxs24_224", "cait_xxs24_384", "cait_xxs36_224", "cait_xxs36_384",
+ "cait_m36_384", "cait_m48_448", "cait_s24_224", "cait_s24_384", "cait_s36_384", "cait_xs24_384",
+ "cait_xxs24_224", "cait_xxs24_384", "cait_xxs36_224", "cait_xxs36_384",
 ]
 
 _CoaTName: TypeAlias = Literal[
-  "coat_lite_medium", "coat_lite_medium_384", "coat_lite_mini", "coat_lite_small",
-  "coat_lite_tiny", "coat_mini", "coat_small", "coat_tiny",
+ "coat_lite_medium", "coat_lite_medium_384", "coat_lite_mini", "coat_lite_small", "coat_lite_tiny",
+ "coat_mini", "coat_small", "coat_tiny",
 ]
 
 _ConVitName: TypeAlias = Literal[
-  "convit_base", "convit_small", "convit_tiny",
+ "convit_base", "convit_small", "convit_tiny",
 ]
 
 _ConvMixerName: TypeAlias = Literal[
-  "convmixer_1024_20_ks9_p14", "convmixer_1536_20", "convmixer_768_32",
+ "convmixer_1024_20_ks9_p14", "convmixer_1536_20", "convmixer_768_32",
 ]
 
 _ConvNeXtName: TypeAlias = Literal[
-  "convnext_atto", "convnext_atto_ols", "convnext_atto_rms", "convnext_base", "convnext_femto",
-  "convnext_femto_ols", "convnext_large", "convnext_large_mlp", "convnext_nano",
-  "convnext_nano_ols", "convnext_pico", "convnext_pico_ols", "convnext_small", "convnext_tiny",
-  "convnext_tiny_hnf", "convnext_xlarge", "convnext_xxlarge", "convnext_zepto_rms",
-  "convnext_zepto_rms_ols", "convnextv2_atto", "convnextv2_base", "convnextv2_femto",
-  "convnextv2_huge", "convnextv2_large", "convnextv2_nano", "convnextv2_pico", "convnextv2_small",
-  "convnextv2_tiny", "test_convnext", "test_convnext2", "test_convnext3",
+ "convnext_atto", "convnext_atto_ols", "convnext_atto_rms", "convnext_base", "convnext_femto",
+ "convnext_femto_ols", "convnext_large", "convnext_large_mlp", "convnext_nano", "convnext_nano_ols",
+ "convnext_pico", "convnext_pico_ols", "convnext_small", "convnext_tiny", "convnext_tiny_hnf",
+ "convnext_xlarge", "convnext_xxlarge", "convnext_zepto_rms", "convnext_zepto_rms_ols",
+ "convnextv2_atto", "convnextv2_base", "convnextv2_femto", "convnextv2_huge", "convnextv2_large",
+ "convnextv2_nano", "convnextv2_pico", "convnextv2_small", "convnextv2_tiny", "test_convnext",
+ "test_convnext2", "test_convnext3",
 ]
 
 _CPUBoneName: TypeAlias = Literal[
-  "cpubone_b0_bfrobust", "cpubone_b1_bfrobust", "cpubone_b1_dwnorm", "cpubone_b2_bfrobust",
-  "cpubone_b2pt5_dwnorm", "cpubone_b3", "cpubone_nano", "cpubone_s0", "cpubone_t0",
+ "cpubone_b0_bfrobust", "cpubone_b1_bfrobust", "cpubone_b1_dwnorm", "cpubone_b2_bfrobust",
+ "cpubone_b2pt5_dwnorm", "cpubone_b3", "cpubone_nano", "cpubone_s0", "cpubone_t0",
 ]
 
 _CrossVitName: TypeAlias = Literal[
-  "crossvit_15_240", "crossvit_15_dagger_240", "crossvit_15_dagger_408", "crossvit_18_240",
-  "crossvit_18_dagger_240", "crossvit_18_dagger_408", "crossvit_9_240", "crossvit_9_dagger_240",
-  "crossvit_base_240", "crossvit_small_240", "crossvit_tiny_240",
+ "crossvit_15_240", "crossvit_15_dagger_240", "crossvit_15_dagger_408", "crossvit_18_240",
+ "crossvit_18_dagger_240", "crossvit_18_dagger_408", "crossvit_9_240", "crossvit_9_dagger_240",
+ "crossvit_base_240", "crossvit_small_240", "crossvit_tiny_240",
 ]
 
 _CSATv2Name: TypeAlias = Literal[
-  "csatv2", "csatv2_21m",
+ "csatv2", "csatv2_21m",
 ]
 
 _CspNetName: TypeAlias = Literal[
-  "cs3darknet_focus_l", "cs3darknet_focus_m", "cs3darknet_focus_s", "cs3darknet_focus_x",
-  "cs3darknet_l", "cs3darknet_m", "cs3darknet_s", "cs3darknet_x", "cs3edgenet_x",
-  "cs3se_edgenet_x", "cs3sedarknet_l", "cs3sedarknet_x", "cs3sedarknet_xdw", "cspdarknet53",
-  "cspresnet50", "cspresnet50d", "cspresnet50w", "cspresnext50", "darknet17", "darknet21",
-  "darknet53", "darknetaa53", "sedarknet21",
+ "cs3darknet_focus_l", "cs3darknet_focus_m", "cs3darknet_focus_s", "cs3darknet_focus_x",
+ "cs3darknet_l", "cs3darknet_m", "cs3darknet_s", "cs3darknet_x", "cs3edgenet_x", "cs3se_edgenet_x",
+ "cs3sedarknet_l", "cs3sedarknet_x", "cs3sedarknet_xdw", "cspdarknet53", "cspresnet50",
+ "cspresnet50d", "cspresnet50w", "cspresnext50", "darknet17", "darknet21", "darknet53",
+ "darknetaa53", "sedarknet21",
 ]
 
 _CspNextName: TypeAlias = Literal[
-  "cspnext_l", "cspnext_m", "cspnext_s", "cspnext_tiny", "cspnext_x",
+ "cspnext_l", "cspnext_m", "cspnext_s", "cspnext_tiny", "cspnext_x",
 ]
 
 _DaViTName: TypeAlias = Literal[
-  "davit_base", "davit_base_fl", "davit_giant", "davit_huge", "davit_huge_fl", "davit_large",
-  "davit_small", "davit_tiny",
+ "davit_base", "davit_base_fl", "davit_giant", "davit_huge", "davit_huge_fl", "davit_large",
+ "davit_small", "davit_tiny",
 ]
 
 _DeepseekVitName: TypeAlias = Literal[
-  "deepseek_vit_412m", "deepseek_vit_412m_align", "deepseek_vit_412m_enc",
+ "deepseek_vit_412m", "deepseek_vit_412m_align", "deepseek_vit_412m_enc",
 ]
 
 _DenseNetName: TypeAlias = Literal[
-  "densenet121", "densenet161", "densenet169", "densenet201", "densenet264d", "densenetblur121d",
+ "densenet121", "densenet161", "densenet169", "densenet201", "densenet264d", "densenetblur121d",
 ]
 
 _DLAName: TypeAlias = Literal[
-  "dla102", "dla102x", "dla102x2", "dla169", "dla34", "dla46_c", "dla46x_c", "dla60",
-  "dla60_res2net", "dla60_res2next", "dla60x", "dla60x_c",
+ "dla102", "dla102x", "dla102x2", "dla169", "dla34", "dla46_c", "dla46x_c", "dla60",
+ "dla60_res2net", "dla60_res2next", "dla60x", "dla60x_c",
 ]
 
 _DPNName: TypeAlias = Literal[
-  "dpn107", "dpn131", "dpn48b", "dpn68", "dpn68b", "dpn92", "dpn98",
+ "dpn107", "dpn131", "dpn48b", "dpn68", "dpn68b", "dpn92", "dpn98",
 ]
 
 _EdgeNeXtName: TypeAlias = Literal[
-  "edgenext_base", "edgenext_small", "edgenext_small_rw", "edgenext_x_small", "edgenext_xx_small",
+ "edgenext_base", "edgenext_small", "edgenext_small_rw", "edgenext_x_small", "edgenext_xx_small",
 ]
 
 _EfficientFormerName: TypeAlias = Literal[
-  "efficientformer_l1", "efficientformer_l3", "efficientformer_l7",
+ "efficientformer_l1", "efficientformer_l3", "efficientformer_l7",
 ]
 
 _EfficientFormerV2Name: TypeAlias = Literal[
-  "efficientformerv2_l", "efficientformerv2_s0", "efficientformerv2_s1", "efficientformerv2_s2",
+ "efficientformerv2_l", "efficientformerv2_s0", "efficientformerv2_s1", "efficientformerv2_s2",
 ]
 
 _EfficientNetName: TypeAlias = Literal[
-  "efficientnet_b0", "efficientnet_b0_g16_evos", "efficientnet_b0_g8_gn", "efficientnet_b0_gn",
-  "efficientnet_b1", "efficientnet_b1_pruned", "efficientnet_b2", "efficientnet_b2_pruned",
-  "efficientnet_b3", "efficientnet_b3_g8_gn", "efficientnet_b3_gn", "efficientnet_b3_pruned",
-  "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "efficientnet_b8",
-  "efficientnet_blur_b0", "efficientnet_cc_b0_4e", "efficientnet_cc_b0_8e",
-  "efficientnet_cc_b1_8e", "efficientnet_el", "efficientnet_el_pruned", "efficientnet_em",
-  "efficientnet_es", "efficientnet_es_pruned", "efficientnet_h_b5", "efficientnet_l2",
-  "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite3",
-  "efficientnet_lite4", "efficientnet_x_b3", "efficientnet_x_b5", "efficientnetv2_l",
-  "efficientnetv2_m", "efficientnetv2_rw_m", "efficientnetv2_rw_s", "efficientnetv2_rw_t",
-  "efficientnetv2_s", "efficientnetv2_xl", "fbnetc_100", "gc_efficientnetv2_rw_t", "mixnet_l",
-  "mixnet_m", "mixnet_s", "mixnet_xl", "mixnet_xxl", "mnasnet_050", "mnasnet_075", "mnasnet_100",
-  "mnasnet_140", "mnasnet_small", "mobilenet_edgetpu_100", "mobilenet_edgetpu_v2_l",
-  "mobilenet_edgetpu_v2_m", "mobilenet_edgetpu_v2_s", "mobilenet_edgetpu_v2_xs", "mobilenetv1_100",
-  "mobilenetv1_100h", "mobilenetv1_125", "mobilenetv2_035", "mobilenetv2_050", "mobilenetv2_075",
-  "mobilenetv2_100", "mobilenetv2_110d", "mobilenetv2_120d", "mobilenetv2_140", "semnasnet_050",
-  "semnasnet_075", "semnasnet_100", "semnasnet_140", "spnasnet_100", "test_efficientnet",
-  "test_efficientnet_evos", "test_efficientnet_gn", "test_efficientnet_ln", "tf_efficientnet_b0",
-  "tf_efficientnet_b1", "tf_efficientnet_b2", "tf_efficientnet_b3", "tf_efficientnet_b4",
-  "tf_efficientnet_b5", "tf_efficientnet_b6", "tf_efficientnet_b7", "tf_efficientnet_b8",
-  "tf_efficientnet_cc_b0_4e", "tf_efficientnet_cc_b0_8e", "tf_efficientnet_cc_b1_8e",
-  "tf_efficientnet_el", "tf_efficientnet_em", "tf_efficientnet_es", "tf_efficientnet_l2",
-  "tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2",
-  "tf_efficientnet_lite3", "tf_efficientnet_lite4", "tf_efficientnetv2_b0", "tf_efficientnetv2_b1",
-  "tf_efficientnetv2_b2", "tf_efficientnetv2_b3", "tf_efficientnetv2_l", "tf_efficientnetv2_m",
-  "tf_efficientnetv2_s", "tf_efficientnetv2_xl", "tf_mixnet_l", "tf_mixnet_m", "tf_mixnet_s",
-  "tinynet_a", "tinynet_b", "tinynet_c", "tinynet_d", "tinynet_e",
+ "efficientnet_b0", "efficientnet_b0_g16_evos", "efficientnet_b0_g8_gn", "efficientnet_b0_gn",
+ "efficientnet_b1", "efficientnet_b1_pruned", "efficientnet_b2", "efficientnet_b2_pruned",
+ "efficientnet_b3", "efficientnet_b3_g8_gn", "efficientnet_b3_gn", "efficientnet_b3_pruned",
+ "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "efficientnet_b8",
+ "efficientnet_blur_b0", "efficientnet_cc_b0_4e", "efficientnet_cc_b0_8e", "efficientnet_cc_b1_8e",
+ "efficientnet_el", "efficientnet_el_pruned", "efficientnet_em", "efficientnet_es",
+ "efficientnet_es_pruned", "efficientnet_h_b5", "efficientnet_l2", "efficientnet_lite0",
+ "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite3", "efficientnet_lite4",
+ "efficientnet_x_b3", "efficientnet_x_b5", "efficientnetv2_l", "efficientnetv2_m",
+ "efficientnetv2_rw_m", "efficientnetv2_rw_s", "efficientnetv2_rw_t", "efficientnetv2_s",
+ "efficientnetv2_xl", "fbnetc_100", "gc_efficientnetv2_rw_t", "mixnet_l", "mixnet_m", "mixnet_s",
+ "mixnet_xl", "mixnet_xxl", "mnasnet_050", "mnasnet_075", "mnasnet_100", "mnasnet_140",
+ "mnasnet_small", "mobilenet_edgetpu_100", "mobilenet_edgetpu_v2_l", "mobilenet_edgetpu_v2_m",
+ "mobilenet_edgetpu_v2_s", "mobilenet_edgetpu_v2_xs", "mobilenetv1_100", "mobilenetv1_100h",
+ "mobilenetv1_125", "mobilenetv2_035", "mobilenetv2_050", "mobilenetv2_075", "mobilenetv2_100",
+ "mobilenetv2_110d", "mobilenetv2_120d", "mobilenetv2_140", "semnasnet_050", "semnasnet_075",
+ "semnasnet_100", "semnasnet_140", "spnasnet_100", "test_efficientnet", "test_efficientnet_evos",
+ "test_efficientnet_gn", "test_efficientnet_ln", "tf_efficientnet_b0", "tf_efficientnet_b1",
+ "tf_efficientnet_b2", "tf_efficientnet_b3", "tf_efficientnet_b4", "tf_efficientnet_b5",
+ "tf_efficientnet_b6", "tf_efficientnet_b7", "tf_efficientnet_b8", "tf_efficientnet_cc_b0_4e",
+ "tf_efficientnet_cc_b0_8e", "tf_efficientnet_cc_b1_8e", "tf_efficientnet_el", "tf_efficientnet_em",
+ "tf_efficientnet_es", "tf_efficientnet_l2", "tf_efficientnet_lite0", "tf_efficientnet_lite1",
+ "tf_efficientnet_lite2", "tf_efficientnet_lite3", "tf_efficientnet_lite4", "tf_efficientnetv2_b0",
+ "tf_efficientnetv2_b1", "tf_efficientnetv2_b2", "tf_efficientnetv2_b3", "tf_efficientnetv2_l",
+ "tf_efficientnetv2_m", "tf_efficientnetv2_s", "tf_efficientnetv2_xl", "tf_mixnet_l", "tf_mixnet_m",
+ "tf_mixnet_s", "tinynet_a", "tinynet_b", "tinynet_c", "tinynet_d", "tinynet_e",
 ]
 
 _EfficientViMName: TypeAlias = Literal[
-  "efficientvim_m1", "efficientvim_m1_dist", "efficientvim_m2", "efficientvim_m2_dist",
-  "efficientvim_m3", "efficientvim_m3_dist", "efficientvim_m4", "efficientvim_m4_dist",
+ "efficientvim_m1", "efficientvim_m1_dist", "efficientvim_m2", "efficientvim_m2_dist",
+ "efficientvim_m3", "efficientvim_m3_dist", "efficientvim_m4", "efficientvim_m4_dist",
 ]
 
 _EfficientVitName: TypeAlias = Literal[
-  "efficientvit_b0", "efficientvit_b1", "efficientvit_b2", "efficientvit_b3", "efficientvit_l1",
-  "efficientvit_l2", "efficientvit_l3",
+ "efficientvit_b0", "efficientvit_b1", "efficientvit_b2", "efficientvit_b3", "efficientvit_l1",
+ "efficientvit_l2", "efficientvit_l3",
 ]
 
 _EfficientVitMsraName: TypeAlias = Literal[
-  "efficientvit_m0", "efficientvit_m1", "efficientvit_m2", "efficientvit_m3", "efficientvit_m4",
-  "efficientvit_m5",
+ "efficientvit_m0", "efficientvit_m1", "efficientvit_m2", "efficientvit_m3", "efficientvit_m4",
+ "efficientvit_m5",
 ]
 
 _EvaName: TypeAlias = Literal[
-  "eva02_base_patch14_224", "eva02_base_patch14_448", "eva02_base_patch16_clip_224",
-  "eva02_enormous_patch14_clip_224", "eva02_large_patch14_224", "eva02_large_patch14_448",
-  "eva02_large_patch14_clip_224", "eva02_large_patch14_clip_336", "eva02_small_patch14_224",
-  "eva02_small_patch14_336", "eva02_tiny_patch14_224", "eva02_tiny_patch14_336",
-  "eva_giant_patch14_224", "eva_giant_patch14_336", "eva_giant_patch14_560",
-  "eva_giant_patch14_clip_224", "vit_5b_patch16_sapiens2", "vit_7b_patch16_dinov3",
-  "vit_base_patch16_dinov3", "vit_base_patch16_dinov3_qkvb", "vit_base_patch16_lingbot",
-  "vit_base_patch16_rope_224", "vit_base_patch16_rope_ape_224", "vit_base_patch16_rope_mixed_224",
-  "vit_base_patch16_rope_mixed_ape_224", "vit_base_patch16_rope_reg1_gap_256",
-  "vit_base_patch16_sapiens2", "vit_betwixt_patch16_rope_reg4_gap_256",
-  "vit_giant_patch16_lingbot", "vit_giant_patch16_sapiens2", "vit_huge_patch16_sapiens2",
-  "vit_huge_plus_patch16_dinov3", "vit_huge_plus_patch16_dinov3_qkvb", "vit_large_patch16_dinov3",
-  "vit_large_patch16_dinov3_qkvb", "vit_large_patch16_lingbot", "vit_large_patch16_rope_224",
-  "vit_large_patch16_rope_ape_224", "vit_large_patch16_rope_mixed_224",
-  "vit_large_patch16_rope_mixed_ape_224", "vit_large_patch16_sapiens2",
-  "vit_medium_patch16_rope_reg1_gap_256", "vit_mediumd_patch16_rope_reg1_gap_256",
-  "vit_pe_core_base_patch16_224", "vit_pe_core_gigantic_patch14_448",
-  "vit_pe_core_large_patch14_336", "vit_pe_core_small_patch16_384", "vit_pe_core_tiny_patch16_384",
-  "vit_pe_lang_gigantic_patch14_448", "vit_pe_lang_large_patch14_448",
-  "vit_pe_spatial_base_patch16_512", "vit_pe_spatial_gigantic_patch14_448",
-  "vit_pe_spatial_large_patch14_448", "vit_pe_spatial_small_patch16_512",
-  "vit_pe_spatial_tiny_patch16_512", "vit_small_patch16_dinov3", "vit_small_patch16_dinov3_qkvb",
-  "vit_small_patch16_lingbot", "vit_small_patch16_rope_224", "vit_small_patch16_rope_ape_224",
-  "vit_small_patch16_rope_mixed_224", "vit_small_patch16_rope_mixed_ape_224",
-  "vit_small_plus_patch16_dinov3", "vit_small_plus_patch16_dinov3_qkvb",
-  "vit_tiny_patch16_dinov3_qkvb",
+ "eva02_base_patch14_224", "eva02_base_patch14_448", "eva02_base_patch16_clip_224",
+ "eva02_enormous_patch14_clip_224", "eva02_large_patch14_224", "eva02_large_patch14_448",
+ "eva02_large_patch14_clip_224", "eva02_large_patch14_clip_336", "eva02_small_patch14_224",
+ "eva02_small_patch14_336", "eva02_tiny_patch14_224", "eva02_tiny_patch14_336",
+ "eva_giant_patch14_224", "eva_giant_patch14_336", "eva_giant_patch14_560",
+ "eva_giant_patch14_clip_224", "vit_5b_patch16_sapiens2", "vit_7b_patch16_dinov3",
+ "vit_base_patch16_dinov3", "vit_base_patch16_dinov3_qkvb", "vit_base_patch16_lingbot",
+ "vit_base_patch16_rope_224", "vit_base_patch16_rope_ape_224", "vit_base_patch16_rope_mixed_224",
+ "vit_base_patch16_rope_mixed_ape_224", "vit_base_patch16_rope_reg1_gap_256",
+ "vit_base_patch16_sapiens2", "vit_betwixt_patch16_rope_reg4_gap_256", "vit_giant_patch16_lingbot",
+ "vit_giant_patch16_sapiens2", "vit_huge_patch16_sapiens2", "vit_huge_plus_patch16_dinov3",
+ "vit_huge_plus_patch16_dinov3_qkvb", "vit_large_patch16_dinov3", "vit_large_patch16_dinov3_qkvb",
+ "vit_large_patch16_lingbot", "vit_large_patch16_rope_224", "vit_large_patch16_rope_ape_224",
+ "vit_large_patch16_rope_mixed_224", "vit_large_patch16_rope_mixed_ape_224",
+ "vit_large_patch16_sapiens2", "vit_medium_patch16_rope_reg1_gap_256",
+ "vit_mediumd_patch16_rope_reg1_gap_256", "vit_pe_core_base_patch16_224",
+ "vit_pe_core_gigantic_patch14_448", "vit_pe_core_large_patch14_336",
+ "vit_pe_core_small_patch16_384", "vit_pe_core_tiny_patch16_384",
+ "vit_pe_lang_gigantic_patch14_448", "vit_pe_lang_large_patch14_448",
+ "vit_pe_spatial_base_patch16_512", "vit_pe_spatial_gigantic_patch14_448",
+ "vit_pe_spatial_large_patch14_448", "vit_pe_spatial_small_patch16_512",
+ "vit_pe_spatial_tiny_patch16_512", "vit_small_patch16_dinov3", "vit_small_patch16_dinov3_qkvb",
+ "vit_small_patch16_lingbot", "vit_small_patch16_rope_224", "vit_small_patch16_rope_ape_224",
+ "vit_small_patch16_rope_mixed_224", "vit_small_patch16_rope_mixed_ape_224",
+ "vit_small_plus_patch16_dinov3", "vit_small_plus_patch16_dinov3_qkvb",
+ "vit_tiny_patch16_dinov3_qkvb",
 ]
 
 _FasterNetName: TypeAlias = Literal[
-  "fasternet_l", "fasternet_m", "fasternet_s", "fasternet_t0", "fasternet_t1", "fasternet_t2",
+ "fasternet_l", "fasternet_m", "fasternet_s", "fasternet_t0", "fasternet_t1", "fasternet_t2",
 ]
 
 _FastVitName: TypeAlias = Literal[
-  "fastvit_ma36", "fastvit_mci0", "fastvit_mci1", "fastvit_mci2", "fastvit_mci3", "fastvit_mci4",
-  "fastvit_s12", "fastvit_sa12", "fastvit_sa24", "fastvit_sa36", "fastvit_t12", "fastvit_t8",
+ "fastvit_ma36", "fastvit_mci0", "fastvit_mci1", "fastvit_mci2", "fastvit_mci3", "fastvit_mci4",
+ "fastvit_s12", "fastvit_sa12", "fastvit_sa24", "fastvit_sa36", "fastvit_t12", "fastvit_t8",
 ]
 
 _FocalNetName: TypeAlias = Literal[
-  "focalnet_base_lrf", "focalnet_base_srf", "focalnet_huge_fl3", "focalnet_huge_fl4",
-  "focalnet_large_fl3", "focalnet_large_fl4", "focalnet_small_lrf", "focalnet_small_srf",
-  "focalnet_tiny_lrf", "focalnet_tiny_srf", "focalnet_xlarge_fl3", "focalnet_xlarge_fl4",
+ "focalnet_base_lrf", "focalnet_base_srf", "focalnet_huge_fl3", "focalnet_huge_fl4",
+ "focalnet_large_fl3", "focalnet_large_fl4", "focalnet_small_lrf", "focalnet_small_srf",
+ "focalnet_tiny_lrf", "focalnet_tiny_srf", "focalnet_xlarge_fl3", "focalnet_xlarge_fl4",
 ]
 
 _GlobalContextVitName: TypeAlias = Literal[
-  "gcvit_base", "gcvit_small", "gcvit_tiny", "gcvit_xtiny", "gcvit_xxtiny",
+ "gcvit_base", "gcvit_small", "gcvit_tiny", "gcvit_xtiny", "gcvit_xxtiny",
 ]
 
 _Gemma4VitName: TypeAlias = Literal[
-  "gemma4_vit_167m", "gemma4_vit_167m_enc", "gemma4_vit_570m", "gemma4_vit_570m_enc",
+ "gemma4_vit_167m", "gemma4_vit_167m_enc", "gemma4_vit_570m", "gemma4_vit_570m_enc",
 ]
 
 _GhostNetName: TypeAlias = Literal[
-  "ghostnet_050", "ghostnet_100", "ghostnet_130", "ghostnetv2_100", "ghostnetv2_130",
-  "ghostnetv2_160", "ghostnetv3_050", "ghostnetv3_100", "ghostnetv3_130", "ghostnetv3_160",
+ "ghostnet_050", "ghostnet_100", "ghostnet_130", "ghostnetv2_100", "ghostnetv2_130",
+ "ghostnetv2_160", "ghostnetv3_050", "ghostnetv3_100", "ghostnetv3_130", "ghostnetv3_160",
 ]
 
 _HighPerfGpuNetName: TypeAlias = Literal[
-  "hgnet_base", "hgnet_small", "hgnet_tiny", "hgnetv2_b0", "hgnetv2_b1", "hgnetv2_b2",
-  "hgnetv2_b3", "hgnetv2_b4", "hgnetv2_b5", "hgnetv2_b6",
+ "hgnet_base", "hgnet_small", "hgnet_tiny", "hgnetv2_b0", "hgnetv2_b1", "hgnetv2_b2", "hgnetv2_b3",
+ "hgnetv2_b4", "hgnetv2_b5", "hgnetv2_b6",
 ]
 
 _HieraName: TypeAlias = Literal[
-  "hiera_base_224", "hiera_base_abswin_256", "hiera_base_plus_224", "hiera_huge_224",
-  "hiera_large_224", "hiera_small_224", "hiera_small_abswin_256", "hiera_tiny_224",
+ "hiera_base_224", "hiera_base_abswin_256", "hiera_base_plus_224", "hiera_huge_224",
+ "hiera_large_224", "hiera_small_224", "hiera_small_abswin_256", "hiera_tiny_224",
 ]
 
 _HieraDetName: TypeAlias = Literal[
-  "hieradet_small", "sam2_hiera_base_plus", "sam2_hiera_large", "sam2_hiera_small",
-  "sam2_hiera_tiny",
+ "hieradet_small", "sam2_hiera_base_plus", "sam2_hiera_large", "sam2_hiera_small",
+ "sam2_hiera_tiny",
 ]
 
 _HighResolutionNetName: TypeAlias = Literal[
-  "hrnet_w18", "hrnet_w18_small", "hrnet_w18_small_v2", "hrnet_w18_ssld", "hrnet_w30", "hrnet_w32",
-  "hrnet_w40", "hrnet_w44", "hrnet_w48", "hrnet_w48_ssld", "hrnet_w64",
+ "hrnet_w18", "hrnet_w18_small", "hrnet_w18_small_v2", "hrnet_w18_ssld", "hrnet_w30", "hrnet_w32",
+ "hrnet_w40", "hrnet_w44", "hrnet_w48", "hrnet_w48_ssld", "hrnet_w64",
 ]
 
 _IFormerName: TypeAlias = Literal[
-  "iformer_h", "iformer_l", "iformer_l2", "iformer_l2_distilled", "iformer_l_distilled",
-  "iformer_m", "iformer_m_distilled", "iformer_s", "iformer_t",
+ "iformer_h", "iformer_l", "iformer_l2", "iformer_l2_distilled", "iformer_l_distilled", "iformer_m",
+ "iformer_m_distilled", "iformer_s", "iformer_t",
 ]
 
 _MetaNeXtName: TypeAlias = Literal[
-  "inception_next_atto", "inception_next_base", "inception_next_small", "inception_next_tiny",
+ "inception_next_atto", "inception_next_base", "inception_next_small", "inception_next_tiny",
 ]
 
 _InceptionResnetV2Name: TypeAlias = Literal[
-  "inception_resnet_v2",
+ "inception_resnet_v2",
 ]
 
 _InceptionV3Name: TypeAlias = Literal[
-  "inception_v3",
+ "inception_v3",
 ]
 
 _InceptionV4Name: TypeAlias = Literal[
-  "inception_v4",
+ "inception_v4",
 ]
 
 _LCNetV2Name: TypeAlias = Literal[
-  "lcnetv2_base", "lcnetv2_large", "lcnetv2_small",
+ "lcnetv2_base", "lcnetv2_large", "lcnetv2_small",
 ]
 
 _LevitName: TypeAlias = Literal[
-  "levit_128", "levit_128s", "levit_192", "levit_256", "levit_256d", "levit_384", "levit_384_s8",
-  "levit_512", "levit_512_s8", "levit_512d", "levit_conv_128", "levit_conv_128s", "levit_conv_192",
-  "levit_conv_256", "levit_conv_256d", "levit_conv_384", "levit_conv_384_s8", "levit_conv_512",
-  "levit_conv_512_s8", "levit_conv_512d",
+ "levit_128", "levit_128s", "levit_192", "levit_256", "levit_256d", "levit_384", "levit_384_s8",
+ "levit_512", "levit_512_s8", "levit_512d", "levit_conv_128", "levit_conv_128s", "levit_conv_192",
+ "levit_conv_256", "levit_conv_256d", "levit_conv_384", "levit_conv_384_s8", "levit_conv_512",
+ "levit_conv_512_s8", "levit_conv_512d",
 ]
 
 _LowFormerName: TypeAlias = Literal[
-  "lowformer_b0", "lowformer_b1", "lowformer_b15", "lowformer_b2", "lowformer_b3", "lowformer_e1",
-  "lowformer_e2", "lowformer_e3",
+ "lowformer_b0", "lowformer_b1", "lowformer_b15", "lowformer_b2", "lowformer_b3", "lowformer_e1",
+ "lowformer_e2", "lowformer_e3",
 ]
 
 _MambaOutName: TypeAlias = Literal[
-  "mambaout_base", "mambaout_base_plus_rw", "mambaout_base_short_rw", "mambaout_base_tall_rw",
-  "mambaout_base_wide_rw", "mambaout_femto", "mambaout_kobe", "mambaout_small",
-  "mambaout_small_rw", "mambaout_tiny", "test_mambaout",
+ "mambaout_base", "mambaout_base_plus_rw", "mambaout_base_short_rw", "mambaout_base_tall_rw",
+ "mambaout_base_wide_rw", "mambaout_femto", "mambaout_kobe", "mambaout_small", "mambaout_small_rw",
+ "mambaout_tiny", "test_mambaout",
 ]
 
 _MaxxVitName: TypeAlias = Literal[
-  "coatnet_0_224", "coatnet_0_rw_224", "coatnet_1_224", "coatnet_1_rw_224", "coatnet_2_224",
-  "coatnet_2_rw_224", "coatnet_3_224", "coatnet_3_rw_224", "coatnet_4_224", "coatnet_5_224",
-  "coatnet_bn_0_rw_224", "coatnet_nano_cc_224", "coatnet_nano_rw_224", "coatnet_pico_rw_224",
-  "coatnet_rmlp_0_rw_224", "coatnet_rmlp_1_rw2_224", "coatnet_rmlp_1_rw_224",
-  "coatnet_rmlp_2_rw_224", "coatnet_rmlp_2_rw_384", "coatnet_rmlp_3_rw_224",
-  "coatnet_rmlp_nano_rw_224", "coatnext_nano_rw_224", "maxvit_base_tf_224", "maxvit_base_tf_384",
-  "maxvit_base_tf_512", "maxvit_large_tf_224", "maxvit_large_tf_384", "maxvit_large_tf_512",
-  "maxvit_nano_rw_256", "maxvit_pico_rw_256", "maxvit_rmlp_base_rw_224", "maxvit_rmlp_base_rw_384",
-  "maxvit_rmlp_nano_rw_256", "maxvit_rmlp_pico_rw_256", "maxvit_rmlp_small_rw_224",
-  "maxvit_rmlp_small_rw_256", "maxvit_rmlp_tiny_rw_256", "maxvit_small_tf_224",
-  "maxvit_small_tf_384", "maxvit_small_tf_512", "maxvit_tiny_pm_256", "maxvit_tiny_rw_224",
-  "maxvit_tiny_rw_256", "maxvit_tiny_tf_224", "maxvit_tiny_tf_384", "maxvit_tiny_tf_512",
-  "maxvit_xlarge_tf_224", "maxvit_xlarge_tf_384", "maxvit_xlarge_tf_512",
-  "maxxvit_rmlp_nano_rw_256", "maxxvit_rmlp_small_rw_256", "maxxvit_rmlp_tiny_rw_256",
-  "maxxvitv2_nano_rw_256", "maxxvitv2_rmlp_base_rw_224", "maxxvitv2_rmlp_base_rw_384",
-  "maxxvitv2_rmlp_large_rw_224", "test_coatnet", "test_maxvit",
+ "coatnet_0_224", "coatnet_0_rw_224", "coatnet_1_224", "coatnet_1_rw_224", "coatnet_2_224",
+ "coatnet_2_rw_224", "coatnet_3_224", "coatnet_3_rw_224", "coatnet_4_224", "coatnet_5_224",
+ "coatnet_bn_0_rw_224", "coatnet_nano_cc_224", "coatnet_nano_rw_224", "coatnet_pico_rw_224",
+ "coatnet_rmlp_0_rw_224", "coatnet_rmlp_1_rw2_224", "coatnet_rmlp_1_rw_224",
+ "coatnet_rmlp_2_rw_224", "coatnet_rmlp_2_rw_384", "coatnet_rmlp_3_rw_224",
+ "coatnet_rmlp_nano_rw_224", "coatnext_nano_rw_224", "maxvit_base_tf_224", "maxvit_base_tf_384",
+ "maxvit_base_tf_512", "maxvit_large_tf_224", "maxvit_large_tf_384", "maxvit_large_tf_512",
+ "maxvit_nano_rw_256", "maxvit_pico_rw_256", "maxvit_rmlp_base_rw_224", "maxvit_rmlp_base_rw_384",
+ "maxvit_rmlp_nano_rw_256", "maxvit_rmlp_pico_rw_256", "maxvit_rmlp_small_rw_224",
+ "maxvit_rmlp_small_rw_256", "maxvit_rmlp_tiny_rw_256", "maxvit_small_tf_224",
+ "maxvit_small_tf_384", "maxvit_small_tf_512", "maxvit_tiny_pm_256", "maxvit_tiny_rw_224",
+ "maxvit_tiny_rw_256", "maxvit_tiny_tf_224", "maxvit_tiny_tf_384", "maxvit_tiny_tf_512",
+ "maxvit_xlarge_tf_224", "maxvit_xlarge_tf_384", "maxvit_xlarge_tf_512", "maxxvit_rmlp_nano_rw_256",
+ "maxxvit_rmlp_small_rw_256", "maxxvit_rmlp_tiny_rw_256", "maxxvitv2_nano_rw_256",
+ "maxxvitv2_rmlp_base_rw_224", "maxxvitv2_rmlp_base_rw_384", "maxxvitv2_rmlp_large_rw_224",
+ "test_coatnet", "test_maxvit",
 ]
 
 _MetaFormerName: TypeAlias = Literal[
-  "caformer_b36", "caformer_m36", "caformer_s18", "caformer_s36", "convformer_b36",
-  "convformer_m36", "convformer_s18", "convformer_s36", "poolformer_m36", "poolformer_m48",
-  "poolformer_s12", "poolformer_s24", "poolformer_s36", "poolformerv2_m36", "poolformerv2_m48",
-  "poolformerv2_s12", "poolformerv2_s24", "poolformerv2_s36",
+ "caformer_b36", "caformer_m36", "caformer_s18", "caformer_s36", "convformer_b36", "convformer_m36",
+ "convformer_s18", "convformer_s36", "poolformer_m36", "poolformer_m48", "poolformer_s12",
+ "poolformer_s24", "poolformer_s36", "poolformerv2_m36", "poolformerv2_m48", "poolformerv2_s12",
+ "poolformerv2_s24", "poolformerv2_s36",
 ]
 
 _MlpMixerName: TypeAlias = Literal[
-  "gmixer_12_224", "gmixer_24_224", "gmlp_b16_224", "gmlp_s16_224", "gmlp_ti16_224",
-  "mixer_b16_224", "mixer_b32_224", "mixer_l16_224", "mixer_l32_224", "mixer_s16_224",
-  "mixer_s32_224", "resmlp_12_224", "resmlp_24_224", "resmlp_36_224", "resmlp_big_24_224",
+ "gmixer_12_224", "gmixer_24_224", "gmlp_b16_224", "gmlp_s16_224", "gmlp_ti16_224", "mixer_b16_224",
+ "mixer_b32_224", "mixer_l16_224", "mixer_l32_224", "mixer_s16_224", "mixer_s32_224",
+ "resmlp_12_224", "resmlp_24_224", "resmlp_36_224", "resmlp_big_24_224",
 ]
 
 _MobileNetV3Name: TypeAlias = Literal[
-  "fbnetv3_b", "fbnetv3_d", "fbnetv3_g", "hardcorenas_a", "hardcorenas_b", "hardcorenas_c",
-  "hardcorenas_d", "hardcorenas_e", "hardcorenas_f", "lcnet_035", "lcnet_050", "lcnet_075",
-  "lcnet_100", "lcnet_150", "mobilenetv3_large_075", "mobilenetv3_large_100",
-  "mobilenetv3_large_150d", "mobilenetv3_rw", "mobilenetv3_small_050", "mobilenetv3_small_075",
-  "mobilenetv3_small_100", "mobilenetv4_conv_aa_large", "mobilenetv4_conv_aa_medium",
-  "mobilenetv4_conv_blur_medium", "mobilenetv4_conv_large", "mobilenetv4_conv_medium",
-  "mobilenetv4_conv_small", "mobilenetv4_conv_small_035", "mobilenetv4_conv_small_050",
-  "mobilenetv4_hybrid_large", "mobilenetv4_hybrid_large_075", "mobilenetv4_hybrid_medium",
-  "mobilenetv4_hybrid_medium_075", "tf_mobilenetv3_large_075", "tf_mobilenetv3_large_100",
-  "tf_mobilenetv3_large_minimal_100", "tf_mobilenetv3_small_075", "tf_mobilenetv3_small_100",
-  "tf_mobilenetv3_small_minimal_100",
+ "fbnetv3_b", "fbnetv3_d", "fbnetv3_g", "hardcorenas_a", "hardcorenas_b", "hardcorenas_c",
+ "hardcorenas_d", "hardcorenas_e", "hardcorenas_f", "lcnet_035", "lcnet_050", "lcnet_075",
+ "lcnet_100", "lcnet_150", "mobilenetv3_large_075", "mobilenetv3_large_100",
+ "mobilenetv3_large_150d", "mobilenetv3_rw", "mobilenetv3_small_050", "mobilenetv3_small_075",
+ "mobilenetv3_small_100", "mobilenetv4_conv_aa_large", "mobilenetv4_conv_aa_medium",
+ "mobilenetv4_conv_blur_medium", "mobilenetv4_conv_large", "mobilenetv4_conv_medium",
+ "mobilenetv4_conv_small", "mobilenetv4_conv_small_035", "mobilenetv4_conv_small_050",
+ "mobilenetv4_hybrid_large", "mobilenetv4_hybrid_large_075", "mobilenetv4_hybrid_medium",
+ "mobilenetv4_hybrid_medium_075", "tf_mobilenetv3_large_075", "tf_mobilenetv3_large_100",
+ "tf_mobilenetv3_large_minimal_100", "tf_mobilenetv3_small_075", "tf_mobilenetv3_small_100",
+ "tf_mobilenetv3_small_minimal_100",
 ]
 
 _MobileNetV5Name: TypeAlias = Literal[
-  "mobilenetv5_300m", "mobilenetv5_300m_enc", "mobilenetv5_base",
+ "mobilenetv5_300m", "mobilenetv5_300m_enc", "mobilenetv5_base",
 ]
 
 _MobileOneName: TypeAlias = Literal[
-  "mobileone_s0", "mobileone_s1", "mobileone_s2", "mobileone_s3", "mobileone_s4",
+ "mobileone_s0", "mobileone_s1", "mobileone_s2", "mobileone_s3", "mobileone_s4",
 ]
 
 _MobileViTName: TypeAlias = Literal[
-  "mobilevit_s", "mobilevit_xs", "mobilevit_xxs", "mobilevitv2_050", "mobilevitv2_075",
-  "mobilevitv2_100", "mobilevitv2_125", "mobilevitv2_150", "mobilevitv2_175", "mobilevitv2_200",
+ "mobilevit_s", "mobilevit_xs", "mobilevit_xxs", "mobilevitv2_050", "mobilevitv2_075",
+ "mobilevitv2_100", "mobilevitv2_125", "mobilevitv2_150", "mobilevitv2_175", "mobilevitv2_200",
 ]
 
 _MultiScaleVitName: TypeAlias = Literal[
-  "mvitv2_base", "mvitv2_base_cls", "mvitv2_huge_cls", "mvitv2_large", "mvitv2_large_cls",
-  "mvitv2_small", "mvitv2_small_cls", "mvitv2_tiny",
+ "mvitv2_base", "mvitv2_base_cls", "mvitv2_huge_cls", "mvitv2_large", "mvitv2_large_cls",
+ "mvitv2_small", "mvitv2_small_cls", "mvitv2_tiny",
 ]
 
 _NaFlexVitName: TypeAlias = Literal[
-  "naflexvit_base_patch16_gap", "naflexvit_base_patch16_map", "naflexvit_base_patch16_par_gap",
-  "naflexvit_base_patch16_parfac_gap", "naflexvit_base_patch16_radio_v3",
-  "naflexvit_base_patch16_siglip", "naflexvit_giant_patch16_radio_v3",
-  "naflexvit_huge_patch16_radio_v3", "naflexvit_huge_patch16_radio_v4",
-  "naflexvit_large_patch16_radio_v3", "naflexvit_so150m2_patch16_reg1_gap",
-  "naflexvit_so150m2_patch16_reg1_map", "naflexvit_so400m_patch16_radio_v4",
-  "naflexvit_so400m_patch16_siglip",
+ "naflexvit_base_patch16_gap", "naflexvit_base_patch16_map", "naflexvit_base_patch16_par_gap",
+ "naflexvit_base_patch16_parfac_gap", "naflexvit_base_patch16_radio_v3",
+ "naflexvit_base_patch16_siglip", "naflexvit_giant_patch16_radio_v3",
+ "naflexvit_huge_patch16_radio_v3", "naflexvit_huge_patch16_radio_v4",
+ "naflexvit_large_patch16_radio_v3", "naflexvit_so150m2_patch16_reg1_gap",
+ "naflexvit_so150m2_patch16_reg1_map", "naflexvit_so400m_patch16_radio_v4",
+ "naflexvit_so400m_patch16_siglip",
 ]
 
 _NASNetALargeName: TypeAlias = Literal[
-  "nasnetalarge",
+ "nasnetalarge",
 ]
 
 _NestName: TypeAlias = Literal[
-  "nest_base", "nest_base_jx", "nest_small", "nest_small_jx", "nest_tiny", "nest_tiny_jx",
+ "nest_base", "nest_base_jx", "nest_small", "nest_small_jx", "nest_tiny", "nest_tiny_jx",
 ]
 
 _NextViTName: TypeAlias = Literal[
-  "nextvit_base", "nextvit_large", "nextvit_small",
+ "nextvit_base", "nextvit_large", "nextvit_small",
 ]
 
 _NormFreeNetName: TypeAlias = Literal[
-  "dm_nfnet_f0", "dm_nfnet_f1", "dm_nfnet_f2", "dm_nfnet_f3", "dm_nfnet_f4", "dm_nfnet_f5",
-  "dm_nfnet_f6", "eca_nfnet_l0", "eca_nfnet_l1", "eca_nfnet_l2", "eca_nfnet_l3", "nf_ecaresnet101",
-  "nf_ecaresnet26", "nf_ecaresnet50", "nf_regnet_b0", "nf_regnet_b1", "nf_regnet_b2",
-  "nf_regnet_b3", "nf_regnet_b4", "nf_regnet_b5", "nf_resnet101", "nf_resnet26", "nf_resnet50",
-  "nf_seresnet101", "nf_seresnet26", "nf_seresnet50", "nfnet_f0", "nfnet_f1", "nfnet_f2",
-  "nfnet_f3", "nfnet_f4", "nfnet_f5", "nfnet_f6", "nfnet_f7", "nfnet_l0", "test_nfnet",
+ "dm_nfnet_f0", "dm_nfnet_f1", "dm_nfnet_f2", "dm_nfnet_f3", "dm_nfnet_f4", "dm_nfnet_f5",
+ "dm_nfnet_f6", "eca_nfnet_l0", "eca_nfnet_l1", "eca_nfnet_l2", "eca_nfnet_l3", "nf_ecaresnet101",
+ "nf_ecaresnet26", "nf_ecaresnet50", "nf_regnet_b0", "nf_regnet_b1", "nf_regnet_b2", "nf_regnet_b3",
+ "nf_regnet_b4", "nf_regnet_b5", "nf_resnet101", "nf_resnet26", "nf_resnet50", "nf_seresnet101",
+ "nf_seresnet26", "nf_seresnet50", "nfnet_f0", "nfnet_f1", "nfnet_f2", "nfnet_f3", "nfnet_f4",
+ "nfnet_f5", "nfnet_f6", "nfnet_f7", "nfnet_l0", "test_nfnet",
 ]
 
 _PoolingVisionTransformerName: TypeAlias = Literal[
-  "pit_b_224", "pit_b_distilled_224", "pit_s_224", "pit_s_distilled_224", "pit_ti_224",
-  "pit_ti_distilled_224", "pit_xs_224", "pit_xs_distilled_224",
+ "pit_b_224", "pit_b_distilled_224", "pit_s_224", "pit_s_distilled_224", "pit_ti_224",
+ "pit_ti_distilled_224", "pit_xs_224", "pit_xs_distilled_224",
 ]
 
 _PNASNet5LargeName: TypeAlias = Literal[
-  "pnasnet5large",
+ "pnasnet5large",
 ]
 
 _PyramidVisionTransformerV2Name: TypeAlias = Literal[
-  "pvt_v2_b0", "pvt_v2_b1", "pvt_v2_b2", "pvt_v2_b2_li", "pvt_v2_b3", "pvt_v2_b4", "pvt_v2_b5",
+ "pvt_v2_b0", "pvt_v2_b1", "pvt_v2_b2", "pvt_v2_b2_li", "pvt_v2_b3", "pvt_v2_b4", "pvt_v2_b5",
 ]
 
 _Qwen3VitName: TypeAlias = Literal[
-  "qwen3_vit_306m", "qwen3_vit_306m_enc", "qwen3_vit_306m_merge", "qwen3_vit_416m",
-  "qwen3_vit_416m_enc", "qwen3_vit_416m_merge", "qwen3_vit_88m", "qwen3_vit_88m_enc",
-  "qwen3_vit_88m_merge",
+ "qwen3_vit_306m", "qwen3_vit_306m_enc", "qwen3_vit_306m_merge", "qwen3_vit_416m",
+ "qwen3_vit_416m_enc", "qwen3_vit_416m_merge", "qwen3_vit_88m", "qwen3_vit_88m_enc",
+ "qwen3_vit_88m_merge",
 ]
 
 _RDNetName: TypeAlias = Literal[
-  "rdnet_base", "rdnet_large", "rdnet_small", "rdnet_tiny",
+ "rdnet_base", "rdnet_large", "rdnet_small", "rdnet_tiny",
 ]
 
 _RegNetName: TypeAlias = Literal[
-  "regnetv_040", "regnetv_064", "regnetx_002", "regnetx_004", "regnetx_004_tv", "regnetx_006",
-  "regnetx_008", "regnetx_016", "regnetx_032", "regnetx_040", "regnetx_064", "regnetx_080",
-  "regnetx_120", "regnetx_160", "regnetx_320", "regnety_002", "regnety_004", "regnety_006",
-  "regnety_008", "regnety_008_tv", "regnety_016", "regnety_032", "regnety_040", "regnety_040_sgn",
-  "regnety_064", "regnety_080", "regnety_080_tv", "regnety_120", "regnety_1280", "regnety_160",
-  "regnety_2560", "regnety_320", "regnety_640", "regnetz_005", "regnetz_040", "regnetz_040_h",
+ "regnetv_040", "regnetv_064", "regnetx_002", "regnetx_004", "regnetx_004_tv", "regnetx_006",
+ "regnetx_008", "regnetx_016", "regnetx_032", "regnetx_040", "regnetx_064", "regnetx_080",
+ "regnetx_120", "regnetx_160", "regnetx_320", "regnety_002", "regnety_004", "regnety_006",
+ "regnety_008", "regnety_008_tv", "regnety_016", "regnety_032", "regnety_040", "regnety_040_sgn",
+ "regnety_064", "regnety_080", "regnety_080_tv", "regnety_120", "regnety_1280", "regnety_160",
+ "regnety_2560", "regnety_320", "regnety_640", "regnetz_005", "regnetz_040", "regnetz_040_h",
 ]
 
 _RepGhostNetName: TypeAlias = Literal[
-  "repghostnet_050", "repghostnet_058", "repghostnet_080", "repghostnet_100", "repghostnet_111",
-  "repghostnet_130", "repghostnet_150", "repghostnet_200",
+ "repghostnet_050", "repghostnet_058", "repghostnet_080", "repghostnet_100", "repghostnet_111",
+ "repghostnet_130", "repghostnet_150", "repghostnet_200",
 ]
 
 _RepVGGName: TypeAlias = Literal[
-  "repvgg_a0", "repvgg_a1", "repvgg_a2", "repvgg_b0", "repvgg_b1", "repvgg_b1g4", "repvgg_b2",
-  "repvgg_b2g4", "repvgg_b3", "repvgg_b3g4", "repvgg_d2se",
+ "repvgg_a0", "repvgg_a1", "repvgg_a2", "repvgg_b0", "repvgg_b1", "repvgg_b1g4", "repvgg_b2",
+ "repvgg_b2g4", "repvgg_b3", "repvgg_b3g4", "repvgg_d2se",
 ]
 
 _RepVitName: TypeAlias = Literal[
-  "repvit_m0_9", "repvit_m1", "repvit_m1_0", "repvit_m1_1", "repvit_m1_5", "repvit_m2",
-  "repvit_m2_3", "repvit_m3",
+ "repvit_m0_9", "repvit_m1", "repvit_m1_0", "repvit_m1_1", "repvit_m1_5", "repvit_m2",
+ "repvit_m2_3", "repvit_m3",
 ]
 
 _ResNetName: TypeAlias = Literal[
-  "ecaresnet101d", "ecaresnet101d_pruned", "ecaresnet200d", "ecaresnet269d", "ecaresnet26t",
-  "ecaresnet50d", "ecaresnet50d_pruned", "ecaresnet50t", "ecaresnetlight", "ecaresnext26t_32x4d",
-  "ecaresnext50t_32x4d", "res2net101_26w_4s", "res2net101d", "res2net50_14w_8s",
-  "res2net50_26w_4s", "res2net50_26w_6s", "res2net50_26w_8s", "res2net50_48w_2s", "res2net50d",
-  "res2next50", "resnest101e", "resnest14d", "resnest200e", "resnest269e", "resnest26d",
-  "resnest50d", "resnest50d_1s4x24d", "resnest50d_4s2x40d", "resnet101", "resnet101c",
-  "resnet101d", "resnet101s", "resnet10t", "resnet14t", "resnet152", "resnet152c", "resnet152d",
-  "resnet152s", "resnet18", "resnet18d", "resnet200", "resnet200d", "resnet26", "resnet26d",
-  "resnet26t", "resnet34", "resnet34d", "resnet50", "resnet50_gn", "resnet50c", "resnet50d",
-  "resnet50s", "resnet50t", "resnetaa101d", "resnetaa34d", "resnetaa50", "resnetaa50d",
-  "resnetblur101d", "resnetblur18", "resnetblur50", "resnetblur50d", "resnetrs101", "resnetrs152",
-  "resnetrs200", "resnetrs270", "resnetrs350", "resnetrs420", "resnetrs50", "resnext101_32x16d",
-  "resnext101_32x32d", "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d",
-  "resnext50_32x4d", "resnext50d_32x4d", "senet154", "seresnet101", "seresnet152", "seresnet152d",
-  "seresnet18", "seresnet200d", "seresnet269d", "seresnet34", "seresnet50", "seresnet50t",
-  "seresnetaa50d", "seresnext101_32x4d", "seresnext101_32x8d", "seresnext101_64x4d",
-  "seresnext101d_32x8d", "seresnext26d_32x4d", "seresnext26t_32x4d", "seresnext50_32x4d",
-  "seresnextaa101d_32x8d", "seresnextaa201d_32x8d", "skresnet18", "skresnet34", "skresnet50",
-  "skresnet50d", "skresnext50_32x4d", "test_resnet", "wide_resnet101_2", "wide_resnet50_2",
+ "ecaresnet101d", "ecaresnet101d_pruned", "ecaresnet200d", "ecaresnet269d", "ecaresnet26t",
+ "ecaresnet50d", "ecaresnet50d_pruned", "ecaresnet50t", "ecaresnetlight", "ecaresnext26t_32x4d",
+ "ecaresnext50t_32x4d", "res2net101_26w_4s", "res2net101d", "res2net50_14w_8s", "res2net50_26w_4s",
+ "res2net50_26w_6s", "res2net50_26w_8s", "res2net50_48w_2s", "res2net50d", "res2next50",
+ "resnest101e", "resnest14d", "resnest200e", "resnest269e", "resnest26d", "resnest50d",
+ "resnest50d_1s4x24d", "resnest50d_4s2x40d", "resnet101", "resnet101c", "resnet101d", "resnet101s",
+ "resnet10t", "resnet14t", "resnet152", "resnet152c", "resnet152d", "resnet152s", "resnet18",
+ "resnet18d", "resnet200", "resnet200d", "resnet26", "resnet26d", "resnet26t", "resnet34",
+ "resnet34d", "resnet50", "resnet50_gn", "resnet50c", "resnet50d", "resnet50s", "resnet50t",
+ "resnetaa101d", "resnetaa34d", "resnetaa50", "resnetaa50d", "resnetblur101d", "resnetblur18",
+ "resnetblur50", "resnetblur50d", "resnetrs101", "resnetrs152", "resnetrs200", "resnetrs270",
+ "resnetrs350", "resnetrs420", "resnetrs50", "resnext101_32x16d", "resnext101_32x32d",
+ "resnext101_32x4d", "resnext101_32x8d", "resnext101_64x4d", "resnext50_32x4d", "resnext50d_32x4d",
+ "senet154", "seresnet101", "seresnet152", "seresnet152d", "seresnet18", "seresnet200d",
+ "seresnet269d", "seresnet34", "seresnet50", "seresnet50t", "seresnetaa50d", "seresnext101_32x4d",
+ "seresnext101_32x8d", "seresnext101_64x4d", "seresnext101d_32x8d", "seresnext26d_32x4d",
+ "seresnext26t_32x4d", "seresnext50_32x4d", "seresnextaa101d_32x8d", "seresnextaa201d_32x8d",
+ "skresnet18", "skresnet34", "skresnet50", "skresnet50d", "skresnext50_32x4d", "test_resnet",
+ "wide_resnet101_2", "wide_resnet50_2",
 ]
 
 _ResNetV2Name: TypeAlias = Literal[
-  "resnetv2_101", "resnetv2_101d", "resnetv2_101x1_bit", "resnetv2_101x3_bit", "resnetv2_152",
-  "resnetv2_152d", "resnetv2_152x2_bit", "resnetv2_152x4_bit", "resnetv2_18", "resnetv2_18d",
-  "resnetv2_34", "resnetv2_34d", "resnetv2_50", "resnetv2_50d", "resnetv2_50d_evos",
-  "resnetv2_50d_frn", "resnetv2_50d_gn", "resnetv2_50t", "resnetv2_50x1_bit", "resnetv2_50x3_bit",
+ "resnetv2_101", "resnetv2_101d", "resnetv2_101x1_bit", "resnetv2_101x3_bit", "resnetv2_152",
+ "resnetv2_152d", "resnetv2_152x2_bit", "resnetv2_152x4_bit", "resnetv2_18", "resnetv2_18d",
+ "resnetv2_34", "resnetv2_34d", "resnetv2_50", "resnetv2_50d", "resnetv2_50d_evos",
+ "resnetv2_50d_frn", "resnetv2_50d_gn", "resnetv2_50t", "resnetv2_50x1_bit", "resnetv2_50x3_bit",
 ]
 
 _RexNetName: TypeAlias = Literal[
-  "rexnet_100", "rexnet_130", "rexnet_150", "rexnet_200", "rexnet_300", "rexnetr_100",
-  "rexnetr_130", "rexnetr_150", "rexnetr_200", "rexnetr_300",
+ "rexnet_100", "rexnet_130", "rexnet_150", "rexnet_200", "rexnet_300", "rexnetr_100", "rexnetr_130",
+ "rexnetr_150", "rexnetr_200", "rexnetr_300",
 ]
 
 _SelecSlsName: TypeAlias = Literal[
-  "selecsls42", "selecsls42b", "selecsls60", "selecsls60b", "selecsls84",
+ "selecsls42", "selecsls42b", "selecsls60", "selecsls60b", "selecsls84",
 ]
 
 _SENetName: TypeAlias = Literal[
-  "legacy_senet154", "legacy_seresnet101", "legacy_seresnet152", "legacy_seresnet18",
-  "legacy_seresnet34", "legacy_seresnet50", "legacy_seresnext101_32x4d",
-  "legacy_seresnext26_32x4d", "legacy_seresnext50_32x4d",
+ "legacy_senet154", "legacy_seresnet101", "legacy_seresnet152", "legacy_seresnet18",
+ "legacy_seresnet34", "legacy_seresnet50", "legacy_seresnext101_32x4d", "legacy_seresnext26_32x4d",
+ "legacy_seresnext50_32x4d",
 ]
 
 _Sequencer2dName: TypeAlias = Literal[
-  "sequencer2d_l", "sequencer2d_m", "sequencer2d_s",
+ "sequencer2d_l", "sequencer2d_m", "sequencer2d_s",
 ]
 
 _SHViTName: TypeAlias = Literal[
-  "shvit_s1", "shvit_s2", "shvit_s3", "shvit_s4",
+ "shvit_s1", "shvit_s2", "shvit_s3", "shvit_s4",
 ]
 
 _StarNetName: TypeAlias = Literal[
-  "starnet_s050", "starnet_s1", "starnet_s100", "starnet_s150", "starnet_s2", "starnet_s3",
-  "starnet_s4",
+ "starnet_s050", "starnet_s1", "starnet_s100", "starnet_s150", "starnet_s2", "starnet_s3",
+ "starnet_s4",
 ]
 
 _SwiftFormerName: TypeAlias = Literal[
-  "swiftformer_l1", "swiftformer_l3", "swiftformer_s", "swiftformer_xs",
+ "swiftformer_l1", "swiftformer_l3", "swiftformer_s", "swiftformer_xs",
 ]
 
 _SwinTransformerName: TypeAlias = Literal[
-  "swin_base_patch4_window12_384", "swin_base_patch4_window7_224",
-  "swin_large_patch4_window12_384", "swin_large_patch4_window7_224", "swin_s3_base_224",
-  "swin_s3_small_224", "swin_s3_tiny_224", "swin_small_patch4_window7_224",
-  "swin_tiny_patch4_window7_224",
+ "swin_base_patch4_window12_384", "swin_base_patch4_window7_224", "swin_large_patch4_window12_384",
+ "swin_large_patch4_window7_224", "swin_s3_base_224", "swin_s3_small_224", "swin_s3_tiny_224",
+ "swin_small_patch4_window7_224", "swin_tiny_patch4_window7_224",
 ]
 
 _SwinTransformerV2Name: TypeAlias = Literal[
-  "swinv2_base_window12_192", "swinv2_base_window12to16_192to256",
-  "swinv2_base_window12to24_192to384", "swinv2_base_window16_256", "swinv2_base_window8_256",
-  "swinv2_large_window12_192", "swinv2_large_window12to16_192to256",
-  "swinv2_large_window12to24_192to384", "swinv2_small_window16_256", "swinv2_small_window8_256",
-  "swinv2_tiny_window16_256", "swinv2_tiny_window8_256",
+ "swinv2_base_window12_192", "swinv2_base_window12to16_192to256",
+ "swinv2_base_window12to24_192to384", "swinv2_base_window16_256", "swinv2_base_window8_256",
+ "swinv2_large_window12_192", "swinv2_large_window12to16_192to256",
+ "swinv2_large_window12to24_192to384", "swinv2_small_window16_256", "swinv2_small_window8_256",
+ "swinv2_tiny_window16_256", "swinv2_tiny_window8_256",
 ]
 
 _SwinTransformerV2CrName: TypeAlias = Literal[
-  "swinv2_cr_base_224", "swinv2_cr_base_384", "swinv2_cr_base_ns_224", "swinv2_cr_giant_224",
-  "swinv2_cr_giant_384", "swinv2_cr_huge_224", "swinv2_cr_huge_384", "swinv2_cr_large_224",
-  "swinv2_cr_large_384", "swinv2_cr_small_224", "swinv2_cr_small_384", "swinv2_cr_small_ns_224",
-  "swinv2_cr_small_ns_256", "swinv2_cr_tiny_224", "swinv2_cr_tiny_384", "swinv2_cr_tiny_ns_224",
+ "swinv2_cr_base_224", "swinv2_cr_base_384", "swinv2_cr_base_ns_224", "swinv2_cr_giant_224",
+ "swinv2_cr_giant_384", "swinv2_cr_huge_224", "swinv2_cr_huge_384", "swinv2_cr_large_224",
+ "swinv2_cr_large_384", "swinv2_cr_small_224", "swinv2_cr_small_384", "swinv2_cr_small_ns_224",
+ "swinv2_cr_small_ns_256", "swinv2_cr_tiny_224", "swinv2_cr_tiny_384", "swinv2_cr_tiny_ns_224",
 ]
 
 _TinyVitName: TypeAlias = Literal[
-  "tiny_vit_11m_224", "tiny_vit_21m_224", "tiny_vit_21m_384", "tiny_vit_21m_512",
-  "tiny_vit_5m_224",
+ "tiny_vit_11m_224", "tiny_vit_21m_224", "tiny_vit_21m_384", "tiny_vit_21m_512", "tiny_vit_5m_224",
 ]
 
 _TNTName: TypeAlias = Literal[
-  "tnt_b_patch16_224", "tnt_s_legacy_patch16_224", "tnt_s_patch16_224",
+ "tnt_b_patch16_224", "tnt_s_legacy_patch16_224", "tnt_s_patch16_224",
 ]
 
 _TResNetName: TypeAlias = Literal[
-  "tresnet_l", "tresnet_m", "tresnet_v2_l", "tresnet_xl",
+ "tresnet_l", "tresnet_m", "tresnet_v2_l", "tresnet_xl",
 ]
 
 _TwinsName: TypeAlias = Literal[
-  "twins_pcpvt_base", "twins_pcpvt_large", "twins_pcpvt_small", "twins_svt_base",
-  "twins_svt_large", "twins_svt_small",
+ "twins_pcpvt_base", "twins_pcpvt_large", "twins_pcpvt_small", "twins_svt_base", "twins_svt_large",
+ "twins_svt_small",
 ]
 
 _VGGName: TypeAlias = Literal[
-  "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
+ "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
 ]
 
 _VisformerName: TypeAlias = Literal[
-  "visformer_small", "visformer_tiny",
+ "visformer_small", "visformer_tiny",
 ]
 
 _VisionTransformerName: TypeAlias = Literal[
-  "aimv2_1b_patch14_224", "aimv2_1b_patch14_336", "aimv2_1b_patch14_448", "aimv2_3b_patch14_224",
-  "aimv2_3b_patch14_336", "aimv2_3b_patch14_448", "aimv2_huge_patch14_224",
-  "aimv2_huge_patch14_336", "aimv2_huge_patch14_448", "aimv2_large_patch14_224",
-  "aimv2_large_patch14_336", "aimv2_large_patch14_448", "beit3_base_patch16_224",
-  "beit3_giant_patch14_224", "beit3_giant_patch14_336", "beit3_large_patch16_224",
-  "deit3_base_patch16_224", "deit3_base_patch16_384", "deit3_huge_patch14_224",
-  "deit3_large_patch16_224", "deit3_large_patch16_384", "deit3_medium_patch16_224",
-  "deit3_small_patch16_224", "deit3_small_patch16_384", "deit_base_distilled_patch16_224",
-  "deit_base_distilled_patch16_384", "deit_base_patch16_224", "deit_base_patch16_384",
-  "deit_small_distilled_patch16_224", "deit_small_patch16_224", "deit_tiny_distilled_patch16_224",
-  "deit_tiny_patch16_224", "eva_large_patch14_196", "eva_large_patch14_336", "flexivit_base",
-  "flexivit_large", "flexivit_small", "test_vit", "test_vit2", "test_vit3", "test_vit4",
-  "vit_base_mci_224", "vit_base_patch14_dinov2", "vit_base_patch14_reg1_tipsv2",
-  "vit_base_patch14_reg4_dinov2", "vit_base_patch16_18x2_224", "vit_base_patch16_224",
-  "vit_base_patch16_224_miil", "vit_base_patch16_384", "vit_base_patch16_clip_224",
-  "vit_base_patch16_clip_384", "vit_base_patch16_clip_quickgelu_224", "vit_base_patch16_gap_224",
-  "vit_base_patch16_plus_240", "vit_base_patch16_plus_clip_240", "vit_base_patch16_radio_v3",
-  "vit_base_patch16_reg4_gap_256", "vit_base_patch16_rpn_224", "vit_base_patch16_siglip_224",
-  "vit_base_patch16_siglip_256", "vit_base_patch16_siglip_384", "vit_base_patch16_siglip_512",
-  "vit_base_patch16_siglip_gap_224", "vit_base_patch16_siglip_gap_256",
-  "vit_base_patch16_siglip_gap_384", "vit_base_patch16_siglip_gap_512", "vit_base_patch16_xp_224",
-  "vit_base_patch32_224", "vit_base_patch32_384", "vit_base_patch32_clip_224",
-  "vit_base_patch32_clip_256", "vit_base_patch32_clip_384", "vit_base_patch32_clip_448",
-  "vit_base_patch32_clip_quickgelu_224", "vit_base_patch32_plus_256",
-  "vit_base_patch32_siglip_256", "vit_base_patch32_siglip_gap_256", "vit_base_patch8_224",
-  "vit_base_r26_s32_224", "vit_base_r50_s16_224", "vit_base_r50_s16_384", "vit_base_resnet26d_224",
-  "vit_base_resnet50d_224", "vit_betwixt_patch16_gap_256", "vit_betwixt_patch16_reg1_gap_256",
-  "vit_betwixt_patch16_reg4_gap_256", "vit_betwixt_patch16_reg4_gap_384",
-  "vit_betwixt_patch32_clip_224", "vit_dlittle_patch16_reg1_gap_256",
-  "vit_dpwee_patch16_reg1_gap_256", "vit_dwee_patch16_reg1_gap_256", "vit_giant_patch14_224",
-  "vit_giant_patch14_clip_224", "vit_giant_patch14_dinov2", "vit_giant_patch14_reg1_tipsv2",
-  "vit_giant_patch14_reg4_dinov2", "vit_giant_patch16_gap_224", "vit_giant_patch16_radio_v3",
-  "vit_giantopt_patch16_siglip_256", "vit_giantopt_patch16_siglip_384",
-  "vit_giantopt_patch16_siglip_gap_256", "vit_giantopt_patch16_siglip_gap_384",
-  "vit_gigantic_patch14_224", "vit_gigantic_patch14_clip_224", "vit_gigantic_patch14_clip_378",
-  "vit_gigantic_patch14_clip_quickgelu_224", "vit_huge_patch14_224", "vit_huge_patch14_clip_224",
-  "vit_huge_patch14_clip_336", "vit_huge_patch14_clip_378", "vit_huge_patch14_clip_quickgelu_224",
-  "vit_huge_patch14_clip_quickgelu_378", "vit_huge_patch14_gap_224", "vit_huge_patch14_xp_224",
-  "vit_huge_patch16_gap_448", "vit_huge_patch16_radio_v3", "vit_huge_patch16_radio_v4",
-  "vit_intern300m_patch14_448", "vit_large_patch14_224", "vit_large_patch14_clip_224",
-  "vit_large_patch14_clip_336", "vit_large_patch14_clip_quickgelu_224",
-  "vit_large_patch14_clip_quickgelu_336", "vit_large_patch14_dinov2",
-  "vit_large_patch14_reg1_tipsv2", "vit_large_patch14_reg4_dinov2", "vit_large_patch14_xp_224",
-  "vit_large_patch16_224", "vit_large_patch16_384", "vit_large_patch16_radio_v3",
-  "vit_large_patch16_siglip_256", "vit_large_patch16_siglip_384", "vit_large_patch16_siglip_512",
-  "vit_large_patch16_siglip_gap_256", "vit_large_patch16_siglip_gap_384",
-  "vit_large_patch16_siglip_gap_512", "vit_large_patch32_224", "vit_large_patch32_384",
-  "vit_large_r50_s32_224", "vit_large_r50_s32_384", "vit_little_patch16_reg1_gap_256",
-  "vit_little_patch16_reg4_gap_256", "vit_medium_patch16_clip_224", "vit_medium_patch16_gap_240",
-  "vit_medium_patch16_gap_256", "vit_medium_patch16_gap_384", "vit_medium_patch16_reg1_gap_256",
-  "vit_medium_patch16_reg4_gap_256", "vit_medium_patch32_clip_224",
-  "vit_mediumd_patch16_reg4_gap_256", "vit_mediumd_patch16_reg4_gap_384",
-  "vit_pwee_patch16_reg1_gap_256", "vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2",
-  "vit_small_patch16_18x2_224", "vit_small_patch16_224", "vit_small_patch16_36x1_224",
-  "vit_small_patch16_384", "vit_small_patch32_224", "vit_small_patch32_384",
-  "vit_small_patch8_224", "vit_small_r26_s32_224", "vit_small_r26_s32_384",
-  "vit_small_resnet26d_224", "vit_small_resnet50d_s16_224", "vit_so150m2_patch16_reg1_gap_256",
-  "vit_so150m2_patch16_reg1_gap_384", "vit_so150m2_patch16_reg1_gap_448",
-  "vit_so150m_patch16_reg4_gap_256", "vit_so150m_patch16_reg4_gap_384",
-  "vit_so150m_patch16_reg4_map_256", "vit_so400m_patch14_reg1_tipsv2",
-  "vit_so400m_patch14_siglip_224", "vit_so400m_patch14_siglip_378",
-  "vit_so400m_patch14_siglip_384", "vit_so400m_patch14_siglip_gap_224",
-  "vit_so400m_patch14_siglip_gap_378", "vit_so400m_patch14_siglip_gap_384",
-  "vit_so400m_patch14_siglip_gap_448", "vit_so400m_patch14_siglip_gap_896",
-  "vit_so400m_patch16_radio_v4", "vit_so400m_patch16_siglip_256", "vit_so400m_patch16_siglip_384",
-  "vit_so400m_patch16_siglip_512", "vit_so400m_patch16_siglip_gap_256",
-  "vit_so400m_patch16_siglip_gap_384", "vit_so400m_patch16_siglip_gap_512", "vit_tiny_patch16_224",
-  "vit_tiny_patch16_384", "vit_tiny_r_s16_p8_224", "vit_tiny_r_s16_p8_384",
-  "vit_wee_patch16_reg1_gap_256", "vit_xsmall_patch16_clip_224", "vitamin_base_224",
-  "vitamin_large2_224", "vitamin_large2_256", "vitamin_large2_336", "vitamin_large2_384",
-  "vitamin_large_224", "vitamin_large_256", "vitamin_large_336", "vitamin_large_384",
-  "vitamin_small_224", "vitamin_xlarge_256", "vitamin_xlarge_336", "vitamin_xlarge_384",
+ "aimv2_1b_patch14_224", "aimv2_1b_patch14_336", "aimv2_1b_patch14_448", "aimv2_3b_patch14_224",
+ "aimv2_3b_patch14_336", "aimv2_3b_patch14_448", "aimv2_huge_patch14_224", "aimv2_huge_patch14_336",
+ "aimv2_huge_patch14_448", "aimv2_large_patch14_224", "aimv2_large_patch14_336",
+ "aimv2_large_patch14_448", "beit3_base_patch16_224", "beit3_giant_patch14_224",
+ "beit3_giant_patch14_336", "beit3_large_patch16_224", "deit3_base_patch16_224",
+ "deit3_base_patch16_384", "deit3_huge_patch14_224", "deit3_large_patch16_224",
+ "deit3_large_patch16_384", "deit3_medium_patch16_224", "deit3_small_patch16_224",
+ "deit3_small_patch16_384", "deit_base_distilled_patch16_224", "deit_base_distilled_patch16_384",
+ "deit_base_patch16_224", "deit_base_patch16_384", "deit_small_distilled_patch16_224",
+ "deit_small_patch16_224", "deit_tiny_distilled_patch16_224", "deit_tiny_patch16_224",
+ "eva_large_patch14_196", "eva_large_patch14_336", "flexivit_base", "flexivit_large",
+ "flexivit_small", "test_vit", "test_vit2", "test_vit3", "test_vit4", "vit_base_mci_224",
+ "vit_base_patch14_dinov2", "vit_base_patch14_reg1_tipsv2", "vit_base_patch14_reg4_dinov2",
+ "vit_base_patch16_18x2_224", "vit_base_patch16_224", "vit_base_patch16_224_miil",
+ "vit_base_patch16_384", "vit_base_patch16_clip_224", "vit_base_patch16_clip_384",
+ "vit_base_patch16_clip_quickgelu_224", "vit_base_patch16_gap_224", "vit_base_patch16_plus_240",
+ "vit_base_patch16_plus_clip_240", "vit_base_patch16_radio_v3", "vit_base_patch16_reg4_gap_256",
+ "vit_base_patch16_rpn_224", "vit_base_patch16_siglip_224", "vit_base_patch16_siglip_256",
+ "vit_base_patch16_siglip_384", "vit_base_patch16_siglip_512", "vit_base_patch16_siglip_gap_224",
+ "vit_base_patch16_siglip_gap_256", "vit_base_patch16_siglip_gap_384",
+ "vit_base_patch16_siglip_gap_512", "vit_base_patch16_xp_224", "vit_base_patch32_224",
+ "vit_base_patch32_384", "vit_base_patch32_clip_224", "vit_base_patch32_clip_256",
+ "vit_base_patch32_clip_384", "vit_base_patch32_clip_448", "vit_base_patch32_clip_quickgelu_224",
+ "vit_base_patch32_plus_256", "vit_base_patch32_siglip_256", "vit_base_patch32_siglip_gap_256",
+ "vit_base_patch8_224", "vit_base_r26_s32_224", "vit_base_r50_s16_224", "vit_base_r50_s16_384",
+ "vit_base_resnet26d_224", "vit_base_resnet50d_224", "vit_betwixt_patch16_gap_256",
+ "vit_betwixt_patch16_reg1_gap_256", "vit_betwixt_patch16_reg4_gap_256",
+ "vit_betwixt_patch16_reg4_gap_384", "vit_betwixt_patch32_clip_224",
+ "vit_dlittle_patch16_reg1_gap_256", "vit_dpwee_patch16_reg1_gap_256",
+ "vit_dwee_patch16_reg1_gap_256", "vit_giant_patch14_224", "vit_giant_patch14_clip_224",
+ "vit_giant_patch14_dinov2", "vit_giant_patch14_reg1_tipsv2", "vit_giant_patch14_reg4_dinov2",
+ "vit_giant_patch16_gap_224", "vit_giant_patch16_radio_v3", "vit_giantopt_patch16_siglip_256",
+ "vit_giantopt_patch16_siglip_384", "vit_giantopt_patch16_siglip_gap_256",
+ "vit_giantopt_patch16_siglip_gap_384", "vit_gigantic_patch14_224", "vit_gigantic_patch14_clip_224",
+ "vit_gigantic_patch14_clip_378", "vit_gigantic_patch14_clip_quickgelu_224", "vit_huge_patch14_224",
+ "vit_huge_patch14_clip_224", "vit_huge_patch14_clip_336", "vit_huge_patch14_clip_378",
+ "vit_huge_patch14_clip_quickgelu_224", "vit_huge_patch14_clip_quickgelu_378",
+ "vit_huge_patch14_gap_224", "vit_huge_patch14_xp_224", "vit_huge_patch16_gap_448",
+ "vit_huge_patch16_radio_v3", "vit_huge_patch16_radio_v4", "vit_intern300m_patch14_448",
+ "vit_large_patch14_224", "vit_large_patch14_clip_224", "vit_large_patch14_clip_336",
+ "vit_large_patch14_clip_quickgelu_224", "vit_large_patch14_clip_quickgelu_336",
+ "vit_large_patch14_dinov2", "vit_large_patch14_reg1_tipsv2", "vit_large_patch14_reg4_dinov2",
+ "vit_large_patch14_xp_224", "vit_large_patch16_224", "vit_large_patch16_384",
+ "vit_large_patch16_radio_v3", "vit_large_patch16_siglip_256", "vit_large_patch16_siglip_384",
+ "vit_large_patch16_siglip_512", "vit_large_patch16_siglip_gap_256",
+ "vit_large_patch16_siglip_gap_384", "vit_large_patch16_siglip_gap_512", "vit_large_patch32_224",
+ "vit_large_patch32_384", "vit_large_r50_s32_224", "vit_large_r50_s32_384",
+ "vit_little_patch16_reg1_gap_256", "vit_little_patch16_reg4_gap_256",
+ "vit_medium_patch16_clip_224", "vit_medium_patch16_gap_240", "vit_medium_patch16_gap_256",
+ "vit_medium_patch16_gap_384", "vit_medium_patch16_reg1_gap_256", "vit_medium_patch16_reg4_gap_256",
+ "vit_medium_patch32_clip_224", "vit_mediumd_patch16_reg4_gap_256",
+ "vit_mediumd_patch16_reg4_gap_384", "vit_pwee_patch16_reg1_gap_256", "vit_small_patch14_dinov2",
+ "vit_small_patch14_reg4_dinov2", "vit_small_patch16_18x2_224", "vit_small_patch16_224",
+ "vit_small_patch16_36x1_224", "vit_small_patch16_384", "vit_small_patch32_224",
+ "vit_small_patch32_384", "vit_small_patch8_224", "vit_small_r26_s32_224", "vit_small_r26_s32_384",
+ "vit_small_resnet26d_224", "vit_small_resnet50d_s16_224", "vit_so150m2_patch16_reg1_gap_256",
+ "vit_so150m2_patch16_reg1_gap_384", "vit_so150m2_patch16_reg1_gap_448",
+ "vit_so150m_patch16_reg4_gap_256", "vit_so150m_patch16_reg4_gap_384",
+ "vit_so150m_patch16_reg4_map_256", "vit_so400m_patch14_reg1_tipsv2",
+ "vit_so400m_patch14_siglip_224", "vit_so400m_patch14_siglip_378", "vit_so400m_patch14_siglip_384",
+ "vit_so400m_patch14_siglip_gap_224", "vit_so400m_patch14_siglip_gap_378",
+ "vit_so400m_patch14_siglip_gap_384", "vit_so400m_patch14_siglip_gap_448",
+ "vit_so400m_patch14_siglip_gap_896", "vit_so400m_patch16_radio_v4",
+ "vit_so400m_patch16_siglip_256", "vit_so400m_patch16_siglip_384", "vit_so400m_patch16_siglip_512",
+ "vit_so400m_patch16_siglip_gap_256", "vit_so400m_patch16_siglip_gap_384",
+ "vit_so400m_patch16_siglip_gap_512", "vit_tiny_patch16_224", "vit_tiny_patch16_384",
+ "vit_tiny_r_s16_p8_224", "vit_tiny_r_s16_p8_384", "vit_wee_patch16_reg1_gap_256",
+ "vit_xsmall_patch16_clip_224", "vitamin_base_224", "vitamin_large2_224", "vitamin_large2_256",
+ "vitamin_large2_336", "vitamin_large2_384", "vitamin_large_224", "vitamin_large_256",
+ "vitamin_large_336", "vitamin_large_384", "vitamin_small_224", "vitamin_xlarge_256",
+ "vitamin_xlarge_336", "vitamin_xlarge_384",
 ]
 
 _VisionTransformerRelPosName: TypeAlias = Literal[
-  "test_vit_relpos", "vit_relpos_base_patch16_224", "vit_relpos_base_patch16_cls_224",
-  "vit_relpos_base_patch16_clsgap_224", "vit_relpos_base_patch16_plus_240",
-  "vit_relpos_base_patch16_rpn_224", "vit_relpos_base_patch32_plus_rpn_256",
-  "vit_relpos_medium_patch16_224", "vit_relpos_medium_patch16_cls_224",
-  "vit_relpos_medium_patch16_rpn_224", "vit_relpos_small_patch16_224",
-  "vit_relpos_small_patch16_rpn_224", "vit_srelpos_medium_patch16_224",
-  "vit_srelpos_small_patch16_224",
+ "test_vit_relpos", "vit_relpos_base_patch16_224", "vit_relpos_base_patch16_cls_224",
+ "vit_relpos_base_patch16_clsgap_224", "vit_relpos_base_patch16_plus_240",
+ "vit_relpos_base_patch16_rpn_224", "vit_relpos_base_patch32_plus_rpn_256",
+ "vit_relpos_medium_patch16_224", "vit_relpos_medium_patch16_cls_224",
+ "vit_relpos_medium_patch16_rpn_224", "vit_relpos_small_patch16_224",
+ "vit_relpos_small_patch16_rpn_224", "vit_srelpos_medium_patch16_224",
+ "vit_srelpos_small_patch16_224",
 ]
 
 _VisionTransformerSAMName: TypeAlias = Literal[
-  "samvit_base_patch16", "samvit_base_patch16_224", "samvit_huge_patch16", "samvit_large_patch16",
+ "samvit_base_patch16", "samvit_base_patch16_224", "samvit_huge_patch16", "samvit_large_patch16",
 ]
 
 _VoloName: TypeAlias = Literal[
-  "volo_d1_224", "volo_d1_384", "volo_d2_224", "volo_d2_384", "volo_d3_224", "volo_d3_448",
-  "volo_d4_224", "volo_d4_448", "volo_d5_224", "volo_d5_448", "volo_d5_512",
+ "volo_d1_224", "volo_d1_384", "volo_d2_224", "volo_d2_384", "volo_d3_224", "volo_d3_448",
+ "volo_d4_224", "volo_d4_448", "volo_d5_224", "volo_d5_448", "volo_d5_512",
 ]
 
 _VovNetName: TypeAlias = Literal[
-  "eca_vovnet39b", "ese_vovnet19b_dw", "ese_vovnet19b_slim", "ese_vovnet19b_slim_dw",
-  "ese_vovnet39b", "ese_vovnet39b_evos", "ese_vovnet57b", "ese_vovnet99b", "vovnet39a",
-  "vovnet57a",
+ "eca_vovnet39b", "ese_vovnet19b_dw", "ese_vovnet19b_slim", "ese_vovnet19b_slim_dw",
+ "ese_vovnet39b", "ese_vovnet39b_evos", "ese_vovnet57b", "ese_vovnet99b", "vovnet39a", "vovnet57a",
 ]
 
 _XceptionName: TypeAlias = Literal[
-  "legacy_xception",
+ "legacy_xception",
 ]
 
 _XceptionAlignedName: TypeAlias = Literal[
-  "xception41", "xception41p", "xception65", "xception65p", "xception71",
+ "xception41", "xception41p", "xception65", "xception65p", "xception71",
 ]
 
 _XcitName: TypeAlias = Literal[
-  "xcit_large_24_p16_224", "xcit_large_24_p16_384", "xcit_large_24_p8_224", "xcit_large_24_p8_384",
-  "xcit_medium_24_p16_224", "xcit_medium_24_p16_384", "xcit_medium_24_p8_224",
-  "xcit_medium_24_p8_384", "xcit_nano_12_p16_224", "xcit_nano_12_p16_384", "xcit_nano_12_p8_224",
-  "xcit_nano_12_p8_384", "xcit_small_12_p16_224", "xcit_small_12_p16_384", "xcit_small_12_p8_224",
-  "xcit_small_12_p8_384", "xcit_small_24_p16_224", "xcit_small_24_p16_384", "xcit_small_24_p8_224",
-  "xcit_small_24_p8_384", "xcit_tiny_12_p16_224", "xcit_tiny_12_p16_384", "xcit_tiny_12_p8_224",
-  "xcit_tiny_12_p8_384", "xcit_tiny_24_p16_224", "xcit_tiny_24_p16_384", "xcit_tiny_24_p8_224",
-  "xcit_tiny_24_p8_384",
+ "xcit_large_24_p16_224", "xcit_large_24_p16_384", "xcit_large_24_p8_224", "xcit_large_24_p8_384",
+ "xcit_medium_24_p16_224", "xcit_medium_24_p16_384", "xcit_medium_24_p8_224",
+ "xcit_medium_24_p8_384", "xcit_nano_12_p16_224", "xcit_nano_12_p16_384", "xcit_nano_12_p8_224",
+ "xcit_nano_12_p8_384", "xcit_small_12_p16_224", "xcit_small_12_p16_384", "xcit_small_12_p8_224",
+ "xcit_small_12_p8_384", "xcit_small_24_p16_224", "xcit_small_24_p16_384", "xcit_small_24_p8_224",
+ "xcit_small_24_p8_384", "xcit_tiny_12_p16_224", "xcit_tiny_12_p16_384", "xcit_tiny_12_p8_224",
+ "xcit_tiny_12_p8_384", "xcit_tiny_24_p16_224", "xcit_tiny_24_p16_384", "xcit_tiny_24_p8_224",
+ "xcit_tiny_24_p8_384",
 ]
 
 @overload
 def create_model(
-  model: Builds[ModelT], *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = ..., drop_rate: float = ...,
+ model: Builds[ModelT], *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = _OWN, drop_rate: float = _OWN,
 ) -> ModelT:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Everything is validated before torch is imported, and counted before memory is taken or
-  anything is downloaded.
+ Everything is validated before torch is imported, and counted before memory is taken or
+ anything is downloaded.
 
-  Args:
-    model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
-    pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
-    checkpoint_path: load the weights of this safetensors file, or of this folder.
-    device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
-    dtype: type of the weights; by default PyTorch's default.
-    seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
-    limits: refuse a larger model.
-    offline: open no socket; what is not in the cache is an error.
-    cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
+ Args:
+   model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+   pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+   checkpoint_path: load the weights of this safetensors file, or of this folder.
+   device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+   dtype: type of the weights; by default PyTorch's default.
+   seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+   limits: refuse a larger model.
+   offline: open no socket; what is not in the cache is an error.
+   cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
 
-  Returns:
-      A model in training mode; `model.load_report` says what was loaded, and what was adapted
-      to the options.
+ Returns:
+     A model in training mode; `model.load_report` says what was loaded, and what was adapted
+     to the options.
 
-  Raises:
-      UnknownNameError: nobody publishes the name.
-      ConfigError: naming every option that is wrong.
-      LimitError: the model is larger than `limits`.
-      WeightsError: the weights cannot be had, or do not fit the model.
-      UsageError: the arguments make no sense together.
-  """
+ Raises:
+     UnknownNameError: nobody publishes the name.
+     ConfigError: naming every option that is wrong.
+     LimitError: the model is larger than `limits`.
+     WeightsError: the weights cannot be had, or do not fit the model.
+     UsageError: the arguments make no sense together.
+ """
 
 @overload
 def create_model(
-  model: _BeitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = 16, embed_dim: int = ..., depth: int = ...,
-  num_heads: int = ..., mlp_ratio: float = 4.0, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
-  global_pool: Literal["", "token", "avg"] = "avg", swiglu_mlp: bool = False,
-  scale_mlp: bool = False, init_values: float | None = ..., use_abs_pos_emb: bool = False,
-  use_rel_pos_bias: bool = True, use_shared_rel_pos_bias: bool = False,
-  head_init_scale: float = 0.001, use_fc_norm: bool | None = None,
+ model: _BeitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = 16, embed_dim: int = _OWN, depth: int = _OWN,
+ num_heads: int = _OWN, mlp_ratio: float = 4.0, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
+ global_pool: Literal["", "token", "avg"] = "avg", swiglu_mlp: bool = False,
+ scale_mlp: bool = False, init_values: float | None = _OWN, use_abs_pos_emb: bool = False,
+ use_rel_pos_bias: bool = True, use_shared_rel_pos_bias: bool = False,
+ head_init_scale: float = 0.001, use_fc_norm: bool | None = None,
 ) -> Beit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    qkv_bias: Whether queries and values have a bias; keys have none.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`).
-    swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU.
-    scale_mlp: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423).
-    init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
-    use_abs_pos_emb: Whether each position has a learned embedding.
-    use_rel_pos_bias: Whether each block has a learned bias of the attention for each distance of two patches.
-    use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own.
-    head_init_scale: Factor of the classifier's initial weights. 0.0 to 1024.0.
-    use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   qkv_bias: Whether queries and values have a bias; keys have none.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`).
+   swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202), by SiLU instead of GELU.
+   scale_mlp: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423).
+   init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
+   use_abs_pos_emb: Whether each position has a learned embedding.
+   use_rel_pos_bias: Whether each block has a learned bias of the attention for each distance of two patches.
+   use_shared_rel_pos_bias: Whether there is such a bias that all blocks share; it adds to the block's own.
+   head_init_scale: Factor of the classifier's initial weights. 0.0 to 1024.0.
+   use_fc_norm: Normalise what was pooled, and not the tokens after the last block; None for yes with `avg`.
+ """
 
 @overload
 def create_model(
-  model: _ByobNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  block: Literal["basic", "bottle", "dark", "edge", "self_attn"] | tuple[Literal["basic", "bottle", "dark", "edge", "self_attn"] | tuple[Literal["basic", "bottle", "dark", "edge", "self_attn"], ...], ...] = ...,
-  layers: tuple[int, ...] = ..., channels: tuple[int, ...] = ...,
-  strides: tuple[Literal[1, 2], ...] = ..., group_size: int | tuple[int, ...] = ...,
-  bottle_ratio: float | tuple[float, ...] = ..., downsample: Literal["", "conv1x1", "avg"] = ...,
-  stem_type: Literal["", "3x3", "7x7", "deep", "tiered", "quad", "quad2"] = ...,
-  stem_pool: Literal["", "maxpool", "max2", "avg2"] | None = ...,
-  stem_chs: int | tuple[int, ...] = ..., width_factor: float = ..., num_features: int = ...,
-  zero_init_last: bool = True, act_layer: ActivationName = ...,
-  norm_layer: ConvNormAct | Literal["evonorms0a"] = ...,
-  norm_group_size: int | None = ..., aa_layer: AntiAlias | None = ...,
-  attn_layer: ChannelAttention | Literal["bat"] | None = ...,
-  attn_kwargs: ByobNetAttentionArgs = ...,
-  self_attn_layer: Literal["halo", "lambda", "bottleneck"] | tuple[Literal["halo", "lambda", "bottleneck"] | None, ...] | None = ...,
-  self_attn_kwargs: ByobNetSelfAttentionArgs | tuple[ByobNetSelfAttentionArgs, ...] = ...,
-  block_kwargs: ByobNetBlockArgs = ..., head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
-  head_hidden_size: int | None = ..., img_size: int | tuple[int, int] = ...,
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32, drop_path_rate: float = 0.0,
+ model: _ByobNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ block: Literal["basic", "bottle", "dark", "edge", "self_attn"] | tuple[Literal["basic", "bottle", "dark", "edge", "self_attn"] | tuple[Literal["basic", "bottle", "dark", "edge", "self_attn"], ...], ...] = _OWN,
+ layers: tuple[int, ...] = _OWN, channels: tuple[int, ...] = _OWN,
+ strides: tuple[Literal[1, 2], ...] = _OWN, group_size: int | tuple[int, ...] = _OWN,
+ bottle_ratio: float | tuple[float, ...] = _OWN, downsample: Literal["", "conv1x1", "avg"] = _OWN,
+ stem_type: Literal["", "3x3", "7x7", "deep", "tiered", "quad", "quad2"] = _OWN,
+ stem_pool: Literal["", "maxpool", "max2", "avg2"] | None = _OWN,
+ stem_chs: int | tuple[int, ...] = _OWN, width_factor: float = _OWN, num_features: int = _OWN,
+ zero_init_last: bool = True, act_layer: ActivationName = _OWN,
+ norm_layer: ConvNormAct | Literal["evonorms0a"] = _OWN,
+ norm_group_size: int | None = _OWN, aa_layer: AntiAlias | None = _OWN,
+ attn_layer: ChannelAttention | Literal["bat"] | None = _OWN,
+ attn_kwargs: ByobNetAttentionArgs = _OWN,
+ self_attn_layer: Literal["halo", "lambda", "bottleneck"] | tuple[Literal["halo", "lambda", "bottleneck"] | None, ...] | None = _OWN,
+ self_attn_kwargs: ByobNetSelfAttentionArgs | tuple[ByobNetSelfAttentionArgs, ...] = _OWN,
+ block_kwargs: ByobNetBlockArgs = _OWN, head_type: Literal["classifier", "mlp", "attn_abs"] = _OWN,
+ head_hidden_size: int | None = _OWN, img_size: int | tuple[int, int] = _OWN,
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ drop_path_rate: float = 0.0,
 ) -> ByobNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    block: Residual block: two kxk convolutions (`basic`); 1x1, kxk, 1x1 (`bottle`); 1x1, kxk (`dark`); kxk, 1x1 (`edge`); 1x1, attention, 1x1 (`self_attn`); one for all stages, or for each of them one, or several that follow each other again and again. Of length 1 to 8, of length 1 to 64; default: by variant.
-    layers: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    channels: Output channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    strides: What each stage divides the resolution by. Of length 1 to 8; default: by variant.
-    group_size: Channels of each group of the kxk convolutions, 0 for one group; one for all stages, or one each. 0 to 1000000, of length 1 to 8, 0 to 1000000; default: by variant.
-    bottle_ratio: Channels inside of a block, as a share of those outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
-    downsample: Shortcut where the shape changes: none, a convolution, or an average and a convolution. Default: by variant.
-    stem_type: One 3x3 or 7x7 convolution, or several 3x3 ones: of three equal widths (`deep`), growing (`tiered`, `quad`), or with an activation only after the last two (`quad2`). One of '', '3x3', '7x7', 'deep', 'tiered', 'quad', 'quad2'; default: by variant.
-    stem_pool: What subsamples the stem's map; where nothing does and there are several convolutions, the last one subsamples. Default: by variant.
-    stem_chs: Output channels of the stem; or of each of its convolutions, where `stem_type` is `""`. 1 to 65536, of length 2 to 8, 1 to 65536; default: by variant.
-    width_factor: Factor of all channels. More than 0.0, at most 1024.0; default: by variant.
-    num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. 0 to 1000000; default: by variant.
-    zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the shortcut at first.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    norm_layer: Normalisation; `evonorms0a` is EvoNorm-S0 that divides also where no activation follows. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
-    norm_group_size: Channels of each group of a normalisation by groups; None for 32 groups. 1 to 65536; default: by variant.
-    aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: by variant.
-    attn_layer: Attention inside of each block. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
-    attn_kwargs: Choices of the attention. Default: by variant.
-    self_attn_layer: Attention of `self_attn` blocks: in overlapping windows (`halo`), by linear functions (`lambda`), or of all positions to all (`bottleneck`); one for all stages, or one each. Of length 1 to 8; default: by variant.
-    self_attn_kwargs: Choices of that attention; for all stages, or for each. Of length 1 to 8; default: by variant.
-    block_kwargs: Choices of the blocks. Default: by variant.
-    head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). Default: by variant.
-    head_hidden_size: Features of the hidden layer of `mlp`. 1 to 65536; default: by variant.
-    img_size: Height and width of images, which tables of positions and the blocks of an attention follow: those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size only; `halo` and `bat` must divide it. 1 to 65536; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   block: Residual block: two kxk convolutions (`basic`); 1x1, kxk, 1x1 (`bottle`); 1x1, kxk (`dark`); kxk, 1x1 (`edge`); 1x1, attention, 1x1 (`self_attn`); one for all stages, or for each of them one, or several that follow each other again and again. Of length 1 to 8, of length 1 to 64; default: by variant.
+   layers: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   channels: Output channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   strides: What each stage divides the resolution by. Of length 1 to 8; default: by variant.
+   group_size: Channels of each group of the kxk convolutions, 0 for one group; one for all stages, or one each. 0 to 1000000, of length 1 to 8, 0 to 1000000; default: by variant.
+   bottle_ratio: Channels inside of a block, as a share of those outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
+   downsample: Shortcut where the shape changes: none, a convolution, or an average and a convolution. Default: by variant.
+   stem_type: One 3x3 or 7x7 convolution, or several 3x3 ones: of three equal widths (`deep`), growing (`tiered`, `quad`), or with an activation only after the last two (`quad2`). One of '', '3x3', '7x7', 'deep', 'tiered', 'quad', 'quad2'; default: by variant.
+   stem_pool: What subsamples the stem's map; where nothing does and there are several convolutions, the last one subsamples. Default: by variant.
+   stem_chs: Output channels of the stem; or of each of its convolutions, where `stem_type` is `""`. 1 to 65536, of length 2 to 8, 1 to 65536; default: by variant.
+   width_factor: Factor of all channels. More than 0.0, at most 1024.0; default: by variant.
+   num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. 0 to 1000000; default: by variant.
+   zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the shortcut at first.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   norm_layer: Normalisation; `evonorms0a` is EvoNorm-S0 that divides also where no activation follows. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
+   norm_group_size: Channels of each group of a normalisation by groups; None for 32 groups. 1 to 65536; default: by variant.
+   aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: by variant.
+   attn_layer: Attention inside of each block. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
+   attn_kwargs: Choices of the attention. Default: by variant.
+   self_attn_layer: Attention of `self_attn` blocks: in overlapping windows (`halo`), by linear functions (`lambda`), or of all positions to all (`bottleneck`); one for all stages, or one each. Of length 1 to 8; default: by variant.
+   self_attn_kwargs: Choices of that attention; for all stages, or for each. Of length 1 to 8; default: by variant.
+   block_kwargs: Choices of the blocks. Default: by variant.
+   head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). Default: by variant.
+   head_hidden_size: Features of the hidden layer of `mlp`. 1 to 65536; default: by variant.
+   img_size: Height and width of images, which tables of positions and the blocks of an attention follow: those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size only; `halo` and `bat` must divide it. 1 to 65536; default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _CaitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = 16, embed_dim: int = ..., depth: int = ...,
-  num_heads: int = ..., mlp_ratio: float = 4.0, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
-  global_pool: Literal["", "token", "avg"] = "token",
-  act_layer: ActivationName = "gelu", init_values: float = ...,
-  depth_token_only: int = 2, mlp_ratio_token_only: float = 4.0,
+ model: _CaitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = 16, embed_dim: int = _OWN, depth: int = _OWN,
+ num_heads: int = _OWN, mlp_ratio: float = 4.0, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
+ global_pool: Literal["", "token", "avg"] = "token",
+ act_layer: ActivationName = "gelu", init_values: float = _OWN,
+ depth_token_only: int = 2, mlp_ratio_token_only: float = 4.0,
 ) -> Cait:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    qkv_bias: Whether queries, keys and values have a bias.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping a residual branch, in each block of patches. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`).
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: by variant.
-    depth_token_only: Number of blocks in which the class token attends to the patches. 1 to 1024.
-    mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   qkv_bias: Whether queries, keys and values have a bias.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping a residual branch, in each block of patches. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`).
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   init_values: Initial factor of LayerScale (section 2). More than 0.0, at most 1024.0; default: by variant.
+   depth_token_only: Number of blocks in which the class token attends to the patches. 1 to 1024.
+   mlp_ratio_token_only: Hidden features of the MLP of those blocks, for each feature of the class token. More than 0.0, at most 1024.0.
+ """
 
 @overload
 def create_model(
-  model: _CoaTName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  global_pool: Literal["avg", "token"] = "token", embed_dims: tuple[int, int, int, int] = ...,
-  serial_depths: tuple[int, int, int, int] = ..., parallel_depth: int = ..., num_heads: int = 8,
-  mlp_ratios: tuple[float, float, float, float] = ..., qkv_bias: bool = True,
-  crpe_window: tuple[tuple[int, int], ...] = ((3, 2), (5, 3), (7, 3)),
-  norm_layer: TokenNorm = "layernorm", proj_drop_rate: float = 0.0,
-  drop_path_rate: float = 0.0,
+ model: _CoaTName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ global_pool: Literal["avg", "token"] = "token", embed_dims: tuple[int, int, int, int] = _OWN,
+ serial_depths: tuple[int, int, int, int] = _OWN, parallel_depth: int = _OWN, num_heads: int = 8,
+ mlp_ratios: tuple[float, float, float, float] = _OWN, qkv_bias: bool = True,
+ crpe_window: tuple[tuple[int, int], ...] = ((3, 2), (5, 3), (7, 3)),
+ norm_layer: TokenNorm = "layernorm", proj_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.0,
 ) -> CoaT:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    global_pool: What is classified: the class token, or the mean of the patches.
-    embed_dims: Features of each token of each stage. 1 to 65536; default: by variant.
-    serial_depths: Number of blocks of each stage. 1 to 1024; default: by variant.
-    parallel_depth: Number of blocks that see the last three stages side by side; 0 for CoaT-Lite. 0 to 1024; default: by variant.
-    num_heads: Attention heads of each block. 1 to 1024.
-    mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. More than 0.0, at most 1024.0; default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias.
-    crpe_window: Kernels of the convolutions that tell relative positions, odd, each with the number of heads that have it; in all `num_heads`. Of length 1 to 16, 1 to 127, 1 to 1024.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping a residual branch of any block. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   global_pool: What is classified: the class token, or the mean of the patches.
+   embed_dims: Features of each token of each stage. 1 to 65536; default: by variant.
+   serial_depths: Number of blocks of each stage. 1 to 1024; default: by variant.
+   parallel_depth: Number of blocks that see the last three stages side by side; 0 for CoaT-Lite. 0 to 1024; default: by variant.
+   num_heads: Attention heads of each block. 1 to 1024.
+   mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. More than 0.0, at most 1024.0; default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias.
+   crpe_window: Kernels of the convolutions that tell relative positions, odd, each with the number of heads that have it; in all `num_heads`. Of length 1 to 16, 1 to 127, 1 to 1024.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping a residual branch of any block. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _ConVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  patch_size: int | tuple[int, int] = 16, embed_dim: int = 48, depth: int = 12,
-  num_heads: int = ..., mlp_ratio: float = 4.0, qkv_bias: bool = False, pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
-  global_pool: Literal["", "token", "avg"] = "token", local_up_to_layer: int = 10,
-  locality_strength: float = 1.0, use_pos_embed: bool = True,
+ model: _ConVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ patch_size: int | tuple[int, int] = 16, embed_dim: int = 48, depth: int = 12,
+ num_heads: int = _OWN, mlp_ratio: float = 4.0, qkv_bias: bool = False, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
+ global_pool: Literal["", "token", "avg"] = "token", local_up_to_layer: int = 10,
+ locality_strength: float = 1.0, use_pos_embed: bool = True,
 ) -> ConVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    embed_dim: Features of each head; a token has `num_heads` times as many. 1 to 65536.
-    depth: Number of blocks. 1 to 1024.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    qkv_bias: Whether queries, keys and values have a bias.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`).
-    local_up_to_layer: Number of blocks with gated positional attention, which come first; the class token comes in behind them. 0 to 1000000.
-    locality_strength: How narrowly those blocks look at first (section 3). 0.0 to 1024.0.
-    use_pos_embed: Whether each position has a learned embedding.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   embed_dim: Features of each head; a token has `num_heads` times as many. 1 to 65536.
+   depth: Number of blocks. 1 to 1024.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   qkv_bias: Whether queries, keys and values have a bias.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`).
+   local_up_to_layer: Number of blocks with gated positional attention, which come first; the class token comes in behind them. 0 to 1000000.
+   locality_strength: How narrowly those blocks look at first (section 3). 0.0 to 1024.0.
+   use_pos_embed: Whether each position has a learned embedding.
+ """
 
 @overload
 def create_model(
-  model: _ConvMixerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, dim: int = ..., depth: int = ...,
-  kernel_size: int = ..., patch_size: int = ...,
-  act_layer: ActivationName = ...,
-  global_pool: ConvPoolName = "avg",
+ model: _ConvMixerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, dim: int = _OWN, depth: int = _OWN,
+ kernel_size: int = _OWN, patch_size: int = _OWN,
+ act_layer: ActivationName = _OWN,
+ global_pool: ConvPoolName = "avg",
 ) -> ConvMixer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    dim: Channels of every map (`h` in section 2). 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    kernel_size: Height and width of the depthwise convolutions. 1 to 127; default: by variant.
-    patch_size: Height and width of a patch, in pixels. 1 to 127; default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    global_pool: How the last map becomes a vector; `""` for the map itself. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   dim: Channels of every map (`h` in section 2). 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   kernel_size: Height and width of the depthwise convolutions. 1 to 127; default: by variant.
+   patch_size: Height and width of a patch, in pixels. 1 to 127; default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   global_pool: How the last map becomes a vector; `""` for the map itself. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _ConvNeXtName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = ...,
-  dims: tuple[int, int, int, int] = ..., kernel_sizes: int | tuple[int, int, int, int] = ...,
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32,
-  stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = ...,
-  patch_size: int = 4, conv_mlp: bool = ..., conv_bias: bool = True, use_grn: bool = ...,
-  ls_init_value: float | None = ..., act_layer: ActivationName = ...,
-  norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "simplenorm2d", "layernorm", "rmsnorm", "simplenorm"] = ...,
-  norm_eps: float | None = ..., head_norm_first: bool = ..., head_hidden_size: int | None = ...,
-  head_init_scale: float = 1.0, drop_path_rate: float = 0.0,
+ model: _ConvNeXtName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = _OWN,
+ dims: tuple[int, int, int, int] = _OWN, kernel_sizes: int | tuple[int, int, int, int] = _OWN,
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ stem_type: Literal["patch", "overlap", "overlap_tiered", "overlap_act"] = _OWN,
+ patch_size: int = 4, conv_mlp: bool = _OWN, conv_bias: bool = True, use_grn: bool = _OWN,
+ ls_init_value: float | None = _OWN, act_layer: ActivationName = _OWN,
+ norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "simplenorm2d", "layernorm", "rmsnorm", "simplenorm"] = _OWN,
+ norm_eps: float | None = _OWN, head_norm_first: bool = _OWN, head_hidden_size: int | None = _OWN,
+ head_init_scale: float = 1.0, drop_path_rate: float = 0.0,
 ) -> ConvNeXt:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depths: Number of blocks of each stage. 1 to 1024; default: by variant.
-    dims: Channels of each stage. 1 to 65536; default: by variant.
-    kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. 1 to 127; default: by variant.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Input pixels for each position from which stages dilate instead of subsampling.
-    stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with an activation between them (`overlap_act`). Default: by variant.
-    patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. 1 to 127.
-    conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change. Default: by variant.
-    conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias.
-    use_grn: Let the hidden channels of each MLP compete (ConvNeXt V2, section 4). Default: by variant.
-    ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0; default: by variant.
-    act_layer: Activation of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: by variant.
-    norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: by variant.
-    head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: by variant.
-    head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. 1 to 65536; default: by variant.
-    head_init_scale: Factor of the head's initial weights. 0.0 to 1024.0.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depths: Number of blocks of each stage. 1 to 1024; default: by variant.
+   dims: Channels of each stage. 1 to 65536; default: by variant.
+   kernel_sizes: Kernel of the depthwise convolutions, odd; one for all stages, or one each. 1 to 127; default: by variant.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Input pixels for each position from which stages dilate instead of subsampling.
+   stem_type: One convolution of separate patches; or two 3x3 ones with stride 2 (`overlap`), the first of half as many channels (`overlap_tiered`) or with an activation between them (`overlap_act`). Default: by variant.
+   patch_size: Height and width in pixels of a patch of the stem; after patches of 2 the first stage subsamples, too. 1 to 127.
+   conv_mlp: Make the MLPs of 1x1 convolutions, not of linear layers; the numbers do not change. Default: by variant.
+   conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias.
+   use_grn: Let the hidden channels of each MLP compete (ConvNeXt V2, section 4). Default: by variant.
+   ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0; default: by variant.
+   act_layer: Activation of the blocks and the stem. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   norm_layer: Normalisation; `layernorm`, `rmsnorm` and `simplenorm` mean those of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d', 'layernorm', 'rmsnorm', 'simplenorm'; default: by variant.
+   norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: by variant.
+   head_norm_first: Normalise the last feature map before the pooling, and not what is pooled. Default: by variant.
+   head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. 1 to 65536; default: by variant.
+   head_init_scale: Factor of the head's initial weights. 0.0 to 1024.0.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _CPUBoneName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, width_list: tuple[int, int, int, int, int] = ...,
-  depth_list: tuple[int, int, int, int, int] = ..., head_widths: tuple[int, int] = ...,
-  expand_ratio: float = 4.0, stem_expand_ratio: float = ...,
-  downsample_expand_ratios: tuple[float, float, float, float] | None = ..., expand_groups: int = 2,
-  fused_conv: bool = True, attn_mlp_ratio: int = 4,
-  norm_layer: ConvNorm = "batchnorm2d",
-  act_layer: ActivationName = "hard_swish", proj_drop_rate: float = 0.1,
-  drop_path_rate: float = ..., fused_downsample: bool = True, small_kernels: bool = True,
-  attn_upsample: Literal["transpose", "nearest"] = "nearest",
-  local_mbconv_norm: Literal["proj", "depth_proj", "all"] = ...,
-  global_pool: Literal["", "avg"] = "avg",
+ model: _CPUBoneName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, width_list: tuple[int, int, int, int, int] = _OWN,
+ depth_list: tuple[int, int, int, int, int] = _OWN, head_widths: tuple[int, int] = _OWN,
+ expand_ratio: float = 4.0, stem_expand_ratio: float = _OWN,
+ downsample_expand_ratios: tuple[float, float, float, float] | None = _OWN, expand_groups: int = 2,
+ fused_conv: bool = True, attn_mlp_ratio: int = 4,
+ norm_layer: ConvNorm = "batchnorm2d",
+ act_layer: ActivationName = "hard_swish", proj_drop_rate: float = 0.1,
+ drop_path_rate: float = _OWN, fused_downsample: bool = True, small_kernels: bool = True,
+ attn_upsample: Literal["transpose", "nearest"] = "nearest",
+ local_mbconv_norm: Literal["proj", "depth_proj", "all"] = _OWN,
+ global_pool: Literal["", "avg"] = "avg",
 ) -> CPUBone:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    width_list: Channels of the stem and of each stage. 1 to 65536; default: by variant.
-    depth_list: Number of residual blocks of the stem and of each stage; that which subsamples counts in the first two stages, and comes besides in the last two. 0 to 1024, 1 to 1024; default: by variant.
-    head_widths: Channels of the convolution before the pooling, and of the layer after it. 1 to 65536; default: by variant.
-    expand_ratio: Inner channels of a convolutional block for each of its input. More than 0.0, at most 1024.0.
-    stem_expand_ratio: That of the stem's blocks. More than 0.0, at most 1024.0; default: by variant.
-    downsample_expand_ratios: That of the block with which each stage subsamples; None for `expand_ratio`. More than 0.0, at most 1024.0; default: by variant.
-    expand_groups: Groups of the convolutions that expand. 1 to 1024.
-    fused_conv: Whether blocks expand by one full convolution, and not by a pointwise and a depthwise one (section 3.2); those beside attention only below 256 channels. So does attention bring its resolution back.
-    attn_mlp_ratio: Hidden channels of the MLP for each of its own. 1 to 1024.
-    norm_layer: Normalisation of the convolutions. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-    act_layer: Activation of the convolutions and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    proj_drop_rate: Dropout probability after each MLP. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0; default: by variant.
-    fused_downsample: Whether the last two stages subsample by a fused block, whatever the others are; the first two follow `fused_conv`.
-    small_kernels: Whether kernels of the blocks with attention are 2x2.
-    attn_upsample: How attention brings its resolution back.
-    local_mbconv_norm: Which convolutions of the unfused blocks beside attention are normalised. Default: by variant.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   width_list: Channels of the stem and of each stage. 1 to 65536; default: by variant.
+   depth_list: Number of residual blocks of the stem and of each stage; that which subsamples counts in the first two stages, and comes besides in the last two. 0 to 1024, 1 to 1024; default: by variant.
+   head_widths: Channels of the convolution before the pooling, and of the layer after it. 1 to 65536; default: by variant.
+   expand_ratio: Inner channels of a convolutional block for each of its input. More than 0.0, at most 1024.0.
+   stem_expand_ratio: That of the stem's blocks. More than 0.0, at most 1024.0; default: by variant.
+   downsample_expand_ratios: That of the block with which each stage subsamples; None for `expand_ratio`. More than 0.0, at most 1024.0; default: by variant.
+   expand_groups: Groups of the convolutions that expand. 1 to 1024.
+   fused_conv: Whether blocks expand by one full convolution, and not by a pointwise and a depthwise one (section 3.2); those beside attention only below 256 channels. So does attention bring its resolution back.
+   attn_mlp_ratio: Hidden channels of the MLP for each of its own. 1 to 1024.
+   norm_layer: Normalisation of the convolutions. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+   act_layer: Activation of the convolutions and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   proj_drop_rate: Dropout probability after each MLP. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0; default: by variant.
+   fused_downsample: Whether the last two stages subsample by a fused block, whatever the others are; the first two follow `fused_conv`.
+   small_kernels: Whether kernels of the blocks with attention are 2x2.
+   attn_upsample: How attention brings its resolution back.
+   local_mbconv_norm: Which convolutions of the unfused blocks beside attention are normalised. Default: by variant.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position.
+ """
 
 @overload
 def create_model(
-  model: _CrossVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  img_scale: tuple[float, ...] = ..., patch_size: tuple[int, ...] = (12, 16),
-  embed_dim: tuple[int, ...] = ..., depth: tuple[tuple[int, ...], ...] = ...,
-  num_heads: tuple[int, ...] = ..., mlp_ratio: tuple[float, ...] = ..., multi_conv: bool = ...,
-  crop_scale: bool = False, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm",
-  global_pool: Literal["token", "avg"] = "token",
+ model: _CrossVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ img_scale: tuple[float, ...] = _OWN, patch_size: tuple[int, ...] = (12, 16),
+ embed_dim: tuple[int, ...] = _OWN, depth: tuple[tuple[int, ...], ...] = _OWN,
+ num_heads: tuple[int, ...] = _OWN, mlp_ratio: tuple[float, ...] = _OWN, multi_conv: bool = _OWN,
+ crop_scale: bool = False, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm",
+ global_pool: Literal["token", "avg"] = "token",
 ) -> CrossVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. Images of another size are resized to it. 1 to 65536; default: by variant.
-    img_scale: What the image is scaled by for each branch. Of length 1 to 4, more than 0.0, at most 16.0; default: by variant.
-    patch_size: Height and width of a patch in each branch. Of length 1 to 4, 1 to 65536.
-    embed_dim: Features of each token of each branch. Of length 1 to 4, 1 to 65536; default: by variant.
-    depth: For each stage the number of blocks of each branch, then that of the cross-attentions of each class token; 0 of these is one, with the keys of the published weights. Of length 1 to 64, of length 2 to 5, 0 to 1024; default: by variant.
-    num_heads: Attention heads of each branch. Of length 1 to 4, 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token, in each branch; what is over has no effect. Of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
-    multi_conv: Make patches by three convolutions, and not by one; for patches of 12 and 16 pixels. Default: by variant.
-    crop_scale: Scale the image by cutting out its middle, and not by resizing it.
-    qkv_bias: Whether queries, keys and values have a bias.
-    pos_drop_rate: Dropout probability where positions are added. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation of the blocks, and behind them. One of 'layernorm', 'rmsnorm'.
-    global_pool: What the classifiers see: the class token of each branch (`token`), or the mean of its patches (`avg`).
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. Images of another size are resized to it. 1 to 65536; default: by variant.
+   img_scale: What the image is scaled by for each branch. Of length 1 to 4, more than 0.0, at most 16.0; default: by variant.
+   patch_size: Height and width of a patch in each branch. Of length 1 to 4, 1 to 65536.
+   embed_dim: Features of each token of each branch. Of length 1 to 4, 1 to 65536; default: by variant.
+   depth: For each stage the number of blocks of each branch, then that of the cross-attentions of each class token; 0 of these is one, with the keys of the published weights. Of length 1 to 64, of length 2 to 5, 0 to 1024; default: by variant.
+   num_heads: Attention heads of each branch. Of length 1 to 4, 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token, in each branch; what is over has no effect. Of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
+   multi_conv: Make patches by three convolutions, and not by one; for patches of 12 and 16 pixels. Default: by variant.
+   crop_scale: Scale the image by cutting out its middle, and not by resizing it.
+   qkv_bias: Whether queries, keys and values have a bias.
+   pos_drop_rate: Dropout probability where positions are added. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation of the blocks, and behind them. One of 'layernorm', 'rmsnorm'.
+   global_pool: What the classifiers see: the class token of each branch (`token`), or the mean of its patches (`avg`).
+ """
 
 @overload
 def create_model(
-  model: _CSATv2Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, dims: tuple[int, ...] = ...,
-  depths: tuple[int, ...] = ..., transformer_depths: tuple[int, ...] = ...,
-  global_pool: Literal["", "avg", "max", "avgmax"] = "avg", drop_path_rate: float = 0.0,
-  transformer_drop_path: bool = False, ls_init_value: float | None = None,
+ model: _CSATv2Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, dims: tuple[int, ...] = _OWN,
+ depths: tuple[int, ...] = _OWN, transformer_depths: tuple[int, ...] = _OWN,
+ global_pool: Literal["", "avg", "max", "avgmax"] = "avg", drop_path_rate: float = 0.0,
+ transformer_drop_path: bool = False, ls_init_value: float | None = None,
 ) -> CSATv2:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    dims: Channels of each stage; the first a multiple of 8, three quarters of which see the image's brightness and an eighth each of its two colour differences. Of length 1 to 8, 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    transformer_depths: How many of these, the last ones, are blocks of attention. Of length 1 to 8, 0 to 1000000; default: by variant.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-    transformer_drop_path: Whether blocks of attention drop branches, too.
-    ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   dims: Channels of each stage; the first a multiple of 8, three quarters of which see the image's brightness and an eighth each of its two colour differences. Of length 1 to 8, 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   transformer_depths: How many of these, the last ones, are blocks of attention. Of length 1 to 8, 0 to 1000000; default: by variant.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+   transformer_drop_path: Whether blocks of attention drop branches, too.
+   ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0.
+ """
 
 @overload
 def create_model(
-  model: _CspNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, stage_type: Literal["csp", "cs3", "dark"] = ...,
-  block_type: Literal["bottle", "dark", "edge"] = ..., depth: tuple[int, ...] = ...,
-  out_chs: tuple[int, ...] = ..., stride: tuple[Literal[1, 2], ...] = ...,
-  groups: int | tuple[int, ...] = ..., block_ratio: float | tuple[float, ...] = ...,
-  bottle_ratio: float | tuple[float, ...] = ..., expand_ratio: float | tuple[float, ...] = ...,
-  avg_down: bool = ..., attn_layer: Literal["se"] | None = ..., rd_ratio: float = ...,
-  cross_linear: bool = ..., down_growth: bool = ..., stem_chs: int | tuple[int, ...] = ...,
-  stem_stride: Literal[1, 2, 4] = ..., stem_kernel_size: Literal[3, 6, 7] = ...,
-  act_layer: ActivationName = ...,
-  norm_layer: ConvNormAct = "batchnorm2d",
-  aa_layer: AntiAlias | None = None, zero_init_last: bool = True,
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32, drop_path_rate: float = 0.0,
+ model: _CspNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, stage_type: Literal["csp", "cs3", "dark"] = _OWN,
+ block_type: Literal["bottle", "dark", "edge"] = _OWN, depth: tuple[int, ...] = _OWN,
+ out_chs: tuple[int, ...] = _OWN, stride: tuple[Literal[1, 2], ...] = _OWN,
+ groups: int | tuple[int, ...] = _OWN, block_ratio: float | tuple[float, ...] = _OWN,
+ bottle_ratio: float | tuple[float, ...] = _OWN, expand_ratio: float | tuple[float, ...] = _OWN,
+ avg_down: bool = _OWN, attn_layer: Literal["se"] | None = _OWN, rd_ratio: float = _OWN,
+ cross_linear: bool = _OWN, down_growth: bool = _OWN, stem_chs: int | tuple[int, ...] = _OWN,
+ stem_stride: Literal[1, 2, 4] = _OWN, stem_kernel_size: Literal[3, 6, 7] = _OWN,
+ act_layer: ActivationName = _OWN,
+ norm_layer: ConvNormAct = "batchnorm2d",
+ aa_layer: AntiAlias | None = None, zero_init_last: bool = True,
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ drop_path_rate: float = 0.0,
 ) -> CspNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    stage_type: Half of the channels pass by the blocks, with a convolution after the blocks (`csp`) or without (`cs3`); or none do (`dark`). Default: by variant.
-    block_type: Residual block: 1x1, 3x3, 1x1 (`bottle`); 1x1, 3x3 (`dark`); or 3x3, 1x1 (`edge`). Default: by variant.
-    depth: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    out_chs: Output channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    stride: What each stage divides the resolution by. Of length 1 to 8; default: by variant.
-    groups: Groups of the 3x3 convolutions; one for all stages, or one each. 1 to 65536, of length 1 to 8, 1 to 65536; default: by variant.
-    block_ratio: Channels of the blocks for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
-    bottle_ratio: Channels inside of a block for each outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
-    expand_ratio: Channels that are divided into halves for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
-    avg_down: Subsample by an average and a 1x1 convolution, and not by a 3x3 convolution. Default: by variant.
-    attn_layer: Attention over channels inside of each block. Default: by variant.
-    rd_ratio: Channels inside of the attention, as a share of those outside. More than 0.0, at most 1024.0; default: by variant.
-    cross_linear: Whether the halves of `csp` come without an activation. Default: by variant.
-    down_growth: Whether what subsamples a stage of halves widens it, too. Default: by variant.
-    stem_chs: Output channels of the stem's convolution, or of each of its convolutions. 1 to 65536, of length 2 to 4, 1 to 65536; default: by variant.
-    stem_stride: What the stem divides the resolution by; 4 by a pooling after its convolutions. Default: by variant.
-    stem_kernel_size: Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do. Default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    aa_layer: Low-pass filter where a convolution or a pooling subsamples; not after an average. One of 'avg', 'blur', 'blurpc'.
-    zero_init_last: Initialise the last normalisation of each block to 0, so that it is the identity at first.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   stage_type: Half of the channels pass by the blocks, with a convolution after the blocks (`csp`) or without (`cs3`); or none do (`dark`). Default: by variant.
+   block_type: Residual block: 1x1, 3x3, 1x1 (`bottle`); 1x1, 3x3 (`dark`); or 3x3, 1x1 (`edge`). Default: by variant.
+   depth: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   out_chs: Output channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   stride: What each stage divides the resolution by. Of length 1 to 8; default: by variant.
+   groups: Groups of the 3x3 convolutions; one for all stages, or one each. 1 to 65536, of length 1 to 8, 1 to 65536; default: by variant.
+   block_ratio: Channels of the blocks for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
+   bottle_ratio: Channels inside of a block for each outside; one for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
+   expand_ratio: Channels that are divided into halves for each of the stage's; one for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
+   avg_down: Subsample by an average and a 1x1 convolution, and not by a 3x3 convolution. Default: by variant.
+   attn_layer: Attention over channels inside of each block. Default: by variant.
+   rd_ratio: Channels inside of the attention, as a share of those outside. More than 0.0, at most 1024.0; default: by variant.
+   cross_linear: Whether the halves of `csp` come without an activation. Default: by variant.
+   down_growth: Whether what subsamples a stage of halves widens it, too. Default: by variant.
+   stem_chs: Output channels of the stem's convolution, or of each of its convolutions. 1 to 65536, of length 2 to 4, 1 to 65536; default: by variant.
+   stem_stride: What the stem divides the resolution by; 4 by a pooling after its convolutions. Default: by variant.
+   stem_kernel_size: Kernel of the stem's convolutions; 6 halves the map as separate patches of 2 do. Default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   aa_layer: Low-pass filter where a convolution or a pooling subsamples; not after an average. One of 'avg', 'blur', 'blurpc'.
+   zero_init_last: Initialise the last normalisation of each block to 0, so that it is the identity at first.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _CspNextName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = (3, 6, 6, 3),
-  channels: tuple[int, int, int, int] = (128, 256, 512, 1024), deepen_factor: float = ...,
-  widen_factor: float = ..., expand_ratio: float = 0.5, channel_attention: bool = True,
-  act_layer: ActivationName = "silu",
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32, drop_path_rate: float = 0.0,
+ model: _CspNextName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = (3, 6, 6, 3),
+ channels: tuple[int, int, int, int] = (128, 256, 512, 1024), deepen_factor: float = _OWN,
+ widen_factor: float = _OWN, expand_ratio: float = 0.5, channel_attention: bool = True,
+ act_layer: ActivationName = "silu",
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ drop_path_rate: float = 0.0,
 ) -> CspNext:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depths: Number of blocks of each stage, before `deepen_factor`. 1 to 1024.
-    channels: Channels of each stage, before `widen_factor`. 1 to 65536.
-    deepen_factor: Factor of the number of blocks. More than 0.0, at most 64.0; default: by variant.
-    widen_factor: Factor of the channels. More than 0.0, at most 64.0; default: by variant.
-    expand_ratio: Channels that go through the blocks, and channels that pass by, for each of the stage's. More than 0.0, at most 4.0.
-    channel_attention: Whether a stage ends in an attention over channels.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depths: Number of blocks of each stage, before `deepen_factor`. 1 to 1024.
+   channels: Channels of each stage, before `widen_factor`. 1 to 65536.
+   deepen_factor: Factor of the number of blocks. More than 0.0, at most 64.0; default: by variant.
+   widen_factor: Factor of the channels. More than 0.0, at most 64.0; default: by variant.
+   expand_ratio: Channels that go through the blocks, and channels that pass by, for each of the stage's. More than 0.0, at most 4.0.
+   channel_attention: Whether a stage ends in an attention over channels.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _DaViTName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, ...] = ...,
-  embed_dims: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ...,
-  window_size: int | tuple[int, int] = ..., mlp_ratio: float = 4.0, qkv_bias: bool = True,
-  norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
-  norm_layer_cl: TokenNorm = "layernorm", norm_eps: float = 1e-05,
-  attn_types: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel"),
-  cpe_act: bool = False, down_kernel_size: Literal[2, 3] = ..., channel_attn_v2: bool = ...,
-  named_blocks: bool = ..., drop_path_rate: float = 0.0,
-  global_pool: ConvPoolName = "avg", head_norm_first: bool = False,
+ model: _DaViTName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, ...] = _OWN,
+ embed_dims: tuple[int, ...] = _OWN, num_heads: tuple[int, ...] = _OWN,
+ window_size: int | tuple[int, int] = _OWN, mlp_ratio: float = 4.0, qkv_bias: bool = True,
+ norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+ norm_layer_cl: TokenNorm = "layernorm", norm_eps: float = 1e-05,
+ attn_types: tuple[Literal["spatial", "channel"], ...] = ("spatial", "channel"),
+ cpe_act: bool = False, down_kernel_size: Literal[2, 3] = _OWN, channel_attn_v2: bool = _OWN,
+ named_blocks: bool = _OWN, drop_path_rate: float = 0.0,
+ global_pool: ConvPoolName = "avg", head_norm_first: bool = False,
 ) -> DaViT:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depths: Number of blocks of each stage; each has an attention of every kind in `attn_types`. Of length 1 to 8, 1 to 1024; default: by variant.
-    embed_dims: Features of each token of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    num_heads: Heads of the attention over positions, and groups of that over channels, in each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    window_size: Rows and columns of tokens in a window; one number for a square. 1 to 128; default: by variant.
-    mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0.
-    qkv_bias: Whether queries, keys and values have a bias.
-    norm_layer: Normalisation of maps: behind the stem, before each subsampling, and the last one.
-    norm_layer_cl: Normalisation of the blocks. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    attn_types: The attentions of a block, in their order: over the positions of a window (`spatial`), and over the channels of a group (`channel`). Of length 1 to 2.
-    cpe_act: Put an activation behind the convolutions that encode positions.
-    down_kernel_size: Kernel of the convolutions that subsample. Default: by variant.
-    channel_attn_v2: Scale the attention over channels by the number of positions, as Florence-2 does (https://arxiv.org/abs/2311.06242). Default: by variant.
-    named_blocks: Name the parts of a block by their attention, in the keys of the weights. Default: by variant.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    head_norm_first: Normalise the last feature map before the pooling, and not what is pooled.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depths: Number of blocks of each stage; each has an attention of every kind in `attn_types`. Of length 1 to 8, 1 to 1024; default: by variant.
+   embed_dims: Features of each token of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   num_heads: Heads of the attention over positions, and groups of that over channels, in each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   window_size: Rows and columns of tokens in a window; one number for a square. 1 to 128; default: by variant.
+   mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0.
+   qkv_bias: Whether queries, keys and values have a bias.
+   norm_layer: Normalisation of maps: behind the stem, before each subsampling, and the last one.
+   norm_layer_cl: Normalisation of the blocks. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   attn_types: The attentions of a block, in their order: over the positions of a window (`spatial`), and over the channels of a group (`channel`). Of length 1 to 2.
+   cpe_act: Put an activation behind the convolutions that encode positions.
+   down_kernel_size: Kernel of the convolutions that subsample. Default: by variant.
+   channel_attn_v2: Scale the attention over channels by the number of positions, as Florence-2 does (https://arxiv.org/abs/2311.06242). Default: by variant.
+   named_blocks: Name the parts of a block by their attention, in the keys of the weights. Default: by variant.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   head_norm_first: Normalise the last feature map before the pooling, and not what is pooled.
+ """
 
 @overload
 def create_model(
-  model: _DeepseekVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 0,
-  in_chans: int = 3, drop_rate: float = 0.0, encoder_pool: Literal["", "align"] = ...,
-  global_pool: Literal["", "avg", "align"] = ..., encoder_only: bool = ...,
-  img_size: int | tuple[int, int] = 546, patch_size: int = 14, embed_dim: int = 1024,
-  depth: int = 32, num_heads: int = 16, norm_eps: float = 1e-06, final_norm: bool = True,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  out_features: int = ..., mlp_ratio: float = 2.75, rope_temperature: float = 10000.0,
-  downsample_ratio: int = 3, dynamic_img_pad: bool = False,
+ model: _DeepseekVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 0,
+ in_chans: int = 3, drop_rate: float = 0.0, encoder_pool: Literal["", "align"] = _OWN,
+ global_pool: Literal["", "avg", "align"] = _OWN, encoder_only: bool = _OWN,
+ img_size: int | tuple[int, int] = 546, patch_size: int = 14, embed_dim: int = 1024,
+ depth: int = 32, num_heads: int = 16, norm_eps: float = 1e-06, final_norm: bool = True,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ out_features: int = _OWN, mlp_ratio: float = 2.75, rope_temperature: float = 10000.0,
+ downsample_ratio: int = 3, dynamic_img_pad: bool = False,
 ) -> DeepseekVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`align`). Default: by variant.
-    global_pool: What the encoder gives: the projector's tokens for the language model (`align`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). Default: by variant.
-    encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: by variant.
-    img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
-    patch_size: Side of a patch in pixels. 1 to 65536.
-    embed_dim: Features of each patch. 1 to 65536.
-    depth: Number of blocks. 1 to 1024.
-    num_heads: Attention heads of each block. 1 to 1024.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    final_norm: Whether the classifier normalises what was pooled.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    out_features: Features of each token that the projector makes; 0 for its default, where it has one. 0 to 1000000; default: by variant.
-    mlp_ratio: Hidden features of the MLP's gate, for each feature of a patch. More than 0.0, at most 1024.0.
-    rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0.
-    downsample_ratio: Rows and columns of patches of which the projector makes one token. 1 to 16.
-    dynamic_img_pad: Pad images at the right and bottom to whole patches; others are refused otherwise.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`align`). Default: by variant.
+   global_pool: What the encoder gives: the projector's tokens for the language model (`align`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). Default: by variant.
+   encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: by variant.
+   img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
+   patch_size: Side of a patch in pixels. 1 to 65536.
+   embed_dim: Features of each patch. 1 to 65536.
+   depth: Number of blocks. 1 to 1024.
+   num_heads: Attention heads of each block. 1 to 1024.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   final_norm: Whether the classifier normalises what was pooled.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   out_features: Features of each token that the projector makes; 0 for its default, where it has one. 0 to 1000000; default: by variant.
+   mlp_ratio: Hidden features of the MLP's gate, for each feature of a patch. More than 0.0, at most 1024.0.
+   rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0.
+   downsample_ratio: Rows and columns of patches of which the projector makes one token. 1 to 16.
+   dynamic_img_pad: Pad images at the right and bottom to whole patches; others are refused otherwise.
+ """
 
 @overload
 def create_model(
-  model: _DenseNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, growth_rate: int = ...,
-  block_config: tuple[int, ...] = ..., bn_size: int = 4,
-  stem_type: Literal["", "deep", "deep_tiered"] = ...,
-  act_layer: ActivationName = "relu",
-  norm_layer: ConvNormAct = "batchnorm2d",
-  aa_layer: Literal["blur", "blurpc"] | None = ..., aa_stem_only: bool = True,
-  proj_drop_rate: float = 0.0, global_pool: ConvPoolName = "avg",
+ model: _DenseNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, growth_rate: int = _OWN,
+ block_config: tuple[int, ...] = _OWN, bn_size: int = 4,
+ stem_type: Literal["", "deep", "deep_tiered"] = _OWN,
+ act_layer: ActivationName = "relu",
+ norm_layer: ConvNormAct = "batchnorm2d",
+ aa_layer: Literal["blur", "blurpc"] | None = _OWN, aa_stem_only: bool = True,
+ proj_drop_rate: float = 0.0, global_pool: ConvPoolName = "avg",
 ) -> DenseNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    growth_rate: Channels that each layer adds (the paper's k). 1 to 65536; default: by variant.
-    block_config: Number of layers of each dense block. Six blocks bring 224 pixels to one position. Of length 1 to 6, 1 to 1024; default: by variant.
-    bn_size: Channels between the two convolutions of a layer, for each channel that it adds. 1 to 64.
-    stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. Default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. Default: by variant.
-    aa_stem_only: Transitions average as they subsample, and leave the filter to the stem.
-    proj_drop_rate: Dropout probability at the end of each layer. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   growth_rate: Channels that each layer adds (the paper's k). 1 to 65536; default: by variant.
+   block_config: Number of layers of each dense block. Six blocks bring 224 pixels to one position. Of length 1 to 6, 1 to 1024; default: by variant.
+   bn_size: Channels between the two convolutions of a layer, for each channel that it adds. 1 to 64.
+   stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. Default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   aa_layer: Low-pass filter where the stem subsamples (https://arxiv.org/abs/1904.11486); `blurpc` pads with a constant. Default: by variant.
+   aa_stem_only: Transitions average as they subsample, and leave the filter to the stem.
+   proj_drop_rate: Dropout probability at the end of each layer. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _DLAName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, levels: tuple[int, int, int, int, int, int] = ...,
-  channels: tuple[int, int, int, int, int, int] = ...,
-  block: Literal["basic", "bottleneck", "bottle2neck"] = ..., cardinality: int = ...,
-  base_width: int = ..., shortcut_root: bool = ...,
-  global_pool: ConvPoolName = "avg",
+ model: _DLAName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, levels: tuple[int, int, int, int, int, int] = _OWN,
+ channels: tuple[int, int, int, int, int, int] = _OWN,
+ block: Literal["basic", "bottleneck", "bottle2neck"] = _OWN, cardinality: int = _OWN,
+ base_width: int = _OWN, shortcut_root: bool = _OWN,
+ global_pool: ConvPoolName = "avg",
 ) -> DLA:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    levels: Convolutions of the first two levels, and the depth of the tree that each other level is. 1 to 1024, 1 to 8; default: by variant.
-    channels: Output channels of each level. 1 to 65536; default: by variant.
-    block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; or the last with a hierarchy of four 3x3 parts (Res2Net, https://arxiv.org/abs/1904.01169). Default: by variant.
-    cardinality: Groups of the 3x3 convolutions of a bottleneck (https://arxiv.org/abs/1611.05431). 1 to 65536; default: by variant.
-    base_width: Width of a bottleneck's 3x3 convolutions, for each group and 128 output channels. 1 to 65536; default: by variant.
-    shortcut_root: Residual connections of the roots. Default: by variant.
-    global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   levels: Convolutions of the first two levels, and the depth of the tree that each other level is. 1 to 1024, 1 to 8; default: by variant.
+   channels: Output channels of each level. 1 to 65536; default: by variant.
+   block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; or the last with a hierarchy of four 3x3 parts (Res2Net, https://arxiv.org/abs/1904.01169). Default: by variant.
+   cardinality: Groups of the 3x3 convolutions of a bottleneck (https://arxiv.org/abs/1611.05431). 1 to 65536; default: by variant.
+   base_width: Width of a bottleneck's 3x3 convolutions, for each group and 128 output channels. 1 to 65536; default: by variant.
+   shortcut_root: Residual connections of the roots. Default: by variant.
+   global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _DPNName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, k_sec: tuple[int, int, int, int] = ...,
-  inc_sec: tuple[int, int, int, int] = ..., k_r: int = ..., groups: int = ..., small: bool = ...,
-  num_init_features: int = ..., b: bool = ...,
-  norm_layer: ConvNormAct = "batchnorm2d",
-  act_layer: ActivationName = ...,
-  global_pool: ConvPoolName = "avg",
+ model: _DPNName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, k_sec: tuple[int, int, int, int] = _OWN,
+ inc_sec: tuple[int, int, int, int] = _OWN, k_r: int = _OWN, groups: int = _OWN, small: bool = _OWN,
+ num_init_features: int = _OWN, b: bool = _OWN,
+ norm_layer: ConvNormAct = "batchnorm2d",
+ act_layer: ActivationName = _OWN,
+ global_pool: ConvPoolName = "avg",
 ) -> DPN:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    k_sec: Number of blocks of each stage. 1 to 1024; default: by variant.
-    inc_sec: Channels that each block adds to the dense path, by stage. 1 to 65536; default: by variant.
-    k_r: Channels inside of the first stage's blocks; each stage doubles them. 1 to 65536; default: by variant.
-    groups: Groups of the 3x3 convolutions. 1 to 65536; default: by variant.
-    small: A residual path of a quarter of the channels, and a 3x3 kernel instead of a 7x7 one in the stem. Default: by variant.
-    num_init_features: Output channels of the stem. 1 to 65536; default: by variant.
-    b: Separate last convolutions for both paths, behind one normalisation. Default: by variant.
-    norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   k_sec: Number of blocks of each stage. 1 to 1024; default: by variant.
+   inc_sec: Channels that each block adds to the dense path, by stage. 1 to 65536; default: by variant.
+   k_r: Channels inside of the first stage's blocks; each stage doubles them. 1 to 65536; default: by variant.
+   groups: Groups of the 3x3 convolutions. 1 to 65536; default: by variant.
+   small: A residual path of a quarter of the channels, and a 3x3 kernel instead of a 7x7 one in the stem. Default: by variant.
+   num_init_features: Output channels of the stem. 1 to 65536; default: by variant.
+   b: Separate last convolutions for both paths, behind one normalisation. Default: by variant.
+   norm_layer: Normalisation in the stem and before the pooling; blocks have batch normalisations. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   act_layer: Activation in the stem and before the pooling; blocks have ReLU. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   global_pool: How the last feature map becomes a vector; nothing, and there are logits for each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _EdgeNeXtName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, dims: tuple[int, int, int, int] = ...,
-  depths: tuple[int, int, int, int] = ...,
-  global_block_counts: tuple[int, int, int, int] = (0, 1, 1, 1),
-  kernel_sizes: tuple[int, int, int, int] = (3, 5, 7, 9), heads: tuple[int, int, int, int] = ...,
-  d2_scales: tuple[int, int, int, int] = (2, 2, 3, 4),
-  use_pos_emb: tuple[bool, bool, bool, bool] = (False, True, False, False),
-  ls_init_value: float = 1e-06, head_init_scale: float = 1.0, expand_ratio: float = 4.0,
-  downsample_block: bool = ..., conv_bias: bool = ...,
-  stem_type: Literal["patch", "overlap"] = ..., head_norm_first: bool = False,
-  act_layer: ActivationName = "gelu",
-  global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
+ model: _EdgeNeXtName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, dims: tuple[int, int, int, int] = _OWN,
+ depths: tuple[int, int, int, int] = _OWN,
+ global_block_counts: tuple[int, int, int, int] = (0, 1, 1, 1),
+ kernel_sizes: tuple[int, int, int, int] = (3, 5, 7, 9), heads: tuple[int, int, int, int] = _OWN,
+ d2_scales: tuple[int, int, int, int] = (2, 2, 3, 4),
+ use_pos_emb: tuple[bool, bool, bool, bool] = (False, True, False, False),
+ ls_init_value: float = 1e-06, head_init_scale: float = 1.0, expand_ratio: float = 4.0,
+ downsample_block: bool = _OWN, conv_bias: bool = _OWN,
+ stem_type: Literal["patch", "overlap"] = _OWN, head_norm_first: bool = False,
+ act_layer: ActivationName = "gelu",
+ global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
 ) -> EdgeNeXt:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    dims: Channels of each stage. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. 1 to 1024; default: by variant.
-    global_block_counts: How many of them, the last ones, have attention. 0 to 1000000.
-    kernel_sizes: Kernel of the depthwise convolutions of each stage, odd. 1 to 127.
-    heads: Attention heads of each stage. 1 to 1024; default: by variant.
-    d2_scales: Groups of channels, in a block with attention, of which each but the last is convolved once more than the one after it. 2 to 64.
-    use_pos_emb: Whether the blocks with attention encode positions, in each stage.
-    ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0.
-    head_init_scale: Factor of the classifier's initial weights. 0.0 to 1024.0.
-    expand_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0.
-    downsample_block: Subsample in the first depthwise convolution of a stage, and not before the blocks. Default: by variant.
-    conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: by variant.
-    stem_type: The first convolution: of separate 4x4 patches, or 9x9 with stride 4. Default: by variant.
-    head_norm_first: Normalise the last feature map before the pooling, and not what is pooled.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   dims: Channels of each stage. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. 1 to 1024; default: by variant.
+   global_block_counts: How many of them, the last ones, have attention. 0 to 1000000.
+   kernel_sizes: Kernel of the depthwise convolutions of each stage, odd. 1 to 127.
+   heads: Attention heads of each stage. 1 to 1024; default: by variant.
+   d2_scales: Groups of channels, in a block with attention, of which each but the last is convolved once more than the one after it. 2 to 64.
+   use_pos_emb: Whether the blocks with attention encode positions, in each stage.
+   ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0.
+   head_init_scale: Factor of the classifier's initial weights. 0.0 to 1024.0.
+   expand_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0.
+   downsample_block: Subsample in the first depthwise convolution of a stage, and not before the blocks. Default: by variant.
+   conv_bias: Whether the stem, the subsampling and the depthwise convolutions have a bias. Default: by variant.
+   stem_type: The first convolution: of separate 4x4 patches, or 9x9 with stride 4. Default: by variant.
+   head_norm_first: Normalise the last feature map before the pooling, and not what is pooled.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _EfficientFormerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  depths: tuple[int, ...] = ..., embed_dims: tuple[int, ...] = ...,
-  downsamples: tuple[bool, ...] | None = None, num_vit: int = ..., mlp_ratios: float = 4.0,
-  pool_size: int = 3, layer_scale_init_value: float = 1e-05,
-  act_layer: ActivationName = "gelu",
-  norm_layer: ConvNorm = "batchnorm2d",
-  norm_layer_cl: TokenNorm = "layernorm",
-  global_pool: Literal["", "avg"] = "avg", proj_drop_rate: float = 0.0,
-  drop_path_rate: float = 0.0,
+ model: _EfficientFormerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ depths: tuple[int, ...] = _OWN, embed_dims: tuple[int, ...] = _OWN,
+ downsamples: tuple[bool, ...] | None = None, num_vit: int = _OWN, mlp_ratios: float = 4.0,
+ pool_size: int = 3, layer_scale_init_value: float = 1e-05,
+ act_layer: ActivationName = "gelu",
+ norm_layer: ConvNorm = "batchnorm2d",
+ norm_layer_cl: TokenNorm = "layernorm",
+ global_pool: Literal["", "avg"] = "avg", proj_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
 ) -> EfficientFormer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    embed_dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    downsamples: Whether each stage subsamples first; None for all but the first. Of length 1 to 8.
-    num_vit: How many of the blocks of the last stage, the last ones, have attention. 1 to 1024; default: by variant.
-    mlp_ratios: Hidden channels of the MLPs for each of their own. More than 0.0, at most 1024.0.
-    pool_size: Side of the squares of positions that blocks average, odd. 1 to 127.
-    layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). 0.0 to 1024.0.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-    norm_layer_cl: Normalisation of tokens. One of 'layernorm', 'rmsnorm'.
-    global_pool: How the last tokens become a vector; `""` for logits of each token.
-    proj_drop_rate: Dropout probability after each layer of an MLP. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   embed_dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   downsamples: Whether each stage subsamples first; None for all but the first. Of length 1 to 8.
+   num_vit: How many of the blocks of the last stage, the last ones, have attention. 1 to 1024; default: by variant.
+   mlp_ratios: Hidden channels of the MLPs for each of their own. More than 0.0, at most 1024.0.
+   pool_size: Side of the squares of positions that blocks average, odd. 1 to 127.
+   layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). 0.0 to 1024.0.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation of maps. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+   norm_layer_cl: Normalisation of tokens. One of 'layernorm', 'rmsnorm'.
+   global_pool: How the last tokens become a vector; `""` for logits of each token.
+   proj_drop_rate: Dropout probability after each layer of an MLP. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _EfficientFormerV2Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  depths: tuple[int, ...] = ..., embed_dims: tuple[int, ...] = ...,
-  downsamples: tuple[bool, ...] | None = None,
-  mlp_ratios: float | tuple[float | tuple[float, ...], ...] = ..., num_vit: int = ...,
-  norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d"] = "batchnorm2d",
-  norm_eps: float = 1e-05, act_layer: ActivationName = "gelu",
-  layer_scale_init_value: float = 1e-05, distillation: bool = True,
-  global_pool: Literal["", "avg"] = "avg", proj_drop_rate: float = 0.0,
-  drop_path_rate: float = ...,
+ model: _EfficientFormerV2Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ depths: tuple[int, ...] = _OWN, embed_dims: tuple[int, ...] = _OWN,
+ downsamples: tuple[bool, ...] | None = None,
+ mlp_ratios: float | tuple[float | tuple[float, ...], ...] = _OWN, num_vit: int = _OWN,
+ norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d"] = "batchnorm2d",
+ norm_eps: float = 1e-05, act_layer: ActivationName = "gelu",
+ layer_scale_init_value: float = 1e-05, distillation: bool = True,
+ global_pool: Literal["", "avg"] = "avg", proj_drop_rate: float = 0.0, drop_path_rate: float = _OWN,
 ) -> EfficientFormerV2:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    embed_dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    downsamples: Whether each stage subsamples first; None for all but the first. Of length 1 to 8.
-    mlp_ratios: Hidden channels of the MLPs for each of their own: one number for all blocks, or one each stage, or one each block of a stage. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0, of length 1 to 1024, more than 0.0, at most 1024.0; default: by variant.
-    num_vit: How many of the blocks of each stage from the third on, the last ones, have attention; all where there are fewer. 0 to 1000000; default: by variant.
-    norm_layer: Normalisation; attention has batch normalisations in any case.
-    norm_eps: Added to the variance in each normalisation; 1e-5 in any case in attention. More than 0.0, at most 1.0.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). 0.0 to 1024.0.
-    distillation: Have a second classifier for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both.
-    global_pool: How the last feature map becomes a vector.
-    proj_drop_rate: Dropout probability in the MLPs. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0; default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   embed_dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   downsamples: Whether each stage subsamples first; None for all but the first. Of length 1 to 8.
+   mlp_ratios: Hidden channels of the MLPs for each of their own: one number for all blocks, or one each stage, or one each block of a stage. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0, of length 1 to 1024, more than 0.0, at most 1024.0; default: by variant.
+   num_vit: How many of the blocks of each stage from the third on, the last ones, have attention; all where there are fewer. 0 to 1000000; default: by variant.
+   norm_layer: Normalisation; attention has batch normalisations in any case.
+   norm_eps: Added to the variance in each normalisation; 1e-5 in any case in attention. More than 0.0, at most 1.0.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). 0.0 to 1024.0.
+   distillation: Have a second classifier for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both.
+   global_pool: How the last feature map becomes a vector.
+   proj_drop_rate: Dropout probability in the MLPs. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0; default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _EfficientNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  block_args: tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock | tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock, ...], ...] = ...,
-  num_features: int = ..., stem_size: int = ..., stem_kernel_size: int = ..., fix_stem: bool = ...,
-  channel_multiplier: float = ..., channel_divisor: int = ..., round_limit: float = ...,
-  depth_multiplier: float = ..., depth_trunc: Literal["ceil", "round"] = ...,
-  fix_first_last: bool = ..., output_stride: Literal[2, 4, 8, 16, 32] = 32,
-  pad_type: Literal["", "same"] = ..., act_layer: ActivationName = ...,
-  norm_layer: ConvNormAct = ..., norm_group_size: int | None = ...,
-  bn_eps: float | None = ..., bn_momentum: float = 0.1,
-  aa_layer: AntiAlias | None = ...,
-  se_layer: ChannelAttention | EfficientNetSqueezeExcite | None = ...,
-  drop_path_rate: float = 0.0, global_pool: ConvPoolName = "avg",
+ model: _EfficientNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ block_args: tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock | tuple[EfficientNetBlocks | EfficientNetUniversalBlocks | EfficientNetAttentionBlocks | EfficientNetPrunedBlock, ...], ...] = _OWN,
+ num_features: int = _OWN, stem_size: int = _OWN, stem_kernel_size: int = _OWN,
+ fix_stem: bool = _OWN, channel_multiplier: float = _OWN, channel_divisor: int = _OWN,
+ round_limit: float = _OWN, depth_multiplier: float = _OWN,
+ depth_trunc: Literal["ceil", "round"] = _OWN, fix_first_last: bool = _OWN,
+ output_stride: Literal[2, 4, 8, 16, 32] = 32, pad_type: Literal["", "same"] = _OWN,
+ act_layer: ActivationName = _OWN,
+ norm_layer: ConvNormAct = _OWN, norm_group_size: int | None = _OWN,
+ bn_eps: float | None = _OWN, bn_momentum: float = 0.1,
+ aa_layer: AntiAlias | None = _OWN,
+ se_layer: ChannelAttention | EfficientNetSqueezeExcite | None = _OWN,
+ drop_path_rate: float = 0.0, global_pool: ConvPoolName = "avg",
 ) -> EfficientNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    block_args: The stages. Of length 1 to 32, of length 1 to 64; default: by variant.
-    num_features: Output channels of the convolution before pooling, which no multiplier scales; 0 for no such convolution. 0 to 1000000; default: by variant.
-    stem_size: Output channels of the stem, before the channel multiplier. 1 to 65536; default: by variant.
-    stem_kernel_size: Kernel of the stem. 1 to 31; default: by variant.
-    fix_stem: The channel multiplier leaves the stem alone. Default: by variant.
-    channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: by variant.
-    channel_divisor: Scaled channels are rounded to a multiple of this number. 1 to 256; default: by variant.
-    round_limit: Rounding never leaves less than this share of the scaled channels. 0.0 to 1.0; default: by variant.
-    depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: by variant.
-    depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest. Default: by variant.
-    fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: by variant.
-    output_stride: Most input pixels for each step of a feature map; later stages dilate instead.
-    pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. Default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
-    norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. 1 to 65536; default: by variant.
-    bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: by variant.
-    bn_momentum: Weight of a new batch in the running statistics of batch normalisation. 0.0 to 1.0.
-    aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: by variant.
-    se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
-    drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   block_args: The stages. Of length 1 to 32, of length 1 to 64; default: by variant.
+   num_features: Output channels of the convolution before pooling, which no multiplier scales; 0 for no such convolution. 0 to 1000000; default: by variant.
+   stem_size: Output channels of the stem, before the channel multiplier. 1 to 65536; default: by variant.
+   stem_kernel_size: Kernel of the stem. 1 to 31; default: by variant.
+   fix_stem: The channel multiplier leaves the stem alone. Default: by variant.
+   channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: by variant.
+   channel_divisor: Scaled channels are rounded to a multiple of this number. 1 to 256; default: by variant.
+   round_limit: Rounding never leaves less than this share of the scaled channels. 0.0 to 1.0; default: by variant.
+   depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0; default: by variant.
+   depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest. Default: by variant.
+   fix_first_last: The depth multiplier leaves the first and the last stage alone. Default: by variant.
+   output_stride: Most input pixels for each step of a feature map; later stages dilate instead.
+   pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. Default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
+   norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. 1 to 65536; default: by variant.
+   bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: by variant.
+   bn_momentum: Weight of a new batch in the running statistics of batch normalisation. 0.0 to 1.0.
+   aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: by variant.
+   se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
+   drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _EfficientViMName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, embed_dim: tuple[int, ...] = ...,
-  depths: tuple[int, ...] = ..., mlp_ratio: float = 4.0, ssd_expand: float = 1.0,
-  state_dim: tuple[int, ...] = ..., distilled: bool = ..., global_pool: Literal["avg"] = "avg",
-  drop_path_rate: float = 0.0,
+ model: _EfficientViMName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, embed_dim: tuple[int, ...] = _OWN,
+ depths: tuple[int, ...] = _OWN, mlp_ratio: float = 4.0, ssd_expand: float = 1.0,
+ state_dim: tuple[int, ...] = _OWN, distilled: bool = _OWN, global_pool: Literal["avg"] = "avg",
+ drop_path_rate: float = 0.0,
 ) -> EfficientViM:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    embed_dim: Channels of each stage; the first has at least 8. Of length 1 to 8, 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    mlp_ratio: Hidden channels of the MLPs for each of their own. More than 0.0, at most 1024.0.
-    ssd_expand: Channels that a hidden state has inside, for each of a block's. More than 0.0, at most 1024.0.
-    state_dim: Number of hidden states of each stage's blocks. Of length 1 to 8, 1 to 65536; default: by variant.
-    distilled: Have a second classifier beside each, for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both. Default: by variant.
-    global_pool: How hidden states and the last map become a vector.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   embed_dim: Channels of each stage; the first has at least 8. Of length 1 to 8, 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   mlp_ratio: Hidden channels of the MLPs for each of their own. More than 0.0, at most 1024.0.
+   ssd_expand: Channels that a hidden state has inside, for each of a block's. More than 0.0, at most 1024.0.
+   state_dim: Number of hidden states of each stage's blocks. Of length 1 to 8, 1 to 65536; default: by variant.
+   distilled: Have a second classifier beside each, for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both. Default: by variant.
+   global_pool: How hidden states and the last map become a vector.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _EfficientVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, large: bool = ...,
-  widths: tuple[int, int, int, int, int] = ..., depths: tuple[int, int, int, int, int] = ...,
-  head_dim: int = ..., expand_ratio: float = 4.0, norm_eps: float = ...,
-  act_layer: ActivationName = ..., head_widths: tuple[int, int] = ...,
-  global_pool: Literal["avg", "max", "avgmax"] = "avg",
+ model: _EfficientVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, large: bool = _OWN,
+ widths: tuple[int, int, int, int, int] = _OWN, depths: tuple[int, int, int, int, int] = _OWN,
+ head_dim: int = _OWN, expand_ratio: float = 4.0, norm_eps: float = _OWN,
+ act_layer: ActivationName = _OWN, head_widths: tuple[int, int] = _OWN,
+ global_pool: Literal["avg", "max", "avgmax"] = "avg",
 ) -> EfficientVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    large: Have the blocks of the large models (L1 to L3), full convolutions at high resolution and attention in the last stage only; those of B0 to B3 otherwise. Default: by variant.
-    widths: Channels of the stem and of each stage. 1 to 65536; default: by variant.
-    depths: Number of blocks of the stem and of each stage; the block that subsamples counts in the first two stages where `large` is false, and nowhere else. 1 to 1024; default: by variant.
-    head_dim: Channels of a query, a key and a value, in each attention head. 1 to 65536; default: by variant.
-    expand_ratio: Hidden channels of a convolutional block for each that comes in, where `large` is false. More than 0.0, at most 1024.0.
-    norm_eps: Added to the variance in each normalisation; 1e-5 in any case behind the convolution of the head. More than 0.0, at most 1.0; default: by variant.
-    act_layer: Activation; where `large` is false, the head has `hard_swish` in any case. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    head_widths: Outputs of the convolution before the pooling, and of the layer behind it. 1 to 65536; default: by variant.
-    global_pool: How the last feature map becomes a vector.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   large: Have the blocks of the large models (L1 to L3), full convolutions at high resolution and attention in the last stage only; those of B0 to B3 otherwise. Default: by variant.
+   widths: Channels of the stem and of each stage. 1 to 65536; default: by variant.
+   depths: Number of blocks of the stem and of each stage; the block that subsamples counts in the first two stages where `large` is false, and nowhere else. 1 to 1024; default: by variant.
+   head_dim: Channels of a query, a key and a value, in each attention head. 1 to 65536; default: by variant.
+   expand_ratio: Hidden channels of a convolutional block for each that comes in, where `large` is false. More than 0.0, at most 1024.0.
+   norm_eps: Added to the variance in each normalisation; 1e-5 in any case behind the convolution of the head. More than 0.0, at most 1.0; default: by variant.
+   act_layer: Activation; where `large` is false, the head has `hard_swish` in any case. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   head_widths: Outputs of the convolution before the pooling, and of the layer behind it. 1 to 65536; default: by variant.
+   global_pool: How the last feature map becomes a vector.
+ """
 
 @overload
 def create_model(
-  model: _EfficientVitMsraName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  embed_dim: tuple[int, ...] = ..., key_dim: tuple[int, ...] = (16, 16, 16),
-  depth: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ...,
-  window_size: tuple[int, ...] = (7, 7, 7), kernels: tuple[int, ...] = ...,
-  down_ops: tuple[tuple[Literal["", "subsample"], Literal[1, 2]], ...] = (("", 1), ("subsample", 2), ("subsample", 2)),
-  global_pool: ConvPoolName = "avg",
+ model: _EfficientVitMsraName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ embed_dim: tuple[int, ...] = _OWN, key_dim: tuple[int, ...] = (16, 16, 16),
+ depth: tuple[int, ...] = _OWN, num_heads: tuple[int, ...] = _OWN,
+ window_size: tuple[int, ...] = (7, 7, 7), kernels: tuple[int, ...] = _OWN,
+ down_ops: tuple[tuple[Literal["", "subsample"], Literal[1, 2]], ...] = (("", 1), ("subsample", 2), ("subsample", 2)),
+ global_pool: ConvPoolName = "avg",
 ) -> EfficientVitMsra:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width in pixels that windows are made for; one number for a square. Images may have any other size. 1 to 65536.
-    embed_dim: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    key_dim: Features of a query and of a key, in each head, of each stage. Of length 1 to 8, 1 to 65536.
-    depth: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    window_size: Rows and columns of the windows of each stage, at most those of its map. Of length 1 to 8, 1 to 128.
-    kernels: Kernel of the depthwise convolution of the queries of each head, odd; those past the number of heads have no effect. Of length 1 to 64, 1 to 127; default: by variant.
-    down_ops: What stands before the blocks of each stage, and its stride: nothing, `("", 1)`, or what halves the map, `("subsample", 2)`. Of length 1 to 8.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width in pixels that windows are made for; one number for a square. Images may have any other size. 1 to 65536.
+   embed_dim: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   key_dim: Features of a query and of a key, in each head, of each stage. Of length 1 to 8, 1 to 65536.
+   depth: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   window_size: Rows and columns of the windows of each stage, at most those of its map. Of length 1 to 8, 1 to 128.
+   kernels: Kernel of the depthwise convolution of the queries of each head, odd; those past the number of heads have no effect. Of length 1 to 64, 1 to 127; default: by variant.
+   down_ops: What stands before the blocks of each stage, and its stride: nothing, `("", 1)`, or what halves the map, `("subsample", 2)`. Of length 1 to 8.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _EvaName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = ..., embed_dim: int = ..., depth: int = ...,
-  num_heads: int = ..., mlp_ratio: float = ..., qkv_bias: bool = ..., pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = ..., norm_eps: float = ..., qk_norm: bool = ...,
-  init_values: float | None = ..., class_token: bool = ..., no_embed_class: bool = ...,
-  patch_drop_rate: float = 0.0, dynamic_img_size: bool = ..., dynamic_img_pad: bool = False,
-  num_kv_heads: int | tuple[int, ...] | None = ..., qkv_fused: bool = ..., swiglu_mlp: bool = ...,
-  swiglu_align_to: int = ..., attn_only_layer_scale: bool = ..., rope_grid_offset: float = ...,
-  rope_grid_indexing: Literal["ij", "xy"] = ..., rope_temperature: float = ...,
-  rope_rotate_half: bool = ..., rope_shift_coords: float | None = None,
-  rope_jitter_coords: float | None = None, rope_rescale_coords: float | None = ...,
-  rope_mrope_section: tuple[int, int, int] | None = None,
-  global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ..., scale_mlp: bool = ...,
-  scale_attn_inner: bool = ..., attn_type: Literal["eva", "rope"] = ..., num_reg_tokens: int = ...,
-  use_abs_pos_emb: bool = ..., use_rot_pos_emb: bool = ...,
-  rope_type: Literal["cat", "mixed", "dinov3", "mrope"] = ..., use_post_norm: bool = ...,
-  use_pre_transformer_norm: bool = ..., use_post_transformer_norm: bool | None = ...,
-  use_fc_norm: bool | None = ..., attn_pool_num_heads: int | None = ...,
-  attn_pool_mlp_ratio: float | None = ..., ref_feat_shape: int | tuple[int, int] | None = ...,
-  head_init_scale: float = 0.001,
+ model: _EvaName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = _OWN, embed_dim: int = _OWN, depth: int = _OWN,
+ num_heads: int = _OWN, mlp_ratio: float = _OWN, qkv_bias: bool = _OWN, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = _OWN, norm_eps: float = _OWN,
+ qk_norm: bool = _OWN, init_values: float | None = _OWN, class_token: bool = _OWN,
+ no_embed_class: bool = _OWN, patch_drop_rate: float = 0.0, dynamic_img_size: bool = _OWN,
+ dynamic_img_pad: bool = False, num_kv_heads: int | tuple[int, ...] | None = _OWN,
+ qkv_fused: bool = _OWN, swiglu_mlp: bool = _OWN, swiglu_align_to: int = _OWN,
+ attn_only_layer_scale: bool = _OWN, rope_grid_offset: float = _OWN,
+ rope_grid_indexing: Literal["ij", "xy"] = _OWN, rope_temperature: float = _OWN,
+ rope_rotate_half: bool = _OWN, rope_shift_coords: float | None = None,
+ rope_jitter_coords: float | None = None, rope_rescale_coords: float | None = _OWN,
+ rope_mrope_section: tuple[int, int, int] | None = None,
+ global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = _OWN, scale_mlp: bool = _OWN,
+ scale_attn_inner: bool = _OWN, attn_type: Literal["eva", "rope"] = _OWN,
+ num_reg_tokens: int = _OWN, use_abs_pos_emb: bool = _OWN, use_rot_pos_emb: bool = _OWN,
+ rope_type: Literal["cat", "mixed", "dinov3", "mrope"] = _OWN, use_post_norm: bool = _OWN,
+ use_pre_transformer_norm: bool = _OWN, use_post_transformer_norm: bool | None = _OWN,
+ use_fc_norm: bool | None = _OWN, attn_pool_num_heads: int | None = _OWN,
+ attn_pool_mlp_ratio: float | None = _OWN, ref_feat_shape: int | tuple[int, int] | None = _OWN,
+ head_init_scale: float = 0.001,
 ) -> Eva:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
-    qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: by variant.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: by variant.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: by variant.
-    qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: by variant.
-    init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
-    class_token: Put a learned token in front of the patches. Default: by variant.
-    no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: by variant.
-    patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0.
-    dynamic_img_size: Take images of any size, with positions that are made for each. Default: by variant.
-    dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest.
-    num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. 1 to 1024, of length 1 to 1024, 1 to 1024; default: by variant.
-    qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: by variant.
-    swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202, equation 6). Default: by variant.
-    swiglu_align_to: Round the hidden features of a gated MLP up to a multiple of this, and give the gate a layer of its own; 0 for neither. 0 to 4096; default: by variant.
-    attn_only_layer_scale: Scale the attention only, and not the MLP. Default: by variant.
-    rope_grid_offset: Position of the first patch, in patches; of `cat`, `axial` and `dinov3`. -1024.0 to 1024.0; default: by variant.
-    rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). Default: by variant.
-    rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0; default: by variant.
-    rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does. Default: by variant.
-    rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. 0.0 to 1024.0.
-    rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. 1.0 to 1024.0.
-    rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. 1.0 to 1024.0; default: by variant.
-    rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. 0 to 1000000.
-    global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention to all tokens (`map`), or every token (`""`). Default: by variant.
-    scale_mlp: Normalise before the MLP's last layer; a gate then has a layer of its own. Default: by variant.
-    scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: by variant.
-    attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. Default: by variant.
-    num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. 0 to 1024; default: by variant.
-    use_abs_pos_emb: Add a learned embedding of its position to each token. Default: by variant.
-    use_rot_pos_emb: Give queries and keys a rotary embedding of the position of their patch (https://arxiv.org/abs/2104.09864). Default: by variant.
-    rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`). Default: by variant.
-    use_post_norm: Normalise after attention and MLP instead of before. Default: by variant.
-    use_pre_transformer_norm: Normalise the tokens before the first block; the patches then have no bias. Default: by variant.
-    use_post_transformer_norm: Normalise after the last block; None for yes unless `use_fc_norm` does after the pooling. Default: by variant.
-    use_fc_norm: Normalise after the pooling; None for yes with `avg`. Default: by variant.
-    attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. 1 to 1024; default: by variant.
-    attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: by variant.
-    ref_feat_shape: Rows and columns of patches that positions of `cat` are stretched to, whatever the image's size; None for no stretching. 1 to 65536; default: by variant.
-    head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. 0.0 to 1024.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
+   qkv_bias: Whether queries and values have a bias; keys have one too where `attn_type` is `rope`. Default: by variant.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: by variant.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: by variant.
+   qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: by variant.
+   init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
+   class_token: Put a learned token in front of the patches. Default: by variant.
+   no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: by variant.
+   patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0.
+   dynamic_img_size: Take images of any size, with positions that are made for each. Default: by variant.
+   dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest.
+   num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. 1 to 1024, of length 1 to 1024, 1 to 1024; default: by variant.
+   qkv_fused: Whether queries, keys and values are projected by one layer, and not by three. Default: by variant.
+   swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202, equation 6). Default: by variant.
+   swiglu_align_to: Round the hidden features of a gated MLP up to a multiple of this, and give the gate a layer of its own; 0 for neither. 0 to 4096; default: by variant.
+   attn_only_layer_scale: Scale the attention only, and not the MLP. Default: by variant.
+   rope_grid_offset: Position of the first patch, in patches; of `cat`, `axial` and `dinov3`. -1024.0 to 1024.0; default: by variant.
+   rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`). Default: by variant.
+   rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0; default: by variant.
+   rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does. Default: by variant.
+   rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. 0.0 to 1024.0.
+   rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. 1.0 to 1024.0.
+   rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. 1.0 to 1024.0; default: by variant.
+   rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. 0 to 1000000.
+   global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention to all tokens (`map`), or every token (`""`). Default: by variant.
+   scale_mlp: Normalise before the MLP's last layer; a gate then has a layer of its own. Default: by variant.
+   scale_attn_inner: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: by variant.
+   attn_type: Attention without (`eva`) or with (`rope`) a bias of the keys, where `qkv_bias` is true. Default: by variant.
+   num_reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. 0 to 1024; default: by variant.
+   use_abs_pos_emb: Add a learned embedding of its position to each token. Default: by variant.
+   use_rot_pos_emb: Give queries and keys a rotary embedding of the position of their patch (https://arxiv.org/abs/2104.09864). Default: by variant.
+   rope_type: Rotary embedding of rows and columns: half of the pairs of features for each, counted in patches (`cat`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`). Default: by variant.
+   use_post_norm: Normalise after attention and MLP instead of before. Default: by variant.
+   use_pre_transformer_norm: Normalise the tokens before the first block; the patches then have no bias. Default: by variant.
+   use_post_transformer_norm: Normalise after the last block; None for yes unless `use_fc_norm` does after the pooling. Default: by variant.
+   use_fc_norm: Normalise after the pooling; None for yes with `avg`. Default: by variant.
+   attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. 1 to 1024; default: by variant.
+   attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0; default: by variant.
+   ref_feat_shape: Rows and columns of patches that positions of `cat` are stretched to, whatever the image's size; None for no stretching. 1 to 65536; default: by variant.
+   head_init_scale: Factor of the classifier's initial weights; 0 for none, which is 1. 0.0 to 1024.0.
+ """
 
 @overload
 def create_model(
-  model: _FasterNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, embed_dim: int = ...,
-  depths: tuple[int, int, int, int] = ..., mlp_ratio: float = 2.0, n_div: int = 4,
-  patch_size: int = 4, merge_size: int = 2, patch_norm: bool = True, feature_dim: int = 1280,
-  layer_scale_init_value: float = 0.0, act_layer: ActivationName = ...,
-  norm_layer: ConvNorm = "batchnorm2d",
-  global_pool: ConvPoolName = "avg", drop_path_rate: float = ...,
+ model: _FasterNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, embed_dim: int = _OWN,
+ depths: tuple[int, int, int, int] = _OWN, mlp_ratio: float = 2.0, n_div: int = 4,
+ patch_size: int = 4, merge_size: int = 2, patch_norm: bool = True, feature_dim: int = 1280,
+ layer_scale_init_value: float = 0.0, act_layer: ActivationName = _OWN,
+ norm_layer: ConvNorm = "batchnorm2d",
+ global_pool: ConvPoolName = "avg", drop_path_rate: float = _OWN,
 ) -> FasterNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    embed_dim: Channels of the first stage; each other stage has twice those of the one before. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0.
-    n_div: One out of so many channels takes part in a block's 3x3 convolution (section 3.2). 1 to 1024.
-    patch_size: Height and width in pixels of a patch of the stem. 1 to 127.
-    merge_size: Height and width of the patches that become one before each later stage. 1 to 127.
-    patch_norm: Whether a normalisation follows the stem's convolution.
-    feature_dim: Features that the classifier sees. 1 to 65536.
-    layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. 0.0 to 1024.0.
-    act_layer: Activation of the MLPs and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0; default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   embed_dim: Channels of the first stage; each other stage has twice those of the one before. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden channels of a block's MLP for each of its own. More than 0.0, at most 1024.0.
+   n_div: One out of so many channels takes part in a block's 3x3 convolution (section 3.2). 1 to 1024.
+   patch_size: Height and width in pixels of a patch of the stem. 1 to 127.
+   merge_size: Height and width of the patches that become one before each later stage. 1 to 127.
+   patch_norm: Whether a normalisation follows the stem's convolution.
+   feature_dim: Features that the classifier sees. 1 to 65536.
+   layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. 0.0 to 1024.0.
+   act_layer: Activation of the MLPs and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0; default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _FastVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, ...] = ...,
-  embed_dims: tuple[int, ...] = ...,
-  token_mixers: tuple[Literal["repmixer", "attention"], ...] = ...,
-  mlp_ratios: tuple[float, ...] = ..., downsamples: tuple[bool, ...] = ...,
-  se_downsamples: tuple[bool, ...] = ..., pos_embs: tuple[int | None, ...] = ...,
-  repmixer_kernel_size: int = 3, down_patch_size: int = 7, down_stride: int = 2,
-  lkc_use_act: bool = ..., stem_use_scale_branch: bool = ...,
-  layer_scale_init_value: float | None = 1e-05, cls_ratio: float = 2.0,
-  norm_layer: ConvNorm = ..., norm_eps: float | None = ...,
-  act_layer: ActivationName = "gelu",
-  global_pool: ConvPoolName = "avg", proj_drop_rate: float = 0.0,
-  drop_path_rate: float = 0.0, inference_mode: bool = False,
+ model: _FastVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, ...] = _OWN,
+ embed_dims: tuple[int, ...] = _OWN,
+ token_mixers: tuple[Literal["repmixer", "attention"], ...] = _OWN,
+ mlp_ratios: tuple[float, ...] = _OWN, downsamples: tuple[bool, ...] = _OWN,
+ se_downsamples: tuple[bool, ...] = _OWN, pos_embs: tuple[int | None, ...] = _OWN,
+ repmixer_kernel_size: int = 3, down_patch_size: int = 7, down_stride: int = 2,
+ lkc_use_act: bool = _OWN, stem_use_scale_branch: bool = _OWN,
+ layer_scale_init_value: float | None = 1e-05, cls_ratio: float = 2.0,
+ norm_layer: ConvNorm = _OWN, norm_eps: float | None = _OWN,
+ act_layer: ActivationName = "gelu",
+ global_pool: ConvPoolName = "avg", proj_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.0, inference_mode: bool = False,
 ) -> FastVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    layers: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    embed_dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    token_mixers: How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by self-attention. Of length 1 to 8; default: by variant.
-    mlp_ratios: Hidden channels of the MLPs of each stage for each of its own. Of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
-    downsamples: Whether patches are embedded before each stage; where its channels are other ones than before, they always are. Of length 1 to 8; default: by variant.
-    se_downsamples: Whether the embedding of each stage's patches has squeeze-and-excitation. Of length 1 to 8; default: by variant.
-    pos_embs: Kernel of the conditional position encoding before each stage's blocks (https://arxiv.org/abs/2102.10882), odd; None for no encoding. Of length 1 to 8, 1 to 127; default: by variant.
-    repmixer_kernel_size: Kernel of the convolutions that mix positions, odd. 1 to 127.
-    down_patch_size: Kernel of the embedding of patches, odd and at least 3. 1 to 127.
-    down_stride: Stride of the embedding of patches. 1 to 16.
-    lkc_use_act: Whether the large kernels of the embeddings are followed by an activation. Default: by variant.
-    stem_use_scale_branch: Whether the stem's convolutions have a 1x1 branch. Default: by variant.
-    layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0.
-    cls_ratio: Channels of the last feature map for each of the last stage. More than 0.0, at most 1024.0.
-    norm_layer: Normalisation before attention. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
-    norm_eps: Added to the variance in that normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: by variant.
-    act_layer: Activation of the convolutions and the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    proj_drop_rate: Dropout probability after each projection of attention and MLPs. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    inference_mode: Whether each block of branches is one convolution, which `typedvision.fuse` makes of the branches that it has in training (section 3.2).
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   layers: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   embed_dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   token_mixers: How the blocks of each stage mix positions: by a depthwise convolution (section 3.2.1), or by self-attention. Of length 1 to 8; default: by variant.
+   mlp_ratios: Hidden channels of the MLPs of each stage for each of its own. Of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
+   downsamples: Whether patches are embedded before each stage; where its channels are other ones than before, they always are. Of length 1 to 8; default: by variant.
+   se_downsamples: Whether the embedding of each stage's patches has squeeze-and-excitation. Of length 1 to 8; default: by variant.
+   pos_embs: Kernel of the conditional position encoding before each stage's blocks (https://arxiv.org/abs/2102.10882), odd; None for no encoding. Of length 1 to 8, 1 to 127; default: by variant.
+   repmixer_kernel_size: Kernel of the convolutions that mix positions, odd. 1 to 127.
+   down_patch_size: Kernel of the embedding of patches, odd and at least 3. 1 to 127.
+   down_stride: Stride of the embedding of patches. 1 to 16.
+   lkc_use_act: Whether the large kernels of the embeddings are followed by an activation. Default: by variant.
+   stem_use_scale_branch: Whether the stem's convolutions have a 1x1 branch. Default: by variant.
+   layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0.
+   cls_ratio: Channels of the last feature map for each of the last stage. More than 0.0, at most 1024.0.
+   norm_layer: Normalisation before attention. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
+   norm_eps: Added to the variance in that normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: by variant.
+   act_layer: Activation of the convolutions and the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   proj_drop_rate: Dropout probability after each projection of attention and MLPs. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   inference_mode: Whether each block of branches is one convolution, which `typedvision.fuse` makes of the branches that it has in training (section 3.2).
+ """
 
 @overload
 def create_model(
-  model: _FocalNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  global_pool: ConvPoolName = "avg", embed_dim: int = ...,
-  depths: tuple[int, ...] = ..., mlp_ratio: float = 4.0, focal_levels: tuple[int, ...] = ...,
-  focal_windows: tuple[int, ...] = ..., use_overlap_down: bool = ..., use_post_norm: bool = ...,
-  use_post_norm_in_modulation: bool = ..., normalize_modulator: bool = False,
-  head_hidden_size: int | None = None, head_init_scale: float = 1.0,
-  layerscale_value: float | None = ..., proj_drop_rate: float = 0.0, drop_path_rate: float = 0.1,
-  norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+ model: _FocalNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ global_pool: ConvPoolName = "avg", embed_dim: int = _OWN,
+ depths: tuple[int, ...] = _OWN, mlp_ratio: float = 4.0, focal_levels: tuple[int, ...] = _OWN,
+ focal_windows: tuple[int, ...] = _OWN, use_overlap_down: bool = _OWN, use_post_norm: bool = _OWN,
+ use_post_norm_in_modulation: bool = _OWN, normalize_modulator: bool = False,
+ head_hidden_size: int | None = None, head_init_scale: float = 1.0,
+ layerscale_value: float | None = _OWN, proj_drop_rate: float = 0.0, drop_path_rate: float = 0.1,
+ norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
 ) -> FocalNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    embed_dim: Channels of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    mlp_ratio: Hidden channels of the MLP, for each channel of a block. More than 0.0, at most 1024.0.
-    focal_levels: Convolutions of a modulation, in each stage. Of length 1 to 8, 1 to 16; default: by variant.
-    focal_windows: Kernel of the first of these convolutions, odd, in each stage; each further one is larger by two. Of length 1 to 8, 1 to 127; default: by variant.
-    use_overlap_down: Subsample by overlapping convolutions, and not by separate patches. Default: by variant.
-    use_post_norm: Normalise behind the modulation and the MLP, and not before. Default: by variant.
-    use_post_norm_in_modulation: Normalise what is modulated. Default: by variant.
-    normalize_modulator: Divide the sum of a modulation by how many convolutions it has.
-    head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. 1 to 65536.
-    head_init_scale: Factor of the classifier's initial weights. 0.0 to 1024.0.
-    layerscale_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0; default: by variant.
-    proj_drop_rate: Dropout probability after each layer of an MLP, and after a modulation. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   embed_dim: Channels of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   mlp_ratio: Hidden channels of the MLP, for each channel of a block. More than 0.0, at most 1024.0.
+   focal_levels: Convolutions of a modulation, in each stage. Of length 1 to 8, 1 to 16; default: by variant.
+   focal_windows: Kernel of the first of these convolutions, odd, in each stage; each further one is larger by two. Of length 1 to 8, 1 to 127; default: by variant.
+   use_overlap_down: Subsample by overlapping convolutions, and not by separate patches. Default: by variant.
+   use_post_norm: Normalise behind the modulation and the MLP, and not before. Default: by variant.
+   use_post_norm_in_modulation: Normalise what is modulated. Default: by variant.
+   normalize_modulator: Divide the sum of a modulation by how many convolutions it has.
+   head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. 1 to 65536.
+   head_init_scale: Factor of the classifier's initial weights. 0.0 to 1024.0.
+   layerscale_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0; default: by variant.
+   proj_drop_rate: Dropout probability after each layer of an MLP, and after a modulation. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation.
+ """
 
 @overload
 def create_model(
-  model: _GlobalContextVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  global_pool: ConvPoolName = "avg",
-  img_size: int | tuple[int, int] = 224, window_ratio: tuple[int, ...] = (32, 32, 16, 32),
-  window_size: int | tuple[int, ...] | None = None, embed_dim: int = ...,
-  depths: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ..., mlp_ratio: float = ...,
-  qkv_bias: bool = True, layer_scale: float | None = ..., proj_drop_rate: float = 0.0,
-  attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  act_layer: ActivationName = "gelu",
-  norm_layer: ConvNorm = "layernorm2d",
-  norm_layer_cl: TokenNorm = "layernorm", norm_eps: float = 1e-05,
+ model: _GlobalContextVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ global_pool: ConvPoolName = "avg", img_size: int | tuple[int, int] = 224,
+ window_ratio: tuple[int, ...] = (32, 32, 16, 32), window_size: int | tuple[int, ...] | None = None,
+ embed_dim: int = _OWN, depths: tuple[int, ...] = _OWN, num_heads: tuple[int, ...] = _OWN,
+ mlp_ratio: float = _OWN, qkv_bias: bool = True, layer_scale: float | None = _OWN,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ act_layer: ActivationName = "gelu",
+ norm_layer: ConvNorm = "layernorm2d",
+ norm_layer_cl: TokenNorm = "layernorm", norm_eps: float = 1e-05,
 ) -> GlobalContextVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    window_ratio: Pixels for each row and column of a window of each stage, where `window_size` is None; more than there are stages may be given. Of length 1 to 4, 1 to 65536.
-    window_size: Rows and columns of positions in a window; one number for all stages, or one each; None for a share of `img_size`. 1 to 128, of length 1 to 4, 1 to 128.
-    embed_dim: Channels of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage, at least 2: each second one attends by the global queries. Of length 1 to 4, 2 to 1024; default: by variant.
-    num_heads: Attention heads of each stage. Of length 1 to 4, 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a position. More than 0.0, at most 1024.0; default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias.
-    layer_scale: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    act_layer: Activation of the stem and of the MLPs; other convolutions have `gelu`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation of maps, where they are subsampled. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-    norm_layer_cl: Normalisation in blocks, and after the last one. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   window_ratio: Pixels for each row and column of a window of each stage, where `window_size` is None; more than there are stages may be given. Of length 1 to 4, 1 to 65536.
+   window_size: Rows and columns of positions in a window; one number for all stages, or one each; None for a share of `img_size`. 1 to 128, of length 1 to 4, 1 to 128.
+   embed_dim: Channels of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage, at least 2: each second one attends by the global queries. Of length 1 to 4, 2 to 1024; default: by variant.
+   num_heads: Attention heads of each stage. Of length 1 to 4, 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a position. More than 0.0, at most 1024.0; default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias.
+   layer_scale: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   act_layer: Activation of the stem and of the MLPs; other convolutions have `gelu`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation of maps, where they are subsampled. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+   norm_layer_cl: Normalisation in blocks, and after the last one. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+ """
 
 @overload
 def create_model(
-  model: _Gemma4VitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 0,
-  in_chans: int = 3, drop_rate: float = 0.0, encoder_pool: Literal["", "soft"] = "",
-  global_pool: Literal["", "avg", "soft"] = ..., encoder_only: bool = ...,
-  img_size: int | tuple[int, int] = 768, patch_size: int = 16, embed_dim: int = ...,
-  depth: int = ..., num_heads: int = ..., norm_eps: float = 1e-06, final_norm: bool = True,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  head_dim: int = ..., num_kv_heads: int | None = None, intermediate_size: int = ...,
-  rope_theta: float = 100.0, position_embedding_size: int = 10240, pooling_kernel_size: int = 3,
-  standardize: bool = ..., use_clipped_linears: bool = ...,
-  act_layer: ActivationName = "gelu_tanh",
-  weight_init: Literal["", "skip"] = "",
+ model: _Gemma4VitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 0,
+ in_chans: int = 3, drop_rate: float = 0.0, encoder_pool: Literal["", "soft"] = "",
+ global_pool: Literal["", "avg", "soft"] = _OWN, encoder_only: bool = _OWN,
+ img_size: int | tuple[int, int] = 768, patch_size: int = 16, embed_dim: int = _OWN,
+ depth: int = _OWN, num_heads: int = _OWN, norm_eps: float = 1e-06, final_norm: bool = True,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ head_dim: int = _OWN, num_kv_heads: int | None = None, intermediate_size: int = _OWN,
+ rope_theta: float = 100.0, position_embedding_size: int = 10240, pooling_kernel_size: int = 3,
+ standardize: bool = _OWN, use_clipped_linears: bool = _OWN,
+ act_layer: ActivationName = "gelu_tanh",
+ weight_init: Literal["", "skip"] = "",
 ) -> Gemma4Vit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    encoder_pool: What the encoder of a classifier gives: the patches, or the pooler's tokens (`soft`).
-    global_pool: What the encoder gives: the pooler's tokens for the language model (`soft`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). Default: by variant.
-    encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: by variant.
-    img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
-    patch_size: Side of a patch in pixels. 1 to 65536.
-    embed_dim: Features of each patch. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Heads of queries of each block. 1 to 1024; default: by variant.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    final_norm: Whether the classifier normalises what was pooled.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    head_dim: Features of each head: half for a patch's column, half for its row. 4 to 4096; default: by variant.
-    num_kv_heads: Heads of keys and values of each block, each for as many heads of queries; None for as many as `num_heads`. 1 to 1024.
-    intermediate_size: Hidden features of the gated MLP. 1 to 65536; default: by variant.
-    rope_theta: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0.
-    position_embedding_size: Rows, and columns, of patches that have a learned position: the most that an image has. 1 to 65536.
-    pooling_kernel_size: Rows and columns of patches of which the pooler makes one token. 1 to 16.
-    standardize: Whether the pooler's tokens are shifted and scaled by statistics of the checkpoint. Default: by variant.
-    use_clipped_linears: Whether each linear layer of a block bounds its inputs and outputs by numbers of the checkpoint. Default: by variant.
-    act_layer: Activation of the MLPs' gates. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    weight_init: Initial weights of linear layers: a normal distribution of deviation 0.02, and for the classifier PyTorch's, its bias 0; or PyTorch's for all (`skip`).
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   encoder_pool: What the encoder of a classifier gives: the patches, or the pooler's tokens (`soft`).
+   global_pool: What the encoder gives: the pooler's tokens for the language model (`soft`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). Default: by variant.
+   encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: by variant.
+   img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
+   patch_size: Side of a patch in pixels. 1 to 65536.
+   embed_dim: Features of each patch. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Heads of queries of each block. 1 to 1024; default: by variant.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   final_norm: Whether the classifier normalises what was pooled.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   head_dim: Features of each head: half for a patch's column, half for its row. 4 to 4096; default: by variant.
+   num_kv_heads: Heads of keys and values of each block, each for as many heads of queries; None for as many as `num_heads`. 1 to 1024.
+   intermediate_size: Hidden features of the gated MLP. 1 to 65536; default: by variant.
+   rope_theta: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0.
+   position_embedding_size: Rows, and columns, of patches that have a learned position: the most that an image has. 1 to 65536.
+   pooling_kernel_size: Rows and columns of patches of which the pooler makes one token. 1 to 16.
+   standardize: Whether the pooler's tokens are shifted and scaled by statistics of the checkpoint. Default: by variant.
+   use_clipped_linears: Whether each linear layer of a block bounds its inputs and outputs by numbers of the checkpoint. Default: by variant.
+   act_layer: Activation of the MLPs' gates. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   weight_init: Initial weights of linear layers: a normal distribution of deviation 0.02, and for the classifier PyTorch's, its bias 0; or PyTorch's for all (`skip`).
+ """
 
 @overload
 def create_model(
-  model: _GhostNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 16, 16, 0.0, 1),), ((3, 48, 24, 0.0, 2),), ((3, 72, 24, 0.0, 1),), ((5, 72, 40, 0.25, 2),), ((5, 120, 40, 0.25, 1),), ((3, 240, 80, 0.0, 2),), ((3, 200, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 480, 112, 0.25, 1), (3, 672, 112, 0.25, 1)), ((5, 672, 160, 0.25, 2),), ((5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1), (5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1))),
-  width: float = ..., version: Literal["v1", "v2", "v3"] = ..., inference_mode: bool = False,
-  global_pool: ConvPoolName = "avg",
+ model: _GhostNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 16, 16, 0.0, 1),), ((3, 48, 24, 0.0, 2),), ((3, 72, 24, 0.0, 1),), ((5, 72, 40, 0.25, 2),), ((5, 120, 40, 0.25, 1),), ((3, 240, 80, 0.0, 2),), ((3, 200, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 184, 80, 0.0, 1), (3, 480, 112, 0.25, 1), (3, 672, 112, 0.25, 1)), ((5, 672, 160, 0.25, 2),), ((5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1), (5, 960, 160, 0.0, 1), (5, 960, 160, 0.25, 1))),
+ width: float = _OWN, version: Literal["v1", "v2", "v3"] = _OWN, inference_mode: bool = False,
+ global_pool: ConvPoolName = "avg",
 ) -> GhostNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    cfgs: The blocks of each stage before `width`, each as kernel size, expanded channels, output channels, channels inside its squeeze-and-excitation as a share of the expanded ones (0 for none), stride. Of length 1 to 64, of length 1 to 64, 1 to 127, 1 to 65536, 0.0 to 1.0.
-    width: Factor of all channels but those of the head. More than 0.0, at most 1024.0; default: by variant.
-    version: Ghost modules alone, with an attention along rows and columns from the third block on (V2, figure 4), or with parallel convolutions besides (V3, section 3.1). Default: by variant.
-    inference_mode: Whether each normalisation of a ghost module or a depthwise convolution, and each parallel branch, is folded into one convolution; `typedvision.fuse` does so.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   cfgs: The blocks of each stage before `width`, each as kernel size, expanded channels, output channels, channels inside its squeeze-and-excitation as a share of the expanded ones (0 for none), stride. Of length 1 to 64, of length 1 to 64, 1 to 127, 1 to 65536, 0.0 to 1.0.
+   width: Factor of all channels but those of the head. More than 0.0, at most 1024.0; default: by variant.
+   version: Ghost modules alone, with an attention along rows and columns from the third block on (V2, figure 4), or with parallel convolutions besides (V3, section 3.1). Default: by variant.
+   inference_mode: Whether each normalisation of a ghost module or a depthwise convolution, and each parallel branch, is folded into one convolution; `typedvision.fuse` does so.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _HighPerfGpuNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, stem_type: Literal["v1", "v2"] = ...,
-  stem_chs: tuple[int, ...] = ...,
-  stages: tuple[HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage] = ...,
-  head_hidden_size: int | None = 2048, use_lab: bool = ...,
-  global_pool: Literal["", "avg", "max", "avgmax"] = "avg", drop_path_rate: float = 0.0,
+ model: _HighPerfGpuNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, stem_type: Literal["v1", "v2"] = _OWN,
+ stem_chs: tuple[int, ...] = _OWN,
+ stages: tuple[HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage, HighPerfGpuNetHGStage] = _OWN,
+ head_hidden_size: int | None = 2048, use_lab: bool = _OWN,
+ global_pool: Literal["", "avg", "max", "avgmax"] = "avg", drop_path_rate: float = 0.0,
 ) -> HighPerfGpuNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    stem_type: Stem and aggregation of the first version, with squeeze-and-excitation in each block, or of the second. Default: by variant.
-    stem_chs: Output channels of each convolution of the first version's stem; of the second's, which has two branches, those of the first and of the last one. Of length 2 to 8, 1 to 65536; default: by variant.
-    stages: The stages; each but the first subsamples before its blocks. Default: by variant.
-    head_hidden_size: Outputs of a 1x1 convolution after the pooling; None for no such layer. 1 to 65536.
-    use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: by variant.
-    global_pool: How the last feature map becomes a vector.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   stem_type: Stem and aggregation of the first version, with squeeze-and-excitation in each block, or of the second. Default: by variant.
+   stem_chs: Output channels of each convolution of the first version's stem; of the second's, which has two branches, those of the first and of the last one. Of length 2 to 8, 1 to 65536; default: by variant.
+   stages: The stages; each but the first subsamples before its blocks. Default: by variant.
+   head_hidden_size: Outputs of a 1x1 convolution after the pooling; None for no such layer. 1 to 65536.
+   use_lab: A learned factor and a learned shift of the whole map after each activation, but for those of the first version's stem. Default: by variant.
+   global_pool: How the last feature map becomes a vector.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0 along all blocks, of which the first of each stage has no residual connection. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _HieraName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  embed_dim: int = ..., num_heads: int = ...,
-  global_pool: Literal["", "avg", "max", "avgmax"] = "avg", stages: tuple[int, ...] = ...,
-  q_pool: int = 3, q_stride: tuple[int, int] = (2, 2), mask_unit_size: tuple[int, int] = (8, 8),
-  mask_unit_attn: tuple[bool, ...] = (True, True, False, False), use_expand_proj: bool = ...,
-  dim_mul: float = 2.0, head_mul: float = 2.0, patch_kernel: tuple[int, int] = (7, 7),
-  patch_stride: tuple[int, int] = (4, 4), patch_padding: tuple[int, int] = (3, 3),
-  mlp_ratio: float = 4.0, abs_win_pos_embed: bool = ..., global_pos_size: tuple[int, int] = ...,
-  init_values: float | None = ..., fix_init: bool = True,
-  weight_init: Literal["", "jax", "reset"] = ..., head_init_scale: float = 0.001,
-  norm_layer: TokenNorm = "layernorm", patch_drop_rate: float = 0.0,
-  drop_path_rate: float = 0.0,
+ model: _HieraName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ embed_dim: int = _OWN, num_heads: int = _OWN,
+ global_pool: Literal["", "avg", "max", "avgmax"] = "avg", stages: tuple[int, ...] = _OWN,
+ q_pool: int = 3, q_stride: tuple[int, int] = (2, 2), mask_unit_size: tuple[int, int] = (8, 8),
+ mask_unit_attn: tuple[bool, ...] = (True, True, False, False), use_expand_proj: bool = _OWN,
+ dim_mul: float = 2.0, head_mul: float = 2.0, patch_kernel: tuple[int, int] = (7, 7),
+ patch_stride: tuple[int, int] = (4, 4), patch_padding: tuple[int, int] = (3, 3),
+ mlp_ratio: float = 4.0, abs_win_pos_embed: bool = _OWN, global_pos_size: tuple[int, int] = _OWN,
+ init_values: float | None = _OWN, fix_init: bool = True,
+ weight_init: Literal["", "jax", "reset"] = _OWN, head_init_scale: float = 0.001,
+ norm_layer: TokenNorm = "layernorm", patch_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.0,
 ) -> Hiera:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    embed_dim: Features of each token of the first stage. 1 to 65536; default: by variant.
-    num_heads: Attention heads of the first stage. 1 to 1024; default: by variant.
-    global_pool: How tokens become a vector; with `""` every token is classified.
-    stages: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    q_pool: How many of the stages after the first subsample. 0 to 8.
-    q_stride: What such a stage divides rows and columns by. 1 to 128.
-    mask_unit_size: Rows and columns of patches in a mask unit, which attends to itself, and which training can leave out as a whole. 1 to 128.
-    mask_unit_attn: Whether tokens attend within their mask unit only, in each stage; the first block of a stage attends as the stage before. Of length 1 to 8.
-    use_expand_proj: Widen the shortcut into a stage by a linear layer; else by both the maximum and the mean of the tokens that become one, which doubles the features. Default: by variant.
-    dim_mul: Features of each stage, for each of the stage before. 1.0 to 16.0.
-    head_mul: Heads of each stage, for each of the stage before. 1.0 to 16.0.
-    patch_kernel: Height and width of the convolution that makes patches. 1 to 127.
-    patch_stride: Pixels from patch to patch, down and right. 1 to 127.
-    patch_padding: Pixels of padding of that convolution, down and right. 0 to 63.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    abs_win_pos_embed: Learn positions in a mask unit and, on a coarser grid, in the image, whose sum is the table (https://arxiv.org/abs/2311.05613). Default: by variant.
-    global_pos_size: Rows and columns of the coarser grid; only with `abs_win_pos_embed`. 1 to 127; default: by variant.
-    init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0; default: by variant.
-    fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n).
-    weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), as the JAX code of the Vision Transformer does (`jax`), or as PyTorch does (`reset`). Default: by variant.
-    head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. 0.0 to 1024.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    patch_drop_rate: Share of the mask units that training leaves out. At least 0.0, less than 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   embed_dim: Features of each token of the first stage. 1 to 65536; default: by variant.
+   num_heads: Attention heads of the first stage. 1 to 1024; default: by variant.
+   global_pool: How tokens become a vector; with `""` every token is classified.
+   stages: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   q_pool: How many of the stages after the first subsample. 0 to 8.
+   q_stride: What such a stage divides rows and columns by. 1 to 128.
+   mask_unit_size: Rows and columns of patches in a mask unit, which attends to itself, and which training can leave out as a whole. 1 to 128.
+   mask_unit_attn: Whether tokens attend within their mask unit only, in each stage; the first block of a stage attends as the stage before. Of length 1 to 8.
+   use_expand_proj: Widen the shortcut into a stage by a linear layer; else by both the maximum and the mean of the tokens that become one, which doubles the features. Default: by variant.
+   dim_mul: Features of each stage, for each of the stage before. 1.0 to 16.0.
+   head_mul: Heads of each stage, for each of the stage before. 1.0 to 16.0.
+   patch_kernel: Height and width of the convolution that makes patches. 1 to 127.
+   patch_stride: Pixels from patch to patch, down and right. 1 to 127.
+   patch_padding: Pixels of padding of that convolution, down and right. 0 to 63.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   abs_win_pos_embed: Learn positions in a mask unit and, on a coarser grid, in the image, whose sum is the table (https://arxiv.org/abs/2311.05613). Default: by variant.
+   global_pos_size: Rows and columns of the coarser grid; only with `abs_win_pos_embed`. 1 to 127; default: by variant.
+   init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0; default: by variant.
+   fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n).
+   weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), as the JAX code of the Vision Transformer does (`jax`), or as PyTorch does (`reset`). Default: by variant.
+   head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. 0.0 to 1024.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   patch_drop_rate: Share of the mask units that training leaves out. At least 0.0, less than 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _HieraDetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  global_pool: Literal["", "avg", "max", "avgmax"] = "avg", embed_dim: int = ...,
-  num_heads: int = ..., patch_kernel: tuple[int, int] = (7, 7),
-  patch_stride: tuple[int, int] = (4, 4), patch_padding: tuple[int, int] = (3, 3), q_pool: int = 3,
-  q_stride: tuple[int, int] = (2, 2), stages: tuple[int, ...] = ..., dim_mul: float = 2.0,
-  head_mul: float = 2.0, global_pos_size: tuple[int, int] = ...,
-  window_spec: tuple[int, ...] = ..., global_att_blocks: tuple[int, ...] = ...,
-  init_values: float | None = ..., weight_init: Literal["", "reset"] = "", fix_init: bool = True,
-  head_init_scale: float = 0.001, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm",
-  act_layer: ActivationName = "gelu",
+ model: _HieraDetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ global_pool: Literal["", "avg", "max", "avgmax"] = "avg", embed_dim: int = _OWN,
+ num_heads: int = _OWN, patch_kernel: tuple[int, int] = (7, 7),
+ patch_stride: tuple[int, int] = (4, 4), patch_padding: tuple[int, int] = (3, 3), q_pool: int = 3,
+ q_stride: tuple[int, int] = (2, 2), stages: tuple[int, ...] = _OWN, dim_mul: float = 2.0,
+ head_mul: float = 2.0, global_pos_size: tuple[int, int] = _OWN,
+ window_spec: tuple[int, ...] = _OWN, global_att_blocks: tuple[int, ...] = _OWN,
+ init_values: float | None = _OWN, weight_init: Literal["", "reset"] = "", fix_init: bool = True,
+ head_init_scale: float = 0.001, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm",
+ act_layer: ActivationName = "gelu",
 ) -> HieraDet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector; with `""` every position is classified.
-    embed_dim: Features of each token of the first stage. 1 to 65536; default: by variant.
-    num_heads: Attention heads of the first stage. 1 to 1024; default: by variant.
-    patch_kernel: Height and width of the convolution that makes patches. 1 to 127.
-    patch_stride: Pixels from patch to patch, down and right. 1 to 127.
-    patch_padding: Pixels of padding of that convolution, down and right. 0 to 63.
-    q_pool: How many of the stages after the first subsample. 0 to 8.
-    q_stride: What such a stage divides rows and columns by. 1 to 128.
-    stages: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    dim_mul: Features of each stage, for each of the stage before. 1.0 to 16.0.
-    head_mul: Heads of each stage, for each of the stage before. 1.0 to 16.0.
-    global_pos_size: Rows and columns of the table of positions in the whole map, which is resized to each. 1 to 127; default: by variant.
-    window_spec: Rows and columns of tokens in a window, in each stage; the first block of a stage has the window of the stage before. Of length 1 to 8, 1 to 128; default: by variant.
-    global_att_blocks: The blocks that attend to the whole map, counted from 0. Of length at most 256, 0 to 8192; default: by variant.
-    init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0; default: by variant.
-    weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), or as PyTorch does (`reset`).
-    fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n).
-    head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. 0.0 to 1024.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector; with `""` every position is classified.
+   embed_dim: Features of each token of the first stage. 1 to 65536; default: by variant.
+   num_heads: Attention heads of the first stage. 1 to 1024; default: by variant.
+   patch_kernel: Height and width of the convolution that makes patches. 1 to 127.
+   patch_stride: Pixels from patch to patch, down and right. 1 to 127.
+   patch_padding: Pixels of padding of that convolution, down and right. 0 to 63.
+   q_pool: How many of the stages after the first subsample. 0 to 8.
+   q_stride: What such a stage divides rows and columns by. 1 to 128.
+   stages: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   dim_mul: Features of each stage, for each of the stage before. 1.0 to 16.0.
+   head_mul: Heads of each stage, for each of the stage before. 1.0 to 16.0.
+   global_pos_size: Rows and columns of the table of positions in the whole map, which is resized to each. 1 to 127; default: by variant.
+   window_spec: Rows and columns of tokens in a window, in each stage; the first block of a stage has the window of the stage before. Of length 1 to 8, 1 to 128; default: by variant.
+   global_att_blocks: The blocks that attend to the whole map, counted from 0. Of length at most 256, 0 to 8192; default: by variant.
+   init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. 0.0 to 1024.0; default: by variant.
+   weight_init: How linear layers are initialised: normal of deviation 0.02, with biases of 0.02, as the published code does (`""`), or as PyTorch does (`reset`).
+   fix_init: Divide the initial weights of the last layers of the branches of block n by sqrt(2 n).
+   head_init_scale: Factor of the classifier's initial weights, where `weight_init` is `reset`; zeros else. 0.0 to 1024.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+ """
 
 @overload
 def create_model(
-  model: _HighResolutionNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, width: int = ..., modules: tuple[int, int, int] = ...,
-  branch_depth: int = ..., stem_width: int = 64, stage1_width: int = ..., stage1_depth: int = ...,
-  head_conv_bias: bool = ..., global_pool: ConvPoolName = "avg",
+ model: _HighResolutionNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, width: int = _OWN, modules: tuple[int, int, int] = _OWN,
+ branch_depth: int = _OWN, stem_width: int = 64, stage1_width: int = _OWN, stage1_depth: int = _OWN,
+ head_conv_bias: bool = _OWN, global_pool: ConvPoolName = "avg",
 ) -> HighResolutionNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    width: Channels of the branch of the highest resolution; each next one doubles them (the paper's C). 1 to 65536; default: by variant.
-    modules: Number of exchanges in the stages of two, three and four branches. 1 to 1024; default: by variant.
-    branch_depth: Number of residual blocks of each branch before an exchange. 1 to 1024; default: by variant.
-    stem_width: Channels of the stem. 1 to 65536.
-    stage1_width: Width of the bottlenecks in the first stage, which has one branch. 1 to 65536; default: by variant.
-    stage1_depth: Number of bottlenecks in the first stage. 1 to 1024; default: by variant.
-    head_conv_bias: Biases of the convolutions in the head. Default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   width: Channels of the branch of the highest resolution; each next one doubles them (the paper's C). 1 to 65536; default: by variant.
+   modules: Number of exchanges in the stages of two, three and four branches. 1 to 1024; default: by variant.
+   branch_depth: Number of residual blocks of each branch before an exchange. 1 to 1024; default: by variant.
+   stem_width: Channels of the stem. 1 to 65536.
+   stage1_width: Width of the bottlenecks in the first stage, which has one branch. 1 to 65536; default: by variant.
+   stage1_depth: Number of bottlenecks in the first stage. 1 to 1024; default: by variant.
+   head_conv_bias: Biases of the convolutions in the head. Default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _IFormerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, global_pool: Literal["", "avg"] = "avg",
-  dims: tuple[int, ...] = ..., depths: tuple[int, ...] = ..., attn_groups: tuple[int, ...] = ...,
-  attn_head_dim_reduction: tuple[int, ...] = ..., conv_ratio: int = ..., ffn_ratio: int = ...,
-  attn_ratio: int = 1, layer_scale_init_value: float = ...,
-  act_layer: ActivationName = "gelu", distillation: bool = ...,
-  drop_path_rate: float = 0.0, inference_mode: bool = False,
+ model: _IFormerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, global_pool: Literal["", "avg"] = "avg",
+ dims: tuple[int, ...] = _OWN, depths: tuple[int, ...] = _OWN, attn_groups: tuple[int, ...] = _OWN,
+ attn_head_dim_reduction: tuple[int, ...] = _OWN, conv_ratio: int = _OWN, ffn_ratio: int = _OWN,
+ attn_ratio: int = 1, layer_scale_init_value: float = _OWN,
+ act_layer: ActivationName = "gelu", distillation: bool = _OWN,
+ drop_path_rate: float = 0.0, inference_mode: bool = False,
 ) -> IFormer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector.
-    dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    attn_groups: How many times three of the blocks of each stage are positions, attention and an MLP; the others are convolutions, one of which stands last. Of length 1 to 8, 0 to 256; default: by variant.
-    attn_head_dim_reduction: What the channels are divided by for queries and keys, in each stage that has attention. Of length 1 to 8, 0 to 65536; default: by variant.
-    conv_ratio: Hidden channels of a block of convolutions, for each of its channels. 1 to 64; default: by variant.
-    ffn_ratio: Hidden channels of an MLP, for each of its channels. 1 to 64; default: by variant.
-    attn_ratio: Channels of values, for each of a block's. 1 to 64.
-    layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. 0.0 to 1024.0; default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    distillation: Have a second classifier for distillation; the logits are the mean of both. Default: by variant.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-    inference_mode: Whether convolutions have no normalisations and shortcuts any more; `typedvision.fuse` makes this form.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector.
+   dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   attn_groups: How many times three of the blocks of each stage are positions, attention and an MLP; the others are convolutions, one of which stands last. Of length 1 to 8, 0 to 256; default: by variant.
+   attn_head_dim_reduction: What the channels are divided by for queries and keys, in each stage that has attention. Of length 1 to 8, 0 to 65536; default: by variant.
+   conv_ratio: Hidden channels of a block of convolutions, for each of its channels. 1 to 64; default: by variant.
+   ffn_ratio: Hidden channels of an MLP, for each of its channels. 1 to 64; default: by variant.
+   attn_ratio: Channels of values, for each of a block's. 1 to 64.
+   layer_scale_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. 0.0 to 1024.0; default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   distillation: Have a second classifier for distillation; the logits are the mean of both. Default: by variant.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+   inference_mode: Whether convolutions have no normalisations and shortcuts any more; `typedvision.fuse` makes this form.
+ """
 
 @overload
 def create_model(
-  model: _MetaNeXtName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = ...,
-  dims: tuple[int, int, int, int] = ..., square_kernel_size: int = 3, band_kernel_size: int = ...,
-  branch_ratio: float = ..., act_layer: ActivationName = "gelu",
-  mlp_ratios: tuple[int, int, int, int] = (4, 4, 4, 3), ls_init_value: float = 1e-06,
-  output_stride: Literal[8, 16, 32] = 32,
-  global_pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg", drop_path_rate: float = 0.0,
+ model: _MetaNeXtName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = _OWN,
+ dims: tuple[int, int, int, int] = _OWN, square_kernel_size: int = 3, band_kernel_size: int = _OWN,
+ branch_ratio: float = _OWN, act_layer: ActivationName = "gelu",
+ mlp_ratios: tuple[int, int, int, int] = (4, 4, 4, 3), ls_init_value: float = 1e-06,
+ output_stride: Literal[8, 16, 32] = 32,
+ global_pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg", drop_path_rate: float = 0.0,
 ) -> MetaNeXt:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depths: Number of blocks of each stage. 1 to 1024; default: by variant.
-    dims: Channels of each stage. 1 to 65536; default: by variant.
-    square_kernel_size: Kernel of the square depthwise convolution; odd. 1 to 127.
-    band_kernel_size: Length of the kernels of the two band-shaped depthwise convolutions; odd. 1 to 127; default: by variant.
-    branch_ratio: Share of the channels that each of the three convolutions sees; the others stay as they are. More than 0.0, at most 0.3333333333333333; default: by variant.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    mlp_ratios: Hidden channels of an MLP for each channel outside, by stage. 1 to 64.
-    ls_init_value: First value of LayerScale's factors. 0.0 to 16.0.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    global_pool: How the last feature map becomes a vector.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depths: Number of blocks of each stage. 1 to 1024; default: by variant.
+   dims: Channels of each stage. 1 to 65536; default: by variant.
+   square_kernel_size: Kernel of the square depthwise convolution; odd. 1 to 127.
+   band_kernel_size: Length of the kernels of the two band-shaped depthwise convolutions; odd. 1 to 127; default: by variant.
+   branch_ratio: Share of the channels that each of the three convolutions sees; the others stay as they are. More than 0.0, at most 0.3333333333333333; default: by variant.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   mlp_ratios: Hidden channels of an MLP for each channel outside, by stage. 1 to 64.
+   ls_init_value: First value of LayerScale's factors. 0.0 to 16.0.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   global_pool: How the last feature map becomes a vector.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _InceptionResnetV2Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  act_layer: ActivationName = "relu",
-  norm_layer: ConvNormAct = "batchnorm2d", norm_eps: float = 0.001,
-  global_pool: ConvPoolName = "avg",
+ model: _InceptionResnetV2Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ act_layer: ActivationName = "relu",
+ norm_layer: ConvNormAct = "batchnorm2d", norm_eps: float = 0.001,
+ global_pool: ConvPoolName = "avg",
 ) -> InceptionResnetV2:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    norm_eps: Added to the variance by each normalisation. More than 0.0, at most 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   norm_eps: Added to the variance by each normalisation. More than 0.0, at most 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _InceptionV3Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  act_layer: ActivationName = "relu",
-  norm_layer: ConvNormAct = "batchnorm2d", norm_eps: float = 0.001,
-  global_pool: ConvPoolName = "avg", aux_logits: bool = False,
+ model: _InceptionV3Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ act_layer: ActivationName = "relu",
+ norm_layer: ConvNormAct = "batchnorm2d", norm_eps: float = 0.001,
+ global_pool: ConvPoolName = "avg", aux_logits: bool = False,
 ) -> InceptionV3:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    norm_eps: Added to the variance by each normalisation. More than 0.0, at most 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    aux_logits: Whether there is an auxiliary classifier (section 4), which sees an earlier map.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   norm_eps: Added to the variance by each normalisation. More than 0.0, at most 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   aux_logits: Whether there is an auxiliary classifier (section 4), which sees an earlier map.
+ """
 
 @overload
 def create_model(
-  model: _InceptionV4Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  act_layer: ActivationName = "relu",
-  norm_layer: ConvNormAct = "batchnorm2d", norm_eps: float = 0.001,
-  global_pool: ConvPoolName = "avg",
+ model: _InceptionV4Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ act_layer: ActivationName = "relu",
+ norm_layer: ConvNormAct = "batchnorm2d", norm_eps: float = 0.001,
+ global_pool: ConvPoolName = "avg",
 ) -> InceptionV4:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    norm_eps: Added to the variance by each normalisation. More than 0.0, at most 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   norm_eps: Added to the variance by each normalisation. More than 0.0, at most 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _LCNetV2Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, scale: float = ...,
-  depths: tuple[int, int, int, int] = ..., head_hidden_size: int | None = 1280,
-  act_layer: ActivationName = "relu",
-  norm_layer: ConvNormAct = "batchnorm2d",
-  global_pool: ConvPoolName = "avg", inference_mode: bool = False,
+ model: _LCNetV2Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, scale: float = _OWN,
+ depths: tuple[int, int, int, int] = _OWN, head_hidden_size: int | None = 1280,
+ act_layer: ActivationName = "relu",
+ norm_layer: ConvNormAct = "batchnorm2d",
+ global_pool: ConvPoolName = "avg", inference_mode: bool = False,
 ) -> LCNetV2:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    scale: Factor of all channels, which are rounded to multiples of 8. More than 0.0, at most 1024.0; default: by variant.
-    depths: Number of blocks of each stage. 1 to 1024; default: by variant.
-    head_hidden_size: Outputs of the layer between pooling and classifier; None for no such layer. 1 to 65536.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    inference_mode: Whether each block has one depthwise convolution, which `typedvision.fuse` makes of the branches that it has in training.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   scale: Factor of all channels, which are rounded to multiples of 8. More than 0.0, at most 1024.0; default: by variant.
+   depths: Number of blocks of each stage. 1 to 1024; default: by variant.
+   head_hidden_size: Outputs of the layer between pooling and classifier; None for no such layer. 1 to 65536.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   inference_mode: Whether each block has one depthwise convolution, which `typedvision.fuse` makes of the branches that it has in training.
+ """
 
 @overload
 def create_model(
-  model: _LevitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  embed_dim: tuple[int, ...] = ..., key_dim: int = ..., depth: tuple[int, ...] = ...,
-  num_heads: int | tuple[int, ...] = ..., attn_ratio: float | tuple[float, ...] = 2.0,
-  mlp_ratio: float | tuple[float, ...] = 2.0, stem_type: Literal["s8", "s16"] = ...,
-  act_layer: ActivationName = ...,
-  attn_act_layer: ActivationName | None = None, use_conv: bool = ...,
-  distilled: bool = ..., global_pool: Literal["", "avg"] = "avg", drop_path_rate: float = 0.0,
-  inference_mode: bool = False,
+ model: _LevitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ embed_dim: tuple[int, ...] = _OWN, key_dim: int = _OWN, depth: tuple[int, ...] = _OWN,
+ num_heads: int | tuple[int, ...] = _OWN, attn_ratio: float | tuple[float, ...] = 2.0,
+ mlp_ratio: float | tuple[float, ...] = 2.0, stem_type: Literal["s8", "s16"] = _OWN,
+ act_layer: ActivationName = _OWN,
+ attn_act_layer: ActivationName | None = None, use_conv: bool = _OWN,
+ distilled: bool = _OWN, global_pool: Literal["", "avg"] = "avg", drop_path_rate: float = 0.0,
+ inference_mode: bool = False,
 ) -> Levit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    embed_dim: Features of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    key_dim: Features of a query and of a key, in each head. 1 to 65536; default: by variant.
-    depth: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    num_heads: Attention heads; one number for all stages, or one each. 1 to 1024, of length 1 to 8, 1 to 1024; default: by variant.
-    attn_ratio: Features of a value for each of a key; one number for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0.
-    mlp_ratio: Hidden features of the MLPs for each of their own; one number for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0.
-    stem_type: Input pixels for each position after the stem: 8 after three convolutions, or 16 after four. Default: by variant.
-    act_layer: Activation of the stem and of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    attn_act_layer: Activation of what attention gives; None for `act_layer`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    use_conv: Compute on maps, by 1x1 convolutions, and not on tokens; the numbers do not change. Default: by variant.
-    distilled: Have a second classifier for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both. Default: by variant.
-    global_pool: How the last tokens become a vector.
-    drop_path_rate: Probability of dropping a residual branch, equal for all blocks. 0.0 to 1.0.
-    inference_mode: Whether normalisations are part of the layers beside them; `typedvision.fuse` makes this form.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   embed_dim: Features of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   key_dim: Features of a query and of a key, in each head. 1 to 65536; default: by variant.
+   depth: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   num_heads: Attention heads; one number for all stages, or one each. 1 to 1024, of length 1 to 8, 1 to 1024; default: by variant.
+   attn_ratio: Features of a value for each of a key; one number for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0.
+   mlp_ratio: Hidden features of the MLPs for each of their own; one number for all stages, or one each. More than 0.0, at most 1024.0, of length 1 to 8, more than 0.0, at most 1024.0.
+   stem_type: Input pixels for each position after the stem: 8 after three convolutions, or 16 after four. Default: by variant.
+   act_layer: Activation of the stem and of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   attn_act_layer: Activation of what attention gives; None for `act_layer`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   use_conv: Compute on maps, by 1x1 convolutions, and not on tokens; the numbers do not change. Default: by variant.
+   distilled: Have a second classifier for distillation (https://arxiv.org/abs/2012.12877); the logits are the mean of both. Default: by variant.
+   global_pool: How the last tokens become a vector.
+   drop_path_rate: Probability of dropping a residual branch, equal for all blocks. 0.0 to 1.0.
+   inference_mode: Whether normalisations are part of the layers beside them; `typedvision.fuse` makes this form.
+ """
 
 @overload
 def create_model(
-  model: _LowFormerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, width_list: tuple[int, int, int, int, int] = ...,
-  depth_list: tuple[int, int, int, int, int] = ..., head_widths: tuple[int, int] = ...,
-  expand_ratio: float = 4.0, stem_expand_ratio: float = ...,
-  downsample_expand_ratios: tuple[float, float, float, float] | None = ..., expand_groups: int = 1,
-  fused_conv: bool = True, attn_mlp_ratio: int = 4,
-  norm_layer: ConvNorm = "batchnorm2d",
-  act_layer: ActivationName = "hard_swish", proj_drop_rate: float = 0.0,
-  drop_path_rate: float = 0.0, attn: bool = ..., attn_mlp: bool = ...,
-  global_pool: ConvPoolName = "avg",
+ model: _LowFormerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, width_list: tuple[int, int, int, int, int] = _OWN,
+ depth_list: tuple[int, int, int, int, int] = _OWN, head_widths: tuple[int, int] = _OWN,
+ expand_ratio: float = 4.0, stem_expand_ratio: float = _OWN,
+ downsample_expand_ratios: tuple[float, float, float, float] | None = _OWN, expand_groups: int = 1,
+ fused_conv: bool = True, attn_mlp_ratio: int = 4,
+ norm_layer: ConvNorm = "batchnorm2d",
+ act_layer: ActivationName = "hard_swish", proj_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.0, attn: bool = _OWN, attn_mlp: bool = _OWN,
+ global_pool: ConvPoolName = "avg",
 ) -> LowFormer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    width_list: Channels of the stem and of each stage. 1 to 65536; default: by variant.
-    depth_list: Number of residual blocks of the stem and of each stage; that which subsamples counts in the first two stages, and comes besides in the last two. 0 to 1024, 1 to 1024; default: by variant.
-    head_widths: Channels of the convolution before the pooling, and of the layer after it. 1 to 65536; default: by variant.
-    expand_ratio: Inner channels of a convolutional block for each of its input. More than 0.0, at most 1024.0.
-    stem_expand_ratio: That of the stem's blocks. More than 0.0, at most 1024.0; default: by variant.
-    downsample_expand_ratios: That of the block with which each stage subsamples; None for `expand_ratio`. More than 0.0, at most 1024.0; default: by variant.
-    expand_groups: Groups of the convolutions that expand, and of those that project where they are not fused. 1 to 1024.
-    fused_conv: Whether blocks expand by one full convolution, and not by a pointwise and a depthwise one (section 3.2); those beside attention only below 256 channels. So does attention bring its resolution back.
-    attn_mlp_ratio: Hidden channels of the MLP for each of its own. 1 to 1024.
-    norm_layer: Normalisation of the convolutions. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-    act_layer: Activation of the convolutions and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    proj_drop_rate: Dropout probability after each MLP. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    attn: Whether the blocks of the last two stages have attention. Default: by variant.
-    attn_mlp: Whether they have an MLP, and normalise what they attend to. Default: by variant.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   width_list: Channels of the stem and of each stage. 1 to 65536; default: by variant.
+   depth_list: Number of residual blocks of the stem and of each stage; that which subsamples counts in the first two stages, and comes besides in the last two. 0 to 1024, 1 to 1024; default: by variant.
+   head_widths: Channels of the convolution before the pooling, and of the layer after it. 1 to 65536; default: by variant.
+   expand_ratio: Inner channels of a convolutional block for each of its input. More than 0.0, at most 1024.0.
+   stem_expand_ratio: That of the stem's blocks. More than 0.0, at most 1024.0; default: by variant.
+   downsample_expand_ratios: That of the block with which each stage subsamples; None for `expand_ratio`. More than 0.0, at most 1024.0; default: by variant.
+   expand_groups: Groups of the convolutions that expand, and of those that project where they are not fused. 1 to 1024.
+   fused_conv: Whether blocks expand by one full convolution, and not by a pointwise and a depthwise one (section 3.2); those beside attention only below 256 channels. So does attention bring its resolution back.
+   attn_mlp_ratio: Hidden channels of the MLP for each of its own. 1 to 1024.
+   norm_layer: Normalisation of the convolutions. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+   act_layer: Activation of the convolutions and the head. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   proj_drop_rate: Dropout probability after each MLP. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   attn: Whether the blocks of the last two stages have attention. Default: by variant.
+   attn_mlp: Whether they have an MLP, and normalise what they attend to. Default: by variant.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _MambaOutName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, global_pool: Literal["", "avg"] = "avg",
-  depths: tuple[int, ...] = ..., dims: tuple[int, ...] = ...,
-  norm_layer: TokenNorm = "layernorm",
-  act_layer: ActivationName = ..., conv_ratio: float = ...,
-  expansion_ratio: float = ..., kernel_size: int = 7, stem_mid_norm: bool = ...,
-  ls_init_value: float | None = ..., downsample: Literal["conv", "conv_nf"] = ...,
-  drop_path_rate: float = 0.0, head_fn: Literal["default", "norm_mlp"] = ...,
+ model: _MambaOutName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, global_pool: Literal["", "avg"] = "avg",
+ depths: tuple[int, ...] = _OWN, dims: tuple[int, ...] = _OWN,
+ norm_layer: TokenNorm = "layernorm",
+ act_layer: ActivationName = _OWN, conv_ratio: float = _OWN,
+ expansion_ratio: float = _OWN, kernel_size: int = 7, stem_mid_norm: bool = _OWN,
+ ls_init_value: float | None = _OWN, downsample: Literal["conv", "conv_nf"] = _OWN,
+ drop_path_rate: float = 0.0, head_fn: Literal["default", "norm_mlp"] = _OWN,
 ) -> MambaOut:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector; with `""` every position is classified.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    dims: Channels of each stage, the first even. Of length 1 to 8, 1 to 65536; default: by variant.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    act_layer: Activation of the stem and the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    conv_ratio: Channels that a block convolves, for each of its own; at most `expansion_ratio`. More than 0.0, at most 1024.0; default: by variant.
-    expansion_ratio: Hidden channels of a block, for each of its own. More than 0.0, at most 1024.0; default: by variant.
-    kernel_size: Kernel of the depthwise convolutions, odd. 1 to 127.
-    stem_mid_norm: Normalise between the two convolutions of the stem. Default: by variant.
-    ls_init_value: Whether there is LayerScale (https://arxiv.org/abs/2103.17239): with any number its factors are 1e-5 at first, as in the published code; None for no LayerScale. 0.0 to 1024.0; default: by variant.
-    downsample: Subsample by a convolution that a normalisation follows (`conv`), or precedes (`conv_nf`). Default: by variant.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-    head_fn: Whether a normalisation follows the head's hidden layer (`default`), or not (`norm_mlp`). Default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector; with `""` every position is classified.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   dims: Channels of each stage, the first even. Of length 1 to 8, 1 to 65536; default: by variant.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   act_layer: Activation of the stem and the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   conv_ratio: Channels that a block convolves, for each of its own; at most `expansion_ratio`. More than 0.0, at most 1024.0; default: by variant.
+   expansion_ratio: Hidden channels of a block, for each of its own. More than 0.0, at most 1024.0; default: by variant.
+   kernel_size: Kernel of the depthwise convolutions, odd. 1 to 127.
+   stem_mid_norm: Normalise between the two convolutions of the stem. Default: by variant.
+   ls_init_value: Whether there is LayerScale (https://arxiv.org/abs/2103.17239): with any number its factors are 1e-5 at first, as in the published code; None for no LayerScale. 0.0 to 1024.0; default: by variant.
+   downsample: Subsample by a convolution that a normalisation follows (`conv`), or precedes (`conv_nf`). Default: by variant.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+   head_fn: Whether a normalisation follows the head's hidden layer (`default`), or not (`norm_mlp`). Default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _MaxxVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  stem_width: int | tuple[int, int] = ..., embed_dim: tuple[int, ...] = ...,
-  depths: tuple[int, ...] = ...,
-  block_type: tuple[Literal["C", "T", "M", "PM"] | tuple[Literal["C", "T", "M", "PM"], ...], ...] = ...,
-  stem_bias: bool = ..., head_hidden_size: int | None = ...,
-  global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
-  weight_init: Literal["", "normal", "trunc_normal", "xavier_normal", "vit_eff"] = ...,
-  conv_block_type: Literal["mbconv", "convnext"] = ..., conv_expand_ratio: float = 4.0,
-  conv_expand_output: bool = ..., conv_kernel_size: int = 3, conv_group_size: int = 1,
-  conv_pre_norm_act: bool = ..., conv_output_bias: bool = ...,
-  conv_stride_mode: Literal["pool", "1x1", "dw"] = ...,
-  conv_pool_type: Literal["avg", "avg2", "max", "max2"] = ...,
-  conv_downsample_pool_type: Literal["avg", "avg2", "max", "max2"] = "avg2",
-  conv_padding: Literal["", "same"] = ..., conv_attn_early: bool = ...,
-  conv_attn_layer: ChannelAttention | None = "se",
-  conv_attn_act_layer: ActivationName = ..., conv_attn_ratio: float = ...,
-  conv_init_values: float | None = ...,
-  conv_act_layer: ActivationName = ...,
-  conv_norm_layer: ConvNorm = ..., conv_norm_eps: float = ...,
-  transformer_dim_head: int = 32, transformer_head_first: bool = ...,
-  transformer_expand_ratio: float = 4.0, transformer_expand_first: bool = ...,
-  transformer_shortcut_bias: bool = ..., transformer_attn_bias: bool = True,
-  transformer_attn_drop: float = 0.0, transformer_proj_drop: float = 0.0,
-  transformer_pool_type: Literal["avg", "avg2", "max", "max2"] = ...,
-  transformer_rel_pos_type: Literal["bias", "mlp", "bias_tf"] | None = ...,
-  transformer_rel_pos_dim: int = ..., transformer_partition_ratio: int = 32,
-  transformer_window_size: int | tuple[int, int] | None = None,
-  transformer_grid_size: int | tuple[int, int] | None = None,
-  transformer_no_block_attn: bool = ..., transformer_use_nchw_attn: bool = False,
-  transformer_init_values: float | None = ...,
-  transformer_act_layer: ActivationName = ...,
-  transformer_norm_layer: ConvNorm = ...,
-  transformer_norm_layer_cl: TokenNorm = "layernorm",
-  transformer_norm_eps: float = ...,
+ model: _MaxxVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ stem_width: int | tuple[int, int] = _OWN, embed_dim: tuple[int, ...] = _OWN,
+ depths: tuple[int, ...] = _OWN,
+ block_type: tuple[Literal["C", "T", "M", "PM"] | tuple[Literal["C", "T", "M", "PM"], ...], ...] = _OWN,
+ stem_bias: bool = _OWN, head_hidden_size: int | None = _OWN,
+ global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
+ weight_init: Literal["", "normal", "trunc_normal", "xavier_normal", "vit_eff"] = _OWN,
+ conv_block_type: Literal["mbconv", "convnext"] = _OWN, conv_expand_ratio: float = 4.0,
+ conv_expand_output: bool = _OWN, conv_kernel_size: int = 3, conv_group_size: int = 1,
+ conv_pre_norm_act: bool = _OWN, conv_output_bias: bool = _OWN,
+ conv_stride_mode: Literal["pool", "1x1", "dw"] = _OWN,
+ conv_pool_type: Literal["avg", "avg2", "max", "max2"] = _OWN,
+ conv_downsample_pool_type: Literal["avg", "avg2", "max", "max2"] = "avg2",
+ conv_padding: Literal["", "same"] = _OWN, conv_attn_early: bool = _OWN,
+ conv_attn_layer: ChannelAttention | None = "se",
+ conv_attn_act_layer: ActivationName = _OWN, conv_attn_ratio: float = _OWN,
+ conv_init_values: float | None = _OWN,
+ conv_act_layer: ActivationName = _OWN,
+ conv_norm_layer: ConvNorm = _OWN, conv_norm_eps: float = _OWN,
+ transformer_dim_head: int = 32, transformer_head_first: bool = _OWN,
+ transformer_expand_ratio: float = 4.0, transformer_expand_first: bool = _OWN,
+ transformer_shortcut_bias: bool = _OWN, transformer_attn_bias: bool = True,
+ transformer_attn_drop: float = 0.0, transformer_proj_drop: float = 0.0,
+ transformer_pool_type: Literal["avg", "avg2", "max", "max2"] = _OWN,
+ transformer_rel_pos_type: Literal["bias", "mlp", "bias_tf"] | None = _OWN,
+ transformer_rel_pos_dim: int = _OWN, transformer_partition_ratio: int = 32,
+ transformer_window_size: int | tuple[int, int] | None = None,
+ transformer_grid_size: int | tuple[int, int] | None = None, transformer_no_block_attn: bool = _OWN,
+ transformer_use_nchw_attn: bool = False, transformer_init_values: float | None = _OWN,
+ transformer_act_layer: ActivationName = _OWN,
+ transformer_norm_layer: ConvNorm = _OWN,
+ transformer_norm_layer_cl: TokenNorm = "layernorm",
+ transformer_norm_eps: float = _OWN,
 ) -> MaxxVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    stem_width: Output channels of the stem's two convolutions; one number for both. 1 to 65536; default: by variant.
-    embed_dim: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    block_type: Blocks of each stage: convolutions (`C`), attention over the whole map (`T`), both, with attention in windows and then in a sparse grid (`M`), or with these side by side (`PM`); or one for each block of the stage, whose last is that of the remaining blocks. Of length 1 to 8, of length 1 to 1024; default: by variant.
-    stem_bias: Whether the stem's convolutions have a bias. Default: by variant.
-    head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. 1 to 65536; default: by variant.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position, where the head has a hidden layer. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    weight_init: How linear layers and convolutions are initialised: as PyTorch does (`""`), normal of deviation 0.02 (`normal`), cut at two deviations (`trunc_normal`), or of a deviation by inputs and outputs (`xavier_normal`), or attention as a Vision Transformer's and convolutions as an EfficientNet's (`vit_eff`). Default: by variant.
-    conv_block_type: Convolutions of a block: an inverted bottleneck (`mbconv`, https://arxiv.org/abs/1801.04381), or ConvNeXt's block (`convnext`, https://arxiv.org/abs/2201.03545). Default: by variant.
-    conv_expand_ratio: Channels inside of a convolution block, for each of its output or input. More than 0.0, at most 1024.0.
-    conv_expand_output: Whether channels inside of an inverted bottleneck follow its output, and not its input. Default: by variant.
-    conv_kernel_size: Kernel of the depthwise convolution of an inverted bottleneck, odd. 1 to 127.
-    conv_group_size: Channels of each group of that convolution; 0 for one group. 0 to 1000000.
-    conv_pre_norm_act: Whether an activation follows the first normalisation of an inverted bottleneck. Default: by variant.
-    conv_output_bias: Whether the last layers of a convolution block, and an inverted bottleneck's shortcut, have a bias. Default: by variant.
-    conv_stride_mode: What subsamples in a convolution block: a pooling, the first 1x1 convolution, or the depthwise one. Default: by variant.
-    conv_pool_type: Pooling of an inverted bottleneck's shortcut: average or maximum of 3 x 3 positions, or of 2 x 2 (`avg2`, `max2`). Default: by variant.
-    conv_downsample_pool_type: Pooling that subsamples where `conv_stride_mode` is `pool`.
-    conv_padding: Padding of convolutions and of an inverted bottleneck's pooling: symmetric by the kernel size, or TensorFlow's `same`. Default: by variant.
-    conv_attn_early: Whether the channel attention stands before the second normalisation, and not after it. Default: by variant.
-    conv_attn_layer: Channel attention of an inverted bottleneck. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'.
-    conv_attn_act_layer: Activation inside of `se`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    conv_attn_ratio: Channels inside of `se`, for each of the bottleneck's output, or where `conv_expand_output` is false for each inside of the bottleneck. More than 0.0, at most 1024.0; default: by variant.
-    conv_init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239) in ConvNeXt's blocks; None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
-    conv_act_layer: Activation of stem and convolution blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    conv_norm_layer: Normalisation of stem and convolution blocks. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
-    conv_norm_eps: Added to the variance in these normalisations. More than 0.0, at most 1.0; default: by variant.
-    transformer_dim_head: Features of each attention head. 1 to 65536.
-    transformer_head_first: Whether the output of the layer for queries, keys and values is by heads, and within a head by these three, and not the other way round (`M`, `PM`; `T` always is). Default: by variant.
-    transformer_expand_ratio: Hidden features of the MLPs, for each feature of a position. More than 0.0, at most 1024.0.
-    transformer_expand_first: Whether attention that subsamples (`T`) has as many features as its output, and not as its input. Default: by variant.
-    transformer_shortcut_bias: Whether the shortcut of attention that subsamples (`T`) has a bias. Default: by variant.
-    transformer_attn_bias: Whether the layers of the attention have a bias.
-    transformer_attn_drop: Dropout probability of the attention weights. 0.0 to 1.0.
-    transformer_proj_drop: Dropout probability after each linear layer. 0.0 to 1.0.
-    transformer_pool_type: Pooling of attention that subsamples (`T`), and of its shortcut. Default: by variant.
-    transformer_rel_pos_type: Bias of the attention for the distance of two positions: learned for each (`bias`, or with TensorFlow's order of the table `bias_tf`), computed from its logarithm by an MLP (`mlp`), or none. Default: by variant.
-    transformer_rel_pos_dim: Hidden features of that MLP. 1 to 65536; default: by variant.
-    transformer_partition_ratio: Pixels for each row and column of windows and grids that are a share of `img_size`. 1 to 65536.
-    transformer_window_size: Rows and columns of positions in a window; one number for a square; None for a share of `img_size`, which is that of the grid, too. 1 to 128.
-    transformer_grid_size: Rows and columns of the sparse grid; one number for a square; None for as many as a window has. 1 to 128.
-    transformer_no_block_attn: Have attention in the grid only, and not in windows (`M`). Default: by variant.
-    transformer_use_nchw_attn: Make linear layers of `M` of 1x1 convolutions; the numbers do not change.
-    transformer_init_values: Initial factor of LayerScale; None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
-    transformer_act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    transformer_norm_layer: Normalisation of maps: in `T`, in `M` of convolutions, and after the last block. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
-    transformer_norm_layer_cl: Normalisation in `M` and `PM`. One of 'layernorm', 'rmsnorm'.
-    transformer_norm_eps: Added to the variance in these normalisations. More than 0.0, at most 1.0; default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   stem_width: Output channels of the stem's two convolutions; one number for both. 1 to 65536; default: by variant.
+   embed_dim: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   block_type: Blocks of each stage: convolutions (`C`), attention over the whole map (`T`), both, with attention in windows and then in a sparse grid (`M`), or with these side by side (`PM`); or one for each block of the stage, whose last is that of the remaining blocks. Of length 1 to 8, of length 1 to 1024; default: by variant.
+   stem_bias: Whether the stem's convolutions have a bias. Default: by variant.
+   head_hidden_size: Features of a hidden layer between the pooling and the classifier; None for no such layer. 1 to 65536; default: by variant.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position, where the head has a hidden layer. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   weight_init: How linear layers and convolutions are initialised: as PyTorch does (`""`), normal of deviation 0.02 (`normal`), cut at two deviations (`trunc_normal`), or of a deviation by inputs and outputs (`xavier_normal`), or attention as a Vision Transformer's and convolutions as an EfficientNet's (`vit_eff`). Default: by variant.
+   conv_block_type: Convolutions of a block: an inverted bottleneck (`mbconv`, https://arxiv.org/abs/1801.04381), or ConvNeXt's block (`convnext`, https://arxiv.org/abs/2201.03545). Default: by variant.
+   conv_expand_ratio: Channels inside of a convolution block, for each of its output or input. More than 0.0, at most 1024.0.
+   conv_expand_output: Whether channels inside of an inverted bottleneck follow its output, and not its input. Default: by variant.
+   conv_kernel_size: Kernel of the depthwise convolution of an inverted bottleneck, odd. 1 to 127.
+   conv_group_size: Channels of each group of that convolution; 0 for one group. 0 to 1000000.
+   conv_pre_norm_act: Whether an activation follows the first normalisation of an inverted bottleneck. Default: by variant.
+   conv_output_bias: Whether the last layers of a convolution block, and an inverted bottleneck's shortcut, have a bias. Default: by variant.
+   conv_stride_mode: What subsamples in a convolution block: a pooling, the first 1x1 convolution, or the depthwise one. Default: by variant.
+   conv_pool_type: Pooling of an inverted bottleneck's shortcut: average or maximum of 3 x 3 positions, or of 2 x 2 (`avg2`, `max2`). Default: by variant.
+   conv_downsample_pool_type: Pooling that subsamples where `conv_stride_mode` is `pool`.
+   conv_padding: Padding of convolutions and of an inverted bottleneck's pooling: symmetric by the kernel size, or TensorFlow's `same`. Default: by variant.
+   conv_attn_early: Whether the channel attention stands before the second normalisation, and not after it. Default: by variant.
+   conv_attn_layer: Channel attention of an inverted bottleneck. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'.
+   conv_attn_act_layer: Activation inside of `se`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   conv_attn_ratio: Channels inside of `se`, for each of the bottleneck's output, or where `conv_expand_output` is false for each inside of the bottleneck. More than 0.0, at most 1024.0; default: by variant.
+   conv_init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239) in ConvNeXt's blocks; None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
+   conv_act_layer: Activation of stem and convolution blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   conv_norm_layer: Normalisation of stem and convolution blocks. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
+   conv_norm_eps: Added to the variance in these normalisations. More than 0.0, at most 1.0; default: by variant.
+   transformer_dim_head: Features of each attention head. 1 to 65536.
+   transformer_head_first: Whether the output of the layer for queries, keys and values is by heads, and within a head by these three, and not the other way round (`M`, `PM`; `T` always is). Default: by variant.
+   transformer_expand_ratio: Hidden features of the MLPs, for each feature of a position. More than 0.0, at most 1024.0.
+   transformer_expand_first: Whether attention that subsamples (`T`) has as many features as its output, and not as its input. Default: by variant.
+   transformer_shortcut_bias: Whether the shortcut of attention that subsamples (`T`) has a bias. Default: by variant.
+   transformer_attn_bias: Whether the layers of the attention have a bias.
+   transformer_attn_drop: Dropout probability of the attention weights. 0.0 to 1.0.
+   transformer_proj_drop: Dropout probability after each linear layer. 0.0 to 1.0.
+   transformer_pool_type: Pooling of attention that subsamples (`T`), and of its shortcut. Default: by variant.
+   transformer_rel_pos_type: Bias of the attention for the distance of two positions: learned for each (`bias`, or with TensorFlow's order of the table `bias_tf`), computed from its logarithm by an MLP (`mlp`), or none. Default: by variant.
+   transformer_rel_pos_dim: Hidden features of that MLP. 1 to 65536; default: by variant.
+   transformer_partition_ratio: Pixels for each row and column of windows and grids that are a share of `img_size`. 1 to 65536.
+   transformer_window_size: Rows and columns of positions in a window; one number for a square; None for a share of `img_size`, which is that of the grid, too. 1 to 128.
+   transformer_grid_size: Rows and columns of the sparse grid; one number for a square; None for as many as a window has. 1 to 128.
+   transformer_no_block_attn: Have attention in the grid only, and not in windows (`M`). Default: by variant.
+   transformer_use_nchw_attn: Make linear layers of `M` of 1x1 convolutions; the numbers do not change.
+   transformer_init_values: Initial factor of LayerScale; None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
+   transformer_act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   transformer_norm_layer: Normalisation of maps: in `T`, in `M` of convolutions, and after the last block. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
+   transformer_norm_layer_cl: Normalisation in `M` and `PM`. One of 'layernorm', 'rmsnorm'.
+   transformer_norm_eps: Added to the variance in these normalisations. More than 0.0, at most 1.0; default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _MetaFormerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, ...] = ...,
-  dims: tuple[int, ...] = ...,
-  token_mixers: Literal["pooling", "sepconv", "attention"] | tuple[Literal["pooling", "sepconv", "attention"], ...] = ...,
-  mlp_act: ActivationName | Literal["star_relu", "squared_relu"] = ...,
-  mlp_bias: bool = ..., drop_path_rate: float = 0.0, proj_drop_rate: float = 0.0,
-  layer_scale_init_values: float | tuple[float | None, ...] | None = ...,
-  res_scale_init_values: float | tuple[float | None, ...] | None = ...,
-  downsample_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | None = ...,
-  norm_layers: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | tuple[Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"], ...] = ...,
-  output_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] = "layernorm",
-  use_mlp_head: bool = ..., global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
+ model: _MetaFormerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, ...] = _OWN,
+ dims: tuple[int, ...] = _OWN,
+ token_mixers: Literal["pooling", "sepconv", "attention"] | tuple[Literal["pooling", "sepconv", "attention"], ...] = _OWN,
+ mlp_act: ActivationName | Literal["star_relu", "squared_relu"] = _OWN,
+ mlp_bias: bool = _OWN, drop_path_rate: float = 0.0, proj_drop_rate: float = 0.0,
+ layer_scale_init_values: float | tuple[float | None, ...] | None = _OWN,
+ res_scale_init_values: float | tuple[float | None, ...] | None = _OWN,
+ downsample_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | None = _OWN,
+ norm_layers: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] | tuple[Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"], ...] = _OWN,
+ output_norm: Literal["groupnorm1", "groupnorm1_nobias", "layernorm", "layernorm_nobias"] = "layernorm",
+ use_mlp_head: bool = _OWN, global_pool: Literal["", "avg", "max", "avgmax"] = "avg",
 ) -> MetaFormer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    dims: Channels of each stage; one that has those of the stage before does not subsample. Of length 1 to 8, 1 to 65536; default: by variant.
-    token_mixers: What mixes tokens: an average of 3 x 3 (`pooling`), a depthwise convolution between two pointwise ones (`sepconv`), or self-attention; one for all stages, or one each. Of length 1 to 8; default: by variant.
-    mlp_act: Activation of the MLPs; `star_relu` is a squared ReLU with a learned factor and shift (https://arxiv.org/abs/2210.13452, section 3.4). One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    mlp_bias: Whether the layers of the MLPs have a bias. Default: by variant.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each layer of an MLP, and after an attention. 0.0 to 1.0.
-    layer_scale_init_values: Initial factor of each branch's channels; one for all stages, or one each; None for none. 0.0 to 1024.0, of length 1 to 8, 0.0 to 1024.0; default: by variant.
-    res_scale_init_values: Initial factor of the channels that a branch is added to; one for all stages, or one each; None for none. 0.0 to 1024.0, of length 1 to 8, 0.0 to 1024.0; default: by variant.
-    downsample_norm: Normalisation behind the stem's convolution, and before those that subsample; None for none. Default: by variant.
-    norm_layers: Normalisation of the blocks: over the channels of each position (`layernorm`), or over all of a map (`groupnorm1`), with a shift or without; one for all stages, or one each. Of length 1 to 8; default: by variant.
-    output_norm: Normalisation of the pooled features.
-    use_mlp_head: Classify by an MLP, and not by a linear layer. Default: by variant.
-    global_pool: How the last feature map becomes a vector.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   dims: Channels of each stage; one that has those of the stage before does not subsample. Of length 1 to 8, 1 to 65536; default: by variant.
+   token_mixers: What mixes tokens: an average of 3 x 3 (`pooling`), a depthwise convolution between two pointwise ones (`sepconv`), or self-attention; one for all stages, or one each. Of length 1 to 8; default: by variant.
+   mlp_act: Activation of the MLPs; `star_relu` is a squared ReLU with a learned factor and shift (https://arxiv.org/abs/2210.13452, section 3.4). One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   mlp_bias: Whether the layers of the MLPs have a bias. Default: by variant.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each layer of an MLP, and after an attention. 0.0 to 1.0.
+   layer_scale_init_values: Initial factor of each branch's channels; one for all stages, or one each; None for none. 0.0 to 1024.0, of length 1 to 8, 0.0 to 1024.0; default: by variant.
+   res_scale_init_values: Initial factor of the channels that a branch is added to; one for all stages, or one each; None for none. 0.0 to 1024.0, of length 1 to 8, 0.0 to 1024.0; default: by variant.
+   downsample_norm: Normalisation behind the stem's convolution, and before those that subsample; None for none. Default: by variant.
+   norm_layers: Normalisation of the blocks: over the channels of each position (`layernorm`), or over all of a map (`groupnorm1`), with a shift or without; one for all stages, or one each. Of length 1 to 8; default: by variant.
+   output_norm: Normalisation of the pooled features.
+   use_mlp_head: Classify by an MLP, and not by a linear layer. Default: by variant.
+   global_pool: How the last feature map becomes a vector.
+ """
 
 @overload
 def create_model(
-  model: _MlpMixerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  patch_size: int | tuple[int, int] = ..., num_blocks: int = ..., embed_dim: int = ...,
-  mlp_ratio: float | tuple[float, float] = ...,
-  block_layer: Literal["mixer", "res", "spatial_gating"] = ...,
-  mlp_layer: Literal["mlp", "glu", "gated"] = ...,
-  norm_layer: Literal["layernorm", "rmsnorm", "affine"] = ...,
-  act_layer: ActivationName = ..., init_values: float | None = ...,
-  proj_drop_rate: float = 0.0, drop_path_rate: float = 0.0, nlhb: bool = False,
-  stem_norm: bool = False, global_pool: Literal["", "avg"] = "avg",
+ model: _MlpMixerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ patch_size: int | tuple[int, int] = _OWN, num_blocks: int = _OWN, embed_dim: int = _OWN,
+ mlp_ratio: float | tuple[float, float] = _OWN,
+ block_layer: Literal["mixer", "res", "spatial_gating"] = _OWN,
+ mlp_layer: Literal["mlp", "glu", "gated"] = _OWN,
+ norm_layer: Literal["layernorm", "rmsnorm", "affine"] = _OWN,
+ act_layer: ActivationName = _OWN, init_values: float | None = _OWN,
+ proj_drop_rate: float = 0.0, drop_path_rate: float = 0.0, nlhb: bool = False,
+ stem_norm: bool = False, global_pool: Literal["", "avg"] = "avg",
 ) -> MlpMixer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
-    num_blocks: Number of blocks. 1 to 1024; default: by variant.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    mlp_ratio: Hidden features for each feature of a token; a block of `mixer` takes two ratios, for the MLP over tokens and for that over features, or one for both. More than 0.0, at most 1024.0; default: by variant.
-    block_layer: Tokens are mixed by an MLP (`mixer`), by one linear layer (`res`), or by a gate inside the MLP over features (`spatial_gating`). Default: by variant.
-    mlp_layer: Two layers (`mlp`), with a gate between them that comes from the first layer (`glu`, https://arxiv.org/abs/2002.05202), or with a gate over tokens (`gated`), which is that of `spatial_gating`. Default: by variant.
-    norm_layer: Normalisation; `affine` is a factor and a shift for each feature (ResMLP, section 2). Default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    init_values: Initial factor of both branches of a block of `res`; None for 1e-4, and for other blocks, which have no such factor. More than 0.0, at most 1024.0; default: by variant.
-    proj_drop_rate: Dropout probability after each linear layer of an MLP. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping each residual branch; all blocks have one rate. 0.0 to 1.0.
-    nlhb: Initialise the classifier's bias to -log(classes), and not to 0.
-    stem_norm: Normalise the projected patches.
-    global_pool: How tokens become a vector; with `""` every token is classified.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
+   num_blocks: Number of blocks. 1 to 1024; default: by variant.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   mlp_ratio: Hidden features for each feature of a token; a block of `mixer` takes two ratios, for the MLP over tokens and for that over features, or one for both. More than 0.0, at most 1024.0; default: by variant.
+   block_layer: Tokens are mixed by an MLP (`mixer`), by one linear layer (`res`), or by a gate inside the MLP over features (`spatial_gating`). Default: by variant.
+   mlp_layer: Two layers (`mlp`), with a gate between them that comes from the first layer (`glu`, https://arxiv.org/abs/2002.05202), or with a gate over tokens (`gated`), which is that of `spatial_gating`. Default: by variant.
+   norm_layer: Normalisation; `affine` is a factor and a shift for each feature (ResMLP, section 2). Default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   init_values: Initial factor of both branches of a block of `res`; None for 1e-4, and for other blocks, which have no such factor. More than 0.0, at most 1024.0; default: by variant.
+   proj_drop_rate: Dropout probability after each linear layer of an MLP. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping each residual branch; all blocks have one rate. 0.0 to 1.0.
+   nlhb: Initialise the classifier's bias to -log(classes), and not to 0.
+   stem_norm: Normalise the projected patches.
+   global_pool: How tokens become a vector; with `""` every token is classified.
+ """
 
 @overload
 def create_model(
-  model: _MobileNetV3Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  block_args: tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock | tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock, ...], ...] = ...,
-  num_features: int = ..., stem_size: int = ..., stem_kernel_size: int = 3, fix_stem: bool = ...,
-  channel_multiplier: float = ..., channel_divisor: int = 8, round_limit: float = ...,
-  depth_multiplier: float = 1.0, depth_trunc: Literal["ceil", "round"] = "ceil",
-  fix_first_last: bool = False, output_stride: Literal[2, 4, 8, 16, 32] = 32,
-  pad_type: Literal["", "same"] = ..., act_layer: ActivationName = ...,
-  norm_layer: ConvNormAct = "batchnorm2d",
-  norm_group_size: int | None = None, bn_eps: float | None = ..., bn_momentum: float = 0.1,
-  aa_layer: AntiAlias | None = ...,
-  se_layer: ChannelAttention | MobileNetV3SqueezeExcite | None = ...,
-  drop_path_rate: float = 0.0, global_pool: ConvPoolName = "avg",
-  head_bias: bool = ..., head_norm: bool = ..., se_from_exp: bool = ...,
-  layer_scale_init_value: float | None = ...,
+ model: _MobileNetV3Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ block_args: tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock | tuple[MobileNetV3Blocks | MobileNetV3UniversalBlocks | MobileNetV3AttentionBlocks | MobileNetV3PrunedBlock, ...], ...] = _OWN,
+ num_features: int = _OWN, stem_size: int = _OWN, stem_kernel_size: int = 3, fix_stem: bool = _OWN,
+ channel_multiplier: float = _OWN, channel_divisor: int = 8, round_limit: float = _OWN,
+ depth_multiplier: float = 1.0, depth_trunc: Literal["ceil", "round"] = "ceil",
+ fix_first_last: bool = False, output_stride: Literal[2, 4, 8, 16, 32] = 32,
+ pad_type: Literal["", "same"] = _OWN, act_layer: ActivationName = _OWN,
+ norm_layer: ConvNormAct = "batchnorm2d",
+ norm_group_size: int | None = None, bn_eps: float | None = _OWN, bn_momentum: float = 0.1,
+ aa_layer: AntiAlias | None = _OWN,
+ se_layer: ChannelAttention | MobileNetV3SqueezeExcite | None = _OWN,
+ drop_path_rate: float = 0.0, global_pool: ConvPoolName = "avg",
+ head_bias: bool = _OWN, head_norm: bool = _OWN, se_from_exp: bool = _OWN,
+ layer_scale_init_value: float | None = _OWN,
 ) -> MobileNetV3:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    block_args: The stages. Of length 1 to 32, of length 1 to 64; default: by variant.
-    num_features: Output channels of the convolution after pooling, which no multiplier scales. 1 to 65536; default: by variant.
-    stem_size: Output channels of the stem, before the channel multiplier. 1 to 65536; default: by variant.
-    stem_kernel_size: Kernel of the stem. 1 to 31.
-    fix_stem: The channel multiplier leaves the stem alone. Default: by variant.
-    channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: by variant.
-    channel_divisor: Scaled channels are rounded to a multiple of this number. 1 to 256.
-    round_limit: Rounding never leaves less than this share of the scaled channels. 0.0 to 1.0; default: by variant.
-    depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0.
-    depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest.
-    fix_first_last: The depth multiplier leaves the first and the last stage alone.
-    output_stride: Most input pixels for each step of a feature map; later stages dilate instead.
-    pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. Default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. 1 to 65536.
-    bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: by variant.
-    bn_momentum: Weight of a new batch in the running statistics of batch normalisation. 0.0 to 1.0.
-    aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: by variant.
-    se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
-    drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    head_bias: A bias in the convolution after pooling. Default: by variant.
-    head_norm: A normalisation after that convolution. Default: by variant.
-    se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: by variant.
-    layer_scale_init_value: Initial value of the factors on the branch of `uib`, `mqa` and `mha`; None for no factors. 0.0 to 1.0; default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   block_args: The stages. Of length 1 to 32, of length 1 to 64; default: by variant.
+   num_features: Output channels of the convolution after pooling, which no multiplier scales. 1 to 65536; default: by variant.
+   stem_size: Output channels of the stem, before the channel multiplier. 1 to 65536; default: by variant.
+   stem_kernel_size: Kernel of the stem. 1 to 31.
+   fix_stem: The channel multiplier leaves the stem alone. Default: by variant.
+   channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0; default: by variant.
+   channel_divisor: Scaled channels are rounded to a multiple of this number. 1 to 256.
+   round_limit: Rounding never leaves less than this share of the scaled channels. 0.0 to 1.0; default: by variant.
+   depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0.
+   depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest.
+   fix_first_last: The depth multiplier leaves the first and the last stage alone.
+   output_stride: Most input pixels for each step of a feature map; later stages dilate instead.
+   pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. Default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. 1 to 65536.
+   bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0; default: by variant.
+   bn_momentum: Weight of a new batch in the running statistics of batch normalisation. 0.0 to 1.0.
+   aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: by variant.
+   se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
+   drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   head_bias: A bias in the convolution after pooling. Default: by variant.
+   head_norm: A normalisation after that convolution. Default: by variant.
+   se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's. Default: by variant.
+   layer_scale_init_value: Initial value of the factors on the branch of `uib`, `mqa` and `mha`; None for no factors. 0.0 to 1.0; default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _MobileNetV5Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  block_args: tuple[MobileNetV5Blocks | MobileNetV5UniversalBlocks | MobileNetV5AttentionBlocks | MobileNetV5PrunedBlock | tuple[MobileNetV5Blocks | MobileNetV5UniversalBlocks | MobileNetV5AttentionBlocks | MobileNetV5PrunedBlock, ...], ...] = ...,
-  num_features: int = 2048, stem_size: int = 64, stem_kernel_size: int = 3, fix_stem: bool = False,
-  channel_multiplier: float = 1.0, channel_divisor: int = 8, round_limit: float = 0.9,
-  depth_multiplier: float = 1.0, depth_trunc: Literal["ceil", "round"] = "ceil",
-  fix_first_last: bool = False, output_stride: Literal[2, 4, 8, 16, 32] = 32,
-  pad_type: Literal["", "same"] = ...,
-  act_layer: ActivationName = "gelu_tanh",
-  norm_layer: ConvNormAct = "rmsnorm2d",
-  norm_group_size: int | None = None, bn_eps: float | None = None, bn_momentum: float = 0.1,
-  aa_layer: AntiAlias | None = None,
-  se_layer: ChannelAttention | MobileNetV5SqueezeExcite | None = None,
-  drop_path_rate: float = 0.0, global_pool: ConvPoolName = ...,
-  stem_bias: bool = True, msfa_indices: tuple[int, ...] = (-2, -1),
-  msfa_output_resolution: int | tuple[int, int] = 16, se_from_exp: bool = True,
-  layer_scale_init_value: float | None = 1e-05,
+ model: _MobileNetV5Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ block_args: tuple[MobileNetV5Blocks | MobileNetV5UniversalBlocks | MobileNetV5AttentionBlocks | MobileNetV5PrunedBlock | tuple[MobileNetV5Blocks | MobileNetV5UniversalBlocks | MobileNetV5AttentionBlocks | MobileNetV5PrunedBlock, ...], ...] = _OWN,
+ num_features: int = 2048, stem_size: int = 64, stem_kernel_size: int = 3, fix_stem: bool = False,
+ channel_multiplier: float = 1.0, channel_divisor: int = 8, round_limit: float = 0.9,
+ depth_multiplier: float = 1.0, depth_trunc: Literal["ceil", "round"] = "ceil",
+ fix_first_last: bool = False, output_stride: Literal[2, 4, 8, 16, 32] = 32,
+ pad_type: Literal["", "same"] = _OWN,
+ act_layer: ActivationName = "gelu_tanh",
+ norm_layer: ConvNormAct = "rmsnorm2d", norm_group_size: int | None = None,
+ bn_eps: float | None = None, bn_momentum: float = 0.1,
+ aa_layer: AntiAlias | None = None,
+ se_layer: ChannelAttention | MobileNetV5SqueezeExcite | None = None,
+ drop_path_rate: float = 0.0, global_pool: ConvPoolName = _OWN,
+ stem_bias: bool = True, msfa_indices: tuple[int, ...] = (-2, -1),
+ msfa_output_resolution: int | tuple[int, int] = 16, se_from_exp: bool = True,
+ layer_scale_init_value: float | None = 1e-05,
 ) -> MobileNetV5:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    block_args: The stages. Of length 1 to 32, of length 1 to 64; default: by variant.
-    num_features: Output channels of the fusion, which no multiplier scales. 1 to 65536.
-    stem_size: Output channels of the stem, before the channel multiplier. 1 to 65536.
-    stem_kernel_size: Kernel of the stem. 1 to 31.
-    fix_stem: The channel multiplier leaves the stem alone.
-    channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0.
-    channel_divisor: Scaled channels are rounded to a multiple of this number. 1 to 256.
-    round_limit: Rounding never leaves less than this share of the scaled channels. 0.0 to 1.0.
-    depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0.
-    depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest.
-    fix_first_last: The depth multiplier leaves the first and the last stage alone.
-    output_stride: Most input pixels for each step of a feature map; later stages dilate instead.
-    pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. Default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
-    norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. 1 to 65536.
-    bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0.
-    bn_momentum: Weight of a new batch in the running statistics of batch normalisation. 0.0 to 1.0.
-    aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'.
-    se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'.
-    drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: by variant.
-    stem_bias: A bias in the stem's convolution.
-    msfa_indices: Which feature levels are fused, 0 for the stem's, or counted from the last one, -1. Of length 1 to 33, -33 to 32.
-    msfa_output_resolution: Height and width of the fused map; one number for a square. 1 to 65536.
-    se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's.
-    layer_scale_init_value: Initial value of the factors on the branch of `uib`, `mqa` and `mha`; None for no factors. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   block_args: The stages. Of length 1 to 32, of length 1 to 64; default: by variant.
+   num_features: Output channels of the fusion, which no multiplier scales. 1 to 65536.
+   stem_size: Output channels of the stem, before the channel multiplier. 1 to 65536.
+   stem_kernel_size: Kernel of the stem. 1 to 31.
+   fix_stem: The channel multiplier leaves the stem alone.
+   channel_multiplier: Scales the channels of the stem and of each stage (the paper's width coefficient). More than 0.0, at most 16.0.
+   channel_divisor: Scaled channels are rounded to a multiple of this number. 1 to 256.
+   round_limit: Rounding never leaves less than this share of the scaled channels. 0.0 to 1.0.
+   depth_multiplier: Scales the number of blocks (the paper's depth coefficient). More than 0.0, at most 16.0.
+   depth_trunc: How a scaled number of blocks becomes an integer: up, or to the nearest.
+   fix_first_last: The depth multiplier leaves the first and the last stage alone.
+   output_stride: Most input pixels for each step of a feature map; later stages dilate instead.
+   pad_type: Padding of convolutions: symmetric by the kernel size, or TensorFlow's `same`. Default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'.
+   norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. 1 to 65536.
+   bn_eps: Added to the variance by the normalisation; None for the usual value of the layer. More than 0.0, at most 1.0.
+   bn_momentum: Weight of a new batch in the running statistics of batch normalisation. 0.0 to 1.0.
+   aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'.
+   se_layer: Attention in blocks with a `se_ratio`; None for squeeze-and-excitation. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'.
+   drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: by variant.
+   stem_bias: A bias in the stem's convolution.
+   msfa_indices: Which feature levels are fused, 0 for the stem's, or counted from the last one, -1. Of length 1 to 33, -33 to 32.
+   msfa_output_resolution: Height and width of the fused map; one number for a square. 1 to 65536.
+   se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's.
+   layer_scale_init_value: Initial value of the factors on the branch of `uib`, `mqa` and `mha`; None for no factors. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _MobileOneName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = (2, 8, 10, 1),
-  dims: tuple[int, int, int, int] = ..., stem_chs: int = ..., num_features: int = 0,
-  width_factor: float = 1.0, num_conv_branches: int = ...,
-  se_blocks: tuple[int, int, int, int] = ...,
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32,
-  act_layer: ActivationName = "relu", drop_path_rate: float = 0.0,
-  inference_mode: bool = False,
+ model: _MobileOneName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = (2, 8, 10, 1),
+ dims: tuple[int, int, int, int] = _OWN, stem_chs: int = _OWN, num_features: int = 0,
+ width_factor: float = 1.0, num_conv_branches: int = _OWN,
+ se_blocks: tuple[int, int, int, int] = _OWN,
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ act_layer: ActivationName = "relu", drop_path_rate: float = 0.0,
+ inference_mode: bool = False,
 ) -> MobileOne:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depths: Number of pairs of blocks, a depthwise and a pointwise one, of each stage (table 2). 1 to 1024.
-    dims: Channels of each stage. 1 to 65536; default: by variant.
-    stem_chs: Channels of the block before the stages. 1 to 65536; default: by variant.
-    num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. 0 to 1000000.
-    width_factor: Factor of all these channels. More than 0.0, at most 1024.0.
-    num_conv_branches: Number of parallel convolutions of each block of the stages, k in the paper. 1 to 64; default: by variant.
-    se_blocks: How many of the last pairs of each stage have squeeze-and-excitation. 0 to 1000000; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later stages do not subsample, and do not dilate either.
-    act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. 0.0 to 1.0.
-    inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depths: Number of pairs of blocks, a depthwise and a pointwise one, of each stage (table 2). 1 to 1024.
+   dims: Channels of each stage. 1 to 65536; default: by variant.
+   stem_chs: Channels of the block before the stages. 1 to 65536; default: by variant.
+   num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. 0 to 1000000.
+   width_factor: Factor of all these channels. More than 0.0, at most 1024.0.
+   num_conv_branches: Number of parallel convolutions of each block of the stages, k in the paper. 1 to 64; default: by variant.
+   se_blocks: How many of the last pairs of each stage have squeeze-and-excitation. 0 to 1000000; default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later stages do not subsample, and do not dilate either.
+   act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. 0.0 to 1.0.
+   inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training.
+ """
 
 @overload
 def create_model(
-  model: _MobileViTName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, block: Literal["mobilevit", "mobilevit2"] = ...,
-  layers: tuple[int, int, int, int, int] = ..., channels: tuple[int, int, int, int, int] = ...,
-  expand_ratio: float = ..., transformer_depths: tuple[int, int, int] = (2, 4, 3),
-  transformer_dims: tuple[int, int, int] = ..., num_heads: int = 4, patch_size: int = 2,
-  stem_chs: int = ..., num_features: int = ...,
-  act_layer: ActivationName = "silu", zero_init_last: bool = True,
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32, drop_path_rate: float = 0.0,
+ model: _MobileViTName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, block: Literal["mobilevit", "mobilevit2"] = _OWN,
+ layers: tuple[int, int, int, int, int] = _OWN, channels: tuple[int, int, int, int, int] = _OWN,
+ expand_ratio: float = _OWN, transformer_depths: tuple[int, int, int] = (2, 4, 3),
+ transformer_dims: tuple[int, int, int] = _OWN, num_heads: int = 4, patch_size: int = 2,
+ stem_chs: int = _OWN, num_features: int = _OWN,
+ act_layer: ActivationName = "silu", zero_init_last: bool = True,
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ drop_path_rate: float = 0.0,
 ) -> MobileViT:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    block: Transformers by self-attention, whose output is joined with their input (`mobilevit`), or by a separable attention of linear cost (`mobilevit2`). Default: by variant.
-    layers: Number of inverted residuals of each stage. 1 to 1024; default: by variant.
-    channels: Channels of each stage. 1 to 65536; default: by variant.
-    expand_ratio: Channels inside of an inverted residual for each of its input. More than 0.0, at most 1024.0; default: by variant.
-    transformer_depths: Number of transformer blocks in each of the last three stages. 1 to 1024.
-    transformer_dims: Features of these blocks. 1 to 65536; default: by variant.
-    num_heads: Number of attention heads of `mobilevit`. 1 to 1024.
-    patch_size: Height and width of a patch; the positions that patches have in common attend to one another. A map is stretched to whole patches. 1 to 64.
-    stem_chs: Channels of the stem. 1 to 65536; default: by variant.
-    num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. 0 to 1000000; default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    zero_init_last: Initialise the last normalisation of each inverted residual to 0, so that it is the identity at first.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    drop_path_rate: Probability of dropping the residual branches of the last block; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   block: Transformers by self-attention, whose output is joined with their input (`mobilevit`), or by a separable attention of linear cost (`mobilevit2`). Default: by variant.
+   layers: Number of inverted residuals of each stage. 1 to 1024; default: by variant.
+   channels: Channels of each stage. 1 to 65536; default: by variant.
+   expand_ratio: Channels inside of an inverted residual for each of its input. More than 0.0, at most 1024.0; default: by variant.
+   transformer_depths: Number of transformer blocks in each of the last three stages. 1 to 1024.
+   transformer_dims: Features of these blocks. 1 to 65536; default: by variant.
+   num_heads: Number of attention heads of `mobilevit`. 1 to 1024.
+   patch_size: Height and width of a patch; the positions that patches have in common attend to one another. A map is stretched to whole patches. 1 to 64.
+   stem_chs: Channels of the stem. 1 to 65536; default: by variant.
+   num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. 0 to 1000000; default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   zero_init_last: Initialise the last normalisation of each inverted residual to 0, so that it is the identity at first.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   drop_path_rate: Probability of dropping the residual branches of the last block; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _MultiScaleVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  global_pool: Literal["", "avg", "token"] = ..., depths: tuple[int, ...] = ...,
-  embed_dim: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ..., mlp_ratio: float = 4.0,
-  expand_attn: bool = ..., qkv_bias: bool = True, use_cls_token: bool = ...,
-  use_abs_pos: bool = False, residual_pooling: bool = True,
-  mode: Literal["conv", "avg", "max"] = "conv", kernel_qkv: tuple[int, int] = (3, 3),
-  stride_q: tuple[tuple[int, int], ...] = ((1, 1), (2, 2), (2, 2), (2, 2)),
-  stride_kv: tuple[tuple[int, int], ...] | None = None,
-  stride_kv_adaptive: tuple[int, int] | None = (4, 4), patch_kernel: tuple[int, int] = (7, 7),
-  patch_stride: tuple[int, int] = (4, 4), patch_padding: tuple[int, int] = (3, 3),
-  rel_pos_type: Literal["none", "spatial"] = "spatial",
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
-  drop_path_rate: float = 0.0,
+ model: _MultiScaleVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ global_pool: Literal["", "avg", "token"] = _OWN, depths: tuple[int, ...] = _OWN,
+ embed_dim: tuple[int, ...] = _OWN, num_heads: tuple[int, ...] = _OWN, mlp_ratio: float = 4.0,
+ expand_attn: bool = _OWN, qkv_bias: bool = True, use_cls_token: bool = _OWN,
+ use_abs_pos: bool = False, residual_pooling: bool = True,
+ mode: Literal["conv", "avg", "max"] = "conv", kernel_qkv: tuple[int, int] = (3, 3),
+ stride_q: tuple[tuple[int, int], ...] = ((1, 1), (2, 2), (2, 2), (2, 2)),
+ stride_kv: tuple[tuple[int, int], ...] | None = None,
+ stride_kv_adaptive: tuple[int, int] | None = (4, 4), patch_kernel: tuple[int, int] = (7, 7),
+ patch_stride: tuple[int, int] = (4, 4), patch_padding: tuple[int, int] = (3, 3),
+ rel_pos_type: Literal["none", "spatial"] = "spatial",
+ norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
+ drop_path_rate: float = 0.0,
 ) -> MultiScaleVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    global_pool: How tokens become a vector: the mean of the patches, or the class token; with `""` every token is classified. Default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    embed_dim: Features of each token of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    expand_attn: Widen tokens in the attention of the first block of a stage; else in the MLP of the last block of the stage before. Default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias.
-    use_cls_token: Put a learned class token in front of the patches. Default: by variant.
-    use_abs_pos: Learn a table of the patches' positions.
-    residual_pooling: Add the pooled queries to the output of the attention (section 3.1).
-    mode: How queries, keys and values are pooled: by a depthwise convolution and a normalisation, or by a mean or maximum.
-    kernel_qkv: Rows and columns of the kernel of that pooling. 1 to 127.
-    stride_q: What the first block of each stage divides the rows and columns of queries by. Of length 1 to 8, 1 to 127.
-    stride_kv: What the blocks of each stage divide the rows and columns of keys and values by; None where that follows from `stride_kv_adaptive`. Of length 1 to 8, 1 to 127.
-    stride_kv_adaptive: What the first stage divides the rows and columns of keys and values by; a stage that has fewer of both than the one before divides by as much less. None where `stride_kv` says it. 1 to 127.
-    patch_kernel: Height and width of the convolution that makes patches. 1 to 127.
-    patch_stride: Pixels from patch to patch, down and right. 1 to 127.
-    patch_padding: Pixels of padding of that convolution, down and right. 0 to 63.
-    rel_pos_type: Learn what distances in rows and in columns add to the attention (equation 4); or nothing.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   global_pool: How tokens become a vector: the mean of the patches, or the class token; with `""` every token is classified. Default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   embed_dim: Features of each token of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   expand_attn: Widen tokens in the attention of the first block of a stage; else in the MLP of the last block of the stage before. Default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias.
+   use_cls_token: Put a learned class token in front of the patches. Default: by variant.
+   use_abs_pos: Learn a table of the patches' positions.
+   residual_pooling: Add the pooled queries to the output of the attention (section 3.1).
+   mode: How queries, keys and values are pooled: by a depthwise convolution and a normalisation, or by a mean or maximum.
+   kernel_qkv: Rows and columns of the kernel of that pooling. 1 to 127.
+   stride_q: What the first block of each stage divides the rows and columns of queries by. Of length 1 to 8, 1 to 127.
+   stride_kv: What the blocks of each stage divide the rows and columns of keys and values by; None where that follows from `stride_kv_adaptive`. Of length 1 to 8, 1 to 127.
+   stride_kv_adaptive: What the first stage divides the rows and columns of keys and values by; a stage that has fewer of both than the one before divides by as much less. None where `stride_kv` says it. 1 to 127.
+   patch_kernel: Height and width of the convolution that makes patches. 1 to 127.
+   patch_stride: Pixels from patch to patch, down and right. 1 to 127.
+   patch_padding: Pixels of padding of that convolution, down and right. 0 to 63.
+   rel_pos_type: Learn what distances in rows and in columns add to the attention (equation 4); or nothing.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _NaFlexVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = 16, embed_dim: int = ..., depth: int = ...,
-  num_heads: int = ..., mlp_ratio: float = ..., qkv_bias: bool = ..., pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
-  num_kv_heads: int | tuple[int, ...] | None = None, qkv_fused: bool = True,
-  swiglu_mlp: bool = False, swiglu_align_to: int = 0, attn_only_layer_scale: bool = False,
-  rope_grid_offset: float = 0.0, rope_grid_indexing: Literal["ij", "xy"] = "ij",
-  rope_temperature: float = 10000.0, rope_rotate_half: bool = False,
-  rope_shift_coords: float | None = None, rope_jitter_coords: float | None = None,
-  rope_rescale_coords: float | None = None, rope_mrope_section: tuple[int, int, int] | None = None,
-  global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
-  attn_type: Literal["standard", "eva", "rope"] = "standard", attn_gated: bool = False,
-  rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = "",
-  rope_ref_feat_shape: tuple[int, int] | None = None, qk_norm: bool = False,
-  proj_bias: bool = True, scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False,
-  init_values: float | None = ..., class_token: bool = ..., reg_tokens: int = ...,
-  patch_drop_rate: float = 0.0, pos_embed: Literal["learned", "factorized", "none"] = ...,
-  pos_embed_grid_size: tuple[int, int] = ...,
-  pos_embed_interp_mode: Resampling = ...,
-  pos_embed_ar_preserving: bool = ..., pos_embed_antialias: bool = ...,
-  pos_embed_align_corners: bool = ..., dynamic_img_pad: bool = False,
-  embed_proj_type: Literal["linear", "conv"] = "linear",
-  embed_norm_layer: TokenNorm | None = None, pre_norm: bool = False,
-  final_norm: bool = ..., fc_norm: bool | None = ..., pool_include_prefix: bool = False,
-  attn_pool_num_heads: int | None = None, attn_pool_mlp_ratio: float | None = None,
-  act_layer: ActivationName = ...,
-  weight_init: WeightInitName = "", fix_init: bool = True,
+ model: _NaFlexVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = 16, embed_dim: int = _OWN, depth: int = _OWN,
+ num_heads: int = _OWN, mlp_ratio: float = _OWN, qkv_bias: bool = _OWN, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
+ num_kv_heads: int | tuple[int, ...] | None = None, qkv_fused: bool = True,
+ swiglu_mlp: bool = False, swiglu_align_to: int = 0, attn_only_layer_scale: bool = False,
+ rope_grid_offset: float = 0.0, rope_grid_indexing: Literal["ij", "xy"] = "ij",
+ rope_temperature: float = 10000.0, rope_rotate_half: bool = False,
+ rope_shift_coords: float | None = None, rope_jitter_coords: float | None = None,
+ rope_rescale_coords: float | None = None, rope_mrope_section: tuple[int, int, int] | None = None,
+ global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = _OWN,
+ attn_type: Literal["standard", "eva", "rope"] = "standard", attn_gated: bool = False,
+ rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = "",
+ rope_ref_feat_shape: tuple[int, int] | None = None, qk_norm: bool = False, proj_bias: bool = True,
+ scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False,
+ init_values: float | None = _OWN, class_token: bool = _OWN, reg_tokens: int = _OWN,
+ patch_drop_rate: float = 0.0, pos_embed: Literal["learned", "factorized", "none"] = _OWN,
+ pos_embed_grid_size: tuple[int, int] = _OWN,
+ pos_embed_interp_mode: Resampling = _OWN,
+ pos_embed_ar_preserving: bool = _OWN, pos_embed_antialias: bool = _OWN,
+ pos_embed_align_corners: bool = _OWN, dynamic_img_pad: bool = False,
+ embed_proj_type: Literal["linear", "conv"] = "linear",
+ embed_norm_layer: TokenNorm | None = None, pre_norm: bool = False,
+ final_norm: bool = _OWN, fc_norm: bool | None = _OWN, pool_include_prefix: bool = False,
+ attn_pool_num_heads: int | None = None, attn_pool_mlp_ratio: float | None = None,
+ act_layer: ActivationName = _OWN,
+ weight_init: WeightInitName = "", fix_init: bool = True,
 ) -> NaFlexVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias. Default: by variant.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. 1 to 1024, of length 1 to 1024, 1 to 1024.
-    qkv_fused: Whether queries, keys and values are projected by one layer, and not by three.
-    swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202, equation 6).
-    swiglu_align_to: Round the hidden features of a gated MLP up to a multiple of this, and give the gate a layer of its own; 0 for neither. 0 to 4096.
-    attn_only_layer_scale: Scale the attention only, and not the MLP.
-    rope_grid_offset: Position of the first patch, in patches; of `cat`, `axial` and `dinov3`. -1024.0 to 1024.0.
-    rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`).
-    rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0.
-    rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does.
-    rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. 0.0 to 1024.0.
-    rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. 1.0 to 1024.0.
-    rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. 1.0 to 1024.0.
-    rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. 0 to 1000000.
-    global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). Default: by variant.
-    attn_type: Blocks of the Vision Transformer (`standard`), or those of EVA-02, whose keys have a bias (`rope`) or none (`eva`). What `standard` blocks lack makes them EVA-02's: with a `rope_type`, those of `rope`; with `swiglu_mlp`, `attn_gated` or `attn_only_layer_scale`, those of `eva`.
-    attn_gated: Multiply what attention gives by a gate of its input (https://arxiv.org/abs/2505.06708).
-    rope_type: Rotary embedding of queries and keys (https://arxiv.org/abs/2104.09864); none (`""`); half of the pairs of features for rows and for columns each, counted in patches (`axial`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`).
-    rope_ref_feat_shape: Rows and columns of patches that positions of `axial` are stretched to, whatever the image's size; None for no stretching. 1 to 1024.
-    qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2).
-    proj_bias: Whether the attention's output projection and the MLP have a bias.
-    scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423).
-    scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423).
-    init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
-    class_token: Put a learned token in front of the patches. Default: by variant.
-    reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. 0 to 1024; default: by variant.
-    patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0.
-    pos_embed: A learned embedding of each position, the sum of one of its row and one of its column, or none. Default: by variant.
-    pos_embed_grid_size: Rows and columns of the learned positions, which are resampled for each image. 1 to 1024; default: by variant.
-    pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: by variant.
-    pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: by variant.
-    pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: by variant.
-    pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: by variant.
-    dynamic_img_pad: Pad images at the right and bottom to whole patches.
-    embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through.
-    embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'.
-    pre_norm: Normalise the tokens before the first block; the patches then have no bias.
-    final_norm: Normalise once after the last block. Default: by variant.
-    fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: by variant.
-    pool_include_prefix: Pool the class token and the registers together with the patches.
-    attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. 1 to 1024.
-    attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'.
-    fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT).
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias. Default: by variant.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   num_kv_heads: Heads of keys and values, of all blocks or of each, which groups of the query heads share (https://arxiv.org/abs/2305.13245); None for as many as `num_heads`. 1 to 1024, of length 1 to 1024, 1 to 1024.
+   qkv_fused: Whether queries, keys and values are projected by one layer, and not by three.
+   swiglu_mlp: Gate the MLP (https://arxiv.org/abs/2002.05202, equation 6).
+   swiglu_align_to: Round the hidden features of a gated MLP up to a multiple of this, and give the gate a layer of its own; 0 for neither. 0 to 4096.
+   attn_only_layer_scale: Scale the attention only, and not the MLP.
+   rope_grid_offset: Position of the first patch, in patches; of `cat`, `axial` and `dinov3`. -1024.0 to 1024.0.
+   rope_grid_indexing: Whether the first half of the pairs is for the rows (`ij`) or for the columns (`xy`).
+   rope_temperature: Ratio of the highest frequency to the lowest, about. More than 0.0, at most 1000000000000.0.
+   rope_rotate_half: Make the pairs of one feature of each half of a head, and not of neighbours; `mrope` always does.
+   rope_shift_coords: Greatest distance that training moves the positions by, on each axis; None for none. 0.0 to 1024.0.
+   rope_jitter_coords: Greatest factor that training stretches the positions by, on each axis; None for none. 1.0 to 1024.0.
+   rope_rescale_coords: Greatest factor that training stretches the positions by, on both axes; None for none. 1.0 to 1024.0.
+   rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. 0 to 1000000.
+   global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). Default: by variant.
+   attn_type: Blocks of the Vision Transformer (`standard`), or those of EVA-02, whose keys have a bias (`rope`) or none (`eva`). What `standard` blocks lack makes them EVA-02's: with a `rope_type`, those of `rope`; with `swiglu_mlp`, `attn_gated` or `attn_only_layer_scale`, those of `eva`.
+   attn_gated: Multiply what attention gives by a gate of its input (https://arxiv.org/abs/2505.06708).
+   rope_type: Rotary embedding of queries and keys (https://arxiv.org/abs/2104.09864); none (`""`); half of the pairs of features for rows and for columns each, counted in patches (`axial`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`).
+   rope_ref_feat_shape: Rows and columns of patches that positions of `axial` are stretched to, whatever the image's size; None for no stretching. 1 to 1024.
+   qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2).
+   proj_bias: Whether the attention's output projection and the MLP have a bias.
+   scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423).
+   scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423).
+   init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
+   class_token: Put a learned token in front of the patches. Default: by variant.
+   reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. 0 to 1024; default: by variant.
+   patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0.
+   pos_embed: A learned embedding of each position, the sum of one of its row and one of its column, or none. Default: by variant.
+   pos_embed_grid_size: Rows and columns of the learned positions, which are resampled for each image. 1 to 1024; default: by variant.
+   pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: by variant.
+   pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: by variant.
+   pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: by variant.
+   pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: by variant.
+   dynamic_img_pad: Pad images at the right and bottom to whole patches.
+   embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through.
+   embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'.
+   pre_norm: Normalise the tokens before the first block; the patches then have no bias.
+   final_norm: Normalise once after the last block. Default: by variant.
+   fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: by variant.
+   pool_include_prefix: Pool the class token and the registers together with the patches.
+   attn_pool_num_heads: Heads of the pooling `map`; None for `num_heads`. 1 to 1024.
+   attn_pool_mlp_ratio: Hidden features of the MLP in the pooling `map`, for each feature of a token; None for `mlp_ratio`. More than 0.0, at most 1024.0.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'.
+   fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT).
+ """
 
 @overload
 def create_model(
-  model: _NASNetALargeName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, stem_size: int = 96, num_features: int = 4032,
-  pad_type: Literal["", "same"] = "same",
-  global_pool: ConvPoolName = "avg",
+ model: _NASNetALargeName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, stem_size: int = 96, num_features: int = 4032,
+ pad_type: Literal["", "same"] = "same", global_pool: ConvPoolName = "avg",
 ) -> NASNetALarge:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    stem_size: Channels of the first convolution. 1 to 65536.
-    num_features: Channels of the last map, a multiple of 96. 1 to 65536.
-    pad_type: Padding where a cell subsamples: symmetric, or TensorFlow's `same`.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   stem_size: Channels of the first convolution. 1 to 65536.
+   num_features: Channels of the last map, a multiple of 96. 1 to 65536.
+   pad_type: Padding where a cell subsamples: symmetric, or TensorFlow's `same`.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _NestName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  patch_size: int = 4, num_levels: int = 3, embed_dims: int | tuple[int, ...] = ...,
-  num_heads: int | tuple[int, ...] = ..., depths: int | tuple[int, ...] = ...,
-  mlp_ratio: float = 4.0, qkv_bias: bool = True, proj_drop_rate: float = 0.0,
-  attn_drop_rate: float = 0.0, drop_path_rate: float = 0.5,
-  norm_layer: TokenNorm = "layernorm",
-  act_layer: ActivationName = "gelu", pad_type: Literal["", "same"] = ...,
-  weight_init: Literal["", "nlhb"] = "",
-  global_pool: ConvPoolName = "avg",
+ model: _NestName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ patch_size: int = 4, num_levels: int = 3, embed_dims: int | tuple[int, ...] = _OWN,
+ num_heads: int | tuple[int, ...] = _OWN, depths: int | tuple[int, ...] = _OWN,
+ mlp_ratio: float = 4.0, qkv_bias: bool = True, proj_drop_rate: float = 0.0,
+ attn_drop_rate: float = 0.0, drop_path_rate: float = 0.5,
+ norm_layer: TokenNorm = "layernorm",
+ act_layer: ActivationName = "gelu", pad_type: Literal["", "same"] = _OWN,
+ weight_init: Literal["", "nlhb"] = "", global_pool: ConvPoolName = "avg",
 ) -> Nest:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels, which are equal. 1 to 65536.
-    patch_size: Height and width of a patch in pixels. 1 to 65536.
-    num_levels: Levels; the last one has one block of tokens, and each before it four times as many. 1 to 8.
-    embed_dims: Features of each token; one number for all levels, or one each. 1 to 65536, of length 1 to 8, 1 to 65536; default: by variant.
-    num_heads: Attention heads; one number for all levels, or one each. 1 to 1024, of length 1 to 8, 1 to 1024; default: by variant.
-    depths: Layers; one number for all levels, or one each. 1 to 1024, of length 1 to 8, 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0.
-    qkv_bias: Whether queries, keys and values have a bias.
-    proj_drop_rate: Dropout probability after each linear layer. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last layer's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    pad_type: Padding of the pooling between levels: symmetric, or TensorFlow's `same`. Default: by variant.
-    weight_init: Initial bias of the classifier: 0, or -log(classes) (`nlhb`).
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels, which are equal. 1 to 65536.
+   patch_size: Height and width of a patch in pixels. 1 to 65536.
+   num_levels: Levels; the last one has one block of tokens, and each before it four times as many. 1 to 8.
+   embed_dims: Features of each token; one number for all levels, or one each. 1 to 65536, of length 1 to 8, 1 to 65536; default: by variant.
+   num_heads: Attention heads; one number for all levels, or one each. 1 to 1024, of length 1 to 8, 1 to 1024; default: by variant.
+   depths: Layers; one number for all levels, or one each. 1 to 1024, of length 1 to 8, 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLPs, for each feature of a token. More than 0.0, at most 1024.0.
+   qkv_bias: Whether queries, keys and values have a bias.
+   proj_drop_rate: Dropout probability after each linear layer. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last layer's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   pad_type: Padding of the pooling between levels: symmetric, or TensorFlow's `same`. Default: by variant.
+   weight_init: Initial bias of the classifier: 0, or -log(classes) (`nlhb`).
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _NextViTName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  global_pool: ConvPoolName = "avg",
-  stem_chs: tuple[int, int, int] = (64, 32, 64), depths: tuple[int, int, int, int] = ...,
-  strides: tuple[Literal[1, 2], Literal[1, 2], Literal[1, 2], Literal[1, 2]] = (1, 2, 2, 2),
-  sr_ratios: tuple[int, int, int, int] = (8, 4, 2, 1), head_dim: int = 32,
-  mix_block_ratio: float = 0.75, proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
-  drop_path_rate: float = ..., norm_layer: ConvNorm = "batchnorm2d",
-  act_layer: ActivationName = "relu",
+ model: _NextViTName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ global_pool: ConvPoolName = "avg",
+ stem_chs: tuple[int, int, int] = (64, 32, 64), depths: tuple[int, int, int, int] = _OWN,
+ strides: tuple[Literal[1, 2], Literal[1, 2], Literal[1, 2], Literal[1, 2]] = (1, 2, 2, 2),
+ sr_ratios: tuple[int, int, int, int] = (8, 4, 2, 1), head_dim: int = 32,
+ mix_block_ratio: float = 0.75, proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
+ drop_path_rate: float = _OWN, norm_layer: ConvNorm = "batchnorm2d",
+ act_layer: ActivationName = "relu",
 ) -> NextViT:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    stem_chs: Channels of the first convolutions; a fourth has as many as the third. 1 to 65536.
-    depths: Number of blocks of each stage; the third has as many groups of five as fit. 1 to 1024, 5 to 1024; default: by variant.
-    strides: What the first block of each stage divides the resolution by.
-    sr_ratios: In each stage keys and values are means of this number squared of tokens, one after the other in the order of rows; the first stage has no attention, and its number no effect. 1 to 127.
-    head_dim: Channels of each head, of attentions and of convolutions by groups. 1 to 65536.
-    mix_block_ratio: Share of a transformer block's channels that attend; the others convolve. Rounded to a multiple of 32. More than 0.0, less than 1.0.
-    proj_drop_rate: Dropout probability after an attention, and inside of each MLP. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0; default: by variant.
-    norm_layer: Normalisation of maps, but for the patches before a transformer block, and for keys and values, which have that of batches. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   stem_chs: Channels of the first convolutions; a fourth has as many as the third. 1 to 65536.
+   depths: Number of blocks of each stage; the third has as many groups of five as fit. 1 to 1024, 5 to 1024; default: by variant.
+   strides: What the first block of each stage divides the resolution by.
+   sr_ratios: In each stage keys and values are means of this number squared of tokens, one after the other in the order of rows; the first stage has no attention, and its number no effect. 1 to 127.
+   head_dim: Channels of each head, of attentions and of convolutions by groups. 1 to 65536.
+   mix_block_ratio: Share of a transformer block's channels that attend; the others convolve. Rounded to a multiple of 32. More than 0.0, less than 1.0.
+   proj_drop_rate: Dropout probability after an attention, and inside of each MLP. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0; default: by variant.
+   norm_layer: Normalisation of maps, but for the patches before a transformer block, and for keys and values, which have that of batches. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+ """
 
 @overload
 def create_model(
-  model: _NormFreeNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = ...,
-  channels: tuple[int, int, int, int] = ..., alpha: float = 0.2,
-  stem_type: Literal["", "deep", "deep_tiered", "deep_quad", "3x3", "7x7", "deep_pool", "3x3_pool", "7x7_pool"] = ...,
-  stem_chs: int | None = ..., group_size: int | None = ...,
-  attn_layer: ChannelAttention | None = ...,
-  attn_kwargs: NormFreeNetAttentionArgs = ..., attn_gain: float = 2.0, width_factor: float = ...,
-  bottle_ratio: float = ..., num_features: int = ..., ch_div: int = 8, reg: bool = ...,
-  extra_conv: bool = ..., gamma_in_act: bool = ..., same_padding: bool = ...,
-  std_conv_eps: float = 1e-05, skipinit: bool = ..., zero_init_fc: bool = False,
-  act_layer: Literal["celu", "elu", "gelu", "leaky_relu", "relu", "relu6", "selu", "sigmoid", "silu", "tanh"] = ...,
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32, drop_path_rate: float = 0.0,
+ model: _NormFreeNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = _OWN,
+ channels: tuple[int, int, int, int] = _OWN, alpha: float = 0.2,
+ stem_type: Literal["", "deep", "deep_tiered", "deep_quad", "3x3", "7x7", "deep_pool", "3x3_pool", "7x7_pool"] = _OWN,
+ stem_chs: int | None = _OWN, group_size: int | None = _OWN,
+ attn_layer: ChannelAttention | None = _OWN,
+ attn_kwargs: NormFreeNetAttentionArgs = _OWN, attn_gain: float = 2.0, width_factor: float = _OWN,
+ bottle_ratio: float = _OWN, num_features: int = _OWN, ch_div: int = 8, reg: bool = _OWN,
+ extra_conv: bool = _OWN, gamma_in_act: bool = _OWN, same_padding: bool = _OWN,
+ std_conv_eps: float = 1e-05, skipinit: bool = _OWN, zero_init_fc: bool = False,
+ act_layer: Literal["celu", "elu", "gelu", "leaky_relu", "relu", "relu6", "selu", "sigmoid", "silu", "tanh"] = _OWN,
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ drop_path_rate: float = 0.0,
 ) -> NormFreeNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depths: Number of blocks of each stage. 1 to 1024; default: by variant.
-    channels: Output channels of each stage, before `width_factor`. 1 to 65536; default: by variant.
-    alpha: Factor of each residual branch. 0.0 to 16.0.
-    stem_type: One convolution with stride 2 (`""` means 7x7); three 3x3 ones (`deep`; `deep_tiered` of growing width), or four with a stride of 4 in all (`deep_quad`); `_pool` for a max pooling after them. One of '', 'deep', 'deep_tiered', 'deep_quad', '3x3', '7x7', 'deep_pool', '3x3_pool', '7x7_pool'; default: by variant.
-    stem_chs: Output channels of the stem, before `width_factor`; None for those of the first stage. 1 to 65536; default: by variant.
-    group_size: Channels of each group of the 3x3 convolutions; None for one group. 1 to 65536; default: by variant.
-    attn_layer: Attention over channels in each residual branch. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
-    attn_kwargs: How the attention is made. Default: by variant.
-    attn_gain: Factor of the attention's output, which halves the signal by itself. 0.0 to 1024.0.
-    width_factor: Factor of all numbers of channels. More than 0.0, at most 1024.0; default: by variant.
-    bottle_ratio: Channels inside of a block for each that it puts out, or with `reg` takes in. More than 0.0, at most 1024.0; default: by variant.
-    num_features: Output channels of a last 1x1 convolution, before `width_factor`; 0 for none. 0 to 65536; default: by variant.
-    ch_div: All numbers of channels are multiples of this. 1 to 65536.
-    reg: Lay out blocks as RegNets do: widths by what goes in, attention after the 3x3 convolution. Default: by variant.
-    extra_conv: Whether each block has a second 3x3 convolution (NFNet, section 4). Default: by variant.
-    gamma_in_act: Scale the activations, and not the weights of the convolutions after them. Default: by variant.
-    same_padding: Pad convolutions as TensorFlow does. Default: by variant.
-    std_conv_eps: Added to the variance of the weights of a convolution's output channel. More than 0.0, at most 1.0.
-    skipinit: Scale each residual branch by one learned number, at first 0, and not by the gains of its last convolution. Default: by variant.
-    zero_init_fc: Initialise the classifier's weights to 0.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'leaky_relu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'tanh'; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depths: Number of blocks of each stage. 1 to 1024; default: by variant.
+   channels: Output channels of each stage, before `width_factor`. 1 to 65536; default: by variant.
+   alpha: Factor of each residual branch. 0.0 to 16.0.
+   stem_type: One convolution with stride 2 (`""` means 7x7); three 3x3 ones (`deep`; `deep_tiered` of growing width), or four with a stride of 4 in all (`deep_quad`); `_pool` for a max pooling after them. One of '', 'deep', 'deep_tiered', 'deep_quad', '3x3', '7x7', 'deep_pool', '3x3_pool', '7x7_pool'; default: by variant.
+   stem_chs: Output channels of the stem, before `width_factor`; None for those of the first stage. 1 to 65536; default: by variant.
+   group_size: Channels of each group of the 3x3 convolutions; None for one group. 1 to 65536; default: by variant.
+   attn_layer: Attention over channels in each residual branch. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
+   attn_kwargs: How the attention is made. Default: by variant.
+   attn_gain: Factor of the attention's output, which halves the signal by itself. 0.0 to 1024.0.
+   width_factor: Factor of all numbers of channels. More than 0.0, at most 1024.0; default: by variant.
+   bottle_ratio: Channels inside of a block for each that it puts out, or with `reg` takes in. More than 0.0, at most 1024.0; default: by variant.
+   num_features: Output channels of a last 1x1 convolution, before `width_factor`; 0 for none. 0 to 65536; default: by variant.
+   ch_div: All numbers of channels are multiples of this. 1 to 65536.
+   reg: Lay out blocks as RegNets do: widths by what goes in, attention after the 3x3 convolution. Default: by variant.
+   extra_conv: Whether each block has a second 3x3 convolution (NFNet, section 4). Default: by variant.
+   gamma_in_act: Scale the activations, and not the weights of the convolutions after them. Default: by variant.
+   same_padding: Pad convolutions as TensorFlow does. Default: by variant.
+   std_conv_eps: Added to the variance of the weights of a convolution's output channel. More than 0.0, at most 1.0.
+   skipinit: Scale each residual branch by one learned number, at first 0, and not by the gains of its last convolution. Default: by variant.
+   zero_init_fc: Initialise the classifier's weights to 0.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'leaky_relu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'tanh'; default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _PoolingVisionTransformerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  patch_size: int | tuple[int, int] = ..., stride: int = ..., base_dims: tuple[int, ...] = ...,
-  depth: tuple[int, ...] = ..., heads: tuple[int, ...] = ..., mlp_ratio: float = 4.0,
-  global_pool: Literal["", "token"] = "token", distilled: bool = ..., pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ model: _PoolingVisionTransformerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ patch_size: int | tuple[int, int] = _OWN, stride: int = _OWN, base_dims: tuple[int, ...] = _OWN,
+ depth: tuple[int, ...] = _OWN, heads: tuple[int, ...] = _OWN, mlp_ratio: float = 4.0,
+ global_pool: Literal["", "token"] = "token", distilled: bool = _OWN, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
 ) -> PoolingVisionTransformer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
-    stride: Pixels from one patch to the next; patches overlap where it is below `patch_size`. 1 to 65536; default: by variant.
-    base_dims: Features of each head, in each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    depth: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    heads: Attention heads of each stage's blocks. Of length 1 to 8, 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    global_pool: What the classifier sees: the class token (`token`), or every token in front of the patches, which are left out (`""`).
-    distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: by variant.
-    pos_drop_rate: Dropout probability of the patches before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
+   stride: Pixels from one patch to the next; patches overlap where it is below `patch_size`. 1 to 65536; default: by variant.
+   base_dims: Features of each head, in each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   depth: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   heads: Attention heads of each stage's blocks. Of length 1 to 8, 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   global_pool: What the classifier sees: the class token (`token`), or every token in front of the patches, which are left out (`""`).
+   distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: by variant.
+   pos_drop_rate: Dropout probability of the patches before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _PNASNet5LargeName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, pad_type: Literal["", "same"] = "same",
-  global_pool: ConvPoolName = "avg",
+ model: _PNASNet5LargeName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, pad_type: Literal["", "same"] = "same",
+ global_pool: ConvPoolName = "avg",
 ) -> PNASNet5Large:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    pad_type: Padding where a cell subsamples: symmetric, or TensorFlow's `same`.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   pad_type: Padding where a cell subsamples: symmetric, or TensorFlow's `same`.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _PyramidVisionTransformerV2Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, global_pool: Literal["", "avg"] = "avg",
-  depths: tuple[int, ...] = ..., embed_dims: tuple[int, ...] = ...,
-  num_heads: tuple[int, ...] = (1, 2, 5, 8), sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
-  mlp_ratios: tuple[float, ...] = ..., qkv_bias: bool = True, linear: bool = ...,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm",
+ model: _PyramidVisionTransformerV2Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, global_pool: Literal["", "avg"] = "avg",
+ depths: tuple[int, ...] = _OWN, embed_dims: tuple[int, ...] = _OWN,
+ num_heads: tuple[int, ...] = (1, 2, 5, 8), sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
+ mlp_ratios: tuple[float, ...] = _OWN, qkv_bias: bool = True, linear: bool = _OWN,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm",
 ) -> PyramidVisionTransformerV2:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    embed_dims: Features of each token of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024.
-    sr_ratios: What the height and width of the map are divided by for keys and values, in each stage; with `linear` they become seven, and this has no effect. Of length 1 to 8, 1 to 127.
-    mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias.
-    linear: Take keys and values from a map that is pooled to 7 x 7 (section 3.2). Default: by variant.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   embed_dims: Features of each token of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024.
+   sr_ratios: What the height and width of the map are divided by for keys and values, in each stage; with `linear` they become seven, and this has no effect. Of length 1 to 8, 1 to 127.
+   mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias.
+   linear: Take keys and values from a map that is pooled to 7 x 7 (section 3.2). Default: by variant.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation of the blocks, and behind each stage. One of 'layernorm', 'rmsnorm'.
+ """
 
 @overload
 def create_model(
-  model: _Qwen3VitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 0,
-  in_chans: int = 3, drop_rate: float = 0.0, encoder_pool: Literal["", "merge"] = ...,
-  global_pool: Literal["", "avg", "merge"] = ..., encoder_only: bool = ...,
-  img_size: int | tuple[int, int] = 768, patch_size: int = 16, embed_dim: int = ...,
-  depth: int = ..., num_heads: int = ..., norm_eps: float = 1e-06, final_norm: bool = True,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  out_features: int = ..., mlp_ratio: float = ..., rope_temperature: float = 10000.0,
-  merge_size: int = 2, pos_embed_grid_size: int = 48,
-  act_layer: ActivationName = "gelu_tanh",
+ model: _Qwen3VitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 0,
+ in_chans: int = 3, drop_rate: float = 0.0, encoder_pool: Literal["", "merge"] = _OWN,
+ global_pool: Literal["", "avg", "merge"] = _OWN, encoder_only: bool = _OWN,
+ img_size: int | tuple[int, int] = 768, patch_size: int = 16, embed_dim: int = _OWN,
+ depth: int = _OWN, num_heads: int = _OWN, norm_eps: float = 1e-06, final_norm: bool = True,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ out_features: int = _OWN, mlp_ratio: float = _OWN, rope_temperature: float = 10000.0,
+ merge_size: int = 2, pos_embed_grid_size: int = 48,
+ act_layer: ActivationName = "gelu_tanh",
 ) -> Qwen3Vit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`). Default: by variant.
-    global_pool: What the encoder gives: the projector's tokens for the language model (`merge`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). Default: by variant.
-    encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: by variant.
-    img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
-    patch_size: Side of a patch in pixels. 1 to 65536.
-    embed_dim: Features of each patch. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block. 1 to 1024; default: by variant.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    final_norm: Whether the classifier normalises what was pooled.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    out_features: Features of each token that the projector makes; 0 for its default, where it has one. 0 to 1000000; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a patch. More than 0.0, at most 1024.0; default: by variant.
-    rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0.
-    merge_size: Rows and columns of patches of which the projector makes one token. 1 to 16.
-    pos_embed_grid_size: Rows and columns of the learned table of positions, which is stretched over the image. 1 to 1024.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   encoder_pool: What the encoder of a classifier gives: the patches, or the projector's tokens (`merge`). Default: by variant.
+   global_pool: What the encoder gives: the projector's tokens for the language model (`merge`), the mean of the patches (`avg`), or the patches (`""`). What a classifier sees: the mean of what its encoder gives (`avg`), or all of it (`""`). Default: by variant.
+   encoder_only: Be the encoder alone, which gives what `global_pool` says; else a classifier around it, whose tensors' keys start with `encoder.`. Default: by variant.
+   img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
+   patch_size: Side of a patch in pixels. 1 to 65536.
+   embed_dim: Features of each patch. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block. 1 to 1024; default: by variant.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   final_norm: Whether the classifier normalises what was pooled.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   out_features: Features of each token that the projector makes; 0 for its default, where it has one. 0 to 1000000; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a patch. More than 0.0, at most 1024.0; default: by variant.
+   rope_temperature: Ratio of the highest frequency of the rotary embedding to the lowest, about. More than 0.0, at most 1000000000000.0.
+   merge_size: Rows and columns of patches of which the projector makes one token. 1 to 16.
+   pos_embed_grid_size: Rows and columns of the learned table of positions, which is stretched over the image. 1 to 1024.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+ """
 
 @overload
 def create_model(
-  model: _RDNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, growth_rates: tuple[int, ...] = ...,
-  num_blocks_list: tuple[int, ...] = ...,
-  block_type: tuple[Literal["Block", "BlockESE"], ...] = ...,
-  is_downsample_block: tuple[bool | None, ...] = ..., bottleneck_width_ratio: float = 4.0,
-  transition_compression_ratio: float = 0.5, ls_init_value: float = 1e-06,
-  stem_type: Literal["patch", "overlap"] = "patch", patch_size: int = 4,
-  num_init_features: int = ..., head_init_scale: float = 1.0, head_norm_first: bool = False,
-  conv_bias: bool = True, act_layer: ActivationName = "gelu",
-  norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
-  norm_eps: float | None = None, drop_path_rate: float = 0.0,
-  global_pool: ConvPoolName = "avg",
+ model: _RDNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, growth_rates: tuple[int, ...] = _OWN,
+ num_blocks_list: tuple[int, ...] = _OWN,
+ block_type: tuple[Literal["Block", "BlockESE"], ...] = _OWN,
+ is_downsample_block: tuple[bool | None, ...] = _OWN, bottleneck_width_ratio: float = 4.0,
+ transition_compression_ratio: float = 0.5, ls_init_value: float = 1e-06,
+ stem_type: Literal["patch", "overlap"] = "patch", patch_size: int = 4,
+ num_init_features: int = _OWN, head_init_scale: float = 1.0, head_norm_first: bool = False,
+ conv_bias: bool = True, act_layer: ActivationName = "gelu",
+ norm_layer: Literal["batchnorm2d", "layernorm2d", "rmsnorm2d"] = "layernorm2d",
+ norm_eps: float | None = None, drop_path_rate: float = 0.0,
+ global_pool: ConvPoolName = "avg",
 ) -> RDNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    growth_rates: Channels that a block adds, in each stage. Of length 1 to 64, 1 to 65536; default: by variant.
-    num_blocks_list: Number of blocks of each stage. Of length 1 to 64, 1 to 1024; default: by variant.
-    block_type: Blocks of each stage, without or with a squeeze-and-excitation at their end (`BlockESE`). Of length 1 to 64; default: by variant.
-    is_downsample_block: Whether the transition before each stage subsamples; None for the first, which has none. Of length 1 to 64; default: by variant.
-    bottleneck_width_ratio: Hidden channels of a block, for each channel of its input. More than 0.0, at most 1024.0.
-    transition_compression_ratio: Channels that a transition leaves, for each of its input. More than 0.0, at most 4.0.
-    ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. 0.0 to 1024.0.
-    stem_type: One convolution of separate patches, or two 3x3 ones with stride 2.
-    patch_size: Height and width in pixels of a patch of the stem. 1 to 127.
-    num_init_features: Channels of the stem. 1 to 65536; default: by variant.
-    head_init_scale: Factor of the classifier's initial weights. 0.0 to 1024.0.
-    head_norm_first: Normalise the last feature map before the pooling, and not what is pooled.
-    conv_bias: Whether the stem's convolutions have a bias.
-    act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation.
-    norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0.
-    drop_path_rate: Probability of dropping what a block of the last stage adds; grows linearly from 0. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   growth_rates: Channels that a block adds, in each stage. Of length 1 to 64, 1 to 65536; default: by variant.
+   num_blocks_list: Number of blocks of each stage. Of length 1 to 64, 1 to 1024; default: by variant.
+   block_type: Blocks of each stage, without or with a squeeze-and-excitation at their end (`BlockESE`). Of length 1 to 64; default: by variant.
+   is_downsample_block: Whether the transition before each stage subsamples; None for the first, which has none. Of length 1 to 64; default: by variant.
+   bottleneck_width_ratio: Hidden channels of a block, for each channel of its input. More than 0.0, at most 1024.0.
+   transition_compression_ratio: Channels that a transition leaves, for each of its input. More than 0.0, at most 4.0.
+   ls_init_value: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); 0 for no LayerScale. 0.0 to 1024.0.
+   stem_type: One convolution of separate patches, or two 3x3 ones with stride 2.
+   patch_size: Height and width in pixels of a patch of the stem. 1 to 127.
+   num_init_features: Channels of the stem. 1 to 65536; default: by variant.
+   head_init_scale: Factor of the classifier's initial weights. 0.0 to 1024.0.
+   head_norm_first: Normalise the last feature map before the pooling, and not what is pooled.
+   conv_bias: Whether the stem's convolutions have a bias.
+   act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation.
+   norm_eps: Added to the variance in each normalisation; None for the usual value of the layer. More than 0.0, at most 1.0.
+   drop_path_rate: Probability of dropping what a block of the last stage adds; grows linearly from 0. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _RegNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, depth: int = ..., w0: int = ..., wa: float = ...,
-  wm: float = ..., group_size: int = ..., group_min_ratio: float = ..., bottle_ratio: float = ...,
-  se_ratio: float = ..., stem_width: int = 32, downsample: Literal["conv1x1", "avg"] | None = ...,
-  linear_out: bool = ..., preact: bool = ..., num_features: int = ...,
-  act_layer: ActivationName = ...,
-  norm_layer: ConvNormAct = ..., norm_group_size: int | None = ...,
-  output_stride: Literal[8, 16, 32] = 32,
-  global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
-  zero_init_last: bool = ...,
+ model: _RegNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, depth: int = _OWN, w0: int = _OWN, wa: float = _OWN,
+ wm: float = _OWN, group_size: int = _OWN, group_min_ratio: float = _OWN,
+ bottle_ratio: float = _OWN, se_ratio: float = _OWN, stem_width: int = 32,
+ downsample: Literal["conv1x1", "avg"] | None = _OWN, linear_out: bool = _OWN, preact: bool = _OWN,
+ num_features: int = _OWN, act_layer: ActivationName = _OWN,
+ norm_layer: ConvNormAct = _OWN, norm_group_size: int | None = _OWN,
+ output_stride: Literal[8, 16, 32] = 32, global_pool: ConvPoolName = "avg",
+ drop_path_rate: float = 0.0, zero_init_last: bool = _OWN,
 ) -> RegNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depth: Number of blocks (d in equation 2); they must fall into four stages. 1 to 1024; default: by variant.
-    w0: Width of the first block, a multiple of 8 (equation 2). 1 to 65536; default: by variant.
-    wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: by variant.
-    wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: by variant.
-    group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. 1 to 65536; default: by variant.
-    group_min_ratio: 0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps at least 0.9 of each width, as torchvision does. 0.0 to 1.0; default: by variant.
-    bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: by variant.
-    se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for no squeeze-and-excitation. 0.0 to 16.0; default: by variant.
-    stem_width: Output channels of the stem. 1 to 65536.
-    downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or one after an average; None for no shortcut there. Default: by variant.
-    linear_out: End blocks in the sum, and not in an activation; there is one before the pooling. Default: by variant.
-    preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: by variant.
-    num_features: Channels of a 1x1 convolution before the pooling; 0 for none. 0 to 1000000; default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
-    norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. 1 to 65536; default: by variant.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-    zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first; without effect where normalisation comes first. Default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depth: Number of blocks (d in equation 2); they must fall into four stages. 1 to 1024; default: by variant.
+   w0: Width of the first block, a multiple of 8 (equation 2). 1 to 65536; default: by variant.
+   wa: What each block adds to the width (equation 2). More than 0.0, at most 65536.0; default: by variant.
+   wm: Factor between the widths of two stages (equation 3). More than 1.0, at most 1024.0; default: by variant.
+   group_size: Channels of each group of the 3x3 convolutions; narrower blocks have one group. 1 to 65536; default: by variant.
+   group_min_ratio: 0 rounds widths to whole groups, halves to even; whatever is more rounds halves up and keeps at least 0.9 of each width, as torchvision does. 0.0 to 1.0; default: by variant.
+   bottle_ratio: Channels of the 3x3 convolution, for each output channel of its block. More than 0.0, at most 1024.0; default: by variant.
+   se_ratio: Channels inside of squeeze-and-excitation, for each input channel of its block; 0 for no squeeze-and-excitation. 0.0 to 16.0; default: by variant.
+   stem_width: Output channels of the stem. 1 to 65536.
+   downsample: Shortcut where the shape or the dilation changes: a 1x1 convolution with a stride, or one after an average; None for no shortcut there. Default: by variant.
+   linear_out: End blocks in the sum, and not in an activation; there is one before the pooling. Default: by variant.
+   preact: Normalise before each convolution and not after it (https://arxiv.org/abs/1603.05027). Default: by variant.
+   num_features: Channels of a 1x1 convolution before the pooling; 0 for none. 0 to 1000000; default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
+   norm_group_size: Channels of a group of `groupnorm` and `evonorms0`; None for 32 groups. 1 to 65536; default: by variant.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+   zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first; without effect where normalisation comes first. Default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _RepGhostNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 8, 16, 0.0, 1),), ((3, 24, 24, 0.0, 2),), ((3, 36, 24, 0.0, 1),), ((5, 36, 40, 0.25, 2),), ((5, 60, 40, 0.25, 1),), ((3, 120, 80, 0.0, 2),), ((3, 100, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 240, 112, 0.25, 1), (3, 336, 112, 0.25, 1)), ((5, 336, 160, 0.25, 2),), ((5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1), (5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1))),
-  width: float = ..., reparam: bool = True,
-  global_pool: ConvPoolName = "avg", inference_mode: bool = False,
+ model: _RepGhostNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ cfgs: tuple[tuple[tuple[int, int, int, float, Literal[1, 2]], ...], ...] = (((3, 8, 16, 0.0, 1),), ((3, 24, 24, 0.0, 2),), ((3, 36, 24, 0.0, 1),), ((5, 36, 40, 0.25, 2),), ((5, 60, 40, 0.25, 1),), ((3, 120, 80, 0.0, 2),), ((3, 100, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 120, 80, 0.0, 1), (3, 240, 112, 0.25, 1), (3, 336, 112, 0.25, 1)), ((5, 336, 160, 0.25, 2),), ((5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1), (5, 480, 160, 0.0, 1), (5, 480, 160, 0.25, 1))),
+ width: float = _OWN, reparam: bool = True,
+ global_pool: ConvPoolName = "avg", inference_mode: bool = False,
 ) -> RepGhostNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    cfgs: Blocks of each stage: kernel, channels inside, channels outside, share of the channels inside that squeeze-and-excitation has (0 for none), and stride. Of length 1 to 32, of length 1 to 64, 1 to 127, 1 to 65536, 0.0 to 1.0.
-    width: Factor of all channels but the head's. More than 0.0, at most 1024.0; default: by variant.
-    reparam: Whether each cheap operation has a shortcut with a normalisation beside it.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    inference_mode: Whether each cheap operation is one convolution, which `typedvision.fuse` makes of the branches that it has in training.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   cfgs: Blocks of each stage: kernel, channels inside, channels outside, share of the channels inside that squeeze-and-excitation has (0 for none), and stride. Of length 1 to 32, of length 1 to 64, 1 to 127, 1 to 65536, 0.0 to 1.0.
+   width: Factor of all channels but the head's. More than 0.0, at most 1024.0; default: by variant.
+   reparam: Whether each cheap operation has a shortcut with a normalisation beside it.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   inference_mode: Whether each cheap operation is one convolution, which `typedvision.fuse` makes of the branches that it has in training.
+ """
 
 @overload
 def create_model(
-  model: _RepVGGName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = ...,
-  dims: tuple[int, int, int, int] = ..., stem_chs: int = ..., num_features: int = 0,
-  width_factor: float = 1.0, groups: int = ...,
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32,
-  act_layer: ActivationName = "relu",
-  attn_layer: Literal["se"] | None = ..., attn_kwargs: RepVGGSqueezeExciteArgs = ...,
-  drop_path_rate: float = 0.0, inference_mode: bool = False,
+ model: _RepVGGName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, depths: tuple[int, int, int, int] = _OWN,
+ dims: tuple[int, int, int, int] = _OWN, stem_chs: int = _OWN, num_features: int = 0,
+ width_factor: float = 1.0, groups: int = _OWN,
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ act_layer: ActivationName = "relu",
+ attn_layer: Literal["se"] | None = _OWN, attn_kwargs: RepVGGSqueezeExciteArgs = _OWN,
+ drop_path_rate: float = 0.0, inference_mode: bool = False,
 ) -> RepVGG:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    depths: Number of blocks of each stage (table 2). 1 to 1024; default: by variant.
-    dims: Channels of each stage. 1 to 65536; default: by variant.
-    stem_chs: Channels of the block before the stages. 1 to 65536; default: by variant.
-    num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. 0 to 1000000.
-    width_factor: Factor of all these channels. More than 0.0, at most 1024.0.
-    groups: Groups of the convolutions of every second block (section 3.4). 1 to 65536; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    attn_layer: Attention over channels at the end of each block. Default: by variant.
-    attn_kwargs: How wide the attention is. Default: by variant.
-    drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. 0.0 to 1.0.
-    inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   depths: Number of blocks of each stage (table 2). 1 to 1024; default: by variant.
+   dims: Channels of each stage. 1 to 65536; default: by variant.
+   stem_chs: Channels of the block before the stages. 1 to 65536; default: by variant.
+   num_features: Channels of a 1x1 convolution after the stages; 0 for no such layer. 0 to 1000000.
+   width_factor: Factor of all these channels. More than 0.0, at most 1024.0.
+   groups: Groups of the convolutions of every second block (section 3.4). 1 to 65536; default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   act_layer: Activation of each block. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   attn_layer: Attention over channels at the end of each block. Default: by variant.
+   attn_kwargs: How wide the attention is. Default: by variant.
+   drop_path_rate: Probability of dropping the last block's convolutions beside its shortcut; grows linearly from 0. 0.0 to 1.0.
+   inference_mode: Whether each block is one convolution, which `typedvision.fuse` makes of the branches that it has in training.
+ """
 
 @overload
 def create_model(
-  model: _RepVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, embed_dim: tuple[int, int, int, int] = ...,
-  depth: tuple[int, int, int, int] = ...,
-  mlp_ratio: float | tuple[float, float, float, float] = 2.0, kernel_size: int = 3,
-  act_layer: ActivationName = "gelu", legacy: bool = ...,
-  distillation: bool = True, global_pool: Literal["", "avg"] = "avg", inference_mode: bool = False,
+ model: _RepVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, embed_dim: tuple[int, int, int, int] = _OWN,
+ depth: tuple[int, int, int, int] = _OWN,
+ mlp_ratio: float | tuple[float, float, float, float] = 2.0, kernel_size: int = 3,
+ act_layer: ActivationName = "gelu", legacy: bool = _OWN,
+ distillation: bool = True, global_pool: Literal["", "avg"] = "avg", inference_mode: bool = False,
 ) -> RepVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    embed_dim: Channels of each stage. 1 to 65536; default: by variant.
-    depth: Number of blocks of each stage. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden channels of the channel mixers for each of their own; one for all stages, or one each. More than 0.0, at most 1024.0.
-    kernel_size: Kernel of the depthwise convolutions, odd. 1 to 127.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    legacy: Normalise the branches of a token mixer one by one, and not their sum. Default: by variant.
-    distillation: Have a second classifier for distillation; the logits are the mean of both.
-    global_pool: How the last feature map becomes a vector.
-    inference_mode: Whether convolutions have no branches and normalisations any more; `typedvision.fuse` makes this form.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   embed_dim: Channels of each stage. 1 to 65536; default: by variant.
+   depth: Number of blocks of each stage. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden channels of the channel mixers for each of their own; one for all stages, or one each. More than 0.0, at most 1024.0.
+   kernel_size: Kernel of the depthwise convolutions, odd. 1 to 127.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   legacy: Normalise the branches of a token mixer one by one, and not their sum. Default: by variant.
+   distillation: Have a second classifier for distillation; the logits are the mean of both.
+   global_pool: How the last feature map becomes a vector.
+   inference_mode: Whether convolutions have no branches and normalisations any more; `typedvision.fuse` makes this form.
+ """
 
 @overload
 def create_model(
-  model: _ResNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  block: Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"] | tuple[Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"]] = ...,
-  layers: tuple[int, int, int, int] = ..., channels: tuple[int, int, int, int] = ...,
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32, cardinality: int = ..., base_width: int = ...,
-  stem_width: int = ..., stem_type: Literal["", "deep", "deep_tiered"] = ...,
-  replace_stem_pool: bool = ..., block_reduce_first: Literal[1, 2, 4] = ...,
-  down_kernel_size: int = ..., avg_down: bool = ...,
-  act_layer: ActivationName = "relu",
-  norm_layer: ConvNorm = ...,
-  aa_layer: Literal["avg", "blur"] | None = ..., drop_path_rate: float = 0.0,
-  drop_block_rate: float = 0.0, zero_init_last: bool = ..., block_args: ResNetBlockArgs = ...,
-  pruned: tuple[ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage] | None = ...,
+ model: _ResNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ block: Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"] | tuple[Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"], Literal["basic", "bottleneck", "bottle2neck", "resnest", "sk_basic", "sk_bottleneck"]] = _OWN,
+ layers: tuple[int, int, int, int] = _OWN, channels: tuple[int, int, int, int] = _OWN,
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ cardinality: int = _OWN, base_width: int = _OWN, stem_width: int = _OWN,
+ stem_type: Literal["", "deep", "deep_tiered"] = _OWN, replace_stem_pool: bool = _OWN,
+ block_reduce_first: Literal[1, 2, 4] = _OWN, down_kernel_size: int = _OWN, avg_down: bool = _OWN,
+ act_layer: ActivationName = "relu",
+ norm_layer: ConvNorm = _OWN,
+ aa_layer: Literal["avg", "blur"] | None = _OWN, drop_path_rate: float = 0.0,
+ drop_block_rate: float = 0.0, zero_init_last: bool = _OWN, block_args: ResNetBlockArgs = _OWN,
+ pruned: tuple[ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage, ResNetPrunedStage] | None = _OWN,
 ) -> ResNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; a bottleneck with a hierarchy of 3x3 convolutions (Res2Net), or with split attention (ResNeSt); either of the first two with a selective kernel (SKNet). One for all stages, or one each. Default: by variant.
-    layers: Number of blocks of each stage. 1 to 1024; default: by variant.
-    channels: Planes of each stage; a bottleneck puts out four times as many channels. 1 to 65536; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). 1 to 65536; default: by variant.
-    base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. 1 to 65536; default: by variant.
-    stem_width: Channels of the deep stem's first convolution. 1 to 65536; default: by variant.
-    stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. Default: by variant.
-    replace_stem_pool: Subsample after the stem by a convolution instead of max pooling (ResNet-RS). Default: by variant.
-    block_reduce_first: Divides the width of a block's first convolution. Default: by variant.
-    down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled; odd. 1 to 127; default: by variant.
-    avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
-    aa_layer: Low-pass filter where a map is subsampled. Default: by variant.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-    drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. 0.0 to 1.0.
-    zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first. Default: by variant.
-    block_args: Choices that apply to every residual block. Default: by variant.
-    pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   block: Residual block: two 3x3 convolutions; 1x1, 3x3, 1x1; a bottleneck with a hierarchy of 3x3 convolutions (Res2Net), or with split attention (ResNeSt); either of the first two with a selective kernel (SKNet). One for all stages, or one each. Default: by variant.
+   layers: Number of blocks of each stage. 1 to 1024; default: by variant.
+   channels: Planes of each stage; a bottleneck puts out four times as many channels. 1 to 65536; default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   cardinality: Groups of the 3x3 convolution of a bottleneck (ResNeXt, https://arxiv.org/abs/1611.05431). 1 to 65536; default: by variant.
+   base_width: Width of a bottleneck's 3x3 convolution, for each group and 64 planes. 1 to 65536; default: by variant.
+   stem_width: Channels of the deep stem's first convolution. 1 to 65536; default: by variant.
+   stem_type: One 7x7 convolution, three 3x3 ones, or three of growing width. Default: by variant.
+   replace_stem_pool: Subsample after the stem by a convolution instead of max pooling (ResNet-RS). Default: by variant.
+   block_reduce_first: Divides the width of a block's first convolution. Default: by variant.
+   down_kernel_size: Kernel of the convolution on the shortcut where the map is subsampled; odd. 1 to 127; default: by variant.
+   avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
+   aa_layer: Low-pass filter where a map is subsampled. Default: by variant.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+   drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages. 0.0 to 1.0.
+   zero_init_last: Initialise the last normalisation of each residual branch to 0, so that blocks are the identity at first. Default: by variant.
+   block_args: Choices that apply to every residual block. Default: by variant.
+   pruned: Channels of each block after pruning (https://arxiv.org/abs/2002.08258), in place of those that follow from `channels`; None for an unpruned network. Default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _ResNetV2Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, int, int, int] = ...,
-  channels: tuple[int, int, int, int] = ..., width_factor: float = ..., stem_chs: int = 64,
-  stem_type: Literal["", "fixed", "same", "deep", "deep_fixed", "deep_same", "tiered"] = ...,
-  avg_down: bool = ..., preact: bool = True, basic: bool = ..., bottle_ratio: float = ...,
-  act_layer: ActivationName = "relu",
-  norm_layer: Literal["batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "frntlu"] = ...,
-  conv_layer: Literal["conv2d", "std_conv2d"] = ..., conv_eps: float | None = ...,
-  output_stride: Literal[8, 16, 32] = 32,
-  global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
-  zero_init_last: bool = False,
+ model: _ResNetV2Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, int, int, int] = _OWN,
+ channels: tuple[int, int, int, int] = _OWN, width_factor: float = _OWN, stem_chs: int = 64,
+ stem_type: Literal["", "fixed", "same", "deep", "deep_fixed", "deep_same", "tiered"] = _OWN,
+ avg_down: bool = _OWN, preact: bool = True, basic: bool = _OWN, bottle_ratio: float = _OWN,
+ act_layer: ActivationName = "relu",
+ norm_layer: Literal["batchnorm2d", "evonorms0", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d", "frntlu"] = _OWN,
+ conv_layer: Literal["conv2d", "std_conv2d"] = _OWN, conv_eps: float | None = _OWN,
+ output_stride: Literal[8, 16, 32] = 32, global_pool: ConvPoolName = "avg",
+ drop_path_rate: float = 0.0, zero_init_last: bool = False,
 ) -> ResNetV2:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    layers: Number of blocks of each stage. 1 to 1024; default: by variant.
-    channels: Output channels of each stage, before `width_factor`. 1 to 65536; default: by variant.
-    width_factor: Factor of all channels, which are then rounded to multiples of 8. More than 0.0, at most 1024.0; default: by variant.
-    stem_chs: Output channels of the stem, before `width_factor`. 1 to 65536.
-    stem_type: One 7x7 convolution; three 3x3 ones (`deep`), or three of growing width (`tiered`). Its max pooling pads with what no maximum is; with zeros (`fixed`), as Big Transfer does; or below and right alone (`same`). One of '', 'fixed', 'same', 'deep', 'deep_fixed', 'deep_same', 'tiered'; default: by variant.
-    avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: by variant.
-    preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does.
-    basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: by variant.
-    bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: by variant.
-    conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). Default: by variant.
-    conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: by variant.
-    output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-    zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   layers: Number of blocks of each stage. 1 to 1024; default: by variant.
+   channels: Output channels of each stage, before `width_factor`. 1 to 65536; default: by variant.
+   width_factor: Factor of all channels, which are then rounded to multiples of 8. More than 0.0, at most 1024.0; default: by variant.
+   stem_chs: Output channels of the stem, before `width_factor`. 1 to 65536.
+   stem_type: One 7x7 convolution; three 3x3 ones (`deep`), or three of growing width (`tiered`). Its max pooling pads with what no maximum is; with zeros (`fixed`), as Big Transfer does; or below and right alone (`same`). One of '', 'fixed', 'same', 'deep', 'deep_fixed', 'deep_same', 'tiered'; default: by variant.
+   avg_down: Subsample the shortcut by average pooling before its convolution (ResNet-D). Default: by variant.
+   preact: Normalise before each convolution, and once after the last block; or after each, as the first ResNet does.
+   basic: Make blocks of two 3x3 convolutions, and not of 1x1, 3x3 and 1x1 ones. Default: by variant.
+   bottle_ratio: Channels inside of a block, as a share of its output channels. More than 0.0, at most 1024.0; default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation; `frntlu` is filter response normalisation with its own threshold (https://arxiv.org/abs/1911.09737). One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'frntlu'; default: by variant.
+   conv_layer: Convolution; the weights of `std_conv2d` are standardised before use (https://arxiv.org/abs/1903.10520). Default: by variant.
+   conv_eps: Added to the variance of standardised weights; None for 1e-6. More than 0.0, at most 1.0; default: by variant.
+   output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+   zero_init_last: Initialise the last convolution of each residual branch to 0, or its normalisation where that comes last, so that blocks are the identity at first.
+ """
 
 @overload
 def create_model(
-  model: _RexNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.2, initial_chs: int = 16, final_chs: int = 180,
-  width_mult: float = ..., depth_mult: float = 1.0, se_ratio: float = 0.08333333333333333,
-  ch_div: int = ..., act_layer: ActivationName = "silu",
-  dw_act_layer: ActivationName = "relu6",
-  global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32, drop_path_rate: float = 0.0,
+ model: _RexNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.2, initial_chs: int = 16, final_chs: int = 180,
+ width_mult: float = _OWN, depth_mult: float = 1.0, se_ratio: float = 0.08333333333333333,
+ ch_div: int = _OWN, act_layer: ActivationName = "silu",
+ dw_act_layer: ActivationName = "relu6",
+ global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
+ drop_path_rate: float = 0.0,
 ) -> RexNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    initial_chs: Output channels of the first block. 1 to 65536.
-    final_chs: How many more the last block has. 1 to 65536.
-    width_mult: Factor of all channels. 0.05 to 64.0; default: by variant.
-    depth_mult: Factor of the number of blocks of each stage. 0.05 to 64.0.
-    se_ratio: Channels inside of squeeze-and-excitation, as a share of those outside; 0 for none. 0.0 to 1.0.
-    ch_div: What divides every number of channels. 1 to 65536; default: by variant.
-    act_layer: Activation of the stem, the expansions and the last convolution. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    dw_act_layer: Activation of the depthwise convolutions. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later blocks dilate instead.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   initial_chs: Output channels of the first block. 1 to 65536.
+   final_chs: How many more the last block has. 1 to 65536.
+   width_mult: Factor of all channels. 0.05 to 64.0; default: by variant.
+   depth_mult: Factor of the number of blocks of each stage. 0.05 to 64.0.
+   se_ratio: Channels inside of squeeze-and-excitation, as a share of those outside; 0 for none. 0.0 to 1.0.
+   ch_div: What divides every number of channels. 1 to 65536; default: by variant.
+   act_layer: Activation of the stem, the expansions and the last convolution. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   dw_act_layer: Activation of the depthwise convolutions. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later blocks dilate instead.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _SelecSlsName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, mid_chs: tuple[int, int, int] = ...,
-  out_chs: tuple[int, int, int] = ..., depths: tuple[int, int, int] = ...,
-  head_chs: tuple[int, int, int, int] = ..., head_kernel_size: Literal[1, 3] = ...,
-  global_pool: ConvPoolName = "avg",
+ model: _SelecSlsName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, mid_chs: tuple[int, int, int] = _OWN,
+ out_chs: tuple[int, int, int] = _OWN, depths: tuple[int, int, int] = _OWN,
+ head_chs: tuple[int, int, int, int] = _OWN, head_kernel_size: Literal[1, 3] = _OWN,
+ global_pool: ConvPoolName = "avg",
 ) -> SelecSls:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    mid_chs: Channels inside of the blocks, by stage. 2 to 65536; default: by variant.
-    out_chs: Output channels of each stage. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage; the first one subsamples. 2 to 1024; default: by variant.
-    head_chs: Output channels of each convolution after the stages, of which the first and the third subsample. 1 to 65536; default: by variant.
-    head_kernel_size: Kernel of the last convolution. Default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   mid_chs: Channels inside of the blocks, by stage. 2 to 65536; default: by variant.
+   out_chs: Output channels of each stage. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage; the first one subsamples. 2 to 1024; default: by variant.
+   head_chs: Output channels of each convolution after the stages, of which the first and the third subsample. 1 to 65536; default: by variant.
+   head_kernel_size: Kernel of the last convolution. Default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _SENetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.2,
-  block: Literal["se", "se_resnet", "se_resnext", "se_resnet_basic"] = ...,
-  layers: tuple[int, int, int, int] = ..., groups: int = ..., reduction: int = 16,
-  inplanes: int = ..., input_3x3: bool = ..., downsample_kernel_size: Literal[1, 3] = ...,
-  global_pool: ConvPoolName = "avg",
+ model: _SENetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.2,
+ block: Literal["se", "se_resnet", "se_resnext", "se_resnet_basic"] = _OWN,
+ layers: tuple[int, int, int, int] = _OWN, groups: int = _OWN, reduction: int = 16,
+ inplanes: int = _OWN, input_3x3: bool = _OWN, downsample_kernel_size: Literal[1, 3] = _OWN,
+ global_pool: ConvPoolName = "avg",
 ) -> SENet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    block: Residual block: the bottleneck of SENet-154, that of ResNet, that of ResNeXt with four channels for each group and 64 planes, or two 3x3 convolutions. Default: by variant.
-    layers: Number of blocks of each stage. 1 to 1024; default: by variant.
-    groups: Groups of the 3x3 convolution of a bottleneck. 1 to 65536; default: by variant.
-    reduction: Divides the channels inside of the attention. 1 to 64.
-    inplanes: Output channels of the stem. 1 to 65536; default: by variant.
-    input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: by variant.
-    downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. Default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   block: Residual block: the bottleneck of SENet-154, that of ResNet, that of ResNeXt with four channels for each group and 64 planes, or two 3x3 convolutions. Default: by variant.
+   layers: Number of blocks of each stage. 1 to 1024; default: by variant.
+   groups: Groups of the 3x3 convolution of a bottleneck. 1 to 65536; default: by variant.
+   reduction: Divides the channels inside of the attention. 1 to 64.
+   inplanes: Output channels of the stem. 1 to 65536; default: by variant.
+   input_3x3: Three 3x3 convolutions in the stem, instead of a 7x7 one. Default: by variant.
+   downsample_kernel_size: Kernel of the convolution on the shortcut, in all stages but the first. Default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _Sequencer2dName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  global_pool: ConvPoolName = "avg",
-  img_size: int | tuple[int, int] = 224, layers: tuple[int, ...] = ...,
-  patch_sizes: tuple[int, ...] = (7, 2, 1, 1), embed_dims: tuple[int, ...] = (192, 384, 384, 384),
-  hidden_sizes: tuple[int, ...] = (48, 96, 96, 96),
-  mlp_ratios: tuple[float, ...] = (3.0, 3.0, 3.0, 3.0),
-  norm_layer: TokenNorm = "layernorm",
-  act_layer: ActivationName = "gelu", num_rnn_layers: int = 1,
-  bidirectional: bool = True, union: Literal["cat", "add", "vertical", "horizontal"] = "cat",
-  with_fc: bool = True, proj_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  nlhb: bool = False, stem_norm: bool = False,
+ model: _Sequencer2dName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ global_pool: ConvPoolName = "avg", img_size: int | tuple[int, int] = 224,
+ layers: tuple[int, ...] = _OWN, patch_sizes: tuple[int, ...] = (7, 2, 1, 1),
+ embed_dims: tuple[int, ...] = (192, 384, 384, 384),
+ hidden_sizes: tuple[int, ...] = (48, 96, 96, 96),
+ mlp_ratios: tuple[float, ...] = (3.0, 3.0, 3.0, 3.0),
+ norm_layer: TokenNorm = "layernorm",
+ act_layer: ActivationName = "gelu", num_rnn_layers: int = 1,
+ bidirectional: bool = True, union: Literal["cat", "add", "vertical", "horizontal"] = "cat",
+ with_fc: bool = True, proj_drop_rate: float = 0.0, drop_path_rate: float = 0.0, nlhb: bool = False,
+ stem_norm: bool = False,
 ) -> Sequencer2d:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
-    layers: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    patch_sizes: Height and width of the patches of each stage: of the image, or of the map before. Of length 1 to 8, 1 to 65536.
-    embed_dims: Features of each token of each stage. Of length 1 to 8, 1 to 65536.
-    hidden_sizes: Features of a recurrent layer's state in each stage. Of length 1 to 8, 1 to 65536.
-    mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length 1 to 8, more than 0.0, at most 1024.0.
-    norm_layer: Normalisation of the blocks, and behind them. One of 'layernorm', 'rmsnorm'.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    num_rnn_layers: Recurrent layers, one on top of the other, in each direction of a block. 1 to 64.
-    bidirectional: Whether rows and columns are also read backwards.
-    union: How what was read along columns and along rows comes together: side by side (`cat`), as a sum (`add`), or one of both alone.
-    with_fc: Whether a linear layer follows, back to the features of a token.
-    proj_drop_rate: Dropout probability after each layer of an MLP. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping a residual branch, in each block. 0.0 to 1.0.
-    nlhb: Initialise the classifier's bias at -log(classes), and not at 0.
-    stem_norm: Whether the patches of the image are normalised.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last map becomes a vector; with `""` every position is classified. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
+   layers: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   patch_sizes: Height and width of the patches of each stage: of the image, or of the map before. Of length 1 to 8, 1 to 65536.
+   embed_dims: Features of each token of each stage. Of length 1 to 8, 1 to 65536.
+   hidden_sizes: Features of a recurrent layer's state in each stage. Of length 1 to 8, 1 to 65536.
+   mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length 1 to 8, more than 0.0, at most 1024.0.
+   norm_layer: Normalisation of the blocks, and behind them. One of 'layernorm', 'rmsnorm'.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   num_rnn_layers: Recurrent layers, one on top of the other, in each direction of a block. 1 to 64.
+   bidirectional: Whether rows and columns are also read backwards.
+   union: How what was read along columns and along rows comes together: side by side (`cat`), as a sum (`add`), or one of both alone.
+   with_fc: Whether a linear layer follows, back to the features of a token.
+   proj_drop_rate: Dropout probability after each layer of an MLP. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping a residual branch, in each block. 0.0 to 1.0.
+   nlhb: Initialise the classifier's bias at -log(classes), and not at 0.
+   stem_norm: Whether the patches of the image are normalised.
+ """
 
 @overload
 def create_model(
-  model: _SHViTName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, embed_dim: tuple[int, int, int] = ...,
-  partial_dim: tuple[int, int, int] = ..., qk_dim: tuple[int, int, int] = (16, 16, 16),
-  depth: tuple[int, int, int] = ...,
-  types: tuple[Literal["i", "s"], Literal["i", "s"], Literal["i", "s"]] = ("i", "s", "s"),
-  norm_layer: ConvNorm = "groupnorm1",
-  act_layer: ActivationName = "relu",
-  global_pool: ConvPoolName = "avg", inference_mode: bool = False,
+ model: _SHViTName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, embed_dim: tuple[int, int, int] = _OWN,
+ partial_dim: tuple[int, int, int] = _OWN, qk_dim: tuple[int, int, int] = (16, 16, 16),
+ depth: tuple[int, int, int] = _OWN,
+ types: tuple[Literal["i", "s"], Literal["i", "s"], Literal["i", "s"]] = ("i", "s", "s"),
+ norm_layer: ConvNorm = "groupnorm1",
+ act_layer: ActivationName = "relu",
+ global_pool: ConvPoolName = "avg", inference_mode: bool = False,
 ) -> SHViT:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    embed_dim: Channels of each stage; one that has as many as the stage before does not subsample. 8 to 65536, 1 to 65536; default: by variant.
-    partial_dim: Channels that attention sees in each stage that has it. 1 to 65536; default: by variant.
-    qk_dim: Features of its queries and keys. 1 to 65536.
-    depth: Number of blocks of each stage. 1 to 1024; default: by variant.
-    types: Whether the blocks of each stage attend (`s`) or not (`i`).
-    norm_layer: Normalisation of what attention sees. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-    act_layer: Activation; that inside the MLPs of blocks is always `relu`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    inference_mode: Whether convolutions have no shortcuts and normalisations any more; `typedvision.fuse` makes this form.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   embed_dim: Channels of each stage; one that has as many as the stage before does not subsample. 8 to 65536, 1 to 65536; default: by variant.
+   partial_dim: Channels that attention sees in each stage that has it. 1 to 65536; default: by variant.
+   qk_dim: Features of its queries and keys. 1 to 65536.
+   depth: Number of blocks of each stage. 1 to 1024; default: by variant.
+   types: Whether the blocks of each stage attend (`s`) or not (`i`).
+   norm_layer: Normalisation of what attention sees. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+   act_layer: Activation; that inside the MLPs of blocks is always `relu`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   inference_mode: Whether convolutions have no shortcuts and normalisations any more; `typedvision.fuse` makes this form.
+ """
 
 @overload
 def create_model(
-  model: _StarNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, base_dim: int = ...,
-  depths: tuple[int, int, int, int] = ..., mlp_ratio: int = ...,
-  act_layer: ActivationName = "relu6",
-  global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
+ model: _StarNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, base_dim: int = _OWN,
+ depths: tuple[int, int, int, int] = _OWN, mlp_ratio: int = _OWN,
+ act_layer: ActivationName = "relu6",
+ global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
 ) -> StarNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    base_dim: Channels of the first stage; each other stage has twice those of the one before. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage (table 6). 1 to 1024; default: by variant.
-    mlp_ratio: Channels that are multiplied inside a block, for each of its own. 1 to 1024; default: by variant.
-    act_layer: Activation of the stem, and of one factor of each product. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   base_dim: Channels of the first stage; each other stage has twice those of the one before. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage (table 6). 1 to 1024; default: by variant.
+   mlp_ratio: Channels that are multiplied inside a block, for each of its own. 1 to 1024; default: by variant.
+   act_layer: Activation of the stem, and of one factor of each product. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _SwiftFormerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, int, int, int] = ...,
-  embed_dims: tuple[int, int, int, int] = ..., mlp_ratios: int = 4,
-  downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True), down_patch_size: int = 3,
-  down_stride: int = 2, down_pad: int = 1,
-  act_layer: ActivationName = "gelu", use_layer_scale: bool = True,
-  layer_scale_init_value: float = 1e-05, global_pool: Literal["", "avg"] = "avg",
-  proj_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ model: _SwiftFormerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, int, int, int] = _OWN,
+ embed_dims: tuple[int, int, int, int] = _OWN, mlp_ratios: int = 4,
+ downsamples: tuple[bool, bool, bool, bool] = (False, True, True, True), down_patch_size: int = 3,
+ down_stride: int = 2, down_pad: int = 1,
+ act_layer: ActivationName = "gelu", use_layer_scale: bool = True,
+ layer_scale_init_value: float = 1e-05, global_pool: Literal["", "avg"] = "avg",
+ proj_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
 ) -> SwiftFormer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    layers: Number of blocks of each stage; the last one has attention. 1 to 1024; default: by variant.
-    embed_dims: Channels of each stage; the first number is even. 1 to 65536; default: by variant.
-    mlp_ratios: Hidden channels of a block for each of its own. 1 to 1024.
-    downsamples: Whether each stage subsamples first.
-    down_patch_size: Height and width of the kernel of the convolutions that subsample. 1 to 127.
-    down_stride: Factor that these convolutions subsample by. 1 to 16.
-    down_pad: Zeros around their input on each side. 0 to 63.
-    act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    use_layer_scale: Whether the branches of a block with attention are scaled (LayerScale).
-    layer_scale_init_value: Initial factor of that scale. More than 0.0, at most 1024.0.
-    global_pool: How the last feature map becomes a vector.
-    proj_drop_rate: Dropout probability after each layer of an MLP. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   layers: Number of blocks of each stage; the last one has attention. 1 to 1024; default: by variant.
+   embed_dims: Channels of each stage; the first number is even. 1 to 65536; default: by variant.
+   mlp_ratios: Hidden channels of a block for each of its own. 1 to 1024.
+   downsamples: Whether each stage subsamples first.
+   down_patch_size: Height and width of the kernel of the convolutions that subsample. 1 to 127.
+   down_stride: Factor that these convolutions subsample by. 1 to 16.
+   down_pad: Zeros around their input on each side. 0 to 63.
+   act_layer: Activation of the blocks. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   use_layer_scale: Whether the branches of a block with attention are scaled (LayerScale).
+   layer_scale_init_value: Initial factor of that scale. More than 0.0, at most 1024.0.
+   global_pool: How the last feature map becomes a vector.
+   proj_drop_rate: Dropout probability after each layer of an MLP. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _SwinTransformerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = 4,
-  global_pool: ConvPoolName = "avg", embed_dim: int = ...,
-  depths: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ..., always_partition: bool = False,
-  strict_img_size: bool = True, dynamic_img_size: bool = False, mlp_ratio: float = 4.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.1,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-05,
-  head_dim: int | None = None,
-  window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
-  qkv_bias: bool = True, weight_init: WeightInitName = "",
+ model: _SwinTransformerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = 4, global_pool: ConvPoolName = "avg",
+ embed_dim: int = _OWN, depths: tuple[int, ...] = _OWN, num_heads: tuple[int, ...] = _OWN,
+ always_partition: bool = False, strict_img_size: bool = True, dynamic_img_size: bool = False,
+ mlp_ratio: float = 4.0, proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.1, norm_layer: TokenNorm = "layernorm",
+ norm_eps: float = 1e-05, head_dim: int | None = None,
+ window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = _OWN,
+ qkv_bias: bool = True, weight_init: WeightInitName = "",
 ) -> SwinTransformer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    embed_dim: Features of each token of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise.
-    strict_img_size: Take images of `img_size` only; any whole number of patches otherwise.
-    dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    head_dim: Features of each head; None for an equal share of the stage's. 1 to 65536.
-    window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. 1 to 128, of length 1 to 8, 1 to 128; default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias.
-    weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   embed_dim: Features of each token of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise.
+   strict_img_size: Take images of `img_size` only; any whole number of patches otherwise.
+   dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   head_dim: Features of each head; None for an equal share of the stage's. 1 to 65536.
+   window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. 1 to 128, of length 1 to 8, 1 to 128; default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias.
+   weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as ViT's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'.
+ """
 
 @overload
 def create_model(
-  model: _SwinTransformerV2Name, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = 4,
-  global_pool: ConvPoolName = "avg", embed_dim: int = ...,
-  depths: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ..., always_partition: bool = False,
-  strict_img_size: bool = True, dynamic_img_size: bool = False, mlp_ratio: float = 4.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.1,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-05,
-  window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = ...,
-  pretrained_window_sizes: tuple[int | tuple[int, int], ...] = ..., qkv_bias: bool = True,
-  act_layer: ActivationName = "gelu",
+ model: _SwinTransformerV2Name, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = 4, global_pool: ConvPoolName = "avg",
+ embed_dim: int = _OWN, depths: tuple[int, ...] = _OWN, num_heads: tuple[int, ...] = _OWN,
+ always_partition: bool = False, strict_img_size: bool = True, dynamic_img_size: bool = False,
+ mlp_ratio: float = 4.0, proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.1, norm_layer: TokenNorm = "layernorm",
+ norm_eps: float = 1e-05,
+ window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] = _OWN,
+ pretrained_window_sizes: tuple[int | tuple[int, int], ...] = _OWN, qkv_bias: bool = True,
+ act_layer: ActivationName = "gelu",
 ) -> SwinTransformerV2:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    embed_dim: Features of each token of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise.
-    strict_img_size: Take images of `img_size` only; any whole number of patches otherwise.
-    dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. 1 to 128, of length 1 to 8, 1 to 128; default: by variant.
-    pretrained_window_sizes: The windows of each stage that the weights were trained with, in whose units distances are measured; 0 for the stage's own (section 3.3). Of length 1 to 8, 0 to 128; default: by variant.
-    qkv_bias: Whether queries and values have a bias; keys have none.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   embed_dim: Features of each token of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise.
+   strict_img_size: Take images of `img_size` only; any whole number of patches otherwise.
+   dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each. Two numbers are rows and columns. 1 to 128, of length 1 to 8, 1 to 128; default: by variant.
+   pretrained_window_sizes: The windows of each stage that the weights were trained with, in whose units distances are measured; 0 for the stage's own (section 3.3). Of length 1 to 8, 0 to 128; default: by variant.
+   qkv_bias: Whether queries and values have a bias; keys have none.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+ """
 
 @overload
 def create_model(
-  model: _SwinTransformerV2CrName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = 4,
-  global_pool: ConvPoolName = "avg", embed_dim: int = ...,
-  depths: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ..., always_partition: bool = False,
-  strict_img_size: bool = True, dynamic_img_size: bool = False, mlp_ratio: float = 4.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-05,
-  window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] | None = None,
-  window_ratio: int = 8, init_values: float | None = 0.0, extra_norm_period: int = ...,
-  extra_norm_stage: bool = ..., weight_init: Literal["", "reset"] = "reset",
+ model: _SwinTransformerV2CrName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = 4, global_pool: ConvPoolName = "avg",
+ embed_dim: int = _OWN, depths: tuple[int, ...] = _OWN, num_heads: tuple[int, ...] = _OWN,
+ always_partition: bool = False, strict_img_size: bool = True, dynamic_img_size: bool = False,
+ mlp_ratio: float = 4.0, proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.0, norm_layer: TokenNorm = "layernorm",
+ norm_eps: float = 1e-05,
+ window_size: int | tuple[int, int] | tuple[int | tuple[int, int], ...] | None = None,
+ window_ratio: int = 8, init_values: float | None = 0.0, extra_norm_period: int = _OWN,
+ extra_norm_stage: bool = _OWN, weight_init: Literal["", "reset"] = "reset",
 ) -> SwinTransformerV2Cr:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    embed_dim: Features of each token of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise.
-    strict_img_size: Take images of `img_size` only; any whole number of patches otherwise.
-    dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each; None for a share of the map of patches. 1 to 128, of length 1 to 8, 1 to 128.
-    window_ratio: What the rows and columns of patches are divided by, for a window, where `window_size` is None. 1 to 1024.
-    init_values: Initial weights of the normalisations behind attention and MLP; None for 1. 0.0 to 1024.0.
-    extra_norm_period: Each so many blocks of a stage, one ends with a normalisation; 0 for none. 0 to 1000000; default: by variant.
-    extra_norm_stage: End each stage with a normalisation; the last one always does. Default: by variant.
-    weight_init: How linear layers are initialised: as PyTorch does (`reset`), or uniform of variance 2 / (inputs + outputs), with a classifier of zeros (`""`).
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   embed_dim: Features of each token of the first stage; each further stage doubles them. 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   always_partition: Keep the windows where the map is smaller, and pad it; they shrink to the map otherwise.
+   strict_img_size: Take images of `img_size` only; any whole number of patches otherwise.
+   dynamic_img_size: Take any whole number of patches, whatever `strict_img_size` says.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   window_size: Rows and columns of tokens in a window: a number or (rows, columns) for all stages, or one of these for each; None for a share of the map of patches. 1 to 128, of length 1 to 8, 1 to 128.
+   window_ratio: What the rows and columns of patches are divided by, for a window, where `window_size` is None. 1 to 1024.
+   init_values: Initial weights of the normalisations behind attention and MLP; None for 1. 0.0 to 1024.0.
+   extra_norm_period: Each so many blocks of a stage, one ends with a normalisation; 0 for none. 0 to 1000000; default: by variant.
+   extra_norm_stage: End each stage with a normalisation; the last one always does. Default: by variant.
+   weight_init: How linear layers are initialised: as PyTorch does (`reset`), or uniform of variance 2 / (inputs + outputs), with a classifier of zeros (`""`).
+ """
 
 @overload
 def create_model(
-  model: _TinyVitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, embed_dims: tuple[int, ...] = ...,
-  depths: tuple[int, ...] = (2, 2, 6, 2), num_heads: tuple[int, ...] = ...,
-  window_sizes: tuple[int, ...] = ..., mlp_ratio: float = 4.0, mbconv_expand_ratio: float = 4.0,
-  local_conv_size: int = 3, act_layer: ActivationName = "gelu",
-  global_pool: Literal["", "avg", "max", "avgmax"] = "avg", proj_drop_rate: float = 0.0,
-  drop_path_rate: float = ...,
+ model: _TinyVitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, embed_dims: tuple[int, ...] = _OWN,
+ depths: tuple[int, ...] = (2, 2, 6, 2), num_heads: tuple[int, ...] = _OWN,
+ window_sizes: tuple[int, ...] = _OWN, mlp_ratio: float = 4.0, mbconv_expand_ratio: float = 4.0,
+ local_conv_size: int = 3, act_layer: ActivationName = "gelu",
+ global_pool: Literal["", "avg", "max", "avgmax"] = "avg", proj_drop_rate: float = 0.0,
+ drop_path_rate: float = _OWN,
 ) -> TinyVit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    embed_dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024.
-    num_heads: Attention heads of each stage; the first stage has no attention, and its number no effect. Of length 1 to 8, 1 to 1024; default: by variant.
-    window_sizes: Rows and columns of the windows of each stage; the first stage has none, and its number no effect. Of length 1 to 8, 1 to 128; default: by variant.
-    mlp_ratio: Hidden features of the MLPs for each of their own. More than 0.0, at most 1024.0.
-    mbconv_expand_ratio: Hidden channels of the convolutional blocks for each of their own. More than 0.0, at most 1024.0.
-    local_conv_size: Kernel of the depthwise convolution between attention and MLP, odd. 1 to 127.
-    act_layer: Activation of convolutions and MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    global_pool: How the last feature map becomes a vector; `""` for logits of each position.
-    proj_drop_rate: Dropout probability after each layer of an MLP. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0; default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   embed_dims: Channels of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024.
+   num_heads: Attention heads of each stage; the first stage has no attention, and its number no effect. Of length 1 to 8, 1 to 1024; default: by variant.
+   window_sizes: Rows and columns of the windows of each stage; the first stage has none, and its number no effect. Of length 1 to 8, 1 to 128; default: by variant.
+   mlp_ratio: Hidden features of the MLPs for each of their own. More than 0.0, at most 1024.0.
+   mbconv_expand_ratio: Hidden channels of the convolutional blocks for each of their own. More than 0.0, at most 1024.0.
+   local_conv_size: Kernel of the depthwise convolution between attention and MLP, odd. 1 to 127.
+   act_layer: Activation of convolutions and MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   global_pool: How the last feature map becomes a vector; `""` for logits of each position.
+   proj_drop_rate: Dropout probability after each layer of an MLP. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0; default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _TNTName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
-  patch_size: int | tuple[int, int] = 16, global_pool: Literal["", "token", "avg"] = "token",
-  embed_dim: int = ..., inner_dim: int = ..., depth: int = 12, num_heads_inner: int = 4,
-  num_heads_outer: int = ..., mlp_ratio: float = 4.0, qkv_bias: bool = False,
-  pos_drop_rate: float = 0.0, proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
-  drop_path_rate: float = 0.0, norm_layer: TokenNorm = "layernorm",
-  norm_eps: float = 1e-05, first_stride: int = 4, legacy: bool = ...,
+ model: _TNTName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = 224,
+ patch_size: int | tuple[int, int] = 16, global_pool: Literal["", "token", "avg"] = "token",
+ embed_dim: int = _OWN, inner_dim: int = _OWN, depth: int = 12, num_heads_inner: int = 4,
+ num_heads_outer: int = _OWN, mlp_ratio: float = 4.0, qkv_bias: bool = False,
+ pos_drop_rate: float = 0.0, proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.0, norm_layer: TokenNorm = "layernorm",
+ norm_eps: float = 1e-05, first_stride: int = 4, legacy: bool = _OWN,
 ) -> TNT:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`).
-    embed_dim: Features of each patch. 1 to 65536; default: by variant.
-    inner_dim: Features of each part of a patch. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024.
-    num_heads_inner: Attention heads among the parts of a patch; they share `inner_dim` evenly. 1 to 1024.
-    num_heads_outer: Attention heads among the patches; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of each outer MLP, for each feature of a patch; inner ones have 4. More than 0.0, at most 1024.0.
-    qkv_bias: Whether queries, keys and values have a bias.
-    pos_drop_rate: Dropout probability of the patches before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    first_stride: Pixels from one part of a patch to the next. 1 to 64.
-    legacy: Convolve the whole image before it is cut into patches, so that parts see over the edge of their patch, and normalise each part by itself, as the first weights were trained. The others cut first, and normalise all parts of a patch together, before and after their projection. Default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`).
+   embed_dim: Features of each patch. 1 to 65536; default: by variant.
+   inner_dim: Features of each part of a patch. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024.
+   num_heads_inner: Attention heads among the parts of a patch; they share `inner_dim` evenly. 1 to 1024.
+   num_heads_outer: Attention heads among the patches; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of each outer MLP, for each feature of a patch; inner ones have 4. More than 0.0, at most 1024.0.
+   qkv_bias: Whether queries, keys and values have a bias.
+   pos_drop_rate: Dropout probability of the patches before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   first_stride: Pixels from one part of a patch to the next. 1 to 64.
+   legacy: Convolve the whole image before it is cut into patches, so that parts see over the edge of their patch, and normalise each part by itself, as the first weights were trained. The others cut first, and normalise all parts of a patch together, before and after their projection. Default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _TResNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, int, int, int] = ...,
-  width_factor: float = ..., v2: bool = ...,
-  global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
+ model: _TResNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, int, int, int] = _OWN,
+ width_factor: float = _OWN, v2: bool = _OWN,
+ global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
 ) -> TResNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    layers: Number of blocks of each stage (table 2). 1 to 1024; default: by variant.
-    width_factor: Factor of all channels. More than 0.0, at most 1024.0; default: by variant.
-    v2: Have bottlenecks in the first two stages too, and channels in multiples of 8. Default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   layers: Number of blocks of each stage (table 2). 1 to 1024; default: by variant.
+   width_factor: Factor of all channels. More than 0.0, at most 1024.0; default: by variant.
+   v2: Have bottlenecks in the first two stages too, and channels in multiples of 8. Default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _TwinsName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, global_pool: Literal["", "avg"] = "avg",
-  img_size: int | tuple[int, int] = 224, patch_size: int = 4, embed_dims: tuple[int, ...] = ...,
-  num_heads: tuple[int, ...] = ..., mlp_ratios: tuple[float, ...] = ...,
-  depths: tuple[int, ...] = ..., sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
-  wss: tuple[int, ...] | None = ..., pos_drop_rate: float = 0.0, proj_drop_rate: float = 0.0,
-  attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm",
+ model: _TwinsName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, global_pool: Literal["", "avg"] = "avg",
+ img_size: int | tuple[int, int] = 224, patch_size: int = 4, embed_dims: tuple[int, ...] = _OWN,
+ num_heads: tuple[int, ...] = _OWN, mlp_ratios: tuple[float, ...] = _OWN,
+ depths: tuple[int, ...] = _OWN, sr_ratios: tuple[int, ...] = (8, 4, 2, 1),
+ wss: tuple[int, ...] | None = _OWN, pos_drop_rate: float = 0.0, proj_drop_rate: float = 0.0,
+ attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm",
 ) -> Twins:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last tokens become a vector.
-    img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
-    patch_size: Height and width in pixels of a patch of the first stage; each stage after it halves the map. 1 to 65536.
-    embed_dims: Features of each token of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
-    num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
-    depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
-    sr_ratios: What the height and width of the map are divided by for keys and values, in each stage. Of length 1 to 8, 1 to 127.
-    wss: Rows and columns of the windows that every other block of a stage attends in, the first with them; 1, or None for all stages, where every block attends to the smaller map. Of length 1 to 8, 1 to 127; default: by variant.
-    pos_drop_rate: Dropout probability of the tokens at the start of each stage. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation of the blocks, and behind them. One of 'layernorm', 'rmsnorm'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last tokens become a vector.
+   img_size: Height and width of the input in pixels; one number for a square. Other sizes go in, too. 1 to 65536.
+   patch_size: Height and width in pixels of a patch of the first stage; each stage after it halves the map. 1 to 65536.
+   embed_dims: Features of each token of each stage. Of length 1 to 8, 1 to 65536; default: by variant.
+   num_heads: Attention heads of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   mlp_ratios: Hidden features of the MLP, for each feature of a token, in each stage. Of length 1 to 8, more than 0.0, at most 1024.0; default: by variant.
+   depths: Number of blocks of each stage. Of length 1 to 8, 1 to 1024; default: by variant.
+   sr_ratios: What the height and width of the map are divided by for keys and values, in each stage. Of length 1 to 8, 1 to 127.
+   wss: Rows and columns of the windows that every other block of a stage attends in, the first with them; 1, or None for all stages, where every block attends to the smaller map. Of length 1 to 8, 1 to 127; default: by variant.
+   pos_drop_rate: Dropout probability of the tokens at the start of each stage. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation of the blocks, and behind them. One of 'layernorm', 'rmsnorm'.
+ """
 
 @overload
 def create_model(
-  model: _VGGName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, cfg: tuple[int | Literal["M"], ...] = ...,
-  mlp_ratio: float = 1.0, act_layer: ActivationName = "relu",
-  norm_layer: ConvNorm | None = ...,
-  global_pool: ConvPoolName = "avg",
+ model: _VGGName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, cfg: tuple[int | Literal["M"], ...] = _OWN,
+ mlp_ratio: float = 1.0, act_layer: ActivationName = "relu",
+ norm_layer: ConvNorm | None = _OWN,
+ global_pool: ConvPoolName = "avg",
 ) -> VGG:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    cfg: The layers (a column of the paper's table 1): a number is a 3x3 convolution with so many output channels, `M` is a max pooling that halves the map. Of length 1 to 128, 1 to 65536; default: by variant.
-    mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. 0.000244140625 to 16.0.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
-    global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   cfg: The layers (a column of the paper's table 1): a number is a 3x3 convolution with so many output channels, `M` is a max pooling that halves the map. Of length 1 to 128, 1 to 65536; default: by variant.
+   mlp_ratio: Outputs of the first fully connected layer, for each of the second's 4096. 0.000244140625 to 16.0.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation after each convolution. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'; default: by variant.
+   global_pool: How the map of fully connected features becomes a vector; at 224 pixels it has one position. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _VisformerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  global_pool: ConvPoolName = "avg",
-  img_size: int | tuple[int, int] = 224, patch_size: int = 16, init_channels: int | None = ...,
-  embed_dim: int = ..., depth: int | tuple[int, int, int] = (7, 4, 4), num_heads: int = ...,
-  mlp_ratio: float = 4.0, pos_drop_rate: float = 0.0, proj_drop_rate: float = 0.0,
-  attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: ConvNorm = "batchnorm2d",
-  attn_stage: Literal["000", "001", "010", "011", "100", "101", "110", "111"] = "011",
-  use_pos_embed: bool = True,
-  spatial_conv: Literal["000", "001", "010", "011", "100", "101", "110", "111"] = "100",
-  vit_stem: bool = False, group: int = 8, conv_init: bool = True,
-  embed_norm: ConvNorm | None = "batchnorm2d",
+ model: _VisformerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ global_pool: ConvPoolName = "avg", img_size: int | tuple[int, int] = 224,
+ patch_size: int = 16, init_channels: int | None = _OWN, embed_dim: int = _OWN,
+ depth: int | tuple[int, int, int] = (7, 4, 4), num_heads: int = _OWN, mlp_ratio: float = 4.0,
+ pos_drop_rate: float = 0.0, proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.0, norm_layer: ConvNorm = "batchnorm2d",
+ attn_stage: Literal["000", "001", "010", "011", "100", "101", "110", "111"] = "011",
+ use_pos_embed: bool = True,
+ spatial_conv: Literal["000", "001", "010", "011", "100", "101", "110", "111"] = "100",
+ vit_stem: bool = False, group: int = 8, conv_init: bool = True,
+ embed_norm: ConvNorm | None = "batchnorm2d",
 ) -> Visformer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
-    patch_size: Pixels for each position of the second stage's map: the stem halves the image, the first stage has patches of a quarter of this, the others of an eighth. With `vit_stem` the patches of the image itself. 8 to 65536.
-    init_channels: Channels of the stem; None for none, so that the first stage has patches of the image, of half the patch size. With `vit_stem` this has no effect. 1 to 65536; default: by variant.
-    embed_dim: Channels of the second stage; the first has half, the third twice as many. 2 to 65536; default: by variant.
-    depth: Number of blocks of each stage, or of all; then the second stage has what a third for each leaves over. 1 to 1024, 0 to 1024.
-    num_heads: Attention heads of each block that attends. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden channels of an MLP without a convolution in it, for each channel. More than 0.0, at most 1024.0.
-    pos_drop_rate: Dropout probability where positions are added. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation of the blocks, and behind them. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-    attn_stage: Which stages attend. One of '000', '001', '010', '011', '100', '101', '110', '111'.
-    use_pos_embed: Whether learned positions are added to the patches of each stage.
-    spatial_conv: Which stages have a 3x3 convolution in their MLPs. One of '000', '001', '010', '011', '100', '101', '110', '111'.
-    vit_stem: Cut the image into patches once, for all stages, as a Vision Transformer does.
-    group: Groups of the convolution in an MLP, which then has twice the channels inside; with one group it has five sixths of them. 1 to 65536.
-    conv_init: Initialise convolutions by their outputs (https://arxiv.org/abs/1502.01852, equation 14), and not by a deviation of 0.02.
-    embed_norm: Normalisation of the patches; None for none. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536.
+   patch_size: Pixels for each position of the second stage's map: the stem halves the image, the first stage has patches of a quarter of this, the others of an eighth. With `vit_stem` the patches of the image itself. 8 to 65536.
+   init_channels: Channels of the stem; None for none, so that the first stage has patches of the image, of half the patch size. With `vit_stem` this has no effect. 1 to 65536; default: by variant.
+   embed_dim: Channels of the second stage; the first has half, the third twice as many. 2 to 65536; default: by variant.
+   depth: Number of blocks of each stage, or of all; then the second stage has what a third for each leaves over. 1 to 1024, 0 to 1024.
+   num_heads: Attention heads of each block that attends. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden channels of an MLP without a convolution in it, for each channel. More than 0.0, at most 1024.0.
+   pos_drop_rate: Dropout probability where positions are added. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation of the blocks, and behind them. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+   attn_stage: Which stages attend. One of '000', '001', '010', '011', '100', '101', '110', '111'.
+   use_pos_embed: Whether learned positions are added to the patches of each stage.
+   spatial_conv: Which stages have a 3x3 convolution in their MLPs. One of '000', '001', '010', '011', '100', '101', '110', '111'.
+   vit_stem: Cut the image into patches once, for all stages, as a Vision Transformer does.
+   group: Groups of the convolution in an MLP, which then has twice the channels inside; with one group it has five sixths of them. 1 to 65536.
+   conv_init: Initialise convolutions by their outputs (https://arxiv.org/abs/1502.01852, equation 14), and not by a deviation of 0.02.
+   embed_norm: Normalisation of the patches; None for none. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
+ """
 
 @overload
 def create_model(
-  model: _VisionTransformerName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = ..., embed_dim: int = ..., depth: int = ...,
-  num_heads: int = ..., mlp_ratio: float = ..., qkv_bias: bool = ..., pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = ..., norm_eps: float = ..., qk_norm: bool = ...,
-  init_values: float | None = ..., class_token: bool = ..., no_embed_class: bool = ...,
-  patch_drop_rate: float = 0.0, dynamic_img_size: bool = ..., dynamic_img_pad: bool = False,
-  stem: VisionTransformerBiTStem | VisionTransformerResNetStem | VisionTransformerConvStem | VisionTransformerMBConvStem | None = ...,
-  global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = ...,
-  scale_attn_norm: bool = ..., scale_mlp_norm: bool = ..., proj_bias: bool = ...,
-  distilled: bool = ..., pos_embed: Literal["learn", "none"] = ..., reg_tokens: int = ...,
-  pre_norm: bool = ..., final_norm: bool = ..., fc_norm: bool | None = ...,
-  pool_include_prefix: bool = ..., resampling: Resampling = ...,
-  weight_init: WeightInitName = "", fix_init: bool = False,
-  embed_norm_layer: TokenNorm | None = ...,
-  act_layer: ActivationName = ...,
-  block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
-  mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
-  attn_layer: Literal["attn", "diff"] = ...,
+ model: _VisionTransformerName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = _OWN, embed_dim: int = _OWN, depth: int = _OWN,
+ num_heads: int = _OWN, mlp_ratio: float = _OWN, qkv_bias: bool = _OWN, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = _OWN, norm_eps: float = _OWN,
+ qk_norm: bool = _OWN, init_values: float | None = _OWN, class_token: bool = _OWN,
+ no_embed_class: bool = _OWN, patch_drop_rate: float = 0.0, dynamic_img_size: bool = _OWN,
+ dynamic_img_pad: bool = False,
+ stem: VisionTransformerBiTStem | VisionTransformerResNetStem | VisionTransformerConvStem | VisionTransformerMBConvStem | None = _OWN,
+ global_pool: Literal["", "token", "avg", "max", "avgmax", "map", "prr"] = _OWN,
+ scale_attn_norm: bool = _OWN, scale_mlp_norm: bool = _OWN, proj_bias: bool = _OWN,
+ distilled: bool = _OWN, pos_embed: Literal["learn", "none"] = _OWN, reg_tokens: int = _OWN,
+ pre_norm: bool = _OWN, final_norm: bool = _OWN, fc_norm: bool | None = _OWN,
+ pool_include_prefix: bool = _OWN, resampling: Resampling = _OWN,
+ weight_init: WeightInitName = "", fix_init: bool = False,
+ embed_norm_layer: TokenNorm | None = _OWN,
+ act_layer: ActivationName = _OWN,
+ block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = _OWN,
+ mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = _OWN,
+ attn_layer: Literal["attn", "diff"] = _OWN,
 ) -> VisionTransformer:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias. Default: by variant.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: by variant.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: by variant.
-    qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: by variant.
-    init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
-    class_token: Put a learned token in front of the patches. Default: by variant.
-    no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: by variant.
-    patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0.
-    dynamic_img_size: Take images of any size, with positions that are made for each. Default: by variant.
-    dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest.
-    stem: Convolutions that make a map of the image, whose positions, and not those of the image, `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1). Default: by variant.
-    global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: by variant.
-    scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: by variant.
-    scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: by variant.
-    proj_bias: Whether the attention's output projection and the MLP have a bias. Default: by variant.
-    distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: by variant.
-    pos_embed: A learned embedding of each position, or none. Default: by variant.
-    reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. 0 to 1024; default: by variant.
-    pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: by variant.
-    final_norm: Normalise once after the last block. Default: by variant.
-    fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: by variant.
-    pool_include_prefix: Pool the class token and the registers together with the patches. Default: by variant.
-    resampling: How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013). One of 'bicubic', 'bilinear'; default: by variant.
-    weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'.
-    fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT).
-    embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: by variant.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
-    block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). Default: by variant.
-    mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. Default: by variant.
-    attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). Default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias. Default: by variant.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'; default: by variant.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0; default: by variant.
+   qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2). Default: by variant.
+   init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
+   class_token: Put a learned token in front of the patches. Default: by variant.
+   no_embed_class: Give learned positions to the patches only, and not to the class token and the registers. Default: by variant.
+   patch_drop_rate: Share of the patches that training leaves out (https://arxiv.org/abs/2212.00794). At least 0.0, less than 1.0.
+   dynamic_img_size: Take images of any size, with positions that are made for each. Default: by variant.
+   dynamic_img_pad: Pad images at the right and bottom to whole patches, instead of cutting off the rest.
+   stem: Convolutions that make a map of the image, whose positions, and not those of the image, `patch_size` counts; None for none (a hybrid: https://arxiv.org/abs/2010.11929, section 3.1). Default: by variant.
+   global_pool: What the classifier sees: the class token (`token`), the mean, maximum or both of the patches, a learned query's attention (`map`), the class token refined by an attention without parameters (`prr`), or every token (`""`). One of '', 'token', 'avg', 'max', 'avgmax', 'map', 'prr'; default: by variant.
+   scale_attn_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423). Default: by variant.
+   scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423). Default: by variant.
+   proj_bias: Whether the attention's output projection and the MLP have a bias. Default: by variant.
+   distilled: Put a second learned token after the class token, with a classifier of its own, to learn from a teacher; the logits are the mean of both (https://arxiv.org/abs/2012.12877, section 4). Default: by variant.
+   pos_embed: A learned embedding of each position, or none. Default: by variant.
+   reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. 0 to 1024; default: by variant.
+   pre_norm: Normalise the tokens before the first block (CLIP); the patches then have no bias. Default: by variant.
+   final_norm: Normalise once after the last block. Default: by variant.
+   fc_norm: Apply that normalisation after the pooling; None for yes with `avg`, `max` and `avgmax`. Default: by variant.
+   pool_include_prefix: Pool the class token and the registers together with the patches. Default: by variant.
+   resampling: How positions and patch kernels of a checkpoint are brought to other sizes: `bicubic` with antialiasing, or `bilinear` without (FlexiViT, https://arxiv.org/abs/2212.08013). One of 'bicubic', 'bilinear'; default: by variant.
+   weight_init: How linear layers are initialised: normal of deviation 0.02 (`""`), as the paper's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), as MoCo v3 does (`moco`), or as PyTorch does (`reset`, or `skip`, which is stored as `reset`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'.
+   fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT).
+   embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'; default: by variant.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
+   block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). Default: by variant.
+   mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. Default: by variant.
+   attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). Default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _VisionTransformerRelPosName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = ..., embed_dim: int = ..., depth: int = ...,
-  num_heads: int = ..., mlp_ratio: float = ..., qkv_bias: bool = ..., pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
-  global_pool: Literal["", "token", "avg"] = ..., qk_norm: bool = False,
-  init_values: float | None = 1e-06, class_token: bool = ..., fc_norm: bool = ...,
-  rel_pos_type: Literal["mlp", "mlp_swin", "bias"] = "mlp", rel_pos_dim: int | None = ...,
-  shared_rel_pos: bool = ..., weight_init: WeightInitName = "reset",
-  fix_init: bool = False, act_layer: ActivationName = "gelu",
-  block_fn: Literal["standard", "res_post"] = ...,
+ model: _VisionTransformerRelPosName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = _OWN, embed_dim: int = _OWN, depth: int = _OWN,
+ num_heads: int = _OWN, mlp_ratio: float = _OWN, qkv_bias: bool = _OWN, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
+ global_pool: Literal["", "token", "avg"] = _OWN, qk_norm: bool = False,
+ init_values: float | None = 1e-06, class_token: bool = _OWN, fc_norm: bool = _OWN,
+ rel_pos_type: Literal["mlp", "mlp_swin", "bias"] = "mlp", rel_pos_dim: int | None = _OWN,
+ shared_rel_pos: bool = _OWN, weight_init: WeightInitName = "reset",
+ fix_init: bool = False, act_layer: ActivationName = "gelu",
+ block_fn: Literal["standard", "res_post"] = _OWN,
 ) -> VisionTransformerRelPos:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias. Default: by variant.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). Default: by variant.
-    qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2).
-    init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239), or of the normalisations where `block_fn` is `res_post`; None for no LayerScale, and for factors of 1. More than 0.0, at most 1024.0.
-    class_token: Put a learned token in front of the patches, which has no position. Default: by variant.
-    fc_norm: Normalise what was pooled, and not the tokens after the last block. Default: by variant.
-    rel_pos_type: Bias of the attention: computed from the logarithm of the distance by an MLP (`mlp`), with bounds (`mlp_swin`), or learned for each distance (`bias`).
-    rel_pos_dim: Hidden features of that MLP; None for 128. 1 to 65536; default: by variant.
-    shared_rel_pos: Whether all blocks have one bias in common. Default: by variant.
-    weight_init: How linear layers are initialised: as PyTorch does (`reset`, or `skip`, which is stored as `reset`), normal of deviation 0.02 (`""`), as the Vision Transformer's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), or as MoCo v3 does (`moco`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'.
-    fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT).
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). Default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536; default: by variant.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias. Default: by variant.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   global_pool: What the classifier sees: the mean of the patches (`avg`), the class token (`token`), or every token (`""`). Default: by variant.
+   qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2).
+   init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239), or of the normalisations where `block_fn` is `res_post`; None for no LayerScale, and for factors of 1. More than 0.0, at most 1024.0.
+   class_token: Put a learned token in front of the patches, which has no position. Default: by variant.
+   fc_norm: Normalise what was pooled, and not the tokens after the last block. Default: by variant.
+   rel_pos_type: Bias of the attention: computed from the logarithm of the distance by an MLP (`mlp`), with bounds (`mlp_swin`), or learned for each distance (`bias`).
+   rel_pos_dim: Hidden features of that MLP; None for 128. 1 to 65536; default: by variant.
+   shared_rel_pos: Whether all blocks have one bias in common. Default: by variant.
+   weight_init: How linear layers are initialised: as PyTorch does (`reset`, or `skip`, which is stored as `reset`), normal of deviation 0.02 (`""`), as the Vision Transformer's JAX code does (`jax`, or `jax_nlhb` with the classifier's bias at -log(classes)), or as MoCo v3 does (`moco`). One of '', 'jax', 'jax_nlhb', 'moco', 'reset', 'skip'.
+   fix_init: Divide the initial output projections of block i by sqrt(2 i) (BEiT).
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   block_fn: Kind of block, with timm's name: `standard` (RelPosBlock) normalises before attention and MLP; `res_post` (ResPostRelPosBlock) after them (Swin v2). Default: by variant.
+ """
 
 @overload
 def create_model(
-  model: _VisionTransformerSAMName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: int | tuple[int, int] = 16, embed_dim: int = ..., depth: int = ...,
-  num_heads: int = ..., mlp_ratio: float = 4.0, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-05,
-  global_pool: ConvPoolName = "avg", qk_norm: bool = False,
-  init_values: float | None = None, pre_norm: bool = False,
-  act_layer: ActivationName = "gelu", use_abs_pos: bool = ...,
-  use_rel_pos: bool = True, use_rope: bool = False, window_size: int = 14,
-  global_attn_indexes: tuple[int, ...] = ..., neck_chans: int | None = ...,
-  head_hidden_size: int | None = None,
-  ref_feat_shape: tuple[int | tuple[int, int], int | tuple[int, int]] | None = None,
+ model: _VisionTransformerSAMName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: int | tuple[int, int] = 16, embed_dim: int = _OWN, depth: int = _OWN,
+ num_heads: int = _OWN, mlp_ratio: float = 4.0, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-05,
+ global_pool: ConvPoolName = "avg", qk_norm: bool = False,
+ init_values: float | None = None, pre_norm: bool = False,
+ act_layer: ActivationName = "gelu", use_abs_pos: bool = _OWN,
+ use_rel_pos: bool = True, use_rope: bool = False, window_size: int = 14,
+ global_attn_indexes: tuple[int, ...] = _OWN, neck_chans: int | None = _OWN,
+ head_hidden_size: int | None = None,
+ ref_feat_shape: tuple[int | tuple[int, int], int | tuple[int, int]] | None = None,
 ) -> VisionTransformerSAM:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width in pixels that the positions are made for, in whole patches; one number for a square. Images of other sizes go in, with positions that are resampled. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    qkv_bias: Whether queries, keys and values have a bias.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation of a block. More than 0.0, at most 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2).
-    init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0.
-    pre_norm: Normalise the tokens before the first block; the patches then have no bias.
-    act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    use_abs_pos: Add a learned embedding of its position to each patch. Default: by variant.
-    use_rel_pos: Learn what the distance of two patches, in rows and in columns, adds to the attention (https://arxiv.org/abs/2112.01526, section 4.1).
-    use_rope: Give queries and keys a rotary embedding of the position of their patch.
-    window_size: Rows and columns of patches in a window; 0 for blocks that all attend to the whole image. 0 to 1024.
-    global_attn_indexes: Which blocks attend to the whole image, counted from 0; the others attend in windows. Of length at most 1024, 0 to 1023; default: by variant.
-    neck_chans: Channels of the map behind the blocks, of two convolutions; None for a normalisation, which the head does where it has a hidden layer. 1 to 65536; default: by variant.
-    head_hidden_size: Outputs of a hidden layer before the classifier, behind a normalisation; None for neither. 1 to 65536.
-    ref_feat_shape: Rows and columns of patches that rotary positions are stretched to, of the whole image and of a window; None for no stretching. 1 to 65536.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width in pixels that the positions are made for, in whole patches; one number for a square. Images of other sizes go in, with positions that are resampled. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; one number for a square. 1 to 65536.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   qkv_bias: Whether queries, keys and values have a bias.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation of a block. More than 0.0, at most 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   qk_norm: Normalise queries and keys of each head (https://arxiv.org/abs/2302.05442, section 2.2).
+   init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0.
+   pre_norm: Normalise the tokens before the first block; the patches then have no bias.
+   act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   use_abs_pos: Add a learned embedding of its position to each patch. Default: by variant.
+   use_rel_pos: Learn what the distance of two patches, in rows and in columns, adds to the attention (https://arxiv.org/abs/2112.01526, section 4.1).
+   use_rope: Give queries and keys a rotary embedding of the position of their patch.
+   window_size: Rows and columns of patches in a window; 0 for blocks that all attend to the whole image. 0 to 1024.
+   global_attn_indexes: Which blocks attend to the whole image, counted from 0; the others attend in windows. Of length at most 1024, 0 to 1023; default: by variant.
+   neck_chans: Channels of the map behind the blocks, of two convolutions; None for a normalisation, which the head does where it has a hidden layer. 1 to 65536; default: by variant.
+   head_hidden_size: Outputs of a hidden layer before the classifier, behind a normalisation; None for neither. 1 to 65536.
+   ref_feat_shape: Rows and columns of patches that rotary positions are stretched to, of the whole image and of a window; None for no stretching. 1 to 65536.
+ """
 
 @overload
 def create_model(
-  model: _VoloName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, ...] = ...,
-  img_size: int | tuple[int, int] = ..., global_pool: Literal["", "token", "avg"] = "token",
-  patch_size: int = 8, stem_hidden_dim: int = ..., embed_dims: tuple[int, ...] = ...,
-  num_heads: tuple[int, ...] = ..., downsamples: tuple[bool, ...] = (True, False, False, False),
-  outlook_attention: tuple[bool, ...] = (True, False, False, False), mlp_ratio: float = ...,
-  qkv_bias: bool = False, pos_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
-  drop_path_rate: float = 0.0, norm_layer: TokenNorm = "layernorm",
-  norm_eps: float = 1e-05, post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
-  use_aux_head: bool = True,
+ model: _VoloName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, layers: tuple[int, ...] = _OWN,
+ img_size: int | tuple[int, int] = _OWN, global_pool: Literal["", "token", "avg"] = "token",
+ patch_size: int = 8, stem_hidden_dim: int = _OWN, embed_dims: tuple[int, ...] = _OWN,
+ num_heads: tuple[int, ...] = _OWN, downsamples: tuple[bool, ...] = (True, False, False, False),
+ outlook_attention: tuple[bool, ...] = (True, False, False, False), mlp_ratio: float = _OWN,
+ qkv_bias: bool = False, pos_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
+ drop_path_rate: float = 0.0, norm_layer: TokenNorm = "layernorm",
+ norm_eps: float = 1e-05, post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
+ use_aux_head: bool = True,
 ) -> Volo:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    layers: Number of blocks of each stage. Of length 2 to 8, 1 to 1024; default: by variant.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    global_pool: What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every token (`""`).
-    patch_size: Height and width of a patch of the first stage in pixels, an even number. 1 to 65536.
-    stem_hidden_dim: Channels of the convolutions before the patches. 1 to 65536; default: by variant.
-    embed_dims: Features of each token, in each stage. Of length 2 to 8, 1 to 65536; default: by variant.
-    num_heads: Attention heads of each stage's blocks; they share `embed_dims` evenly. Of length 2 to 8, 1 to 1024; default: by variant.
-    downsamples: Whether each 2 x 2 tokens become one behind each stage: always behind the first, never behind the last; false for stages that are not named. Of length 1 to 8.
-    outlook_attention: Whether each stage's blocks are outlookers, and not transformers; false for stages that are not named. Of length 1 to 8.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
-    qkv_bias: Whether queries, keys and values have a bias.
-    pos_drop_rate: Dropout probability of the tokens behind the first stage. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping the last transformer block's residual branches; grows linearly from 0. Outlookers drop none. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length 1 to 64.
-    use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858).
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   layers: Number of blocks of each stage. Of length 2 to 8, 1 to 1024; default: by variant.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   global_pool: What the classifier sees: the class token (`token`), the mean of all tokens (`avg`), or every token (`""`).
+   patch_size: Height and width of a patch of the first stage in pixels, an even number. 1 to 65536.
+   stem_hidden_dim: Channels of the convolutions before the patches. 1 to 65536; default: by variant.
+   embed_dims: Features of each token, in each stage. Of length 2 to 8, 1 to 65536; default: by variant.
+   num_heads: Attention heads of each stage's blocks; they share `embed_dims` evenly. Of length 2 to 8, 1 to 1024; default: by variant.
+   downsamples: Whether each 2 x 2 tokens become one behind each stage: always behind the first, never behind the last; false for stages that are not named. Of length 1 to 8.
+   outlook_attention: Whether each stage's blocks are outlookers, and not transformers; false for stages that are not named. Of length 1 to 8.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0; default: by variant.
+   qkv_bias: Whether queries, keys and values have a bias.
+   pos_drop_rate: Dropout probability of the tokens behind the first stage. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping the last transformer block's residual branches; grows linearly from 0. Outlookers drop none. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length 1 to 64.
+   use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858).
+ """
 
 @overload
 def create_model(
-  model: _VovNetName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, stem_chs: tuple[int, int, int] = ...,
-  stage_conv_chs: tuple[int, int, int, int] = ..., stage_out_chs: tuple[int, int, int, int] = ...,
-  layer_per_block: int = ..., block_per_stage: tuple[int, int, int, int] = ...,
-  residual: bool = ..., depthwise: bool = ...,
-  attn: ChannelAttention | None = ...,
-  act_layer: ActivationName = "relu",
-  norm_layer: ConvNormAct = ...,
-  global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
+ model: _VovNetName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, stem_chs: tuple[int, int, int] = _OWN,
+ stage_conv_chs: tuple[int, int, int, int] = _OWN, stage_out_chs: tuple[int, int, int, int] = _OWN,
+ layer_per_block: int = _OWN, block_per_stage: tuple[int, int, int, int] = _OWN,
+ residual: bool = _OWN, depthwise: bool = _OWN,
+ attn: ChannelAttention | None = _OWN,
+ act_layer: ActivationName = "relu",
+ norm_layer: ConvNormAct = _OWN,
+ global_pool: ConvPoolName = "avg", drop_path_rate: float = 0.0,
 ) -> VovNet:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    stem_chs: Output channels of each convolution of the stem. 1 to 65536; default: by variant.
-    stage_conv_chs: Channels of the convolutions in a row, by stage. 1 to 65536; default: by variant.
-    stage_out_chs: Output channels of each stage. 1 to 65536; default: by variant.
-    layer_per_block: Number of convolutions in a row. 1 to 1024; default: by variant.
-    block_per_stage: Number of aggregations of each stage. 1 to 1024; default: by variant.
-    residual: Add the input of each block that is not the first of its stage to its output. Default: by variant.
-    depthwise: Depthwise separable convolutions in the place of all 3x3 ones but the first. Default: by variant.
-    attn: Attention at the end of the last block of each stage. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    drop_path_rate: Probability of dropping the last block's aggregation, where there is a residual connection; grows linearly from 0 along all blocks. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   stem_chs: Output channels of each convolution of the stem. 1 to 65536; default: by variant.
+   stage_conv_chs: Channels of the convolutions in a row, by stage. 1 to 65536; default: by variant.
+   stage_out_chs: Output channels of each stage. 1 to 65536; default: by variant.
+   layer_per_block: Number of convolutions in a row. 1 to 1024; default: by variant.
+   block_per_stage: Number of aggregations of each stage. 1 to 1024; default: by variant.
+   residual: Add the input of each block that is not the first of its stage to its output. Default: by variant.
+   depthwise: Depthwise separable convolutions in the place of all 3x3 ones but the first. Default: by variant.
+   attn: Attention at the end of the last block of each stage. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   drop_path_rate: Probability of dropping the last block's aggregation, where there is a residual connection; grows linearly from 0 along all blocks. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _XceptionName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  global_pool: ConvPoolName = "avg",
+ model: _XceptionName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ global_pool: ConvPoolName = "avg",
 ) -> Xception:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+ """
 
 @overload
 def create_model(
-  model: _XceptionAlignedName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0,
-  block_cfg: tuple[XceptionAlignedXceptionBlock, ...] = ..., preact: bool = ...,
-  act_layer: ActivationName = "relu",
-  norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d"] = "batchnorm2d",
-  norm_eps: float = ..., global_pool: ConvPoolName = "avg",
-  output_stride: Literal[8, 16, 32] = 32, drop_path_rate: float = 0.0,
+ model: _XceptionAlignedName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0,
+ block_cfg: tuple[XceptionAlignedXceptionBlock, ...] = _OWN, preact: bool = _OWN,
+ act_layer: ActivationName = "relu",
+ norm_layer: Literal["batchnorm2d", "groupnorm", "groupnorm1", "layernorm2d", "rmsnorm2d"] = "batchnorm2d",
+ norm_eps: float = _OWN, global_pool: ConvPoolName = "avg",
+ output_stride: Literal[8, 16, 32] = 32, drop_path_rate: float = 0.0,
 ) -> XceptionAligned:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    block_cfg: The blocks. Of length 1 to 128; default: by variant.
-    preact: Normalise and activate before each separable convolution, and not after each of its parts. Default: by variant.
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    norm_layer: Normalisation.
-    norm_eps: Added to the variance by each normalisation. More than 0.0, at most 1.0; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
-    output_stride: Most input pixels for each position of a feature map; later blocks dilate instead.
-    drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   block_cfg: The blocks. Of length 1 to 128; default: by variant.
+   preact: Normalise and activate before each separable convolution, and not after each of its parts. Default: by variant.
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   norm_layer: Normalisation.
+   norm_eps: Added to the variance by each normalisation. More than 0.0, at most 1.0; default: by variant.
+   global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+   output_stride: Most input pixels for each position of a feature map; later blocks dilate instead.
+   drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+ """
 
 @overload
 def create_model(
-  model: _XcitName, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-  in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = ...,
-  patch_size: Literal[8, 16] = ..., embed_dim: int = ..., depth: int = ..., num_heads: int = ...,
-  mlp_ratio: float = 4.0, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
-  proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
-  norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
-  global_pool: Literal["", "token", "avg"] = "token",
-  act_layer: ActivationName = "gelu", cls_attn_layers: int = 2,
-  use_pos_embed: bool = True, eta: float = ..., tokens_norm: bool = ...,
+ model: _XcitName, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+ in_chans: int = 3, drop_rate: float = 0.0, img_size: int | tuple[int, int] = _OWN,
+ patch_size: Literal[8, 16] = _OWN, embed_dim: int = _OWN, depth: int = _OWN, num_heads: int = _OWN,
+ mlp_ratio: float = 4.0, qkv_bias: bool = True, pos_drop_rate: float = 0.0,
+ proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+ norm_layer: TokenNorm = "layernorm", norm_eps: float = 1e-06,
+ global_pool: Literal["", "token", "avg"] = "token",
+ act_layer: ActivationName = "gelu", cls_attn_layers: int = 2,
+ use_pos_embed: bool = True, eta: float = _OWN, tokens_norm: bool = _OWN,
 ) -> Xcit:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Args:
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-    in_chans: Number of channels of the input image. 1 to 65536.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-    img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
-    patch_size: Height and width of a patch in pixels; each convolution before the blocks halves the map. Default: by variant.
-    embed_dim: Features of each token. 1 to 65536; default: by variant.
-    depth: Number of blocks. 1 to 1024; default: by variant.
-    num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
-    mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
-    qkv_bias: Whether queries, keys and values have a bias.
-    pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
-    proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
-    attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
-    drop_path_rate: Probability of dropping a residual branch, in each block. 0.0 to 1.0.
-    norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
-    norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
-    global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`).
-    act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
-    cls_attn_layers: Number of blocks in which the class token attends to the patches. 1 to 1024.
-    use_pos_embed: Whether positions are encoded, by sines and cosines of their places.
-    eta: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: by variant.
-    tokens_norm: Normalise all tokens before the MLP of a class attention block, not the class token alone. Default: by variant.
-  """
+ Args:
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+   in_chans: Number of channels of the input image. 1 to 65536.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+   img_size: Height and width of the input in pixels; one number for a square. 1 to 65536; default: by variant.
+   patch_size: Height and width of a patch in pixels; each convolution before the blocks halves the map. Default: by variant.
+   embed_dim: Features of each token. 1 to 65536; default: by variant.
+   depth: Number of blocks. 1 to 1024; default: by variant.
+   num_heads: Attention heads of each block; they share `embed_dim` evenly. 1 to 1024; default: by variant.
+   mlp_ratio: Hidden features of the MLP, for each feature of a token. More than 0.0, at most 1024.0.
+   qkv_bias: Whether queries, keys and values have a bias.
+   pos_drop_rate: Dropout probability of the tokens before the first block. 0.0 to 1.0.
+   proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
+   attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
+   drop_path_rate: Probability of dropping a residual branch, in each block. 0.0 to 1.0.
+   norm_layer: Normalisation. One of 'layernorm', 'rmsnorm'.
+   norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
+   global_pool: What the classifier sees: the class token (`token`), the mean of the patches (`avg`), or every token (`""`).
+   act_layer: Activation. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
+   cls_attn_layers: Number of blocks in which the class token attends to the patches. 1 to 1024.
+   use_pos_embed: Whether positions are encoded, by sines and cosines of their places.
+   eta: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239). More than 0.0, at most 1024.0; default: by variant.
+   tokens_norm: Normalise all tokens before the MLP of a class attention block, not the class token alone. Default: by variant.
+ """
 
 @overload
 def create_model(
-  model: str | _ModelSpec, *, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = ..., drop_rate: float = ...,
+ model: str | _ModelSpec, *, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = _OWN, drop_rate: float = _OWN,
 ) -> ImageModel:
-  """Make a model, with initialised, published or your own weights.
+ """Make a model, with initialised, published or your own weights.
 
-  Everything is validated before torch is imported, and counted before memory is taken or
-  anything is downloaded.
+ Everything is validated before torch is imported, and counted before memory is taken or
+ anything is downloaded.
 
-  Args:
-    model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
-    pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
-    checkpoint_path: load the weights of this safetensors file, or of this folder.
-    device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
-    dtype: type of the weights; by default PyTorch's default.
-    seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
-    limits: refuse a larger model.
-    offline: open no socket; what is not in the cache is an error.
-    cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
+ Args:
+   model: a name (`"resnet50"`), a name with the tag of its weights (`"resnet50.a1_in1k"`), a hub repository (`"hf-hub:owner/name@revision"`), a `ModelSpec`, or a config.
+   pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+   checkpoint_path: load the weights of this safetensors file, or of this folder.
+   device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+   dtype: type of the weights; by default PyTorch's default.
+   seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+   limits: refuse a larger model.
+   offline: open no socket; what is not in the cache is an error.
+   cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
 
-  Returns:
-      A model in training mode; `model.load_report` says what was loaded, and what was adapted
-      to the options.
+ Returns:
+     A model in training mode; `model.load_report` says what was loaded, and what was adapted
+     to the options.
 
-  Raises:
-      UnknownNameError: nobody publishes the name.
-      ConfigError: naming every option that is wrong.
-      LimitError: the model is larger than `limits`.
-      WeightsError: the weights cannot be had, or do not fit the model.
-      UsageError: the arguments make no sense together.
-  """
+ Raises:
+     UnknownNameError: nobody publishes the name.
+     ConfigError: naming every option that is wrong.
+     LimitError: the model is larger than `limits`.
+     WeightsError: the weights cannot be had, or do not fit the model.
+     UsageError: the arguments make no sense together.
+ """
 
 @overload
 def create_backbone(
-  model: Builds[ImageModelT], *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = ..., drop_rate: float = ..., **options: object,
+ model: Builds[ImageModelT], *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = _OWN, drop_rate: float = _OWN, **options: object,
 ) -> Backbone[ImageModelT]:
-  """Make a backbone: a model that gives its feature levels, one tensor each.
+ """Make a backbone: a model that gives its feature levels, one tensor each.
 
-  The levels are validated before torch is imported; layers past the last of them take no memory.
+ The levels are validated before torch is imported; layers past the last of them take no memory.
 
-  Args:
-    model: what `create_model` takes, or a `BackboneSpec`.
-    out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
-    output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
-    pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
-    checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
-    device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
-    dtype: type of the weights; by default PyTorch's default.
-    seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
-    limits: refuse a larger backbone.
-    offline: open no socket; what is not in the cache is an error.
-    cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
+ Args:
+   model: what `create_model` takes, or a `BackboneSpec`.
+   out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+   output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+   pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+   checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+   device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+   dtype: type of the weights; by default PyTorch's default.
+   seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+   limits: refuse a larger backbone.
+   offline: open no socket; what is not in the cache is an error.
+   cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
 
-  Returns:
-      A backbone in training mode; `backbone.load_report` says what was loaded.
+ Returns:
+     A backbone in training mode; `backbone.load_report` says what was loaded.
 
-  Raises:
-      UnknownNameError: nobody publishes the name.
-      ConfigError: naming every option, or every level, that is wrong.
-      LimitError: the backbone is larger than `limits`.
-      WeightsError: the weights cannot be had, or do not fit the model.
-      UsageError: the arguments make no sense together.
-  """
+ Raises:
+     UnknownNameError: nobody publishes the name.
+     ConfigError: naming every option, or every level, that is wrong.
+     LimitError: the backbone is larger than `limits`.
+     WeightsError: the weights cannot be had, or do not fit the model.
+     UsageError: the arguments make no sense together.
+ """
 
 @overload
 def create_backbone(
-  model: _BeitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Beit]: ...
+ model: _BeitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Beit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _ByobNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[ByobNet]: ...
+ model: _ByobNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[ByobNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _CaitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Cait]: ...
+ model: _CaitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Cait]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _CoaTName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[CoaT]: ...
+ model: _CoaTName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[CoaT]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _ConVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[ConVit]: ...
+ model: _ConVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[ConVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _ConvMixerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[ConvMixer]: ...
+ model: _ConvMixerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[ConvMixer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _ConvNeXtName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[ConvNeXt]: ...
+ model: _ConvNeXtName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[ConvNeXt]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _CPUBoneName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[CPUBone]: ...
+ model: _CPUBoneName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[CPUBone]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _CrossVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[CrossVit]: ...
+ model: _CrossVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[CrossVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _CSATv2Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[CSATv2]: ...
+ model: _CSATv2Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[CSATv2]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _CspNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[CspNet]: ...
+ model: _CspNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[CspNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _CspNextName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[CspNext]: ...
+ model: _CspNextName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[CspNext]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _DaViTName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[DaViT]: ...
+ model: _DaViTName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[DaViT]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _DeepseekVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[DeepseekVit]: ...
+ model: _DeepseekVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[DeepseekVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _DenseNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[DenseNet]: ...
+ model: _DenseNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[DenseNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _DLAName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[DLA]: ...
+ model: _DLAName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[DLA]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _DPNName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[DPN]: ...
+ model: _DPNName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[DPN]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _EdgeNeXtName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[EdgeNeXt]: ...
+ model: _EdgeNeXtName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[EdgeNeXt]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _EfficientFormerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[EfficientFormer]: ...
+ model: _EfficientFormerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[EfficientFormer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _EfficientFormerV2Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[EfficientFormerV2]: ...
+ model: _EfficientFormerV2Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[EfficientFormerV2]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _EfficientNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[EfficientNet]: ...
+ model: _EfficientNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[EfficientNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _EfficientViMName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[EfficientViM]: ...
+ model: _EfficientViMName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[EfficientViM]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _EfficientVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[EfficientVit]: ...
+ model: _EfficientVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[EfficientVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _EfficientVitMsraName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[EfficientVitMsra]: ...
+ model: _EfficientVitMsraName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[EfficientVitMsra]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _EvaName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Eva]: ...
+ model: _EvaName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Eva]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _FasterNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[FasterNet]: ...
+ model: _FasterNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[FasterNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _FastVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[FastVit]: ...
+ model: _FastVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[FastVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _FocalNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[FocalNet]: ...
+ model: _FocalNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[FocalNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _GlobalContextVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[GlobalContextVit]: ...
+ model: _GlobalContextVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[GlobalContextVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _Gemma4VitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Gemma4Vit]: ...
+ model: _Gemma4VitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Gemma4Vit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _GhostNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[GhostNet]: ...
+ model: _GhostNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[GhostNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _HighPerfGpuNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[HighPerfGpuNet]: ...
+ model: _HighPerfGpuNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[HighPerfGpuNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _HieraName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Hiera]: ...
+ model: _HieraName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Hiera]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _HieraDetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[HieraDet]: ...
+ model: _HieraDetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[HieraDet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _HighResolutionNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[HighResolutionNet]: ...
+ model: _HighResolutionNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[HighResolutionNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _IFormerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[IFormer]: ...
+ model: _IFormerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[IFormer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MetaNeXtName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MetaNeXt]: ...
+ model: _MetaNeXtName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MetaNeXt]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _InceptionResnetV2Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[InceptionResnetV2]: ...
+ model: _InceptionResnetV2Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[InceptionResnetV2]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _InceptionV3Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[InceptionV3]: ...
+ model: _InceptionV3Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[InceptionV3]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _InceptionV4Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[InceptionV4]: ...
+ model: _InceptionV4Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[InceptionV4]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _LCNetV2Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[LCNetV2]: ...
+ model: _LCNetV2Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[LCNetV2]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _LevitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Levit]: ...
+ model: _LevitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Levit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _LowFormerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[LowFormer]: ...
+ model: _LowFormerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[LowFormer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MambaOutName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MambaOut]: ...
+ model: _MambaOutName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MambaOut]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MaxxVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MaxxVit]: ...
+ model: _MaxxVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MaxxVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MetaFormerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MetaFormer]: ...
+ model: _MetaFormerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MetaFormer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MlpMixerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MlpMixer]: ...
+ model: _MlpMixerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MlpMixer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MobileNetV3Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MobileNetV3]: ...
+ model: _MobileNetV3Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MobileNetV3]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MobileNetV5Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MobileNetV5]: ...
+ model: _MobileNetV5Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MobileNetV5]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MobileOneName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MobileOne]: ...
+ model: _MobileOneName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MobileOne]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MobileViTName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MobileViT]: ...
+ model: _MobileViTName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MobileViT]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _MultiScaleVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[MultiScaleVit]: ...
+ model: _MultiScaleVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[MultiScaleVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _NaFlexVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[NaFlexVit]: ...
+ model: _NaFlexVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[NaFlexVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _NASNetALargeName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[NASNetALarge]: ...
+ model: _NASNetALargeName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[NASNetALarge]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _NestName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Nest]: ...
+ model: _NestName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Nest]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _NextViTName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[NextViT]: ...
+ model: _NextViTName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[NextViT]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _NormFreeNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[NormFreeNet]: ...
+ model: _NormFreeNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[NormFreeNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _PoolingVisionTransformerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[PoolingVisionTransformer]: ...
+ model: _PoolingVisionTransformerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[PoolingVisionTransformer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _PNASNet5LargeName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[PNASNet5Large]: ...
+ model: _PNASNet5LargeName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[PNASNet5Large]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _PyramidVisionTransformerV2Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[PyramidVisionTransformerV2]: ...
+ model: _PyramidVisionTransformerV2Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[PyramidVisionTransformerV2]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _Qwen3VitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Qwen3Vit]: ...
+ model: _Qwen3VitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Qwen3Vit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _RDNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[RDNet]: ...
+ model: _RDNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[RDNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _RegNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[RegNet]: ...
+ model: _RegNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[RegNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _RepGhostNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[RepGhostNet]: ...
+ model: _RepGhostNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[RepGhostNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _RepVGGName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[RepVGG]: ...
+ model: _RepVGGName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[RepVGG]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _RepVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[RepVit]: ...
+ model: _RepVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[RepVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _ResNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[ResNet]: ...
+ model: _ResNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[ResNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _ResNetV2Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[ResNetV2]: ...
+ model: _ResNetV2Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[ResNetV2]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _RexNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[RexNet]: ...
+ model: _RexNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[RexNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _SelecSlsName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[SelecSls]: ...
+ model: _SelecSlsName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[SelecSls]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _SENetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[SENet]: ...
+ model: _SENetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[SENet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _Sequencer2dName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Sequencer2d]: ...
+ model: _Sequencer2dName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Sequencer2d]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _SHViTName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[SHViT]: ...
+ model: _SHViTName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[SHViT]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _StarNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[StarNet]: ...
+ model: _StarNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[StarNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _SwiftFormerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[SwiftFormer]: ...
+ model: _SwiftFormerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[SwiftFormer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _SwinTransformerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[SwinTransformer]: ...
+ model: _SwinTransformerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[SwinTransformer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _SwinTransformerV2Name, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[SwinTransformerV2]: ...
+ model: _SwinTransformerV2Name, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[SwinTransformerV2]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _SwinTransformerV2CrName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[SwinTransformerV2Cr]: ...
+ model: _SwinTransformerV2CrName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[SwinTransformerV2Cr]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _TinyVitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[TinyVit]: ...
+ model: _TinyVitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[TinyVit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _TNTName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[TNT]: ...
+ model: _TNTName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[TNT]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _TResNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[TResNet]: ...
+ model: _TResNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[TResNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _TwinsName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Twins]: ...
+ model: _TwinsName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Twins]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _VGGName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[VGG]: ...
+ model: _VGGName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[VGG]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _VisformerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Visformer]: ...
+ model: _VisformerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Visformer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _VisionTransformerName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[VisionTransformer]: ...
+ model: _VisionTransformerName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[VisionTransformer]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _VisionTransformerRelPosName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[VisionTransformerRelPos]: ...
+ model: _VisionTransformerRelPosName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[VisionTransformerRelPos]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _VisionTransformerSAMName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[VisionTransformerSAM]: ...
+ model: _VisionTransformerSAMName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[VisionTransformerSAM]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _VoloName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Volo]: ...
+ model: _VoloName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Volo]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _VovNetName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[VovNet]: ...
+ model: _VovNetName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[VovNet]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _XceptionName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Xception]: ...
+ model: _XceptionName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Xception]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _XceptionAlignedName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[XceptionAligned]: ...
+ model: _XceptionAlignedName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[XceptionAligned]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: _XcitName, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
-) -> Backbone[Xcit]: ...
+ model: _XcitName, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, **options: object,
+) -> Backbone[Xcit]:
+ """Make a backbone: a model that gives its feature levels, one tensor each."""
 
 @overload
 def create_backbone(
-  model: str | _ModelSpec | _BackboneSpec, *, out_indices: Sequence[int] | None = None,
-  output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
-  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = ...,
-  in_chans: int = ..., drop_rate: float = ..., **options: object,
+ model: str | _ModelSpec | _BackboneSpec, *, out_indices: Sequence[int] | None = None,
+ output_fmt: OutputFormat | None = None, pretrained: bool | str = False,
+ checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+ dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = DEFAULT_LIMITS,
+ offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = _OWN,
+ in_chans: int = _OWN, drop_rate: float = _OWN, **options: object,
 ) -> Backbone[ImageModel]:
-  """Make a backbone: a model that gives its feature levels, one tensor each.
+ """Make a backbone: a model that gives its feature levels, one tensor each.
 
-  The levels are validated before torch is imported; layers past the last of them take no memory.
+ The levels are validated before torch is imported; layers past the last of them take no memory.
 
-  Args:
-    model: what `create_model` takes, or a `BackboneSpec`.
-    out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
-    output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
-    pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
-    checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
-    device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
-    dtype: type of the weights; by default PyTorch's default.
-    seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
-    limits: refuse a larger backbone.
-    offline: open no socket; what is not in the cache is an error.
-    cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
+ Args:
+   model: what `create_model` takes, or a `BackboneSpec`.
+   out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+   output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+   pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+   checkpoint_path: load the weights of this safetensors file, or of this folder: of the model or of a backbone.
+   device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+   dtype: type of the weights; by default PyTorch's default.
+   seed: the same seed gives the same weights, those of the model. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+   limits: refuse a larger backbone.
+   offline: open no socket; what is not in the cache is an error.
+   cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
 
-  Returns:
-      A backbone in training mode; `backbone.load_report` says what was loaded.
+ Returns:
+     A backbone in training mode; `backbone.load_report` says what was loaded.
 
-  Raises:
-      UnknownNameError: nobody publishes the name.
-      ConfigError: naming every option, or every level, that is wrong.
-      LimitError: the backbone is larger than `limits`.
-      WeightsError: the weights cannot be had, or do not fit the model.
-      UsageError: the arguments make no sense together.
-  """
+ Raises:
+     UnknownNameError: nobody publishes the name.
+     ConfigError: naming every option, or every level, that is wrong.
+     LimitError: the backbone is larger than `limits`.
+     WeightsError: the weights cannot be had, or do not fit the model.
+     UsageError: the arguments make no sense together.
+ """
 
 @overload
-def configure(name: _BeitName, **options: object) -> BeitConfig: ...
+def configure(name: _BeitName, **options: object) -> BeitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _ByobNetName, **options: object,
-) -> ByobNetConfig: ...
+ name: _ByobNetName, **options: object,
+) -> ByobNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _CaitName, **options: object) -> CaitConfig: ...
+def configure(name: _CaitName, **options: object) -> CaitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _CoaTName, **options: object) -> CoatConfig: ...
+def configure(name: _CoaTName, **options: object) -> CoatConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _ConVitName, **options: object,
-) -> ConVitConfig: ...
+ name: _ConVitName, **options: object,
+) -> ConVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _ConvMixerName, **options: object,
-) -> ConvMixerConfig: ...
+ name: _ConvMixerName, **options: object,
+) -> ConvMixerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _ConvNeXtName, **options: object,
-) -> ConvNeXtConfig: ...
+ name: _ConvNeXtName, **options: object,
+) -> ConvNeXtConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _CPUBoneName, **options: object,
-) -> CPUBoneConfig: ...
+ name: _CPUBoneName, **options: object,
+) -> CPUBoneConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _CrossVitName, **options: object,
-) -> CrossVitConfig: ...
+ name: _CrossVitName, **options: object,
+) -> CrossVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _CSATv2Name, **options: object,
-) -> CSATv2Config: ...
+ name: _CSATv2Name, **options: object,
+) -> CSATv2Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _CspNetName, **options: object,
-) -> CspNetConfig: ...
+ name: _CspNetName, **options: object,
+) -> CspNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _CspNextName, **options: object,
-) -> CspNextConfig: ...
+ name: _CspNextName, **options: object,
+) -> CspNextConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _DaViTName, **options: object,
-) -> DaViTConfig: ...
+ name: _DaViTName, **options: object,
+) -> DaViTConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _DeepseekVitName, **options: object,
-) -> DeepseekVitConfig: ...
+ name: _DeepseekVitName, **options: object,
+) -> DeepseekVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _DenseNetName, **options: object,
-) -> DenseNetConfig: ...
+ name: _DenseNetName, **options: object,
+) -> DenseNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _DLAName, **options: object) -> DLAConfig: ...
+def configure(name: _DLAName, **options: object) -> DLAConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _DPNName, **options: object) -> DPNConfig: ...
+def configure(name: _DPNName, **options: object) -> DPNConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _EdgeNeXtName, **options: object,
-) -> EdgeNeXtConfig: ...
+ name: _EdgeNeXtName, **options: object,
+) -> EdgeNeXtConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _EfficientFormerName, **options: object,
-) -> EfficientFormerConfig: ...
+ name: _EfficientFormerName, **options: object,
+) -> EfficientFormerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _EfficientFormerV2Name, **options: object,
-) -> EfficientFormerV2Config: ...
+ name: _EfficientFormerV2Name, **options: object,
+) -> EfficientFormerV2Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _EfficientNetName, **options: object,
-) -> EfficientNetConfig: ...
+ name: _EfficientNetName, **options: object,
+) -> EfficientNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _EfficientViMName, **options: object,
-) -> EfficientViMConfig: ...
+ name: _EfficientViMName, **options: object,
+) -> EfficientViMConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _EfficientVitName, **options: object,
-) -> EfficientVitConfig: ...
+ name: _EfficientVitName, **options: object,
+) -> EfficientVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _EfficientVitMsraName, **options: object,
-) -> EfficientVitMsraConfig: ...
+ name: _EfficientVitMsraName, **options: object,
+) -> EfficientVitMsraConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _EvaName, **options: object) -> EvaConfig: ...
+def configure(name: _EvaName, **options: object) -> EvaConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _FasterNetName, **options: object,
-) -> FasterNetConfig: ...
+ name: _FasterNetName, **options: object,
+) -> FasterNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _FastVitName, **options: object,
-) -> FastVitConfig: ...
+ name: _FastVitName, **options: object,
+) -> FastVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _FocalNetName, **options: object,
-) -> FocalNetConfig: ...
+ name: _FocalNetName, **options: object,
+) -> FocalNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _GlobalContextVitName, **options: object,
-) -> GCViTConfig: ...
+ name: _GlobalContextVitName, **options: object,
+) -> GCViTConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _Gemma4VitName, **options: object,
-) -> Gemma4VitConfig: ...
+ name: _Gemma4VitName, **options: object,
+) -> Gemma4VitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _GhostNetName, **options: object,
-) -> GhostNetConfig: ...
+ name: _GhostNetName, **options: object,
+) -> GhostNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _HighPerfGpuNetName, **options: object,
-) -> HGNetConfig: ...
+ name: _HighPerfGpuNetName, **options: object,
+) -> HGNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _HieraName, **options: object,
-) -> HieraConfig: ...
+ name: _HieraName, **options: object,
+) -> HieraConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _HieraDetName, **options: object,
-) -> HieraDetConfig: ...
+ name: _HieraDetName, **options: object,
+) -> HieraDetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _HighResolutionNetName, **options: object,
-) -> HRNetConfig: ...
+ name: _HighResolutionNetName, **options: object,
+) -> HRNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _IFormerName, **options: object,
-) -> IFormerConfig: ...
+ name: _IFormerName, **options: object,
+) -> IFormerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MetaNeXtName, **options: object,
-) -> InceptionNeXtConfig: ...
+ name: _MetaNeXtName, **options: object,
+) -> InceptionNeXtConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _InceptionResnetV2Name, **options: object,
-) -> InceptionResnetV2Config: ...
+ name: _InceptionResnetV2Name, **options: object,
+) -> InceptionResnetV2Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _InceptionV3Name, **options: object,
-) -> InceptionV3Config: ...
+ name: _InceptionV3Name, **options: object,
+) -> InceptionV3Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _InceptionV4Name, **options: object,
-) -> InceptionV4Config: ...
+ name: _InceptionV4Name, **options: object,
+) -> InceptionV4Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _LCNetV2Name, **options: object,
-) -> LCNetV2Config: ...
+ name: _LCNetV2Name, **options: object,
+) -> LCNetV2Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _LevitName, **options: object,
-) -> LevitConfig: ...
+ name: _LevitName, **options: object,
+) -> LevitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _LowFormerName, **options: object,
-) -> LowFormerConfig: ...
+ name: _LowFormerName, **options: object,
+) -> LowFormerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MambaOutName, **options: object,
-) -> MambaOutConfig: ...
+ name: _MambaOutName, **options: object,
+) -> MambaOutConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MaxxVitName, **options: object,
-) -> MaxxVitConfig: ...
+ name: _MaxxVitName, **options: object,
+) -> MaxxVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MetaFormerName, **options: object,
-) -> MetaFormerConfig: ...
+ name: _MetaFormerName, **options: object,
+) -> MetaFormerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MlpMixerName, **options: object,
-) -> MlpMixerConfig: ...
+ name: _MlpMixerName, **options: object,
+) -> MlpMixerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MobileNetV3Name, **options: object,
-) -> MobileNetV3Config: ...
+ name: _MobileNetV3Name, **options: object,
+) -> MobileNetV3Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MobileNetV5Name, **options: object,
-) -> MobileNetV5Config: ...
+ name: _MobileNetV5Name, **options: object,
+) -> MobileNetV5Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MobileOneName, **options: object,
-) -> MobileOneConfig: ...
+ name: _MobileOneName, **options: object,
+) -> MobileOneConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MobileViTName, **options: object,
-) -> MobileViTConfig: ...
+ name: _MobileViTName, **options: object,
+) -> MobileViTConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _MultiScaleVitName, **options: object,
-) -> MViTv2Config: ...
+ name: _MultiScaleVitName, **options: object,
+) -> MViTv2Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _NaFlexVitName, **options: object,
-) -> NaFlexVitConfig: ...
+ name: _NaFlexVitName, **options: object,
+) -> NaFlexVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _NASNetALargeName, **options: object,
-) -> NASNetConfig: ...
+ name: _NASNetALargeName, **options: object,
+) -> NASNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _NestName, **options: object) -> NestConfig: ...
+def configure(name: _NestName, **options: object) -> NestConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _NextViTName, **options: object,
-) -> NextVitConfig: ...
+ name: _NextViTName, **options: object,
+) -> NextVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _NormFreeNetName, **options: object,
-) -> NormFreeNetConfig: ...
+ name: _NormFreeNetName, **options: object,
+) -> NormFreeNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _PoolingVisionTransformerName, **options: object,
-) -> PitConfig: ...
+ name: _PoolingVisionTransformerName, **options: object,
+) -> PitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _PNASNet5LargeName, **options: object,
-) -> PNASNetConfig: ...
+ name: _PNASNet5LargeName, **options: object,
+) -> PNASNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _PyramidVisionTransformerV2Name, **options: object,
-) -> PvtV2Config: ...
+ name: _PyramidVisionTransformerV2Name, **options: object,
+) -> PvtV2Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _Qwen3VitName, **options: object,
-) -> Qwen3VitConfig: ...
+ name: _Qwen3VitName, **options: object,
+) -> Qwen3VitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _RDNetName, **options: object,
-) -> RDNetConfig: ...
+ name: _RDNetName, **options: object,
+) -> RDNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _RegNetName, **options: object,
-) -> RegNetConfig: ...
+ name: _RegNetName, **options: object,
+) -> RegNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _RepGhostNetName, **options: object,
-) -> RepGhostConfig: ...
+ name: _RepGhostNetName, **options: object,
+) -> RepGhostConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _RepVGGName, **options: object,
-) -> RepVGGConfig: ...
+ name: _RepVGGName, **options: object,
+) -> RepVGGConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _RepVitName, **options: object,
-) -> RepVitConfig: ...
+ name: _RepVitName, **options: object,
+) -> RepVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _ResNetName, **options: object,
-) -> ResNetConfig: ...
+ name: _ResNetName, **options: object,
+) -> ResNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _ResNetV2Name, **options: object,
-) -> ResNetV2Config: ...
+ name: _ResNetV2Name, **options: object,
+) -> ResNetV2Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _RexNetName, **options: object,
-) -> RexNetConfig: ...
+ name: _RexNetName, **options: object,
+) -> RexNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _SelecSlsName, **options: object,
-) -> SelecSlsConfig: ...
+ name: _SelecSlsName, **options: object,
+) -> SelecSlsConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _SENetName, **options: object,
-) -> SENetConfig: ...
+ name: _SENetName, **options: object,
+) -> SENetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _Sequencer2dName, **options: object,
-) -> SequencerConfig: ...
+ name: _Sequencer2dName, **options: object,
+) -> SequencerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _SHViTName, **options: object,
-) -> SHViTConfig: ...
+ name: _SHViTName, **options: object,
+) -> SHViTConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _StarNetName, **options: object,
-) -> StarNetConfig: ...
+ name: _StarNetName, **options: object,
+) -> StarNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _SwiftFormerName, **options: object,
-) -> SwiftFormerConfig: ...
+ name: _SwiftFormerName, **options: object,
+) -> SwiftFormerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _SwinTransformerName, **options: object,
-) -> SwinConfig: ...
+ name: _SwinTransformerName, **options: object,
+) -> SwinConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _SwinTransformerV2Name, **options: object,
-) -> SwinV2Config: ...
+ name: _SwinTransformerV2Name, **options: object,
+) -> SwinV2Config:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _SwinTransformerV2CrName, **options: object,
-) -> SwinV2CrConfig: ...
+ name: _SwinTransformerV2CrName, **options: object,
+) -> SwinV2CrConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _TinyVitName, **options: object,
-) -> TinyVitConfig: ...
+ name: _TinyVitName, **options: object,
+) -> TinyVitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _TNTName, **options: object) -> TNTConfig: ...
+def configure(name: _TNTName, **options: object) -> TNTConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _TResNetName, **options: object,
-) -> TResNetConfig: ...
+ name: _TResNetName, **options: object,
+) -> TResNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _TwinsName, **options: object,
-) -> TwinsConfig: ...
+ name: _TwinsName, **options: object,
+) -> TwinsConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _VGGName, **options: object) -> VGGConfig: ...
+def configure(name: _VGGName, **options: object) -> VGGConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _VisformerName, **options: object,
-) -> VisformerConfig: ...
+ name: _VisformerName, **options: object,
+) -> VisformerConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _VisionTransformerName, **options: object,
-) -> ViTConfig: ...
+ name: _VisionTransformerName, **options: object,
+) -> ViTConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _VisionTransformerRelPosName, **options: object,
-) -> ViTRelPosConfig: ...
+ name: _VisionTransformerRelPosName, **options: object,
+) -> ViTRelPosConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _VisionTransformerSAMName, **options: object,
-) -> ViTSamConfig: ...
+ name: _VisionTransformerSAMName, **options: object,
+) -> ViTSamConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _VoloName, **options: object) -> VoloConfig: ...
+def configure(name: _VoloName, **options: object) -> VoloConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _VovNetName, **options: object,
-) -> VovNetConfig: ...
+ name: _VovNetName, **options: object,
+) -> VovNetConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _XceptionName, **options: object,
-) -> XceptionConfig: ...
+ name: _XceptionName, **options: object,
+) -> XceptionConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: _XceptionAlignedName, **options: object,
-) -> XceptionAlignedConfig: ...
+ name: _XceptionAlignedName, **options: object,
+) -> XceptionAlignedConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
-def configure(name: _XcitName, **options: object) -> XcitConfig: ...
+def configure(name: _XcitName, **options: object) -> XcitConfig:
+ """The config of a published variant, with other options; imports no torch."""
 
 @overload
 def configure(
-  name: str, *, num_classes: int = ..., in_chans: int = ..., drop_rate: float = ...,
-  **options: object,
+ name: str, *, num_classes: int = _OWN, in_chans: int = _OWN, drop_rate: float = _OWN,
+ **options: object,
 ) -> ModelConfig:
-  """The config of a published variant, with other options; imports no torch.
+ """The config of a published variant, with other options; imports no torch.
 
-  Args:
-    name: name of the variant, `"resnet50"`, with or without the tag of its weights.
-    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
-    in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
-    drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
+ Args:
+   name: name of the variant, `"resnet50"`, with or without the tag of its weights.
+   num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000; default: by variant.
+   in_chans: Number of channels of the input image. 1 to 65536; default: by variant.
+   drop_rate: Dropout probability before the classifier. 0.0 to 1.0; default: by variant.
 
-  Raises:
-      UnknownNameError: nobody publishes the name, or the tag.
-      ConfigError: naming every option that is wrong.
-  """
+ Raises:
+     UnknownNameError: nobody publishes the name, or the tag.
+     ConfigError: naming every option that is wrong.
+ """
 
 def specify(model: object, **options: object) -> ModelSpec:
-  """The spec of a name, a config or a spec, with other options; imports no torch.
+ """The spec of a name, a config or a spec, with other options; imports no torch.
 
-  Args:
-      model: a name (`"resnet50"` or, with the tag of its weights, `"resnet50.a1_in1k"`), a
-          config, or a `ModelSpec`. timm's old names work, with a DeprecationWarning.
-      **options: other values for the fields of the config.
+ Args:
+     model: a name (`"resnet50"` or, with the tag of its weights, `"resnet50.a1_in1k"`), a
+         config, or a `ModelSpec`. timm's old names work, with a DeprecationWarning.
+     **options: other values for the fields of the config.
 
-  Raises:
-      UnknownNameError: nobody publishes the name, or the tag.
-      ConfigError: naming every option that is wrong.
-      UsageError: `model` is something else.
-  """
+ Raises:
+     UnknownNameError: nobody publishes the name, or the tag.
+     ConfigError: naming every option that is wrong.
+     UsageError: `model` is something else.
+ """
 
 def list_models(pattern: str | Sequence[str]='*', *, exclude: str | Sequence[str]=(), family: str | None=None, tags: bool=False, accepts: str | Sequence[str]=(), input_size: InputSize | None=None, global_pool: str | None=None, license: str | Sequence[str]=()) -> list[str]:
-  """The names of published models, sorted as people count; imports no torch.
+ """The names of published models, sorted as people count; imports no torch.
 
-  Args:
-      pattern: shell wildcards (`"resnet*"`); a name is listed if any of them matches.
-      exclude: wildcards of names to leave out.
-      family: list this family only.
-      tags: list each name with each tag of its weights instead, `"resnet50.a1_in1k"`; the
-          wildcards then apply to the whole.
-      accepts: list only models that have these options.
-      input_size: list only models that take any input size, that of their config only
-          (`"fixed"`), or multiples of a number.
-      global_pool: list only models that offer this kind of pooling.
-      license: wildcards of licences (`"apache-*"`); list only models whose weights have one of
-          them: with `tags` those of the tag, otherwise the default ones. A licence that is not
-          known matches nothing.
+ Args:
+     pattern: shell wildcards (`"resnet*"`); a name is listed if any of them matches.
+     exclude: wildcards of names to leave out.
+     family: list this family only.
+     tags: list each name with each tag of its weights instead, `"resnet50.a1_in1k"`; the
+         wildcards then apply to the whole.
+     accepts: list only models that have these options.
+     input_size: list only models that take any input size, that of their config only
+         (`"fixed"`), or multiples of a number.
+     global_pool: list only models that offer this kind of pooling.
+     license: wildcards of licences (`"apache-*"`); list only models whose weights have one of
+         them: with `tags` those of the tag, otherwise the default ones. A licence that is not
+         known matches nothing.
 
-  Raises:
-      UnknownNameError: there is no such family, or no family has such an option.
-      UsageError: a wildcard, option or licence is no text.
-  """
+ Raises:
+     UnknownNameError: there is no such family, or no family has such an option.
+     UsageError: a wildcard, option or licence is no text.
+ """
 
 def family(name: str) -> AnyFamily:
-  """The family of that key, or the one that publishes the model of that name; no torch.
+ """The family of that key, or the one that publishes the model of that name; no torch.
 
-  Raises:
-      UnknownNameError: there is neither.
-  """
+ Raises:
+     UnknownNameError: there is neither.
+ """
 
 def accepts(name: str, option: str) -> bool:
-  """Whether the model or family of that name has an option; imports no torch.
+ """Whether the model or family of that name has an option; imports no torch.
 
-  Raises:
-      UnknownNameError: there is no such model or family.
-  """
+ Raises:
+     UnknownNameError: there is no such model or family.
+ """
 
 def natural_sort_key(name: str) -> list[tuple[bool, int, str]]:
-  """A sort key that puts `resnet50` before `resnet101`."""
+ """A sort key that puts `resnet50` before `resnet101`."""

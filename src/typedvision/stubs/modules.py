@@ -30,7 +30,7 @@ from typedvision.stubs.options import (
     type_source,
 )
 
-_INDENT, _WIDTH = "  ", 98  # small: an editor reads a stub whole before its first answer
+_INDENT, _WIDTH = " ", 99  # small: an editor reads a stub whole before its first answer
 
 CountParams = Callable[[AnyFamily, str], int]
 """The number of parameters of a family's variant."""
@@ -145,7 +145,7 @@ def factory_stub(families: Sequence[AnyFamily], head: str, *, classes: str) -> s
     """
     tree = ast.parse(inspect.getsource(factory))
     body = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Assign)]
-    body += [_protocol(spec, _SPEC_NAMES) for spec in _SPECS]
+    body += [f"{_OWN}: Any", *(_protocol(spec, _SPEC_NAMES) for spec in _SPECS)]
     body += [f"{_names_alias(family)}: TypeAlias = {_names(family)}" for family in families]
     functions: dict[str, list[ast.FunctionDef]] = {}
     for node in tree.body:
@@ -165,6 +165,8 @@ def factory_stub(families: Sequence[AnyFamily], head: str, *, classes: str) -> s
     return _module(head, body, homes)
 
 
+_OWN = "_OWN"
+"""The name of the default that a variant or a config has itself."""
 _SPECS = (ModelSpec, BackboneSpec)
 """The classes that the factory takes instead of a name."""
 _SPEC_NAMES: Names = {spec: f"_{spec.__name__}" for spec in _SPECS}
@@ -253,9 +255,13 @@ def _overloads(
     result: Callable[[AnyFamily], str],
 ) -> Iterator[str]:
     """The signatures of a function, an overload for each family before the last of them."""
-    own, common = keywords(function), options(ModelConfig, ())
     *early, last = nodes[:-1] or nodes  # the implementation has no signature of its own
     first, spelled = last.args.args[0].arg, function is factory.create_model
+    defaults = zip(last.args.kwonlyargs, last.args.kw_defaults, strict=True)
+    written = {keyword.arg: ast.unparse(value) for keyword, value in defaults if value}
+    own = [replace(each, default=written[each.name]) for each in keywords(function)]
+    common = _named_defaults(options(ModelConfig, ()))
+    summary, _, _ = split_doc(function).before.partition("\n")
 
     def overload(type_: str, known: list[Keyword], returns: str, doc: str) -> str:
         name = f"{first}: {type_}"
@@ -274,17 +280,25 @@ def _overloads(
         return overload(type_, known, ast.unparse(returns), _document(function, known))
 
     def named(family: AnyFamily) -> str:
-        if not spelled:  # an editor shows the text of the function itself
-            return overload(_names_alias(family), own, result(family), "")
+        if not spelled:
+            return overload(_names_alias(family), own, result(family), summary)
         names = _nested_names(family)
         known = options(family.config_type(), family.variants.values(), names)
-        summary, _, _ = split_doc(function).before.partition("\n")
+        known = _named_defaults(known)
         doc = _listed(summary, known)
         return overload(_names_alias(family), [*own, *known], result(family), doc)
 
     yield from map(given, early)
     yield from map(named, families)
     yield given(last)
+
+
+def _named_defaults(known: Iterable[Keyword]) -> list[Keyword]:
+    """Keywords with a name for a default that is not told.
+
+    For each overload with a `...` pyright reads the function itself before it shows a signature.
+    """
+    return [replace(each, default=_OWN) if each.default == "..." else each for each in known]
 
 
 def _as_it_is(node: ast.FunctionDef) -> str:
@@ -310,7 +324,7 @@ def _function(
     head = f"def {name}({', '.join(parameters)}) -> {returns}:"
     if len(head) > _WIDTH:
         head = "\n".join([f"def {name}(", *_filled(parameters), f") -> {returns}:"])
-    return f"{head}\n{textwrap.indent(_docstring(doc), _INDENT)}" if doc else f"{head} ..."
+    return f"{head}\n{textwrap.indent(_docstring(doc), _INDENT)}"
 
 
 def _filled(parameters: Iterable[str]) -> list[str]:
@@ -336,9 +350,7 @@ def _listed(before: str, known: Sequence[Keyword]) -> str:
 
     Each keyword has one line, however long: pyright shows only the first line of each.
     """
-    return "\n".join(
-        [before, "", "Args:", *(f"{_INDENT}{each.name}: {each.doc}" for each in known)]
-    )
+    return "\n".join([before, "", "Args:", *(f"  {each.name}: {each.doc}" for each in known)])
 
 
 def _docstring(text: str) -> str:

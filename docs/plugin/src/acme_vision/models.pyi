@@ -17,81 +17,81 @@ _ResultT = TypeVar("_ResultT")
 _P = ParamSpec("_P")
 
 def _with_options_of(
-  method: Callable[Concatenate[_SelfT, _P], object],
+ method: Callable[Concatenate[_SelfT, _P], object],
 ) -> Callable[[Callable[..., _ResultT]], Callable[Concatenate[_SelfT, _P], _ResultT]]: ...
 
 @type_check_only
 class _Variant(Generic[_TagT]):
-  @property
-  def name(self) -> str: ...
-  @property
-  def tags(self) -> tuple[str, ...]:
-    """The tags of the published weights, the default first."""
+ @property
+ def name(self) -> str: ...
+ @property
+ def tags(self) -> tuple[str, ...]:
+  """The tags of the published weights, the default first."""
 
 @type_check_only
 class PebbleVariant(_Variant[_TagT]):
-  """A published variant of Pebble (https://arxiv.org/abs/2201.09792)."""
+ """A published variant of Pebble (https://arxiv.org/abs/2201.09792)."""
 
-  def __call__(
-    self, *, pretrained: Literal[False] | _TagT = False,
-    checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
-    dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
-    offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
-    in_chans: int = 3, drop_rate: float = 0.0, width: int = ..., depth: int = ...,
-    kernel_size: int = ..., mixing: Literal["depthwise", "full"] = ...,
-  ) -> Pebble:
-    """A Pebble model; see `create_model`.
+ def __call__(
+  self, *, pretrained: Literal[False] | _TagT = False,
+  checkpoint_path: str | PathLike[str] | None = None, device: torch.device | str | None = None,
+  dtype: torch.dtype | None = None, seed: int | None = None, limits: Limits = ...,
+  offline: bool = False, cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000,
+  in_chans: int = 3, drop_rate: float = 0.0, width: int = ..., depth: int = ...,
+  kernel_size: int = ..., mixing: Literal["depthwise", "full"] = ...,
+ ) -> Pebble:
+  """A Pebble model; see `create_model`.
 
-    Args:
-      pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
-      checkpoint_path: load the weights of this safetensors file, or of this folder.
-      device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
-      dtype: type of the weights; by default PyTorch's default.
-      seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
-      limits: refuse a larger model.
-      offline: open no socket; what is not in the cache is an error.
-      cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
-      num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-      in_chans: Number of channels of the input image. 1 to 65536.
-      drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-      width: Channels of every block. 1 to 65536; default: by variant.
-      depth: Number of blocks. 1 to 1024; default: by variant.
-      kernel_size: Kernel of the convolution over space. 1 to 127; default: by variant.
-      mixing: Whether a block's convolution keeps the channels apart, or mixes them too. Default: by variant.
-    """
-  def backbone(
-    self, *, out_indices: Sequence[int] | None = None, output_fmt: OutputFormat | None = None,
-    pretrained: Literal[False] | _TagT = False, checkpoint_path: str | PathLike[str] | None = None,
-    device: torch.device | str | None = None, dtype: torch.dtype | None = None,
-    seed: int | None = None, limits: Limits = ..., offline: bool = False,
-    cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000, in_chans: int = 3,
-    drop_rate: float = 0.0, width: int = ..., depth: int = ..., kernel_size: int = ...,
-    mixing: Literal["depthwise", "full"] = ...,
-  ) -> Backbone[Pebble]:
-    """A backbone; see `create_backbone`, and a call for the options.
+  Args:
+    pretrained: whether to load the published weights: those of the tag, the repository, or the default; or the tag itself.
+    checkpoint_path: load the weights of this safetensors file, or of this folder.
+    device: where the weights live; `"meta"` gives a model without weights. By default PyTorch's default device.
+    dtype: type of the weights; by default PyTorch's default.
+    seed: the same seed gives the same weights, whatever was built before. By default PyTorch's seed (`torch.manual_seed`), which is read and not advanced.
+    limits: refuse a larger model.
+    offline: open no socket; what is not in the cache is an error.
+    cache_dir: where downloads are kept; by default where `huggingface_hub` keeps them.
+    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+    in_chans: Number of channels of the input image. 1 to 65536.
+    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+    width: Channels of every block. 1 to 65536; default: by variant.
+    depth: Number of blocks. 1 to 1024; default: by variant.
+    kernel_size: Kernel of the convolution over space. 1 to 127; default: by variant.
+    mixing: Whether a block's convolution keeps the channels apart, or mixes them too. Default: by variant.
+  """
+ def backbone(
+  self, *, out_indices: Sequence[int] | None = None, output_fmt: OutputFormat | None = None,
+  pretrained: Literal[False] | _TagT = False, checkpoint_path: str | PathLike[str] | None = None,
+  device: torch.device | str | None = None, dtype: torch.dtype | None = None,
+  seed: int | None = None, limits: Limits = ..., offline: bool = False,
+  cache_dir: str | PathLike[str] | None = None, num_classes: int = 1000, in_chans: int = 3,
+  drop_rate: float = 0.0, width: int = ..., depth: int = ..., kernel_size: int = ...,
+  mixing: Literal["depthwise", "full"] = ...,
+ ) -> Backbone[Pebble]:
+  """A backbone; see `create_backbone`, and a call for the options.
 
-    Args:
-      out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
-      output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
-    """
-  def config(
-    self, *, num_classes: int = 1000, in_chans: int = 3, drop_rate: float = 0.0, width: int = ...,
-    depth: int = ..., kernel_size: int = ..., mixing: Literal["depthwise", "full"] = ...,
-  ) -> PebbleConfig:
-    """This variant with other options.
+  Args:
+    out_indices: the levels, in the order in which they shall come out; negative ones count from the last. By default those of the `BackboneSpec`, or all.
+    output_fmt: layout of each level: maps (N, C, H, W) or (N, H, W, C), or tokens (N, L, C). By default that of the `BackboneSpec`, or `"NCHW"`.
+  """
+ def config(
+  self, *, num_classes: int = 1000, in_chans: int = 3, drop_rate: float = 0.0, width: int = ...,
+  depth: int = ..., kernel_size: int = ..., mixing: Literal["depthwise", "full"] = ...,
+ ) -> PebbleConfig:
+  """This variant with other options.
 
-    Args:
-      num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
-      in_chans: Number of channels of the input image. 1 to 65536.
-      drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
-      width: Channels of every block. 1 to 65536; default: by variant.
-      depth: Number of blocks. 1 to 1024; default: by variant.
-      kernel_size: Kernel of the convolution over space. 1 to 127; default: by variant.
-      mixing: Whether a block's convolution keeps the channels apart, or mixes them too. Default: by variant.
-    """
-  @_with_options_of(config)
-  def spec(self, **options: object) -> ModelSpec:
-    """This variant with other options, those of `config`."""
+  Args:
+    num_classes: Number of classes of the classifier; 0 for none, so that the model returns features. 0 to 1000000.
+    in_chans: Number of channels of the input image. 1 to 65536.
+    drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
+    width: Channels of every block. 1 to 65536; default: by variant.
+    depth: Number of blocks. 1 to 1024; default: by variant.
+    kernel_size: Kernel of the convolution over space. 1 to 127; default: by variant.
+    mixing: Whether a block's convolution keeps the channels apart, or mixes them too. Default: by variant.
+  """
+ @_with_options_of(config)
+ def spec(self, **options: object) -> ModelSpec:
+  """This variant with other options, those of `config`."""
 
 pebble_base: Final[PebbleVariant[Never]]
 """Pebble, https://arxiv.org/abs/2201.09792
