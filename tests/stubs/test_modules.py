@@ -1,4 +1,4 @@
-"""What keeps an editor fast: a call's signature leads a type checker to no class of Pydantic's.
+"""What keeps an editor fast: small stubs, whose calls lead a checker to no class of Pydantic's.
 
 pyright works through Pydantic's base class again after each edit as soon as a signature names one.
 """
@@ -6,6 +6,7 @@ pyright works through Pydantic's base class again after each edit as soon as a s
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 from importlib import import_module
 from pathlib import Path
@@ -13,9 +14,29 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from typedvision import list_models
 from typedvision.config import base
 
 STUBS = Path(__file__).parents[2] / "typings" / "typedvision-stubs"
+
+
+def test_the_stubs_are_small() -> None:
+    assert sum(path.stat().st_size for path in STUBS.iterdir()) < 1090 * len(list_models())
+
+
+def test_every_name_of_a_stub_is_imported_or_its_own() -> None:
+    for path in STUBS.glob("*.pyi"):
+        tree = ast.parse(path.read_text())
+        known = set(dir(builtins))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                known |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+                known.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                known.add(node.id)
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert used - known == set(), path.name
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from pydantic import Field
 
 from tests.toys import ToyArgs, ToyConfig
-from typedvision.config.base import Config, Depth, Rate, Size
-from typedvision.config.names import Activation, ActivationName
+from typedvision.config.base import Config, Depth, ModelConfig, Rate, Size
+from typedvision.config.names import Activation, ActivationName, OutputFormat
 from typedvision.factory import create_backbone, create_model
 from typedvision.registry.family import RESERVED_OPTIONS
 from typedvision.stubs.options import (
@@ -71,11 +71,38 @@ def test_a_default_is_told_where_all_variants_share_it() -> None:
     found = {each.name: each for each in options(ToyConfig, rows)}
     assert found["depths"].default == "(1, 2)"
     assert found["width"].default == "..."
-    assert found["width"].doc == "Features. 1 to 65536; default: the variant's own."
+    assert found["width"].doc == "Features. 1 to 65536; default: by variant."
     assert found["drop_rate"].default == "0.0"
     assert found["drop_rate"].doc.endswith(". 0.0 to 1.0.")
     assert found["global_pool"].default == '"avg"'
-    assert found["global_pool"].doc.endswith(" One of '', 'avg'.")
+
+
+def test_choices_that_an_editor_shows_with_the_type_are_not_told_again() -> None:
+    class Choices(ModelConfig):
+        """Some."""
+
+        few: Literal["a", "b"] = "a"
+        """Few."""
+        many: Literal[1, 2, 3, 4, 5, 6, 7] = 1
+        """Many."""
+        named: OutputFormat = "NCHW"
+        """Named."""
+
+    found = {each.name: each.doc for each in options(Choices, [])}
+    assert found["few"] == "Few. Default: by variant."
+    assert found["many"].startswith("Many. One of 1, 2, 3, 4, 5, 6, 7;")
+    assert found["named"].startswith("Named. One of 'NCHW', 'NHWC', 'NLC';")
+
+
+def test_bounds_of_a_length_are_told_as_those_of_a_number() -> None:
+    class Bounded(ModelConfig):
+        """Some."""
+
+        sizes: Annotated[tuple[Depth, ...], Field(min_length=1, max_length=8)] = (1,)
+        """Sizes."""
+
+    (sizes,) = (one for one in options(Bounded, [Bounded()]) if one.name == "sizes")
+    assert sizes.doc == "Sizes. Of length 1 to 8, 1 to 1024."
 
 
 def test_nested_defaults_are_told_by_what_they_change() -> None:

@@ -28,7 +28,7 @@ MESSAGES = {
         "pyright": 'No parameter named "{}"',
         "basedpyright": 'No parameter named "{}"',
         "pyrefly": "Unexpected keyword argument `{}` in ",
-        "ty": "Argument `{}` does not match any known parameter of ",
+        "ty": "Argument `{}` does not match any known parameter",
     },
     "type": {
         "mypy": 'Argument "{}" to "__call__" of "ResNetVariant" has incompatible type ',

@@ -4,436 +4,193 @@ from typedvision._variants import BeitVariant, ByobNetVariant, CPUBoneVariant, C
 from typing import Final, Literal, Never
 
 beit_base_patch16_224: Final[BeitVariant[Literal[True, "in22k_ft_in22k_in1k", "in22k_ft_in22k"]]]
-"""BEiT, 86,530,984 parameters, https://arxiv.org/abs/2106.08254
-
-Weights: in22k_ft_in22k_in1k, in22k_ft_in22k.
-"""
+"""BEiT, 86,530,984 parameters, https://arxiv.org/abs/2106.08254"""
 beit_base_patch16_384: Final[BeitVariant[Literal[True, "in22k_ft_in22k_in1k"]]]
-"""BEiT, 86,744,104 parameters, https://arxiv.org/abs/2106.08254
-
-Weights: in22k_ft_in22k_in1k.
-"""
+"""BEiT, 86,744,104 parameters, https://arxiv.org/abs/2106.08254"""
 beit_large_patch16_224: Final[BeitVariant[Literal[True, "in22k_ft_in22k_in1k", "in22k_ft_in22k"]]]
-"""BEiT, 304,430,568 parameters, https://arxiv.org/abs/2106.08254
-
-Weights: in22k_ft_in22k_in1k, in22k_ft_in22k.
-"""
+"""BEiT, 304,430,568 parameters, https://arxiv.org/abs/2106.08254"""
 beit_large_patch16_384: Final[BeitVariant[Literal[True, "in22k_ft_in22k_in1k"]]]
-"""BEiT, 304,998,888 parameters, https://arxiv.org/abs/2106.08254
-
-Weights: in22k_ft_in22k_in1k.
-"""
+"""BEiT, 304,998,888 parameters, https://arxiv.org/abs/2106.08254"""
 beit_large_patch16_512: Final[BeitVariant[Literal[True, "in22k_ft_in22k_in1k"]]]
-"""BEiT, 305,674,728 parameters, https://arxiv.org/abs/2106.08254
-
-Weights: in22k_ft_in22k_in1k.
-"""
+"""BEiT, 305,674,728 parameters, https://arxiv.org/abs/2106.08254"""
 beitv2_base_patch16_224: Final[BeitVariant[Literal[True, "in1k_ft_in22k_in1k", "in1k_ft_in1k", "in1k_ft_in22k"]]]
-"""BEiT, 86,530,984 parameters, https://arxiv.org/abs/2106.08254
-
-Weights: in1k_ft_in22k_in1k, in1k_ft_in1k, in1k_ft_in22k.
-"""
+"""BEiT, 86,530,984 parameters, https://arxiv.org/abs/2106.08254"""
 beitv2_large_patch16_224: Final[BeitVariant[Literal[True, "in1k_ft_in22k_in1k", "in1k_ft_in1k", "in1k_ft_in22k"]]]
-"""BEiT, 304,430,568 parameters, https://arxiv.org/abs/2106.08254
-
-Weights: in1k_ft_in22k_in1k, in1k_ft_in1k, in1k_ft_in22k.
-"""
+"""BEiT, 304,430,568 parameters, https://arxiv.org/abs/2106.08254"""
 
 bat_resnext26ts: Final[ByobNetVariant[Literal[True, "ch_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,731,200 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ch_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,731,200 parameters, https://arxiv.org/abs/2006.14090"""
 botnet26t_256: Final[ByobNetVariant[Literal[True, "c1_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 12,488,672 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: c1_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 12,488,672 parameters, https://arxiv.org/abs/2006.14090"""
 botnet50ts_256: Final[ByobNetVariant[Never]]
 """ByobNet (GENet, RegNet-Z, CLIP ResNet), 22,742,688 parameters, https://arxiv.org/abs/2006.14090
 
 No weights are published.
 """
 eca_botnext26ts_256: Final[ByobNetVariant[Literal[True, "c1_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,593,301 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: c1_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,593,301 parameters, https://arxiv.org/abs/2006.14090"""
 eca_halonext26ts: Final[ByobNetVariant[Literal[True, "c1_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,756,885 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: c1_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,756,885 parameters, https://arxiv.org/abs/2006.14090"""
 eca_resnet33ts: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 19,676,302 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 19,676,302 parameters, https://arxiv.org/abs/2006.14090"""
 eca_resnext26ts: Final[ByobNetVariant[Literal[True, "ch_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,297,988 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ch_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,297,988 parameters, https://arxiv.org/abs/2006.14090"""
 gcresnet33ts: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 19,880,698 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 19,880,698 parameters, https://arxiv.org/abs/2006.14090"""
 gcresnet50t: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 25,897,080 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 25,897,080 parameters, https://arxiv.org/abs/2006.14090"""
 gcresnext26ts: Final[ByobNetVariant[Literal[True, "ch_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,476,600 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ch_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,476,600 parameters, https://arxiv.org/abs/2006.14090"""
 gcresnext50ts: Final[ByobNetVariant[Literal[True, "ch_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 15,667,320 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ch_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 15,667,320 parameters, https://arxiv.org/abs/2006.14090"""
 gernet_l: Final[ByobNetVariant[Literal[True, "idstcv_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 31,078,280 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: idstcv_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 31,078,280 parameters, https://arxiv.org/abs/2006.14090"""
 gernet_m: Final[ByobNetVariant[Literal[True, "idstcv_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 21,142,920 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: idstcv_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 21,142,920 parameters, https://arxiv.org/abs/2006.14090"""
 gernet_s: Final[ByobNetVariant[Literal[True, "idstcv_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 8,173,761 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: idstcv_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 8,173,761 parameters, https://arxiv.org/abs/2006.14090"""
 halo2botnet50ts_256: Final[ByobNetVariant[Literal[True, "a1h_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 22,635,360 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: a1h_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 22,635,360 parameters, https://arxiv.org/abs/2006.14090"""
 halonet26t: Final[ByobNetVariant[Literal[True, "a1h_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 12,480,288 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: a1h_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 12,480,288 parameters, https://arxiv.org/abs/2006.14090"""
 halonet50ts: Final[ByobNetVariant[Literal[True, "a1h_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 22,733,280 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: a1h_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 22,733,280 parameters, https://arxiv.org/abs/2006.14090"""
 halonet_h1: Final[ByobNetVariant[Never]]
 """ByobNet (GENet, RegNet-Z, CLIP ResNet), 8,100,056 parameters, https://arxiv.org/abs/2006.14090
 
 No weights are published.
 """
 haloregnetz_b: Final[ByobNetVariant[Literal[True, "ra3_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 11,680,072 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra3_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 11,680,072 parameters, https://arxiv.org/abs/2006.14090"""
 lambda_resnet26rpt_256: Final[ByobNetVariant[Literal[True, "c1_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,988,688 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: c1_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,988,688 parameters, https://arxiv.org/abs/2006.14090"""
 lambda_resnet26t: Final[ByobNetVariant[Literal[True, "c1_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,958,272 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: c1_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,958,272 parameters, https://arxiv.org/abs/2006.14090"""
 lambda_resnet50ts: Final[ByobNetVariant[Literal[True, "a1h_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 21,536,832 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: a1h_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 21,536,832 parameters, https://arxiv.org/abs/2006.14090"""
 lamhalobotnet50ts_256: Final[ByobNetVariant[Literal[True, "a1h_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 22,569,824 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: a1h_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 22,569,824 parameters, https://arxiv.org/abs/2006.14090"""
 regnetz_b16: Final[ByobNetVariant[Literal[True, "ra3_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 9,715,480 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra3_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 9,715,480 parameters, https://arxiv.org/abs/2006.14090"""
 regnetz_b16_evos: Final[ByobNetVariant[Never]]
 """ByobNet (GENet, RegNet-Z, CLIP ResNet), 9,736,824 parameters, https://arxiv.org/abs/2006.14090
 
 No weights are published.
 """
 regnetz_c16: Final[ByobNetVariant[Literal[True, "ra3_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 13,459,880 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra3_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 13,459,880 parameters, https://arxiv.org/abs/2006.14090"""
 regnetz_c16_evos: Final[ByobNetVariant[Literal[True, "ch_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 13,487,816 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ch_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 13,487,816 parameters, https://arxiv.org/abs/2006.14090"""
 regnetz_d32: Final[ByobNetVariant[Literal[True, "ra3_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 27,576,288 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra3_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 27,576,288 parameters, https://arxiv.org/abs/2006.14090"""
 regnetz_d8: Final[ByobNetVariant[Literal[True, "ra3_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 23,373,792 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra3_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 23,373,792 parameters, https://arxiv.org/abs/2006.14090"""
 regnetz_d8_evos: Final[ByobNetVariant[Literal[True, "ch_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 23,464,296 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ch_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 23,464,296 parameters, https://arxiv.org/abs/2006.14090"""
 regnetz_e8: Final[ByobNetVariant[Literal[True, "ra3_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 57,698,176 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra3_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 57,698,176 parameters, https://arxiv.org/abs/2006.14090"""
 resnet101_clip: Final[ByobNetVariant[Literal[True, "openai", "yfcc15m"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 56,259,936 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai, yfcc15m.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 56,259,936 parameters, https://arxiv.org/abs/2006.14090"""
 resnet101_clip_gap: Final[ByobNetVariant[Literal[True, "openai", "yfcc15m"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 42,519,392 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai, yfcc15m.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 42,519,392 parameters, https://arxiv.org/abs/2006.14090"""
 resnet32ts: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 17,963,616 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 17,963,616 parameters, https://arxiv.org/abs/2006.14090"""
 resnet33ts: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 19,676,256 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 19,676,256 parameters, https://arxiv.org/abs/2006.14090"""
 resnet50_clip: Final[ByobNetVariant[Literal[True, "openai", "cc12m", "yfcc15m"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 38,316,896 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai, cc12m, yfcc15m.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 38,316,896 parameters, https://arxiv.org/abs/2006.14090"""
 resnet50_clip_gap: Final[ByobNetVariant[Literal[True, "openai", "cc12m", "yfcc15m"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 23,527,264 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai, cc12m, yfcc15m.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 23,527,264 parameters, https://arxiv.org/abs/2006.14090"""
 resnet50_mlp: Final[ByobNetVariant[Never]]
 """ByobNet (GENet, RegNet-Z, CLIP ResNet), 26,654,536 parameters, https://arxiv.org/abs/2006.14090
 
 No weights are published.
 """
 resnet50x16_clip: Final[ByobNetVariant[Literal[True, "openai"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 167,328,912 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 167,328,912 parameters, https://arxiv.org/abs/2006.14090"""
 resnet50x16_clip_gap: Final[ByobNetVariant[Literal[True, "openai"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 136,202,640 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 136,202,640 parameters, https://arxiv.org/abs/2006.14090"""
 resnet50x4_clip: Final[ByobNetVariant[Literal[True, "openai"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 87,137,080 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 87,137,080 parameters, https://arxiv.org/abs/2006.14090"""
 resnet50x4_clip_gap: Final[ByobNetVariant[Literal[True, "openai"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 65,619,640 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 65,619,640 parameters, https://arxiv.org/abs/2006.14090"""
 resnet50x64_clip: Final[ByobNetVariant[Literal[True, "openai"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 420,380,352 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 420,380,352 parameters, https://arxiv.org/abs/2006.14090"""
 resnet50x64_clip_gap: Final[ByobNetVariant[Literal[True, "openai"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 365,034,176 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: openai.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 365,034,176 parameters, https://arxiv.org/abs/2006.14090"""
 resnet51q: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 35,696,920 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 35,696,920 parameters, https://arxiv.org/abs/2006.14090"""
 resnet61q: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 36,846,968 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 36,846,968 parameters, https://arxiv.org/abs/2006.14090"""
 resnext26ts: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,297,952 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,297,952 parameters, https://arxiv.org/abs/2006.14090"""
 sebotnet33ts_256: Final[ByobNetVariant[Literal[True, "a1h_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 13,701,984 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: a1h_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 13,701,984 parameters, https://arxiv.org/abs/2006.14090"""
 sehalonet33ts: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 13,691,712 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 13,691,712 parameters, https://arxiv.org/abs/2006.14090"""
 seresnet33ts: Final[ByobNetVariant[Literal[True, "ra2_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 19,779,200 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ra2_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 19,779,200 parameters, https://arxiv.org/abs/2006.14090"""
 seresnext26ts: Final[ByobNetVariant[Literal[True, "ch_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,388,064 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: ch_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 10,388,064 parameters, https://arxiv.org/abs/2006.14090"""
 test_byobnet: Final[ByobNetVariant[Literal[True, "r160_in1k"]]]
-"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 456,856 parameters, https://arxiv.org/abs/2006.14090
-
-Weights: r160_in1k.
-"""
+"""ByobNet (GENet, RegNet-Z, CLIP ResNet), 456,856 parameters, https://arxiv.org/abs/2006.14090"""
 
 cait_m36_384: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 271,221,352 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 271,221,352 parameters, https://arxiv.org/abs/2103.17239"""
 cait_m48_448: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 356,460,520 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 356,460,520 parameters, https://arxiv.org/abs/2103.17239"""
 cait_s24_224: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 46,916,200 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 46,916,200 parameters, https://arxiv.org/abs/2103.17239"""
 cait_s24_384: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 47,062,120 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 47,062,120 parameters, https://arxiv.org/abs/2103.17239"""
 cait_s36_384: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 68,366,632 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 68,366,632 parameters, https://arxiv.org/abs/2103.17239"""
 cait_xs24_384: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 26,670,088 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 26,670,088 parameters, https://arxiv.org/abs/2103.17239"""
 cait_xxs24_224: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 11,956,264 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 11,956,264 parameters, https://arxiv.org/abs/2103.17239"""
 cait_xxs24_384: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 12,029,224 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 12,029,224 parameters, https://arxiv.org/abs/2103.17239"""
 cait_xxs36_224: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 17,299,720 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 17,299,720 parameters, https://arxiv.org/abs/2103.17239"""
 cait_xxs36_384: Final[CaitVariant[Literal[True, "fb_dist_in1k"]]]
-"""CaiT, 17,372,680 parameters, https://arxiv.org/abs/2103.17239
-
-Weights: fb_dist_in1k.
-"""
+"""CaiT, 17,372,680 parameters, https://arxiv.org/abs/2103.17239"""
 
 coat_lite_medium: Final[CoaTVariant[Literal[True, "in1k"]]]
-"""CoaT, 44,571,048 parameters, https://arxiv.org/abs/2104.06399
-
-Weights: in1k.
-"""
+"""CoaT, 44,571,048 parameters, https://arxiv.org/abs/2104.06399"""
 coat_lite_medium_384: Final[CoaTVariant[Literal[True, "in1k"]]]
-"""CoaT, 44,571,048 parameters, https://arxiv.org/abs/2104.06399
-
-Weights: in1k.
-"""
+"""CoaT, 44,571,048 parameters, https://arxiv.org/abs/2104.06399"""
 coat_lite_mini: Final[CoaTVariant[Literal[True, "in1k"]]]
-"""CoaT, 11,011,560 parameters, https://arxiv.org/abs/2104.06399
-
-Weights: in1k.
-"""
+"""CoaT, 11,011,560 parameters, https://arxiv.org/abs/2104.06399"""
 coat_lite_small: Final[CoaTVariant[Literal[True, "in1k"]]]
-"""CoaT, 19,838,504 parameters, https://arxiv.org/abs/2104.06399
-
-Weights: in1k.
-"""
+"""CoaT, 19,838,504 parameters, https://arxiv.org/abs/2104.06399"""
 coat_lite_tiny: Final[CoaTVariant[Literal[True, "in1k"]]]
-"""CoaT, 5,721,960 parameters, https://arxiv.org/abs/2104.06399
-
-Weights: in1k.
-"""
+"""CoaT, 5,721,960 parameters, https://arxiv.org/abs/2104.06399"""
 coat_mini: Final[CoaTVariant[Literal[True, "in1k"]]]
-"""CoaT, 10,337,004 parameters, https://arxiv.org/abs/2104.06399
-
-Weights: in1k.
-"""
+"""CoaT, 10,337,004 parameters, https://arxiv.org/abs/2104.06399"""
 coat_small: Final[CoaTVariant[Literal[True, "in1k"]]]
-"""CoaT, 21,693,908 parameters, https://arxiv.org/abs/2104.06399
-
-Weights: in1k.
-"""
+"""CoaT, 21,693,908 parameters, https://arxiv.org/abs/2104.06399"""
 coat_tiny: Final[CoaTVariant[Literal[True, "in1k"]]]
-"""CoaT, 5,498,540 parameters, https://arxiv.org/abs/2104.06399
-
-Weights: in1k.
-"""
+"""CoaT, 5,498,540 parameters, https://arxiv.org/abs/2104.06399"""
 
 convit_base: Final[ConVitVariant[Literal[True, "fb_in1k"]]]
-"""ConViT, 86,540,040 parameters, https://arxiv.org/abs/2103.10697
-
-Weights: fb_in1k.
-"""
+"""ConViT, 86,540,040 parameters, https://arxiv.org/abs/2103.10697"""
 convit_small: Final[ConVitVariant[Literal[True, "fb_in1k"]]]
-"""ConViT, 27,777,322 parameters, https://arxiv.org/abs/2103.10697
-
-Weights: fb_in1k.
-"""
+"""ConViT, 27,777,322 parameters, https://arxiv.org/abs/2103.10697"""
 convit_tiny: Final[ConVitVariant[Literal[True, "fb_in1k"]]]
-"""ConViT, 5,710,512 parameters, https://arxiv.org/abs/2103.10697
-
-Weights: fb_in1k.
-"""
+"""ConViT, 5,710,512 parameters, https://arxiv.org/abs/2103.10697"""
 
 convmixer_1024_20_ks9_p14: Final[ConvMixerVariant[Literal[True, "in1k"]]]
-"""ConvMixer, 24,383,464 parameters, https://arxiv.org/abs/2201.09792
-
-Weights: in1k.
-"""
+"""ConvMixer, 24,383,464 parameters, https://arxiv.org/abs/2201.09792"""
 convmixer_1536_20: Final[ConvMixerVariant[Literal[True, "in1k"]]]
-"""ConvMixer, 51,625,960 parameters, https://arxiv.org/abs/2201.09792
-
-Weights: in1k.
-"""
+"""ConvMixer, 51,625,960 parameters, https://arxiv.org/abs/2201.09792"""
 convmixer_768_32: Final[ConvMixerVariant[Literal[True, "in1k"]]]
-"""ConvMixer, 21,110,248 parameters, https://arxiv.org/abs/2201.09792
-
-Weights: in1k.
-"""
+"""ConvMixer, 21,110,248 parameters, https://arxiv.org/abs/2201.09792"""
 
 convnext_atto: Final[ConvNeXtVariant[Literal[True, "d2_in1k"]]]
-"""ConvNeXt, 3,695,520 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: d2_in1k.
-"""
+"""ConvNeXt, 3,695,520 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_atto_ols: Final[ConvNeXtVariant[Literal[True, "a2_in1k"]]]
-"""ConvNeXt, 3,702,912 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: a2_in1k.
-"""
+"""ConvNeXt, 3,702,912 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_atto_rms: Final[ConvNeXtVariant[Never]]
 """ConvNeXt, 3,693,040 parameters, https://arxiv.org/abs/2201.03545
 
@@ -445,20 +202,11 @@ convnext_base: Final[ConvNeXtVariant[Literal[True, "fb_in22k_ft_in1k", "clip_lai
 Weights: fb_in22k_ft_in1k, clip_laion2b, clip_laion2b_augreg, clip_laion2b_augreg_ft_in12k, clip_laion2b_augreg_ft_in12k_in1k, clip_laion2b_augreg_ft_in12k_in1k_384, clip_laion2b_augreg_ft_in1k, clip_laiona, clip_laiona_320, clip_laiona_augreg_320, clip_laiona_augreg_ft_in1k_384, dinov3_lvd1689m, eupe_lvd1689m, fb_in1k, fb_in22k, fb_in22k_ft_in1k_384.
 """
 convnext_femto: Final[ConvNeXtVariant[Literal[True, "d1_in1k"]]]
-"""ConvNeXt, 5,217,784 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: d1_in1k.
-"""
+"""ConvNeXt, 5,217,784 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_femto_ols: Final[ConvNeXtVariant[Literal[True, "d1_in1k"]]]
-"""ConvNeXt, 5,226,520 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: d1_in1k.
-"""
+"""ConvNeXt, 5,226,520 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_large: Final[ConvNeXtVariant[Literal[True, "fb_in22k_ft_in1k", "dinov3_lvd1689m", "fb_in1k", "fb_in22k", "fb_in22k_ft_in1k_384"]]]
-"""ConvNeXt, 197,767,336 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fb_in22k_ft_in1k, dinov3_lvd1689m, fb_in1k, fb_in22k, fb_in22k_ft_in1k_384.
-"""
+"""ConvNeXt, 197,767,336 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_large_mlp: Final[ConvNeXtVariant[Literal[True, "clip_laion2b_soup_ft_in12k_in1k_320", "clip_laion2b_augreg", "clip_laion2b_augreg_ft_in12k_384", "clip_laion2b_augreg_ft_in1k", "clip_laion2b_augreg_ft_in1k_384", "clip_laion2b_ft_320", "clip_laion2b_ft_soup_320", "clip_laion2b_soup_ft_in12k_320", "clip_laion2b_soup_ft_in12k_384", "clip_laion2b_soup_ft_in12k_in1k_384"]]]
 """ConvNeXt, 200,128,168 parameters, https://arxiv.org/abs/2201.03545
 
@@ -470,20 +218,11 @@ convnext_nano: Final[ConvNeXtVariant[Literal[True, "in12k_ft_in1k", "d1h_in1k", 
 Weights: in12k_ft_in1k, d1h_in1k, in12k, r384_ad_in12k, r384_in12k, r384_in12k_ft_in1k.
 """
 convnext_nano_ols: Final[ConvNeXtVariant[Literal[True, "d1h_in1k"]]]
-"""ConvNeXt, 15,649,560 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: d1h_in1k.
-"""
+"""ConvNeXt, 15,649,560 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_pico: Final[ConvNeXtVariant[Literal[True, "d1_in1k"]]]
-"""ConvNeXt, 9,045,672 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: d1_in1k.
-"""
+"""ConvNeXt, 9,045,672 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_pico_ols: Final[ConvNeXtVariant[Literal[True, "d1_in1k"]]]
-"""ConvNeXt, 9,061,928 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: d1_in1k.
-"""
+"""ConvNeXt, 9,061,928 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_small: Final[ConvNeXtVariant[Literal[True, "in12k_ft_in1k", "dinov3_lvd1689m", "eupe_lvd1689m", "fb_in1k", "fb_in22k", "fb_in22k_ft_in1k", "fb_in22k_ft_in1k_384", "in12k", "in12k_ft_in1k_384"]]]
 """ConvNeXt, 50,223,688 parameters, https://arxiv.org/abs/2201.03545
 
@@ -495,279 +234,129 @@ convnext_tiny: Final[ConvNeXtVariant[Literal[True, "in12k_ft_in1k", "dinov3_lvd1
 Weights: in12k_ft_in1k, dinov3_lvd1689m, eupe_lvd1689m, fb_in1k, fb_in22k, fb_in22k_ft_in1k, fb_in22k_ft_in1k_384, in12k, in12k_ft_in1k_384.
 """
 convnext_tiny_hnf: Final[ConvNeXtVariant[Literal[True, "a2h_in1k"]]]
-"""ConvNeXt, 28,589,128 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: a2h_in1k.
-"""
+"""ConvNeXt, 28,589,128 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_xlarge: Final[ConvNeXtVariant[Literal[True, "fb_in22k_ft_in1k", "fb_in22k", "fb_in22k_ft_in1k_384"]]]
-"""ConvNeXt, 350,196,968 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fb_in22k_ft_in1k, fb_in22k, fb_in22k_ft_in1k_384.
-"""
+"""ConvNeXt, 350,196,968 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_xxlarge: Final[ConvNeXtVariant[Literal[True, "clip_laion2b_soup_ft_in1k", "clip_laion2b_rewind", "clip_laion2b_soup", "clip_laion2b_soup_ft_in12k"]]]
-"""ConvNeXt, 846,471,016 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: clip_laion2b_soup_ft_in1k, clip_laion2b_rewind, clip_laion2b_soup, clip_laion2b_soup_ft_in12k.
-"""
+"""ConvNeXt, 846,471,016 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_zepto_rms: Final[ConvNeXtVariant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""ConvNeXt, 2,155,656 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""ConvNeXt, 2,155,656 parameters, https://arxiv.org/abs/2201.03545"""
 convnext_zepto_rms_ols: Final[ConvNeXtVariant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""ConvNeXt, 2,164,232 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""ConvNeXt, 2,164,232 parameters, https://arxiv.org/abs/2201.03545"""
 convnextv2_atto: Final[ConvNeXtVariant[Literal[True, "fcmae_ft_in1k", "fcmae"]]]
-"""ConvNeXt, 3,708,400 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fcmae_ft_in1k, fcmae.
-"""
+"""ConvNeXt, 3,708,400 parameters, https://arxiv.org/abs/2201.03545"""
 convnextv2_base: Final[ConvNeXtVariant[Literal[True, "fcmae_ft_in22k_in1k", "fcmae", "fcmae_ft_in1k", "fcmae_ft_in22k_in1k_384"]]]
-"""ConvNeXt, 88,717,800 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fcmae_ft_in22k_in1k, fcmae, fcmae_ft_in1k, fcmae_ft_in22k_in1k_384.
-"""
+"""ConvNeXt, 88,717,800 parameters, https://arxiv.org/abs/2201.03545"""
 convnextv2_femto: Final[ConvNeXtVariant[Literal[True, "fcmae_ft_in1k", "fcmae"]]]
-"""ConvNeXt, 5,233,240 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fcmae_ft_in1k, fcmae.
-"""
+"""ConvNeXt, 5,233,240 parameters, https://arxiv.org/abs/2201.03545"""
 convnextv2_huge: Final[ConvNeXtVariant[Literal[True, "fcmae_ft_in22k_in1k_384", "fcmae", "fcmae_ft_in1k", "fcmae_ft_in22k_in1k_512"]]]
-"""ConvNeXt, 660,289,640 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fcmae_ft_in22k_in1k_384, fcmae, fcmae_ft_in1k, fcmae_ft_in22k_in1k_512.
-"""
+"""ConvNeXt, 660,289,640 parameters, https://arxiv.org/abs/2201.03545"""
 convnextv2_large: Final[ConvNeXtVariant[Literal[True, "fcmae_ft_in22k_in1k", "fcmae", "fcmae_ft_in1k", "fcmae_ft_in22k_in1k_384"]]]
-"""ConvNeXt, 197,956,840 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fcmae_ft_in22k_in1k, fcmae, fcmae_ft_in1k, fcmae_ft_in22k_in1k_384.
-"""
+"""ConvNeXt, 197,956,840 parameters, https://arxiv.org/abs/2201.03545"""
 convnextv2_nano: Final[ConvNeXtVariant[Literal[True, "fcmae_ft_in22k_in1k", "fcmae", "fcmae_ft_in1k", "fcmae_ft_in22k_in1k_384"]]]
-"""ConvNeXt, 15,623,800 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fcmae_ft_in22k_in1k, fcmae, fcmae_ft_in1k, fcmae_ft_in22k_in1k_384.
-"""
+"""ConvNeXt, 15,623,800 parameters, https://arxiv.org/abs/2201.03545"""
 convnextv2_pico: Final[ConvNeXtVariant[Literal[True, "fcmae_ft_in1k", "fcmae"]]]
-"""ConvNeXt, 9,066,280 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fcmae_ft_in1k, fcmae.
-"""
+"""ConvNeXt, 9,066,280 parameters, https://arxiv.org/abs/2201.03545"""
 convnextv2_small: Final[ConvNeXtVariant[Never]]
 """ConvNeXt, 50,318,440 parameters, https://arxiv.org/abs/2201.03545
 
 No weights are published.
 """
 convnextv2_tiny: Final[ConvNeXtVariant[Literal[True, "fcmae_ft_in22k_in1k", "fcmae", "fcmae_ft_in1k", "fcmae_ft_in22k_in1k_384"]]]
-"""ConvNeXt, 28,635,496 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: fcmae_ft_in22k_in1k, fcmae, fcmae_ft_in1k, fcmae_ft_in22k_in1k_384.
-"""
+"""ConvNeXt, 28,635,496 parameters, https://arxiv.org/abs/2201.03545"""
 test_convnext: Final[ConvNeXtVariant[Literal[True, "r160_in1k"]]]
-"""ConvNeXt, 272,128 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: r160_in1k.
-"""
+"""ConvNeXt, 272,128 parameters, https://arxiv.org/abs/2201.03545"""
 test_convnext2: Final[ConvNeXtVariant[Literal[True, "r160_in1k"]]]
-"""ConvNeXt, 477,800 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: r160_in1k.
-"""
+"""ConvNeXt, 477,800 parameters, https://arxiv.org/abs/2201.03545"""
 test_convnext3: Final[ConvNeXtVariant[Literal[True, "r160_in1k"]]]
-"""ConvNeXt, 468,840 parameters, https://arxiv.org/abs/2201.03545
-
-Weights: r160_in1k.
-"""
+"""ConvNeXt, 468,840 parameters, https://arxiv.org/abs/2201.03545"""
 
 cpubone_b0_bfrobust: Final[CPUBoneVariant[Literal[True, "r224_in1k"]]]
-"""CPUBone, 10,365,560 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: r224_in1k.
-"""
+"""CPUBone, 10,365,560 parameters, https://arxiv.org/abs/2603.26425"""
 cpubone_b1_bfrobust: Final[CPUBoneVariant[Literal[True, "r224_in1k"]]]
-"""CPUBone, 12,439,352 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: r224_in1k.
-"""
+"""CPUBone, 12,439,352 parameters, https://arxiv.org/abs/2603.26425"""
 cpubone_b1_dwnorm: Final[CPUBoneVariant[Literal[True, "timm_r256_in1k"]]]
-"""CPUBone, 12,434,232 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: timm_r256_in1k.
-"""
+"""CPUBone, 12,434,232 parameters, https://arxiv.org/abs/2603.26425"""
 cpubone_b2_bfrobust: Final[CPUBoneVariant[Literal[True, "r224_in1k"]]]
-"""CPUBone, 23,872,028 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: r224_in1k.
-"""
+"""CPUBone, 23,872,028 parameters, https://arxiv.org/abs/2603.26425"""
 cpubone_b2pt5_dwnorm: Final[CPUBoneVariant[Literal[True, "timm_r256_in1k"]]]
-"""CPUBone, 30,431,968 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: timm_r256_in1k.
-"""
+"""CPUBone, 30,431,968 parameters, https://arxiv.org/abs/2603.26425"""
 cpubone_b3: Final[CPUBoneVariant[Literal[True, "r224_in1k"]]]
-"""CPUBone, 40,742,344 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: r224_in1k.
-"""
+"""CPUBone, 40,742,344 parameters, https://arxiv.org/abs/2603.26425"""
 cpubone_nano: Final[CPUBoneVariant[Literal[True, "r224_in1k"]]]
-"""CPUBone, 6,519,700 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: r224_in1k.
-"""
+"""CPUBone, 6,519,700 parameters, https://arxiv.org/abs/2603.26425"""
 cpubone_s0: Final[CPUBoneVariant[Literal[True, "r224_in1k"]]]
-"""CPUBone, 8,732,766 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: r224_in1k.
-"""
+"""CPUBone, 8,732,766 parameters, https://arxiv.org/abs/2603.26425"""
 cpubone_t0: Final[CPUBoneVariant[Literal[True, "r224_in1k"]]]
-"""CPUBone, 7,542,100 parameters, https://arxiv.org/abs/2603.26425
-
-Weights: r224_in1k.
-"""
+"""CPUBone, 7,542,100 parameters, https://arxiv.org/abs/2603.26425"""
 
 crossvit_15_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 27,528,464 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 27,528,464 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_15_dagger_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 28,209,008 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 28,209,008 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_15_dagger_408: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 28,500,080 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 28,500,080 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_18_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 43,271,408 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 43,271,408 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_18_dagger_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 44,266,976 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 44,266,976 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_18_dagger_408: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 44,606,560 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 44,606,560 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_9_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 8,553,296 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 8,553,296 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_9_dagger_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 8,776,592 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 8,776,592 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_base_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 105,025,232 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 105,025,232 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_small_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 26,856,272 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 26,856,272 parameters, https://arxiv.org/abs/2103.14899"""
 crossvit_tiny_240: Final[CrossVitVariant[Literal[True, "in1k"]]]
-"""CrossViT, 7,014,800 parameters, https://arxiv.org/abs/2103.14899
-
-Weights: in1k.
-"""
+"""CrossViT, 7,014,800 parameters, https://arxiv.org/abs/2103.14899"""
 
 csatv2: Final[CSATv2Variant[Literal[True, "r512_in1k"]]]
-"""CSATv2, 11,103,444 parameters, https://huggingface.co/Hyunil/CSATv2
-
-Weights: r512_in1k.
-"""
+"""CSATv2, 11,103,444 parameters, https://huggingface.co/Hyunil/CSATv2"""
 csatv2_21m: Final[CSATv2Variant[Literal[True, "sw_r640_in1k", "sw_r512_in1k"]]]
-"""CSATv2, 20,697,785 parameters, https://huggingface.co/Hyunil/CSATv2
-
-Weights: sw_r640_in1k, sw_r512_in1k.
-"""
+"""CSATv2, 20,697,785 parameters, https://huggingface.co/Hyunil/CSATv2"""
 
 cs3darknet_focus_l: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 21,151,720 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 21,151,720 parameters, https://arxiv.org/abs/1911.11929"""
 cs3darknet_focus_m: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 9,304,360 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 9,304,360 parameters, https://arxiv.org/abs/1911.11929"""
 cs3darknet_focus_s: Final[CspNetVariant[Literal[True, "ra4_e3600_r256_in1k"]]]
-"""CSPNet, 3,274,728 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: ra4_e3600_r256_in1k.
-"""
+"""CSPNet, 3,274,728 parameters, https://arxiv.org/abs/1911.11929"""
 cs3darknet_focus_x: Final[CspNetVariant[Never]]
 """CSPNet, 35,025,000 parameters, https://arxiv.org/abs/1911.11929
 
 No weights are published.
 """
 cs3darknet_l: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 21,164,168 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 21,164,168 parameters, https://arxiv.org/abs/1911.11929"""
 cs3darknet_m: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 9,310,240 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 9,310,240 parameters, https://arxiv.org/abs/1911.11929"""
 cs3darknet_s: Final[CspNetVariant[Never]]
 """CSPNet, 3,276,344 parameters, https://arxiv.org/abs/1911.11929
 
 No weights are published.
 """
 cs3darknet_x: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 35,046,320 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 35,046,320 parameters, https://arxiv.org/abs/1911.11929"""
 cs3edgenet_x: Final[CspNetVariant[Literal[True, "c2_in1k"]]]
-"""CSPNet, 47,821,120 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2_in1k.
-"""
+"""CSPNet, 47,821,120 parameters, https://arxiv.org/abs/1911.11929"""
 cs3se_edgenet_x: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 50,721,584 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 50,721,584 parameters, https://arxiv.org/abs/1911.11929"""
 cs3sedarknet_l: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 21,913,592 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 21,913,592 parameters, https://arxiv.org/abs/1911.11929"""
 cs3sedarknet_x: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 35,397,904 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 35,397,904 parameters, https://arxiv.org/abs/1911.11929"""
 cs3sedarknet_xdw: Final[CspNetVariant[Never]]
 """CSPNet, 21,601,488 parameters, https://arxiv.org/abs/1911.11929
 
 No weights are published.
 """
 cspdarknet53: Final[CspNetVariant[Literal[True, "ra_in1k"]]]
-"""CSPNet, 27,642,184 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: ra_in1k.
-"""
+"""CSPNet, 27,642,184 parameters, https://arxiv.org/abs/1911.11929"""
 cspresnet50: Final[CspNetVariant[Literal[True, "ra_in1k"]]]
-"""CSPNet, 21,616,168 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: ra_in1k.
-"""
+"""CSPNet, 21,616,168 parameters, https://arxiv.org/abs/1911.11929"""
 cspresnet50d: Final[CspNetVariant[Never]]
 """CSPNet, 21,635,400 parameters, https://arxiv.org/abs/1911.11929
 
@@ -779,10 +368,7 @@ cspresnet50w: Final[CspNetVariant[Never]]
 No weights are published.
 """
 cspresnext50: Final[CspNetVariant[Literal[True, "ra_in1k"]]]
-"""CSPNet, 20,569,896 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: ra_in1k.
-"""
+"""CSPNet, 20,569,896 parameters, https://arxiv.org/abs/1911.11929"""
 darknet17: Final[CspNetVariant[Never]]
 """CSPNet, 14,304,840 parameters, https://arxiv.org/abs/1911.11929
 
@@ -794,15 +380,9 @@ darknet21: Final[CspNetVariant[Never]]
 No weights are published.
 """
 darknet53: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 41,609,928 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 41,609,928 parameters, https://arxiv.org/abs/1911.11929"""
 darknetaa53: Final[CspNetVariant[Literal[True, "c2ns_in1k"]]]
-"""CSPNet, 36,022,984 parameters, https://arxiv.org/abs/1911.11929
-
-Weights: c2ns_in1k.
-"""
+"""CSPNet, 36,022,984 parameters, https://arxiv.org/abs/1911.11929"""
 sedarknet21: Final[CspNetVariant[Never]]
 """CSPNet, 20,950,432 parameters, https://arxiv.org/abs/1911.11929
 
@@ -810,41 +390,20 @@ No weights are published.
 """
 
 cspnext_l: Final[CspNextVariant[Literal[True, "rsb_a1_in1k"]]]
-"""CSPNeXt, 27,163,912 parameters, https://arxiv.org/abs/2212.07784
-
-Weights: rsb_a1_in1k.
-"""
+"""CSPNeXt, 27,163,912 parameters, https://arxiv.org/abs/2212.07784"""
 cspnext_m: Final[CspNextVariant[Literal[True, "rsb_a1_in1k"]]]
-"""CSPNeXt, 13,048,432 parameters, https://arxiv.org/abs/2212.07784
-
-Weights: rsb_a1_in1k.
-"""
+"""CSPNeXt, 13,048,432 parameters, https://arxiv.org/abs/2212.07784"""
 cspnext_s: Final[CspNextVariant[Literal[True, "rsb_a1_in1k"]]]
-"""CSPNeXt, 4,891,320 parameters, https://arxiv.org/abs/2212.07784
-
-Weights: rsb_a1_in1k.
-"""
+"""CSPNeXt, 4,891,320 parameters, https://arxiv.org/abs/2212.07784"""
 cspnext_tiny: Final[CspNextVariant[Literal[True, "rsb_a1_in1k"]]]
-"""CSPNeXt, 2,733,700 parameters, https://arxiv.org/abs/2212.07784
-
-Weights: rsb_a1_in1k.
-"""
+"""CSPNeXt, 2,733,700 parameters, https://arxiv.org/abs/2212.07784"""
 cspnext_x: Final[CspNextVariant[Literal[True, "rsb_a1_in1k"]]]
-"""CSPNeXt, 48,850,560 parameters, https://arxiv.org/abs/2212.07784
-
-Weights: rsb_a1_in1k.
-"""
+"""CSPNeXt, 48,850,560 parameters, https://arxiv.org/abs/2212.07784"""
 
 davit_base: Final[DaViTVariant[Literal[True, "msft_in1k"]]]
-"""DaViT, 87,954,408 parameters, https://arxiv.org/abs/2204.03645
-
-Weights: msft_in1k.
-"""
+"""DaViT, 87,954,408 parameters, https://arxiv.org/abs/2204.03645"""
 davit_base_fl: Final[DaViTVariant[Literal[True, "msft_florence2"]]]
-"""DaViT, 90,370,048 parameters, https://arxiv.org/abs/2204.03645
-
-Weights: msft_florence2.
-"""
+"""DaViT, 90,370,048 parameters, https://arxiv.org/abs/2204.03645"""
 davit_giant: Final[DaViTVariant[Never]]
 """DaViT, 1,406,470,120 parameters, https://arxiv.org/abs/2204.03645
 
@@ -856,238 +415,112 @@ davit_huge: Final[DaViTVariant[Never]]
 No weights are published.
 """
 davit_huge_fl: Final[DaViTVariant[Literal[True, "msft_florence2"]]]
-"""DaViT, 360,636,416 parameters, https://arxiv.org/abs/2204.03645
-
-Weights: msft_florence2.
-"""
+"""DaViT, 360,636,416 parameters, https://arxiv.org/abs/2204.03645"""
 davit_large: Final[DaViTVariant[Never]]
 """DaViT, 196,811,752 parameters, https://arxiv.org/abs/2204.03645
 
 No weights are published.
 """
 davit_small: Final[DaViTVariant[Literal[True, "msft_in1k"]]]
-"""DaViT, 49,745,896 parameters, https://arxiv.org/abs/2204.03645
-
-Weights: msft_in1k.
-"""
+"""DaViT, 49,745,896 parameters, https://arxiv.org/abs/2204.03645"""
 davit_tiny: Final[DaViTVariant[Literal[True, "msft_in1k"]]]
-"""DaViT, 28,360,168 parameters, https://arxiv.org/abs/2204.03645
-
-Weights: msft_in1k.
-"""
+"""DaViT, 28,360,168 parameters, https://arxiv.org/abs/2204.03645"""
 
 deepseek_vit_412m: Final[DeepseekVitVariant[Literal[True, "deepseek_v4_1_flash", "deepseek_v4_flash_vision_exp"]]]
-"""DeepSeek vision encoder, 411,842,560 parameters, https://arxiv.org/abs/2412.10302
-
-Weights: deepseek_v4_1_flash, deepseek_v4_flash_vision_exp.
-"""
+"""DeepSeek vision encoder, 411,842,560 parameters, https://arxiv.org/abs/2412.10302"""
 deepseek_vit_412m_align: Final[DeepseekVitVariant[Literal[True, "deepseek_v4_1_flash", "deepseek_v4_flash_vision_exp"]]]
-"""DeepSeek vision encoder, 485,253,120 parameters, https://arxiv.org/abs/2412.10302
-
-Weights: deepseek_v4_1_flash, deepseek_v4_flash_vision_exp.
-"""
+"""DeepSeek vision encoder, 485,253,120 parameters, https://arxiv.org/abs/2412.10302"""
 deepseek_vit_412m_enc: Final[DeepseekVitVariant[Literal[True, "deepseek_v4_1_flash", "deepseek_v4_flash_vision_exp"]]]
-"""DeepSeek vision encoder, 485,253,120 parameters, https://arxiv.org/abs/2412.10302
-
-Weights: deepseek_v4_1_flash, deepseek_v4_flash_vision_exp.
-"""
+"""DeepSeek vision encoder, 485,253,120 parameters, https://arxiv.org/abs/2412.10302"""
 
 densenet121: Final[DenseNetVariant[Literal[True, "ra_in1k", "tv_in1k"]]]
-"""DenseNet, 7,978,856 parameters, https://arxiv.org/abs/1608.06993
-
-Weights: ra_in1k, tv_in1k.
-"""
+"""DenseNet, 7,978,856 parameters, https://arxiv.org/abs/1608.06993"""
 densenet161: Final[DenseNetVariant[Literal[True, "tv_in1k"]]]
-"""DenseNet, 28,681,000 parameters, https://arxiv.org/abs/1608.06993
-
-Weights: tv_in1k.
-"""
+"""DenseNet, 28,681,000 parameters, https://arxiv.org/abs/1608.06993"""
 densenet169: Final[DenseNetVariant[Literal[True, "tv_in1k"]]]
-"""DenseNet, 14,149,480 parameters, https://arxiv.org/abs/1608.06993
-
-Weights: tv_in1k.
-"""
+"""DenseNet, 14,149,480 parameters, https://arxiv.org/abs/1608.06993"""
 densenet201: Final[DenseNetVariant[Literal[True, "tv_in1k"]]]
-"""DenseNet, 20,013,928 parameters, https://arxiv.org/abs/1608.06993
-
-Weights: tv_in1k.
-"""
+"""DenseNet, 20,013,928 parameters, https://arxiv.org/abs/1608.06993"""
 densenet264d: Final[DenseNetVariant[Never]]
 """DenseNet, 72,736,216 parameters, https://arxiv.org/abs/1608.06993
 
 No weights are published.
 """
 densenetblur121d: Final[DenseNetVariant[Literal[True, "ra_in1k"]]]
-"""DenseNet, 7,998,088 parameters, https://arxiv.org/abs/1608.06993
-
-Weights: ra_in1k.
-"""
+"""DenseNet, 7,998,088 parameters, https://arxiv.org/abs/1608.06993"""
 
 dla102: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 33,268,888 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 33,268,888 parameters, https://arxiv.org/abs/1707.06484"""
 dla102x: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 26,309,272 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 26,309,272 parameters, https://arxiv.org/abs/1707.06484"""
 dla102x2: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 41,282,200 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 41,282,200 parameters, https://arxiv.org/abs/1707.06484"""
 dla169: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 53,389,720 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 53,389,720 parameters, https://arxiv.org/abs/1707.06484"""
 dla34: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 15,742,104 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 15,742,104 parameters, https://arxiv.org/abs/1707.06484"""
 dla46_c: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 1,301,400 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 1,301,400 parameters, https://arxiv.org/abs/1707.06484"""
 dla46x_c: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 1,068,440 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 1,068,440 parameters, https://arxiv.org/abs/1707.06484"""
 dla60: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 22,036,632 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 22,036,632 parameters, https://arxiv.org/abs/1707.06484"""
 dla60_res2net: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 20,848,072 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 20,848,072 parameters, https://arxiv.org/abs/1707.06484"""
 dla60_res2next: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 17,032,984 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 17,032,984 parameters, https://arxiv.org/abs/1707.06484"""
 dla60x: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 17,352,344 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 17,352,344 parameters, https://arxiv.org/abs/1707.06484"""
 dla60x_c: Final[DLAVariant[Literal[True, "in1k"]]]
-"""DLA, 1,319,832 parameters, https://arxiv.org/abs/1707.06484
-
-Weights: in1k.
-"""
+"""DLA, 1,319,832 parameters, https://arxiv.org/abs/1707.06484"""
 
 dpn107: Final[DPNVariant[Literal[True, "mx_in1k"]]]
-"""DPN, 86,917,800 parameters, https://arxiv.org/abs/1707.01629
-
-Weights: mx_in1k.
-"""
+"""DPN, 86,917,800 parameters, https://arxiv.org/abs/1707.01629"""
 dpn131: Final[DPNVariant[Literal[True, "mx_in1k"]]]
-"""DPN, 79,254,504 parameters, https://arxiv.org/abs/1707.01629
-
-Weights: mx_in1k.
-"""
+"""DPN, 79,254,504 parameters, https://arxiv.org/abs/1707.01629"""
 dpn48b: Final[DPNVariant[Never]]
 """DPN, 9,126,226 parameters, https://arxiv.org/abs/1707.01629
 
 No weights are published.
 """
 dpn68: Final[DPNVariant[Literal[True, "mx_in1k"]]]
-"""DPN, 12,611,602 parameters, https://arxiv.org/abs/1707.01629
-
-Weights: mx_in1k.
-"""
+"""DPN, 12,611,602 parameters, https://arxiv.org/abs/1707.01629"""
 dpn68b: Final[DPNVariant[Literal[True, "ra_in1k", "mx_in1k"]]]
-"""DPN, 12,611,602 parameters, https://arxiv.org/abs/1707.01629
-
-Weights: ra_in1k, mx_in1k.
-"""
+"""DPN, 12,611,602 parameters, https://arxiv.org/abs/1707.01629"""
 dpn92: Final[DPNVariant[Literal[True, "mx_in1k"]]]
-"""DPN, 37,668,392 parameters, https://arxiv.org/abs/1707.01629
-
-Weights: mx_in1k.
-"""
+"""DPN, 37,668,392 parameters, https://arxiv.org/abs/1707.01629"""
 dpn98: Final[DPNVariant[Literal[True, "mx_in1k"]]]
-"""DPN, 61,570,728 parameters, https://arxiv.org/abs/1707.01629
-
-Weights: mx_in1k.
-"""
+"""DPN, 61,570,728 parameters, https://arxiv.org/abs/1707.01629"""
 
 edgenext_base: Final[EdgeNeXtVariant[Literal[True, "usi_in1k", "in21k_ft_in1k"]]]
-"""EdgeNeXt, 18,511,292 parameters, https://arxiv.org/abs/2206.10589
-
-Weights: usi_in1k, in21k_ft_in1k.
-"""
+"""EdgeNeXt, 18,511,292 parameters, https://arxiv.org/abs/2206.10589"""
 edgenext_small: Final[EdgeNeXtVariant[Literal[True, "usi_in1k"]]]
-"""EdgeNeXt, 5,586,832 parameters, https://arxiv.org/abs/2206.10589
-
-Weights: usi_in1k.
-"""
+"""EdgeNeXt, 5,586,832 parameters, https://arxiv.org/abs/2206.10589"""
 edgenext_small_rw: Final[EdgeNeXtVariant[Literal[True, "sw_in1k"]]]
-"""EdgeNeXt, 7,826,512 parameters, https://arxiv.org/abs/2206.10589
-
-Weights: sw_in1k.
-"""
+"""EdgeNeXt, 7,826,512 parameters, https://arxiv.org/abs/2206.10589"""
 edgenext_x_small: Final[EdgeNeXtVariant[Literal[True, "in1k"]]]
-"""EdgeNeXt, 2,336,804 parameters, https://arxiv.org/abs/2206.10589
-
-Weights: in1k.
-"""
+"""EdgeNeXt, 2,336,804 parameters, https://arxiv.org/abs/2206.10589"""
 edgenext_xx_small: Final[EdgeNeXtVariant[Literal[True, "in1k"]]]
-"""EdgeNeXt, 1,327,216 parameters, https://arxiv.org/abs/2206.10589
-
-Weights: in1k.
-"""
+"""EdgeNeXt, 1,327,216 parameters, https://arxiv.org/abs/2206.10589"""
 
 efficientformer_l1: Final[EfficientFormerVariant[Literal[True, "snap_dist_in1k"]]]
-"""EfficientFormer, 12,289,928 parameters, https://arxiv.org/abs/2206.01191
-
-Weights: snap_dist_in1k.
-"""
+"""EfficientFormer, 12,289,928 parameters, https://arxiv.org/abs/2206.01191"""
 efficientformer_l3: Final[EfficientFormerVariant[Literal[True, "snap_dist_in1k"]]]
-"""EfficientFormer, 31,406,000 parameters, https://arxiv.org/abs/2206.01191
-
-Weights: snap_dist_in1k.
-"""
+"""EfficientFormer, 31,406,000 parameters, https://arxiv.org/abs/2206.01191"""
 efficientformer_l7: Final[EfficientFormerVariant[Literal[True, "snap_dist_in1k"]]]
-"""EfficientFormer, 82,229,328 parameters, https://arxiv.org/abs/2206.01191
-
-Weights: snap_dist_in1k.
-"""
+"""EfficientFormer, 82,229,328 parameters, https://arxiv.org/abs/2206.01191"""
 
 efficientformerv2_l: Final[EfficientFormerV2Variant[Literal[True, "snap_dist_in1k"]]]
-"""EfficientFormerV2, 26,322,288 parameters, https://arxiv.org/abs/2212.08059
-
-Weights: snap_dist_in1k.
-"""
+"""EfficientFormerV2, 26,322,288 parameters, https://arxiv.org/abs/2212.08059"""
 efficientformerv2_s0: Final[EfficientFormerV2Variant[Literal[True, "snap_dist_in1k"]]]
-"""EfficientFormerV2, 3,600,256 parameters, https://arxiv.org/abs/2212.08059
-
-Weights: snap_dist_in1k.
-"""
+"""EfficientFormerV2, 3,600,256 parameters, https://arxiv.org/abs/2212.08059"""
 efficientformerv2_s1: Final[EfficientFormerV2Variant[Literal[True, "snap_dist_in1k"]]]
-"""EfficientFormerV2, 6,185,560 parameters, https://arxiv.org/abs/2212.08059
-
-Weights: snap_dist_in1k.
-"""
+"""EfficientFormerV2, 6,185,560 parameters, https://arxiv.org/abs/2212.08059"""
 efficientformerv2_s2: Final[EfficientFormerV2Variant[Literal[True, "snap_dist_in1k"]]]
-"""EfficientFormerV2, 12,710,112 parameters, https://arxiv.org/abs/2212.08059
-
-Weights: snap_dist_in1k.
-"""
+"""EfficientFormerV2, 12,710,112 parameters, https://arxiv.org/abs/2212.08059"""
 
 efficientnet_b0: Final[EfficientNetVariant[Literal[True, "ra_in1k", "ra4_e3600_r224_in1k"]]]
-"""EfficientNet, 5,288,548 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k, ra4_e3600_r224_in1k.
-"""
+"""EfficientNet, 5,288,548 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b0_g16_evos: Final[EfficientNetVariant[Never]]
 """EfficientNet, 8,107,756 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1104,30 +537,15 @@ efficientnet_b0_gn: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 efficientnet_b1: Final[EfficientNetVariant[Literal[True, "ra4_e3600_r240_in1k", "ft_in1k"]]]
-"""EfficientNet, 7,794,184 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra4_e3600_r240_in1k, ft_in1k.
-"""
+"""EfficientNet, 7,794,184 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b1_pruned: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 6,331,916 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 6,331,916 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b2: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 9,109,994 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 9,109,994 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b2_pruned: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 8,309,737 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 8,309,737 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b3: Final[EfficientNetVariant[Literal[True, "ra2_in1k"]]]
-"""EfficientNet, 12,233,232 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra2_in1k.
-"""
+"""EfficientNet, 12,233,232 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b3_g8_gn: Final[EfficientNetVariant[Never]]
 """EfficientNet, 14,251,432 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1139,20 +557,11 @@ efficientnet_b3_gn: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 efficientnet_b3_pruned: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 9,855,020 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 9,855,020 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b4: Final[EfficientNetVariant[Literal[True, "ra2_in1k"]]]
-"""EfficientNet, 19,341,616 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra2_in1k.
-"""
+"""EfficientNet, 19,341,616 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b5: Final[EfficientNetVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k"]]]
-"""EfficientNet, 30,389,784 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: sw_in12k_ft_in1k, sw_in12k.
-"""
+"""EfficientNet, 30,389,784 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_b6: Final[EfficientNetVariant[Never]]
 """EfficientNet, 43,040,704 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1189,45 +598,24 @@ efficientnet_cc_b1_8e: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 efficientnet_el: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 10,589,712 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 10,589,712 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_el_pruned: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 10,589,712 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 10,589,712 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_em: Final[EfficientNetVariant[Literal[True, "ra2_in1k"]]]
-"""EfficientNet, 6,899,496 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra2_in1k.
-"""
+"""EfficientNet, 6,899,496 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_es: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 5,438,392 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 5,438,392 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_es_pruned: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 5,438,392 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 5,438,392 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_h_b5: Final[EfficientNetVariant[Literal[True, "sw_r448_e450_in1k"]]]
-"""EfficientNet, 45,884,172 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: sw_r448_e450_in1k.
-"""
+"""EfficientNet, 45,884,172 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_l2: Final[EfficientNetVariant[Never]]
 """EfficientNet, 480,309,308 parameters, https://arxiv.org/abs/1905.11946
 
 No weights are published.
 """
 efficientnet_lite0: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 4,652,008 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 4,652,008 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnet_lite1: Final[EfficientNetVariant[Never]]
 """EfficientNet, 5,416,680 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1254,10 +642,7 @@ efficientnet_x_b3: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 efficientnet_x_b5: Final[EfficientNetVariant[Literal[True, "sw_r448_e450_in1k"]]]
-"""EfficientNet, 33,439,614 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: sw_r448_e450_in1k.
-"""
+"""EfficientNet, 33,439,614 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnetv2_l: Final[EfficientNetVariant[Never]]
 """EfficientNet, 118,515,272 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1269,20 +654,11 @@ efficientnetv2_m: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 efficientnetv2_rw_m: Final[EfficientNetVariant[Literal[True, "agc_in1k"]]]
-"""EfficientNet, 53,236,442 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: agc_in1k.
-"""
+"""EfficientNet, 53,236,442 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnetv2_rw_s: Final[EfficientNetVariant[Literal[True, "ra2_in1k"]]]
-"""EfficientNet, 23,941,296 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra2_in1k.
-"""
+"""EfficientNet, 23,941,296 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnetv2_rw_t: Final[EfficientNetVariant[Literal[True, "ra2_in1k"]]]
-"""EfficientNet, 13,649,388 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra2_in1k.
-"""
+"""EfficientNet, 13,649,388 parameters, https://arxiv.org/abs/1905.11946"""
 efficientnetv2_s: Final[EfficientNetVariant[Never]]
 """EfficientNet, 21,458,488 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1294,35 +670,17 @@ efficientnetv2_xl: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 fbnetc_100: Final[EfficientNetVariant[Literal[True, "rmsp_in1k"]]]
-"""EfficientNet, 5,572,200 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: rmsp_in1k.
-"""
+"""EfficientNet, 5,572,200 parameters, https://arxiv.org/abs/1905.11946"""
 gc_efficientnetv2_rw_t: Final[EfficientNetVariant[Literal[True, "agc_in1k"]]]
-"""EfficientNet, 13,677,713 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: agc_in1k.
-"""
+"""EfficientNet, 13,677,713 parameters, https://arxiv.org/abs/1905.11946"""
 mixnet_l: Final[EfficientNetVariant[Literal[True, "ft_in1k"]]]
-"""EfficientNet, 7,329,252 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ft_in1k.
-"""
+"""EfficientNet, 7,329,252 parameters, https://arxiv.org/abs/1905.11946"""
 mixnet_m: Final[EfficientNetVariant[Literal[True, "ft_in1k"]]]
-"""EfficientNet, 5,014,382 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ft_in1k.
-"""
+"""EfficientNet, 5,014,382 parameters, https://arxiv.org/abs/1905.11946"""
 mixnet_s: Final[EfficientNetVariant[Literal[True, "ft_in1k"]]]
-"""EfficientNet, 4,134,606 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ft_in1k.
-"""
+"""EfficientNet, 4,134,606 parameters, https://arxiv.org/abs/1905.11946"""
 mixnet_xl: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 11,896,768 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 11,896,768 parameters, https://arxiv.org/abs/1905.11946"""
 mixnet_xxl: Final[EfficientNetVariant[Never]]
 """EfficientNet, 23,961,752 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1339,20 +697,14 @@ mnasnet_075: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 mnasnet_100: Final[EfficientNetVariant[Literal[True, "rmsp_in1k"]]]
-"""EfficientNet, 4,383,312 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: rmsp_in1k.
-"""
+"""EfficientNet, 4,383,312 parameters, https://arxiv.org/abs/1905.11946"""
 mnasnet_140: Final[EfficientNetVariant[Never]]
 """EfficientNet, 7,115,728 parameters, https://arxiv.org/abs/1905.11946
 
 No weights are published.
 """
 mnasnet_small: Final[EfficientNetVariant[Literal[True, "lamb_in1k"]]]
-"""EfficientNet, 2,030,264 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: lamb_in1k.
-"""
+"""EfficientNet, 2,030,264 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenet_edgetpu_100: Final[EfficientNetVariant[Never]]
 """EfficientNet, 4,091,432 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1364,10 +716,7 @@ mobilenet_edgetpu_v2_l: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 mobilenet_edgetpu_v2_m: Final[EfficientNetVariant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""EfficientNet, 8,462,888 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""EfficientNet, 8,462,888 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenet_edgetpu_v2_s: Final[EfficientNetVariant[Never]]
 """EfficientNet, 5,986,456 parameters, https://arxiv.org/abs/1905.11946
 
@@ -1379,872 +728,371 @@ mobilenet_edgetpu_v2_xs: Final[EfficientNetVariant[Never]]
 No weights are published.
 """
 mobilenetv1_100: Final[EfficientNetVariant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""EfficientNet, 4,231,976 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""EfficientNet, 4,231,976 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenetv1_100h: Final[EfficientNetVariant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""EfficientNet, 5,282,600 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""EfficientNet, 5,282,600 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenetv1_125: Final[EfficientNetVariant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""EfficientNet, 6,270,840 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""EfficientNet, 6,270,840 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenetv2_035: Final[EfficientNetVariant[Never]]
 """EfficientNet, 1,677,128 parameters, https://arxiv.org/abs/1905.11946
 
 No weights are published.
 """
 mobilenetv2_050: Final[EfficientNetVariant[Literal[True, "lamb_in1k"]]]
-"""EfficientNet, 1,968,680 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: lamb_in1k.
-"""
+"""EfficientNet, 1,968,680 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenetv2_075: Final[EfficientNetVariant[Never]]
 """EfficientNet, 2,636,424 parameters, https://arxiv.org/abs/1905.11946
 
 No weights are published.
 """
 mobilenetv2_100: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 3,504,872 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 3,504,872 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenetv2_110d: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 4,516,520 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 4,516,520 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenetv2_120d: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 5,831,144 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 5,831,144 parameters, https://arxiv.org/abs/1905.11946"""
 mobilenetv2_140: Final[EfficientNetVariant[Literal[True, "ra_in1k"]]]
-"""EfficientNet, 6,108,776 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ra_in1k.
-"""
+"""EfficientNet, 6,108,776 parameters, https://arxiv.org/abs/1905.11946"""
 semnasnet_050: Final[EfficientNetVariant[Never]]
 """EfficientNet, 2,082,006 parameters, https://arxiv.org/abs/1905.11946
 
 No weights are published.
 """
 semnasnet_075: Final[EfficientNetVariant[Literal[True, "rmsp_in1k"]]]
-"""EfficientNet, 2,912,278 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: rmsp_in1k.
-"""
+"""EfficientNet, 2,912,278 parameters, https://arxiv.org/abs/1905.11946"""
 semnasnet_100: Final[EfficientNetVariant[Literal[True, "rmsp_in1k"]]]
-"""EfficientNet, 3,887,038 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: rmsp_in1k.
-"""
+"""EfficientNet, 3,887,038 parameters, https://arxiv.org/abs/1905.11946"""
 semnasnet_140: Final[EfficientNetVariant[Never]]
 """EfficientNet, 6,105,992 parameters, https://arxiv.org/abs/1905.11946
 
 No weights are published.
 """
 spnasnet_100: Final[EfficientNetVariant[Literal[True, "rmsp_in1k"]]]
-"""EfficientNet, 4,421,616 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: rmsp_in1k.
-"""
+"""EfficientNet, 4,421,616 parameters, https://arxiv.org/abs/1905.11946"""
 test_efficientnet: Final[EfficientNetVariant[Literal[True, "r160_in1k"]]]
-"""EfficientNet, 356,196 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: r160_in1k.
-"""
+"""EfficientNet, 356,196 parameters, https://arxiv.org/abs/1905.11946"""
 test_efficientnet_evos: Final[EfficientNetVariant[Literal[True, "r160_in1k"]]]
-"""EfficientNet, 357,292 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: r160_in1k.
-"""
+"""EfficientNet, 357,292 parameters, https://arxiv.org/abs/1905.11946"""
 test_efficientnet_gn: Final[EfficientNetVariant[Literal[True, "r160_in1k"]]]
-"""EfficientNet, 356,196 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: r160_in1k.
-"""
+"""EfficientNet, 356,196 parameters, https://arxiv.org/abs/1905.11946"""
 test_efficientnet_ln: Final[EfficientNetVariant[Literal[True, "r160_in1k"]]]
-"""EfficientNet, 356,196 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: r160_in1k.
-"""
+"""EfficientNet, 356,196 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b0: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k", "aa_in1k", "ap_in1k", "in1k"]]]
-"""EfficientNet, 5,288,548 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k, aa_in1k, ap_in1k, in1k.
-"""
+"""EfficientNet, 5,288,548 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b1: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k", "aa_in1k", "ap_in1k", "in1k"]]]
-"""EfficientNet, 7,794,184 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k, aa_in1k, ap_in1k, in1k.
-"""
+"""EfficientNet, 7,794,184 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b2: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k", "aa_in1k", "ap_in1k", "in1k"]]]
-"""EfficientNet, 9,109,994 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k, aa_in1k, ap_in1k, in1k.
-"""
+"""EfficientNet, 9,109,994 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b3: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k", "aa_in1k", "ap_in1k", "in1k"]]]
-"""EfficientNet, 12,233,232 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k, aa_in1k, ap_in1k, in1k.
-"""
+"""EfficientNet, 12,233,232 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b4: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k", "aa_in1k", "ap_in1k", "in1k"]]]
-"""EfficientNet, 19,341,616 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k, aa_in1k, ap_in1k, in1k.
-"""
+"""EfficientNet, 19,341,616 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b5: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k", "aa_in1k", "ap_in1k", "in1k", "ra_in1k"]]]
-"""EfficientNet, 30,389,784 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k, aa_in1k, ap_in1k, in1k, ra_in1k.
-"""
+"""EfficientNet, 30,389,784 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b6: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k", "aa_in1k", "ap_in1k"]]]
-"""EfficientNet, 43,040,704 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k, aa_in1k, ap_in1k.
-"""
+"""EfficientNet, 43,040,704 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b7: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k", "aa_in1k", "ap_in1k", "ra_in1k"]]]
-"""EfficientNet, 66,347,960 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k, aa_in1k, ap_in1k, ra_in1k.
-"""
+"""EfficientNet, 66,347,960 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_b8: Final[EfficientNetVariant[Literal[True, "ap_in1k", "ra_in1k"]]]
-"""EfficientNet, 87,413,142 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ap_in1k, ra_in1k.
-"""
+"""EfficientNet, 87,413,142 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_cc_b0_4e: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 13,314,116 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 13,314,116 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_cc_b0_8e: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 24,013,284 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 24,013,284 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_cc_b1_8e: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 39,715,968 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 39,715,968 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_el: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 10,589,712 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 10,589,712 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_em: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 6,899,496 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 6,899,496 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_es: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 5,438,392 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 5,438,392 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_l2: Final[EfficientNetVariant[Literal[True, "ns_jft_in1k_475", "ns_jft_in1k"]]]
-"""EfficientNet, 480,309,308 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: ns_jft_in1k_475, ns_jft_in1k.
-"""
+"""EfficientNet, 480,309,308 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_lite0: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 4,652,008 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 4,652,008 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_lite1: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 5,416,680 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 5,416,680 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_lite2: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 6,092,072 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 6,092,072 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_lite3: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 8,197,096 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 8,197,096 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnet_lite4: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 13,006,568 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 13,006,568 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnetv2_b0: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 7,139,704 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 7,139,704 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnetv2_b1: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 8,141,052 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 8,141,052 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnetv2_b2: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 10,096,086 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 10,096,086 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnetv2_b3: Final[EfficientNetVariant[Literal[True, "in21k_ft_in1k", "in1k", "in21k"]]]
-"""EfficientNet, 14,358,406 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in21k_ft_in1k, in1k, in21k.
-"""
+"""EfficientNet, 14,358,406 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnetv2_l: Final[EfficientNetVariant[Literal[True, "in21k_ft_in1k", "in1k", "in21k"]]]
-"""EfficientNet, 118,515,272 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in21k_ft_in1k, in1k, in21k.
-"""
+"""EfficientNet, 118,515,272 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnetv2_m: Final[EfficientNetVariant[Literal[True, "in21k_ft_in1k", "in1k", "in21k"]]]
-"""EfficientNet, 54,139,356 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in21k_ft_in1k, in1k, in21k.
-"""
+"""EfficientNet, 54,139,356 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnetv2_s: Final[EfficientNetVariant[Literal[True, "in21k_ft_in1k", "in1k", "in21k"]]]
-"""EfficientNet, 21,458,488 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in21k_ft_in1k, in1k, in21k.
-"""
+"""EfficientNet, 21,458,488 parameters, https://arxiv.org/abs/1905.11946"""
 tf_efficientnetv2_xl: Final[EfficientNetVariant[Literal[True, "in21k_ft_in1k", "in21k"]]]
-"""EfficientNet, 208,119,808 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in21k_ft_in1k, in21k.
-"""
+"""EfficientNet, 208,119,808 parameters, https://arxiv.org/abs/1905.11946"""
 tf_mixnet_l: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 7,329,252 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 7,329,252 parameters, https://arxiv.org/abs/1905.11946"""
 tf_mixnet_m: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 5,014,382 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 5,014,382 parameters, https://arxiv.org/abs/1905.11946"""
 tf_mixnet_s: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 4,134,606 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 4,134,606 parameters, https://arxiv.org/abs/1905.11946"""
 tinynet_a: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 6,187,972 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 6,187,972 parameters, https://arxiv.org/abs/1905.11946"""
 tinynet_b: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 3,730,562 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 3,730,562 parameters, https://arxiv.org/abs/1905.11946"""
 tinynet_c: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 2,457,234 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 2,457,234 parameters, https://arxiv.org/abs/1905.11946"""
 tinynet_d: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 2,338,446 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 2,338,446 parameters, https://arxiv.org/abs/1905.11946"""
 tinynet_e: Final[EfficientNetVariant[Literal[True, "in1k"]]]
-"""EfficientNet, 2,042,972 parameters, https://arxiv.org/abs/1905.11946
-
-Weights: in1k.
-"""
+"""EfficientNet, 2,042,972 parameters, https://arxiv.org/abs/1905.11946"""
 
 efficientvim_m1: Final[EfficientViMVariant[Literal[True, "e300_in1k", "e450_in1k"]]]
-"""EfficientViM, 6,679,458 parameters, https://arxiv.org/abs/2411.15241
-
-Weights: e300_in1k, e450_in1k.
-"""
+"""EfficientViM, 6,679,458 parameters, https://arxiv.org/abs/2411.15241"""
 efficientvim_m1_dist: Final[EfficientViMVariant[Literal[True, "in1k"]]]
-"""EfficientViM, 7,643,462 parameters, https://arxiv.org/abs/2411.15241
-
-Weights: in1k.
-"""
+"""EfficientViM, 7,643,462 parameters, https://arxiv.org/abs/2411.15241"""
 efficientvim_m2: Final[EfficientViMVariant[Literal[True, "e300_in1k", "e450_in1k"]]]
-"""EfficientViM, 13,903,842 parameters, https://arxiv.org/abs/2411.15241
-
-Weights: e300_in1k, e450_in1k.
-"""
+"""EfficientViM, 13,903,842 parameters, https://arxiv.org/abs/2411.15241"""
 efficientvim_m2_dist: Final[EfficientViMVariant[Literal[True, "in1k"]]]
-"""EfficientViM, 15,315,846 parameters, https://arxiv.org/abs/2411.15241
-
-Weights: in1k.
-"""
+"""EfficientViM, 15,315,846 parameters, https://arxiv.org/abs/2411.15241"""
 efficientvim_m3: Final[EfficientViMVariant[Literal[True, "e300_in1k", "e450_in1k"]]]
-"""EfficientViM, 16,604,174 parameters, https://arxiv.org/abs/2411.15241
-
-Weights: e300_in1k, e450_in1k.
-"""
+"""EfficientViM, 16,604,174 parameters, https://arxiv.org/abs/2411.15241"""
 efficientvim_m3_dist: Final[EfficientViMVariant[Literal[True, "in1k"]]]
-"""EfficientViM, 18,176,178 parameters, https://arxiv.org/abs/2411.15241
-
-Weights: in1k.
-"""
+"""EfficientViM, 18,176,178 parameters, https://arxiv.org/abs/2411.15241"""
 efficientvim_m4: Final[EfficientViMVariant[Literal[True, "e300_in1k", "e450_in1k"]]]
-"""EfficientViM, 19,606,505 parameters, https://arxiv.org/abs/2411.15241
-
-Weights: e300_in1k, e450_in1k.
-"""
+"""EfficientViM, 19,606,505 parameters, https://arxiv.org/abs/2411.15241"""
 efficientvim_m4_dist: Final[EfficientViMVariant[Literal[True, "in1k"]]]
-"""EfficientViM, 21,178,509 parameters, https://arxiv.org/abs/2411.15241
-
-Weights: in1k.
-"""
+"""EfficientViM, 21,178,509 parameters, https://arxiv.org/abs/2411.15241"""
 
 efficientvit_b0: Final[EfficientVitVariant[Literal[True, "r224_in1k"]]]
-"""EfficientViT (MIT), 3,410,008 parameters, https://arxiv.org/abs/2205.14756
-
-Weights: r224_in1k.
-"""
+"""EfficientViT (MIT), 3,410,008 parameters, https://arxiv.org/abs/2205.14756"""
 efficientvit_b1: Final[EfficientVitVariant[Literal[True, "r224_in1k", "r256_in1k", "r288_in1k"]]]
-"""EfficientViT (MIT), 9,102,024 parameters, https://arxiv.org/abs/2205.14756
-
-Weights: r224_in1k, r256_in1k, r288_in1k.
-"""
+"""EfficientViT (MIT), 9,102,024 parameters, https://arxiv.org/abs/2205.14756"""
 efficientvit_b2: Final[EfficientVitVariant[Literal[True, "r224_in1k", "r256_in1k", "r288_in1k"]]]
-"""EfficientViT (MIT), 24,330,712 parameters, https://arxiv.org/abs/2205.14756
-
-Weights: r224_in1k, r256_in1k, r288_in1k.
-"""
+"""EfficientViT (MIT), 24,330,712 parameters, https://arxiv.org/abs/2205.14756"""
 efficientvit_b3: Final[EfficientVitVariant[Literal[True, "r224_in1k", "r256_in1k", "r288_in1k"]]]
-"""EfficientViT (MIT), 48,646,056 parameters, https://arxiv.org/abs/2205.14756
-
-Weights: r224_in1k, r256_in1k, r288_in1k.
-"""
+"""EfficientViT (MIT), 48,646,056 parameters, https://arxiv.org/abs/2205.14756"""
 efficientvit_l1: Final[EfficientVitVariant[Literal[True, "r224_in1k"]]]
-"""EfficientViT (MIT), 52,654,088 parameters, https://arxiv.org/abs/2205.14756
-
-Weights: r224_in1k.
-"""
+"""EfficientViT (MIT), 52,654,088 parameters, https://arxiv.org/abs/2205.14756"""
 efficientvit_l2: Final[EfficientVitVariant[Literal[True, "r224_in1k", "r256_in1k", "r288_in1k", "r384_in1k"]]]
-"""EfficientViT (MIT), 63,707,016 parameters, https://arxiv.org/abs/2205.14756
-
-Weights: r224_in1k, r256_in1k, r288_in1k, r384_in1k.
-"""
+"""EfficientViT (MIT), 63,707,016 parameters, https://arxiv.org/abs/2205.14756"""
 efficientvit_l3: Final[EfficientVitVariant[Literal[True, "r224_in1k", "r256_in1k", "r320_in1k", "r384_in1k"]]]
-"""EfficientViT (MIT), 246,037,288 parameters, https://arxiv.org/abs/2205.14756
-
-Weights: r224_in1k, r256_in1k, r320_in1k, r384_in1k.
-"""
+"""EfficientViT (MIT), 246,037,288 parameters, https://arxiv.org/abs/2205.14756"""
 
 efficientvit_m0: Final[EfficientVitMsraVariant[Literal[True, "r224_in1k"]]]
-"""EfficientViT (MSRA), 2,349,436 parameters, https://arxiv.org/abs/2305.07027
-
-Weights: r224_in1k.
-"""
+"""EfficientViT (MSRA), 2,349,436 parameters, https://arxiv.org/abs/2305.07027"""
 efficientvit_m1: Final[EfficientVitMsraVariant[Literal[True, "r224_in1k"]]]
-"""EfficientViT (MSRA), 2,980,560 parameters, https://arxiv.org/abs/2305.07027
-
-Weights: r224_in1k.
-"""
+"""EfficientViT (MSRA), 2,980,560 parameters, https://arxiv.org/abs/2305.07027"""
 efficientvit_m2: Final[EfficientVitMsraVariant[Literal[True, "r224_in1k"]]]
-"""EfficientViT (MSRA), 4,187,554 parameters, https://arxiv.org/abs/2305.07027
-
-Weights: r224_in1k.
-"""
+"""EfficientViT (MSRA), 4,187,554 parameters, https://arxiv.org/abs/2305.07027"""
 efficientvit_m3: Final[EfficientVitMsraVariant[Literal[True, "r224_in1k"]]]
-"""EfficientViT (MSRA), 6,900,722 parameters, https://arxiv.org/abs/2305.07027
-
-Weights: r224_in1k.
-"""
+"""EfficientViT (MSRA), 6,900,722 parameters, https://arxiv.org/abs/2305.07027"""
 efficientvit_m4: Final[EfficientVitMsraVariant[Literal[True, "r224_in1k"]]]
-"""EfficientViT (MSRA), 8,804,228 parameters, https://arxiv.org/abs/2305.07027
-
-Weights: r224_in1k.
-"""
+"""EfficientViT (MSRA), 8,804,228 parameters, https://arxiv.org/abs/2305.07027"""
 efficientvit_m5: Final[EfficientVitMsraVariant[Literal[True, "r224_in1k"]]]
-"""EfficientViT (MSRA), 12,473,772 parameters, https://arxiv.org/abs/2305.07027
-
-Weights: r224_in1k.
-"""
+"""EfficientViT (MSRA), 12,473,772 parameters, https://arxiv.org/abs/2305.07027"""
 
 eva02_base_patch14_224: Final[EvaVariant[Literal[True, "mim_in22k"]]]
-"""EVA, 85,758,720 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: mim_in22k.
-"""
+"""EVA, 85,758,720 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_base_patch14_448: Final[EvaVariant[Literal[True, "mim_in22k_ft_in22k_in1k", "mim_in22k_ft_in1k", "mim_in22k_ft_in22k"]]]
-"""EVA, 87,117,544 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: mim_in22k_ft_in22k_in1k, mim_in22k_ft_in1k, mim_in22k_ft_in22k.
-"""
+"""EVA, 87,117,544 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_base_patch16_clip_224: Final[EvaVariant[Literal[True, "merged2b"]]]
-"""EVA, 86,263,040 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: merged2b.
-"""
+"""EVA, 86,263,040 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_enormous_patch14_clip_224: Final[EvaVariant[Literal[True, "laion2b", "laion2b_plus"]]]
-"""EVA, 4,350,556,928 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: laion2b, laion2b_plus.
-"""
+"""EVA, 4,350,556,928 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_large_patch14_224: Final[EvaVariant[Literal[True, "mim_in22k", "mim_m38m"]]]
-"""EVA, 303,268,800 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: mim_in22k, mim_m38m.
-"""
+"""EVA, 303,268,800 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_large_patch14_448: Final[EvaVariant[Literal[True, "mim_in22k_ft_in22k_in1k", "mim_in22k_ft_in1k", "mim_in22k_ft_in22k", "mim_m38m_ft_in1k", "mim_m38m_ft_in22k", "mim_m38m_ft_in22k_in1k"]]]
 """EVA, 305,080,232 parameters, https://arxiv.org/abs/2303.11331
 
 Weights: mim_in22k_ft_in22k_in1k, mim_in22k_ft_in1k, mim_in22k_ft_in22k, mim_m38m_ft_in1k, mim_m38m_ft_in22k, mim_m38m_ft_in22k_in1k.
 """
 eva02_large_patch14_clip_224: Final[EvaVariant[Literal[True, "merged2b"]]]
-"""EVA, 304,105,152 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: merged2b.
-"""
+"""EVA, 304,105,152 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_large_patch14_clip_336: Final[EvaVariant[Literal[True, "merged2b"]]]
-"""EVA, 304,432,832 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: merged2b.
-"""
+"""EVA, 304,432,832 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_small_patch14_224: Final[EvaVariant[Literal[True, "mim_in22k"]]]
-"""EVA, 21,621,120 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: mim_in22k.
-"""
+"""EVA, 21,621,120 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_small_patch14_336: Final[EvaVariant[Literal[True, "mim_in22k_ft_in1k"]]]
-"""EVA, 22,129,000 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: mim_in22k_ft_in1k.
-"""
+"""EVA, 22,129,000 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_tiny_patch14_224: Final[EvaVariant[Literal[True, "mim_in22k"]]]
-"""EVA, 5,502,144 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: mim_in22k.
-"""
+"""EVA, 5,502,144 parameters, https://arxiv.org/abs/2303.11331"""
 eva02_tiny_patch14_336: Final[EvaVariant[Literal[True, "mim_in22k_ft_in1k"]]]
-"""EVA, 5,756,584 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: mim_in22k_ft_in1k.
-"""
+"""EVA, 5,756,584 parameters, https://arxiv.org/abs/2303.11331"""
 eva_giant_patch14_224: Final[EvaVariant[Literal[True, "clip_ft_in1k"]]]
-"""EVA, 1,012,555,112 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: clip_ft_in1k.
-"""
+"""EVA, 1,012,555,112 parameters, https://arxiv.org/abs/2303.11331"""
 eva_giant_patch14_336: Final[EvaVariant[Literal[True, "clip_ft_in1k", "m30m_ft_in22k_in1k"]]]
-"""EVA, 1,013,005,672 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: clip_ft_in1k, m30m_ft_in22k_in1k.
-"""
+"""EVA, 1,013,005,672 parameters, https://arxiv.org/abs/2303.11331"""
 eva_giant_patch14_560: Final[EvaVariant[Literal[True, "m30m_ft_in22k_in1k"]]]
-"""EVA, 1,014,447,464 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: m30m_ft_in22k_in1k.
-"""
+"""EVA, 1,014,447,464 parameters, https://arxiv.org/abs/2303.11331"""
 eva_giant_patch14_clip_224: Final[EvaVariant[Literal[True, "laion400m", "merged2b"]]]
-"""EVA, 1,012,588,928 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: laion400m, merged2b.
-"""
+"""EVA, 1,012,588,928 parameters, https://arxiv.org/abs/2303.11331"""
 vit_5b_patch16_sapiens2: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 5,066,902,976 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 5,066,902,976 parameters, https://arxiv.org/abs/2303.11331"""
 vit_7b_patch16_dinov3: Final[EvaVariant[Literal[True, "lvd1689m", "sat493m"]]]
-"""EVA, 6,716,030,976 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m, sat493m.
-"""
+"""EVA, 6,716,030,976 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_dinov3: Final[EvaVariant[Literal[True, "lvd1689m"]]]
-"""EVA, 85,641,216 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m.
-"""
+"""EVA, 85,641,216 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_dinov3_qkvb: Final[EvaVariant[Literal[True, "lvd1689m", "eupe_lvd1689m"]]]
-"""EVA, 85,659,648 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m, eupe_lvd1689m.
-"""
+"""EVA, 85,659,648 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_lingbot: Final[EvaVariant[Literal[True, "robbyant"]]]
-"""EVA, 85,659,648 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: robbyant.
-"""
+"""EVA, 85,659,648 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_rope_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 86,434,792 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 86,434,792 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_rope_ape_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 86,585,320 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 86,585,320 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_rope_mixed_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 86,444,008 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 86,444,008 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_rope_mixed_ape_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 86,594,536 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 86,594,536 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_rope_reg1_gap_256: Final[EvaVariant[Literal[True, "sbb_in1k"]]]
-"""EVA, 86,425,576 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: sbb_in1k.
-"""
+"""EVA, 86,425,576 parameters, https://arxiv.org/abs/2303.11331"""
 vit_base_patch16_sapiens2: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 113,993,472 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 113,993,472 parameters, https://arxiv.org/abs/2303.11331"""
 vit_betwixt_patch16_rope_reg4_gap_256: Final[EvaVariant[Literal[True, "sbb_in1k"]]]
-"""EVA, 60,226,920 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: sbb_in1k.
-"""
+"""EVA, 60,226,920 parameters, https://arxiv.org/abs/2303.11331"""
 vit_giant_patch16_lingbot: Final[EvaVariant[Literal[True, "robbyant"]]]
-"""EVA, 1,134,473,216 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: robbyant.
-"""
+"""EVA, 1,134,473,216 parameters, https://arxiv.org/abs/2303.11331"""
 vit_giant_patch16_sapiens2: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 1,455,474,176 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 1,455,474,176 parameters, https://arxiv.org/abs/2303.11331"""
 vit_huge_patch16_sapiens2: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 814,283,520 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 814,283,520 parameters, https://arxiv.org/abs/2303.11331"""
 vit_huge_plus_patch16_dinov3: Final[EvaVariant[Literal[True, "lvd1689m"]]]
-"""EVA, 840,509,440 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m.
-"""
+"""EVA, 840,509,440 parameters, https://arxiv.org/abs/2303.11331"""
 vit_huge_plus_patch16_dinov3_qkvb: Final[EvaVariant[Literal[True, "lvd1689m"]]]
-"""EVA, 840,591,360 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m.
-"""
+"""EVA, 840,591,360 parameters, https://arxiv.org/abs/2303.11331"""
 vit_large_patch16_dinov3: Final[EvaVariant[Literal[True, "lvd1689m", "sat493m"]]]
-"""EVA, 303,079,424 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m, sat493m.
-"""
+"""EVA, 303,079,424 parameters, https://arxiv.org/abs/2303.11331"""
 vit_large_patch16_dinov3_qkvb: Final[EvaVariant[Literal[True, "lvd1689m", "sat493m"]]]
-"""EVA, 303,128,576 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m, sat493m.
-"""
+"""EVA, 303,128,576 parameters, https://arxiv.org/abs/2303.11331"""
 vit_large_patch16_lingbot: Final[EvaVariant[Literal[True, "robbyant"]]]
-"""EVA, 303,128,576 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: robbyant.
-"""
+"""EVA, 303,128,576 parameters, https://arxiv.org/abs/2303.11331"""
 vit_large_patch16_rope_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 304,174,056 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 304,174,056 parameters, https://arxiv.org/abs/2303.11331"""
 vit_large_patch16_rope_ape_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 304,374,760 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 304,374,760 parameters, https://arxiv.org/abs/2303.11331"""
 vit_large_patch16_rope_mixed_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 304,198,632 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 304,198,632 parameters, https://arxiv.org/abs/2303.11331"""
 vit_large_patch16_rope_mixed_ape_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 304,399,336 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 304,399,336 parameters, https://arxiv.org/abs/2303.11331"""
 vit_large_patch16_sapiens2: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 395,450,368 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 395,450,368 parameters, https://arxiv.org/abs/2303.11331"""
 vit_medium_patch16_rope_reg1_gap_256: Final[EvaVariant[Literal[True, "sbb_in1k"]]]
-"""EVA, 38,743,016 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: sbb_in1k.
-"""
+"""EVA, 38,743,016 parameters, https://arxiv.org/abs/2303.11331"""
 vit_mediumd_patch16_rope_reg1_gap_256: Final[EvaVariant[Literal[True, "sbb_in1k"]]]
-"""EVA, 63,945,704 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: sbb_in1k.
-"""
+"""EVA, 63,945,704 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_core_base_patch16_224: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 93,673,984 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 93,673,984 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_core_gigantic_patch14_448: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 1,882,033,920 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 1,882,033,920 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_core_large_patch14_336: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 317,152,256 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 317,152,256 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_core_small_patch16_384: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 23,783,168 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 23,783,168 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_core_tiny_patch16_384: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 6,141,056 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 6,141,056 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_lang_gigantic_patch14_448: Final[EvaVariant[Literal[True, "fb", "fb_tiling"]]]
-"""EVA, 1,740,922,624 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb, fb_tiling.
-"""
+"""EVA, 1,740,922,624 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_lang_large_patch14_448: Final[EvaVariant[Literal[True, "fb", "fb_tiling"]]]
-"""EVA, 291,415,040 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb, fb_tiling.
-"""
+"""EVA, 291,415,040 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_spatial_base_patch16_512: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 86,433,792 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 86,433,792 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_spatial_gigantic_patch14_448: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 1,851,887,104 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 1,851,887,104 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_spatial_large_patch14_448: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 303,964,160 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 303,964,160 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_spatial_small_patch16_512: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 21,983,232 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 21,983,232 parameters, https://arxiv.org/abs/2303.11331"""
 vit_pe_spatial_tiny_patch16_512: Final[EvaVariant[Literal[True, "fb"]]]
-"""EVA, 5,683,200 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: fb.
-"""
+"""EVA, 5,683,200 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_patch16_dinov3: Final[EvaVariant[Literal[True, "lvd1689m"]]]
-"""EVA, 21,586,944 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m.
-"""
+"""EVA, 21,586,944 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_patch16_dinov3_qkvb: Final[EvaVariant[Literal[True, "lvd1689m", "eupe_lvd1689m"]]]
-"""EVA, 21,596,160 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m, eupe_lvd1689m.
-"""
+"""EVA, 21,596,160 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_patch16_lingbot: Final[EvaVariant[Literal[True, "robbyant"]]]
-"""EVA, 21,596,160 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: robbyant.
-"""
+"""EVA, 21,596,160 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_patch16_rope_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 21,984,232 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 21,984,232 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_patch16_rope_ape_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 22,059,496 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 22,059,496 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_patch16_rope_mixed_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 21,988,840 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 21,988,840 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_patch16_rope_mixed_ape_224: Final[EvaVariant[Literal[True, "naver_in1k"]]]
-"""EVA, 22,064,104 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: naver_in1k.
-"""
+"""EVA, 22,064,104 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_plus_patch16_dinov3: Final[EvaVariant[Literal[True, "lvd1689m"]]]
-"""EVA, 28,683,264 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m.
-"""
+"""EVA, 28,683,264 parameters, https://arxiv.org/abs/2303.11331"""
 vit_small_plus_patch16_dinov3_qkvb: Final[EvaVariant[Literal[True, "lvd1689m"]]]
-"""EVA, 28,692,480 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: lvd1689m.
-"""
+"""EVA, 28,692,480 parameters, https://arxiv.org/abs/2303.11331"""
 vit_tiny_patch16_dinov3_qkvb: Final[EvaVariant[Literal[True, "eupe_lvd1689m"]]]
-"""EVA, 5,489,664 parameters, https://arxiv.org/abs/2303.11331
-
-Weights: eupe_lvd1689m.
-"""
+"""EVA, 5,489,664 parameters, https://arxiv.org/abs/2303.11331"""
 
 fasternet_l: Final[FasterNetVariant[Literal[True, "in1k"]]]
-"""FasterNet, 93,465,192 parameters, https://arxiv.org/abs/2303.03667
-
-Weights: in1k.
-"""
+"""FasterNet, 93,465,192 parameters, https://arxiv.org/abs/2303.03667"""
 fasternet_m: Final[FasterNetVariant[Literal[True, "in1k"]]]
-"""FasterNet, 53,521,464 parameters, https://arxiv.org/abs/2303.03667
-
-Weights: in1k.
-"""
+"""FasterNet, 53,521,464 parameters, https://arxiv.org/abs/2303.03667"""
 fasternet_s: Final[FasterNetVariant[Literal[True, "in1k"]]]
-"""FasterNet, 31,181,032 parameters, https://arxiv.org/abs/2303.03667
-
-Weights: in1k.
-"""
+"""FasterNet, 31,181,032 parameters, https://arxiv.org/abs/2303.03667"""
 fasternet_t0: Final[FasterNetVariant[Literal[True, "in1k"]]]
-"""FasterNet, 3,905,500 parameters, https://arxiv.org/abs/2303.03667
-
-Weights: in1k.
-"""
+"""FasterNet, 3,905,500 parameters, https://arxiv.org/abs/2303.03667"""
 fasternet_t1: Final[FasterNetVariant[Literal[True, "in1k"]]]
-"""FasterNet, 7,595,368 parameters, https://arxiv.org/abs/2303.03667
-
-Weights: in1k.
-"""
+"""FasterNet, 7,595,368 parameters, https://arxiv.org/abs/2303.03667"""
 fasternet_t2: Final[FasterNetVariant[Literal[True, "in1k"]]]
-"""FasterNet, 14,982,888 parameters, https://arxiv.org/abs/2303.03667
-
-Weights: in1k.
-"""
+"""FasterNet, 14,982,888 parameters, https://arxiv.org/abs/2303.03667"""
 
 fastvit_ma36: Final[FastVitVariant[Literal[True, "apple_in1k", "apple_dist_in1k"]]]
-"""FastViT, 44,068,004 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_in1k, apple_dist_in1k.
-"""
+"""FastViT, 44,068,004 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_mci0: Final[FastVitVariant[Literal[True, "apple_mclip", "apple_mclip2_dfndr2b"]]]
-"""FastViT, 11,406,976 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_mclip, apple_mclip2_dfndr2b.
-"""
+"""FastViT, 11,406,976 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_mci1: Final[FastVitVariant[Literal[True, "apple_mclip"]]]
-"""FastViT, 21,541,632 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_mclip.
-"""
+"""FastViT, 21,541,632 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_mci2: Final[FastVitVariant[Literal[True, "apple_mclip", "apple_mclip2_dfndr2b"]]]
-"""FastViT, 35,815,232 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_mclip, apple_mclip2_dfndr2b.
-"""
+"""FastViT, 35,815,232 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_mci3: Final[FastVitVariant[Literal[True, "apple_mclip2_dfndr2b"]]]
-"""FastViT, 125,235,648 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_mclip2_dfndr2b.
-"""
+"""FastViT, 125,235,648 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_mci4: Final[FastVitVariant[Literal[True, "apple_mclip2_dfndr2b"]]]
-"""FastViT, 321,784,832 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_mclip2_dfndr2b.
-"""
+"""FastViT, 321,784,832 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_s12: Final[FastVitVariant[Literal[True, "apple_in1k", "apple_dist_in1k"]]]
-"""FastViT, 9,473,576 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_in1k, apple_dist_in1k.
-"""
+"""FastViT, 9,473,576 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_sa12: Final[FastVitVariant[Literal[True, "apple_in1k", "apple_dist_in1k"]]]
-"""FastViT, 11,580,968 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_in1k, apple_dist_in1k.
-"""
+"""FastViT, 11,580,968 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_sa24: Final[FastVitVariant[Literal[True, "apple_in1k", "apple_dist_in1k"]]]
-"""FastViT, 21,554,216 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_in1k, apple_dist_in1k.
-"""
+"""FastViT, 21,554,216 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_sa36: Final[FastVitVariant[Literal[True, "apple_in1k", "apple_dist_in1k"]]]
-"""FastViT, 31,527,464 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_in1k, apple_dist_in1k.
-"""
+"""FastViT, 31,527,464 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_t12: Final[FastVitVariant[Literal[True, "apple_in1k", "apple_dist_in1k"]]]
-"""FastViT, 7,553,704 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_in1k, apple_dist_in1k.
-"""
+"""FastViT, 7,553,704 parameters, https://arxiv.org/abs/2303.14189"""
 fastvit_t8: Final[FastVitVariant[Literal[True, "apple_in1k", "apple_dist_in1k"]]]
-"""FastViT, 4,026,232 parameters, https://arxiv.org/abs/2303.14189
-
-Weights: apple_in1k, apple_dist_in1k.
-"""
+"""FastViT, 4,026,232 parameters, https://arxiv.org/abs/2303.14189"""
 
 focalnet_base_lrf: Final[FocalNetVariant[Literal[True, "ms_in1k"]]]
-"""FocalNet, 88,749,768 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in1k.
-"""
+"""FocalNet, 88,749,768 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_base_srf: Final[FocalNetVariant[Literal[True, "ms_in1k"]]]
-"""FocalNet, 88,148,144 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in1k.
-"""
+"""FocalNet, 88,148,144 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_huge_fl3: Final[FocalNetVariant[Literal[True, "ms_in22k"]]]
-"""FocalNet, 745,276,338 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in22k.
-"""
+"""FocalNet, 745,276,338 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_huge_fl4: Final[FocalNetVariant[Literal[True, "ms_in22k"]]]
-"""FocalNet, 686,460,664 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in22k.
-"""
+"""FocalNet, 686,460,664 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_large_fl3: Final[FocalNetVariant[Literal[True, "ms_in22k"]]]
-"""FocalNet, 239,134,898 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in22k.
-"""
+"""FocalNet, 239,134,898 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_large_fl4: Final[FocalNetVariant[Literal[True, "ms_in22k"]]]
-"""FocalNet, 239,315,402 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in22k.
-"""
+"""FocalNet, 239,315,402 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_small_lrf: Final[FocalNetVariant[Literal[True, "ms_in1k"]]]
-"""FocalNet, 50,342,440 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in1k.
-"""
+"""FocalNet, 50,342,440 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_small_srf: Final[FocalNetVariant[Literal[True, "ms_in1k"]]]
-"""FocalNet, 49,891,216 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in1k.
-"""
+"""FocalNet, 49,891,216 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_tiny_lrf: Final[FocalNetVariant[Literal[True, "ms_in1k"]]]
-"""FocalNet, 28,647,928 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in1k.
-"""
+"""FocalNet, 28,647,928 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_tiny_srf: Final[FocalNetVariant[Literal[True, "ms_in1k"]]]
-"""FocalNet, 28,427,116 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in1k.
-"""
+"""FocalNet, 28,427,116 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_xlarge_fl3: Final[FocalNetVariant[Literal[True, "ms_in22k"]]]
-"""FocalNet, 408,787,378 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in22k.
-"""
+"""FocalNet, 408,787,378 parameters, https://arxiv.org/abs/2203.11926"""
 focalnet_xlarge_fl4: Final[FocalNetVariant[Literal[True, "ms_in22k"]]]
-"""FocalNet, 409,028,042 parameters, https://arxiv.org/abs/2203.11926
-
-Weights: ms_in22k.
-"""
+"""FocalNet, 409,028,042 parameters, https://arxiv.org/abs/2203.11926"""
 
 gcvit_base: Final[GlobalContextVitVariant[Never]]
 """GCViT, 90,320,836 parameters, https://arxiv.org/abs/2206.09959
@@ -2273,25 +1121,13 @@ No weights are published.
 """
 
 gemma4_vit_167m: Final[Gemma4VitVariant[Literal[True, "gemma4_e4b_it"]]]
-"""Gemma 4 vision encoder, 167,364,608 parameters, https://ai.google.dev/gemma/docs
-
-Weights: gemma4_e4b_it.
-"""
+"""Gemma 4 vision encoder, 167,364,608 parameters, https://ai.google.dev/gemma/docs"""
 gemma4_vit_167m_enc: Final[Gemma4VitVariant[Literal[True, "gemma4_e4b_it"]]]
-"""Gemma 4 vision encoder, 167,364,608 parameters, https://ai.google.dev/gemma/docs
-
-Weights: gemma4_e4b_it.
-"""
+"""Gemma 4 vision encoder, 167,364,608 parameters, https://ai.google.dev/gemma/docs"""
 gemma4_vit_570m: Final[Gemma4VitVariant[Literal[True, "gemma4_31b_it"]]]
-"""Gemma 4 vision encoder, 569,548,080 parameters, https://ai.google.dev/gemma/docs
-
-Weights: gemma4_31b_it.
-"""
+"""Gemma 4 vision encoder, 569,548,080 parameters, https://ai.google.dev/gemma/docs"""
 gemma4_vit_570m_enc: Final[Gemma4VitVariant[Literal[True, "gemma4_31b_it"]]]
-"""Gemma 4 vision encoder, 569,548,080 parameters, https://ai.google.dev/gemma/docs
-
-Weights: gemma4_31b_it.
-"""
+"""Gemma 4 vision encoder, 569,548,080 parameters, https://ai.google.dev/gemma/docs"""
 
 ghostnet_050: Final[GhostNetVariant[Never]]
 """GhostNet, 2,587,292 parameters, https://arxiv.org/abs/1911.11907
@@ -2299,40 +1135,25 @@ ghostnet_050: Final[GhostNetVariant[Never]]
 No weights are published.
 """
 ghostnet_100: Final[GhostNetVariant[Literal[True, "in1k"]]]
-"""GhostNet, 5,182,508 parameters, https://arxiv.org/abs/1911.11907
-
-Weights: in1k.
-"""
+"""GhostNet, 5,182,508 parameters, https://arxiv.org/abs/1911.11907"""
 ghostnet_130: Final[GhostNetVariant[Never]]
 """GhostNet, 7,358,820 parameters, https://arxiv.org/abs/1911.11907
 
 No weights are published.
 """
 ghostnetv2_100: Final[GhostNetVariant[Literal[True, "in1k"]]]
-"""GhostNet, 6,156,908 parameters, https://arxiv.org/abs/1911.11907
-
-Weights: in1k.
-"""
+"""GhostNet, 6,156,908 parameters, https://arxiv.org/abs/1911.11907"""
 ghostnetv2_130: Final[GhostNetVariant[Literal[True, "in1k"]]]
-"""GhostNet, 8,960,404 parameters, https://arxiv.org/abs/1911.11907
-
-Weights: in1k.
-"""
+"""GhostNet, 8,960,404 parameters, https://arxiv.org/abs/1911.11907"""
 ghostnetv2_160: Final[GhostNetVariant[Literal[True, "in1k"]]]
-"""GhostNet, 12,392,698 parameters, https://arxiv.org/abs/1911.11907
-
-Weights: in1k.
-"""
+"""GhostNet, 12,392,698 parameters, https://arxiv.org/abs/1911.11907"""
 ghostnetv3_050: Final[GhostNetVariant[Never]]
 """GhostNet, 3,395,384 parameters, https://arxiv.org/abs/1911.11907
 
 No weights are published.
 """
 ghostnetv3_100: Final[GhostNetVariant[Literal[True, "in1k"]]]
-"""GhostNet, 8,129,028 parameters, https://arxiv.org/abs/1911.11907
-
-Weights: in1k.
-"""
+"""GhostNet, 8,129,028 parameters, https://arxiv.org/abs/1911.11907"""
 ghostnetv3_130: Final[GhostNetVariant[Never]]
 """GhostNet, 12,217,720 parameters, https://arxiv.org/abs/1911.11907
 
@@ -2345,96 +1166,45 @@ No weights are published.
 """
 
 hgnet_base: Final[HighPerfGpuNetVariant[Literal[True, "ssld_in1k"]]]
-"""PP-HGNet, 71,578,184 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_in1k.
-"""
+"""PP-HGNet, 71,578,184 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnet_small: Final[HighPerfGpuNetVariant[Literal[True, "paddle_in1k", "ssld_in1k"]]]
-"""PP-HGNet, 24,360,872 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: paddle_in1k, ssld_in1k.
-"""
+"""PP-HGNet, 24,360,872 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnet_tiny: Final[HighPerfGpuNetVariant[Literal[True, "paddle_in1k", "ssld_in1k"]]]
-"""PP-HGNet, 14,735,864 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: paddle_in1k, ssld_in1k.
-"""
+"""PP-HGNet, 14,735,864 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnetv2_b0: Final[HighPerfGpuNetVariant[Literal[True, "ssld_stage2_ft_in1k", "ssld_stage1_in22k_in1k"]]]
-"""PP-HGNet, 5,996,550 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_stage2_ft_in1k, ssld_stage1_in22k_in1k.
-"""
+"""PP-HGNet, 5,996,550 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnetv2_b1: Final[HighPerfGpuNetVariant[Literal[True, "ssld_stage2_ft_in1k", "ssld_stage1_in22k_in1k"]]]
-"""PP-HGNet, 6,343,158 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_stage2_ft_in1k, ssld_stage1_in22k_in1k.
-"""
+"""PP-HGNet, 6,343,158 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnetv2_b2: Final[HighPerfGpuNetVariant[Literal[True, "ssld_stage2_ft_in1k", "ssld_stage1_in22k_in1k"]]]
-"""PP-HGNet, 11,221,356 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_stage2_ft_in1k, ssld_stage1_in22k_in1k.
-"""
+"""PP-HGNet, 11,221,356 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnetv2_b3: Final[HighPerfGpuNetVariant[Literal[True, "ssld_stage2_ft_in1k", "ssld_stage1_in22k_in1k"]]]
-"""PP-HGNet, 16,292,216 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_stage2_ft_in1k, ssld_stage1_in22k_in1k.
-"""
+"""PP-HGNet, 16,292,216 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnetv2_b4: Final[HighPerfGpuNetVariant[Literal[True, "ssld_stage2_ft_in1k", "ssld_stage1_in22k_in1k"]]]
-"""PP-HGNet, 19,796,680 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_stage2_ft_in1k, ssld_stage1_in22k_in1k.
-"""
+"""PP-HGNet, 19,796,680 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnetv2_b5: Final[HighPerfGpuNetVariant[Literal[True, "ssld_stage2_ft_in1k", "ssld_stage1_in22k_in1k"]]]
-"""PP-HGNet, 39,569,064 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_stage2_ft_in1k, ssld_stage1_in22k_in1k.
-"""
+"""PP-HGNet, 39,569,064 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 hgnetv2_b6: Final[HighPerfGpuNetVariant[Literal[True, "ssld_stage2_ft_in1k", "ssld_stage1_in22k_in1k"]]]
-"""PP-HGNet, 75,256,776 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_stage2_ft_in1k, ssld_stage1_in22k_in1k.
-"""
+"""PP-HGNet, 75,256,776 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 
 hiera_base_224: Final[HieraVariant[Literal[True, "mae_in1k_ft_in1k", "mae"]]]
-"""Hiera, 51,524,968 parameters, https://arxiv.org/abs/2306.00989
-
-Weights: mae_in1k_ft_in1k, mae.
-"""
+"""Hiera, 51,524,968 parameters, https://arxiv.org/abs/2306.00989"""
 hiera_base_abswin_256: Final[HieraVariant[Never]]
 """Hiera, 51,267,304 parameters, https://arxiv.org/abs/2306.00989
 
 No weights are published.
 """
 hiera_base_plus_224: Final[HieraVariant[Literal[True, "mae_in1k_ft_in1k", "mae"]]]
-"""Hiera, 69,896,616 parameters, https://arxiv.org/abs/2306.00989
-
-Weights: mae_in1k_ft_in1k, mae.
-"""
+"""Hiera, 69,896,616 parameters, https://arxiv.org/abs/2306.00989"""
 hiera_huge_224: Final[HieraVariant[Literal[True, "mae_in1k_ft_in1k", "mae"]]]
-"""Hiera, 672,779,752 parameters, https://arxiv.org/abs/2306.00989
-
-Weights: mae_in1k_ft_in1k, mae.
-"""
+"""Hiera, 672,779,752 parameters, https://arxiv.org/abs/2306.00989"""
 hiera_large_224: Final[HieraVariant[Literal[True, "mae_in1k_ft_in1k", "mae"]]]
-"""Hiera, 213,739,912 parameters, https://arxiv.org/abs/2306.00989
-
-Weights: mae_in1k_ft_in1k, mae.
-"""
+"""Hiera, 213,739,912 parameters, https://arxiv.org/abs/2306.00989"""
 hiera_small_224: Final[HieraVariant[Literal[True, "mae_in1k_ft_in1k", "mae"]]]
-"""Hiera, 35,008,072 parameters, https://arxiv.org/abs/2306.00989
-
-Weights: mae_in1k_ft_in1k, mae.
-"""
+"""Hiera, 35,008,072 parameters, https://arxiv.org/abs/2306.00989"""
 hiera_small_abswin_256: Final[HieraVariant[Literal[True, "sbb2_e200_in12k_ft_in1k", "sbb2_e200_in12k", "sbb2_pd_e200_in12k", "sbb2_pd_e200_in12k_ft_in1k"]]]
-"""Hiera, 34,361,800 parameters, https://arxiv.org/abs/2306.00989
-
-Weights: sbb2_e200_in12k_ft_in1k, sbb2_e200_in12k, sbb2_pd_e200_in12k, sbb2_pd_e200_in12k_ft_in1k.
-"""
+"""Hiera, 34,361,800 parameters, https://arxiv.org/abs/2306.00989"""
 hiera_tiny_224: Final[HieraVariant[Literal[True, "mae_in1k_ft_in1k", "mae"]]]
-"""Hiera, 27,910,216 parameters, https://arxiv.org/abs/2306.00989
-
-Weights: mae_in1k_ft_in1k, mae.
-"""
+"""Hiera, 27,910,216 parameters, https://arxiv.org/abs/2306.00989"""
 
 hieradet_small: Final[HieraDetVariant[Never]]
 """Hiera (SAM 2), 34,730,344 parameters, https://arxiv.org/abs/2408.00714
@@ -2442,213 +1212,99 @@ hieradet_small: Final[HieraDetVariant[Never]]
 No weights are published.
 """
 sam2_hiera_base_plus: Final[HieraDetVariant[Literal[True, "fb_r896", "fb_r896_2pt1"]]]
-"""Hiera (SAM 2), 68,677,504 parameters, https://arxiv.org/abs/2408.00714
-
-Weights: fb_r896, fb_r896_2pt1.
-"""
+"""Hiera (SAM 2), 68,677,504 parameters, https://arxiv.org/abs/2408.00714"""
 sam2_hiera_large: Final[HieraDetVariant[Literal[True, "fb_r1024", "fb_r1024_2pt1"]]]
-"""Hiera (SAM 2), 212,151,600 parameters, https://arxiv.org/abs/2408.00714
-
-Weights: fb_r1024, fb_r1024_2pt1.
-"""
+"""Hiera (SAM 2), 212,151,600 parameters, https://arxiv.org/abs/2408.00714"""
 sam2_hiera_small: Final[HieraDetVariant[Literal[True, "fb_r896", "fb_r896_2pt1"]]]
-"""Hiera (SAM 2), 33,948,864 parameters, https://arxiv.org/abs/2408.00714
-
-Weights: fb_r896, fb_r896_2pt1.
-"""
+"""Hiera (SAM 2), 33,948,864 parameters, https://arxiv.org/abs/2408.00714"""
 sam2_hiera_tiny: Final[HieraDetVariant[Literal[True, "fb_r896", "fb_r896_2pt1"]]]
-"""Hiera (SAM 2), 26,851,008 parameters, https://arxiv.org/abs/2408.00714
-
-Weights: fb_r896, fb_r896_2pt1.
-"""
+"""Hiera (SAM 2), 26,851,008 parameters, https://arxiv.org/abs/2408.00714"""
 
 hrnet_w18: Final[HighResolutionNetVariant[Literal[True, "ms_aug_in1k", "ms_in1k"]]]
-"""HRNet, 21,299,004 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: ms_aug_in1k, ms_in1k.
-"""
+"""HRNet, 21,299,004 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w18_small: Final[HighResolutionNetVariant[Literal[True, "gluon_in1k", "ms_in1k"]]]
-"""HRNet, 13,187,464 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: gluon_in1k, ms_in1k.
-"""
+"""HRNet, 13,187,464 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w18_small_v2: Final[HighResolutionNetVariant[Literal[True, "gluon_in1k", "ms_in1k"]]]
-"""HRNet, 15,597,464 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: gluon_in1k, ms_in1k.
-"""
+"""HRNet, 15,597,464 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w18_ssld: Final[HighResolutionNetVariant[Literal[True, "paddle_in1k"]]]
-"""HRNet, 21,295,164 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: paddle_in1k.
-"""
+"""HRNet, 21,295,164 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w30: Final[HighResolutionNetVariant[Literal[True, "ms_in1k"]]]
-"""HRNet, 37,712,220 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: ms_in1k.
-"""
+"""HRNet, 37,712,220 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w32: Final[HighResolutionNetVariant[Literal[True, "ms_in1k"]]]
-"""HRNet, 41,232,680 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: ms_in1k.
-"""
+"""HRNet, 41,232,680 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w40: Final[HighResolutionNetVariant[Literal[True, "ms_in1k"]]]
-"""HRNet, 57,557,160 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: ms_in1k.
-"""
+"""HRNet, 57,557,160 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w44: Final[HighResolutionNetVariant[Literal[True, "ms_in1k"]]]
-"""HRNet, 67,064,984 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: ms_in1k.
-"""
+"""HRNet, 67,064,984 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w48: Final[HighResolutionNetVariant[Literal[True, "ms_in1k"]]]
-"""HRNet, 77,469,864 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: ms_in1k.
-"""
+"""HRNet, 77,469,864 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w48_ssld: Final[HighResolutionNetVariant[Literal[True, "paddle_in1k"]]]
-"""HRNet, 77,466,024 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: paddle_in1k.
-"""
+"""HRNet, 77,466,024 parameters, https://arxiv.org/abs/1908.07919"""
 hrnet_w64: Final[HighResolutionNetVariant[Literal[True, "ms_in1k"]]]
-"""HRNet, 128,059,944 parameters, https://arxiv.org/abs/1908.07919
-
-Weights: ms_in1k.
-"""
+"""HRNet, 128,059,944 parameters, https://arxiv.org/abs/1908.07919"""
 
 iformer_h: Final[IFormerVariant[Literal[True, "in1k"]]]
-"""iFormer, 99,596,632 parameters, https://arxiv.org/abs/2501.15369
-
-Weights: in1k.
-"""
+"""iFormer, 99,596,632 parameters, https://arxiv.org/abs/2501.15369"""
 iformer_l: Final[IFormerVariant[Literal[True, "in1k"]]]
-"""iFormer, 14,779,808 parameters, https://arxiv.org/abs/2501.15369
-
-Weights: in1k.
-"""
+"""iFormer, 14,779,808 parameters, https://arxiv.org/abs/2501.15369"""
 iformer_l2: Final[IFormerVariant[Never]]
 """iFormer, 24,518,984 parameters, https://arxiv.org/abs/2501.15369
 
 No weights are published.
 """
 iformer_l2_distilled: Final[IFormerVariant[Literal[True, "in1k"]]]
-"""iFormer, 25,033,008 parameters, https://arxiv.org/abs/2501.15369
-
-Weights: in1k.
-"""
+"""iFormer, 25,033,008 parameters, https://arxiv.org/abs/2501.15369"""
 iformer_l_distilled: Final[IFormerVariant[Literal[True, "in1k"]]]
-"""iFormer, 15,165,576 parameters, https://arxiv.org/abs/2501.15369
-
-Weights: in1k.
-"""
+"""iFormer, 15,165,576 parameters, https://arxiv.org/abs/2501.15369"""
 iformer_m: Final[IFormerVariant[Literal[True, "in1k"]]]
-"""iFormer, 8,907,424 parameters, https://arxiv.org/abs/2501.15369
-
-Weights: in1k.
-"""
+"""iFormer, 8,907,424 parameters, https://arxiv.org/abs/2501.15369"""
 iformer_m_distilled: Final[IFormerVariant[Literal[True, "in1k"]]]
-"""iFormer, 9,293,192 parameters, https://arxiv.org/abs/2501.15369
-
-Weights: in1k.
-"""
+"""iFormer, 9,293,192 parameters, https://arxiv.org/abs/2501.15369"""
 iformer_s: Final[IFormerVariant[Literal[True, "in1k"]]]
-"""iFormer, 6,563,368 parameters, https://arxiv.org/abs/2501.15369
-
-Weights: in1k.
-"""
+"""iFormer, 6,563,368 parameters, https://arxiv.org/abs/2501.15369"""
 iformer_t: Final[IFormerVariant[Literal[True, "in1k"]]]
-"""iFormer, 2,886,456 parameters, https://arxiv.org/abs/2501.15369
-
-Weights: in1k.
-"""
+"""iFormer, 2,886,456 parameters, https://arxiv.org/abs/2501.15369"""
 
 inception_next_atto: Final[MetaNeXtVariant[Literal[True, "sail_in1k"]]]
-"""InceptionNeXt, 4,156,520 parameters, https://arxiv.org/abs/2303.16900
-
-Weights: sail_in1k.
-"""
+"""InceptionNeXt, 4,156,520 parameters, https://arxiv.org/abs/2303.16900"""
 inception_next_base: Final[MetaNeXtVariant[Literal[True, "sail_in1k", "sail_in1k_384"]]]
-"""InceptionNeXt, 86,672,136 parameters, https://arxiv.org/abs/2303.16900
-
-Weights: sail_in1k, sail_in1k_384.
-"""
+"""InceptionNeXt, 86,672,136 parameters, https://arxiv.org/abs/2303.16900"""
 inception_next_small: Final[MetaNeXtVariant[Literal[True, "sail_in1k"]]]
-"""InceptionNeXt, 49,374,016 parameters, https://arxiv.org/abs/2303.16900
-
-Weights: sail_in1k.
-"""
+"""InceptionNeXt, 49,374,016 parameters, https://arxiv.org/abs/2303.16900"""
 inception_next_tiny: Final[MetaNeXtVariant[Literal[True, "sail_in1k"]]]
-"""InceptionNeXt, 28,055,680 parameters, https://arxiv.org/abs/2303.16900
-
-Weights: sail_in1k.
-"""
+"""InceptionNeXt, 28,055,680 parameters, https://arxiv.org/abs/2303.16900"""
 
 inception_resnet_v2: Final[InceptionResnetV2Variant[Literal[True, "tf_in1k", "tf_ens_adv_in1k"]]]
-"""Inception-ResNet-v2, 55,843,464 parameters, https://arxiv.org/abs/1602.07261
-
-Weights: tf_in1k, tf_ens_adv_in1k.
-"""
+"""Inception-ResNet-v2, 55,843,464 parameters, https://arxiv.org/abs/1602.07261"""
 
 inception_v3: Final[InceptionV3Variant[Literal[True, "tv_in1k", "gluon_in1k", "tf_adv_in1k", "tf_in1k"]]]
-"""Inception-v3, 23,834,568 parameters, https://arxiv.org/abs/1512.00567
-
-Weights: tv_in1k, gluon_in1k, tf_adv_in1k, tf_in1k.
-"""
+"""Inception-v3, 23,834,568 parameters, https://arxiv.org/abs/1512.00567"""
 
 inception_v4: Final[InceptionV4Variant[Literal[True, "tf_in1k"]]]
-"""Inception-v4, 42,679,816 parameters, https://arxiv.org/abs/1602.07261
-
-Weights: tf_in1k.
-"""
+"""Inception-v4, 42,679,816 parameters, https://arxiv.org/abs/1602.07261"""
 
 lcnetv2_base: Final[LCNetV2Variant[Literal[True, "ssld_in1k", "paddle_in1k"]]]
-"""PP-LCNetV2, 6,687,208 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: ssld_in1k, paddle_in1k.
-"""
+"""PP-LCNetV2, 6,687,208 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 lcnetv2_large: Final[LCNetV2Variant[Literal[True, "paddle_in1k"]]]
-"""PP-LCNetV2, 10,542,120 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: paddle_in1k.
-"""
+"""PP-LCNetV2, 10,542,120 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 lcnetv2_small: Final[LCNetV2Variant[Literal[True, "paddle_in1k"]]]
-"""PP-LCNetV2, 4,128,552 parameters, https://github.com/PaddlePaddle/PaddleClas
-
-Weights: paddle_in1k.
-"""
+"""PP-LCNetV2, 4,128,552 parameters, https://github.com/PaddlePaddle/PaddleClas"""
 
 levit_128: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 9,213,936 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 9,213,936 parameters, https://arxiv.org/abs/2104.01136"""
 levit_128s: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 7,777,058 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 7,777,058 parameters, https://arxiv.org/abs/2104.01136"""
 levit_192: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 10,947,069 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 10,947,069 parameters, https://arxiv.org/abs/2104.01136"""
 levit_256: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 18,893,876 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 18,893,876 parameters, https://arxiv.org/abs/2104.01136"""
 levit_256d: Final[LevitVariant[Never]]
 """LeViT, 26,210,788 parameters, https://arxiv.org/abs/2104.01136
 
 No weights are published.
 """
 levit_384: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 39,128,836 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 39,128,836 parameters, https://arxiv.org/abs/2104.01136"""
 levit_384_s8: Final[LevitVariant[Never]]
 """LeViT, 39,118,960 parameters, https://arxiv.org/abs/2104.01136
 
@@ -2670,35 +1326,20 @@ levit_512d: Final[LevitVariant[Never]]
 No weights are published.
 """
 levit_conv_128: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 9,213,936 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 9,213,936 parameters, https://arxiv.org/abs/2104.01136"""
 levit_conv_128s: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 7,777,058 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 7,777,058 parameters, https://arxiv.org/abs/2104.01136"""
 levit_conv_192: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 10,947,069 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 10,947,069 parameters, https://arxiv.org/abs/2104.01136"""
 levit_conv_256: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 18,893,876 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 18,893,876 parameters, https://arxiv.org/abs/2104.01136"""
 levit_conv_256d: Final[LevitVariant[Never]]
 """LeViT, 26,210,788 parameters, https://arxiv.org/abs/2104.01136
 
 No weights are published.
 """
 levit_conv_384: Final[LevitVariant[Literal[True, "fb_dist_in1k"]]]
-"""LeViT, 39,128,836 parameters, https://arxiv.org/abs/2104.01136
-
-Weights: fb_dist_in1k.
-"""
+"""LeViT, 39,128,836 parameters, https://arxiv.org/abs/2104.01136"""
 levit_conv_384_s8: Final[LevitVariant[Never]]
 """LeViT, 39,118,960 parameters, https://arxiv.org/abs/2104.01136
 
@@ -2721,96 +1362,45 @@ No weights are published.
 """
 
 lowformer_b0: Final[LowFormerVariant[Literal[True, "in1k"]]]
-"""LowFormer, 14,100,472 parameters, https://arxiv.org/abs/2409.03460
-
-Weights: in1k.
-"""
+"""LowFormer, 14,100,472 parameters, https://arxiv.org/abs/2409.03460"""
 lowformer_b1: Final[LowFormerVariant[Literal[True, "in1k"]]]
-"""LowFormer, 17,936,312 parameters, https://arxiv.org/abs/2409.03460
-
-Weights: in1k.
-"""
+"""LowFormer, 17,936,312 parameters, https://arxiv.org/abs/2409.03460"""
 lowformer_b15: Final[LowFormerVariant[Literal[True, "in1k"]]]
-"""LowFormer, 33,982,028 parameters, https://arxiv.org/abs/2409.03460
-
-Weights: in1k.
-"""
+"""LowFormer, 33,982,028 parameters, https://arxiv.org/abs/2409.03460"""
 lowformer_b2: Final[LowFormerVariant[Never]]
 """LowFormer, 44,986,912 parameters, https://arxiv.org/abs/2409.03460
 
 No weights are published.
 """
 lowformer_b3: Final[LowFormerVariant[Literal[True, "in1k"]]]
-"""LowFormer, 57,086,920 parameters, https://arxiv.org/abs/2409.03460
-
-Weights: in1k.
-"""
+"""LowFormer, 57,086,920 parameters, https://arxiv.org/abs/2409.03460"""
 lowformer_e1: Final[LowFormerVariant[Literal[True, "in1k"]]]
-"""LowFormer, 18,896,268 parameters, https://arxiv.org/abs/2409.03460
-
-Weights: in1k.
-"""
+"""LowFormer, 18,896,268 parameters, https://arxiv.org/abs/2409.03460"""
 lowformer_e2: Final[LowFormerVariant[Literal[True, "in1k"]]]
-"""LowFormer, 22,750,664 parameters, https://arxiv.org/abs/2409.03460
-
-Weights: in1k.
-"""
+"""LowFormer, 22,750,664 parameters, https://arxiv.org/abs/2409.03460"""
 lowformer_e3: Final[LowFormerVariant[Literal[True, "in1k"]]]
-"""LowFormer, 41,316,808 parameters, https://arxiv.org/abs/2409.03460
-
-Weights: in1k.
-"""
+"""LowFormer, 41,316,808 parameters, https://arxiv.org/abs/2409.03460"""
 
 mambaout_base: Final[MambaOutVariant[Literal[True, "in1k"]]]
-"""MambaOut, 84,813,092 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: in1k.
-"""
+"""MambaOut, 84,813,092 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_base_plus_rw: Final[MambaOutVariant[Literal[True, "sw_e150_in12k_ft_in1k", "sw_e150_in12k", "sw_e150_r384_in12k_ft_in1k"]]]
-"""MambaOut, 101,656,552 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: sw_e150_in12k_ft_in1k, sw_e150_in12k, sw_e150_r384_in12k_ft_in1k.
-"""
+"""MambaOut, 101,656,552 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_base_short_rw: Final[MambaOutVariant[Literal[True, "sw_e500_in1k"]]]
-"""MambaOut, 88,827,688 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: sw_e500_in1k.
-"""
+"""MambaOut, 88,827,688 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_base_tall_rw: Final[MambaOutVariant[Literal[True, "sw_e500_in1k"]]]
-"""MambaOut, 86,481,448 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: sw_e500_in1k.
-"""
+"""MambaOut, 86,481,448 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_base_wide_rw: Final[MambaOutVariant[Literal[True, "sw_e500_in1k"]]]
-"""MambaOut, 94,448,104 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: sw_e500_in1k.
-"""
+"""MambaOut, 94,448,104 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_femto: Final[MambaOutVariant[Literal[True, "in1k"]]]
-"""MambaOut, 7,304,536 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: in1k.
-"""
+"""MambaOut, 7,304,536 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_kobe: Final[MambaOutVariant[Literal[True, "in1k"]]]
-"""MambaOut, 9,141,208 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: in1k.
-"""
+"""MambaOut, 9,141,208 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_small: Final[MambaOutVariant[Literal[True, "in1k"]]]
-"""MambaOut, 48,488,072 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: in1k.
-"""
+"""MambaOut, 48,488,072 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_small_rw: Final[MambaOutVariant[Literal[True, "sw_e450_in1k"]]]
-"""MambaOut, 48,495,560 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: sw_e450_in1k.
-"""
+"""MambaOut, 48,495,560 parameters, https://arxiv.org/abs/2405.07992"""
 mambaout_tiny: Final[MambaOutVariant[Literal[True, "in1k"]]]
-"""MambaOut, 26,545,096 parameters, https://arxiv.org/abs/2405.07992
-
-Weights: in1k.
-"""
+"""MambaOut, 26,545,096 parameters, https://arxiv.org/abs/2405.07992"""
 test_mambaout: Final[MambaOutVariant[Never]]
 """MambaOut, 447,560 parameters, https://arxiv.org/abs/2405.07992
 
@@ -2823,40 +1413,28 @@ coatnet_0_224: Final[MaxxVitVariant[Never]]
 No weights are published.
 """
 coatnet_0_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 27,435,562 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 27,435,562 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_1_224: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 42,225,776 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 coatnet_1_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 41,721,502 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 41,721,502 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_2_224: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 74,684,744 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 coatnet_2_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k"]]]
-"""MaxViT and CoAtNet, 73,868,400 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k_ft_in1k, sw_in12k.
-"""
+"""MaxViT and CoAtNet, 73,868,400 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_3_224: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 166,966,264 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 coatnet_3_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in12k"]]]
-"""MaxViT and CoAtNet, 181,805,305 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k.
-"""
+"""MaxViT and CoAtNet, 181,805,305 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_4_224: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 275,425,288 parameters, https://arxiv.org/abs/2204.01697
 
@@ -2868,20 +1446,14 @@ coatnet_5_224: Final[MaxxVitVariant[Never]]
 No weights are published.
 """
 coatnet_bn_0_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 27,435,562 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 27,435,562 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_nano_cc_224: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 13,757,328 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 coatnet_nano_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 15,141,244 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 15,141,244 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_pico_rw_224: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 10,851,364 parameters, https://arxiv.org/abs/2204.01697
 
@@ -2893,205 +1465,103 @@ coatnet_rmlp_0_rw_224: Final[MaxxVitVariant[Never]]
 No weights are published.
 """
 coatnet_rmlp_1_rw2_224: Final[MaxxVitVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k"]]]
-"""MaxViT and CoAtNet, 41,724,622 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k_ft_in1k, sw_in12k.
-"""
+"""MaxViT and CoAtNet, 41,724,622 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_rmlp_1_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 41,691,982 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 41,691,982 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_rmlp_2_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k", "sw_in1k"]]]
-"""MaxViT and CoAtNet, 73,881,264 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k_ft_in1k, sw_in12k, sw_in1k.
-"""
+"""MaxViT and CoAtNet, 73,881,264 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_rmlp_2_rw_384: Final[MaxxVitVariant[Literal[True, "sw_in12k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 73,881,264 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 73,881,264 parameters, https://arxiv.org/abs/2204.01697"""
 coatnet_rmlp_3_rw_224: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 165,152,788 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 coatnet_rmlp_nano_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 15,145,116 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 15,145,116 parameters, https://arxiv.org/abs/2204.01697"""
 coatnext_nano_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 14,701,244 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 14,701,244 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_base_tf_224: Final[MaxxVitVariant[Literal[True, "in1k", "in21k"]]]
-"""MaxViT and CoAtNet, 119,467,708 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k, in21k.
-"""
+"""MaxViT and CoAtNet, 119,467,708 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_base_tf_384: Final[MaxxVitVariant[Literal[True, "in1k", "in21k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 119,653,468 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k, in21k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 119,653,468 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_base_tf_512: Final[MaxxVitVariant[Literal[True, "in1k", "in21k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 119,876,380 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k, in21k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 119,876,380 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_large_tf_224: Final[MaxxVitVariant[Literal[True, "in1k", "in21k"]]]
-"""MaxViT and CoAtNet, 211,785,560 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k, in21k.
-"""
+"""MaxViT and CoAtNet, 211,785,560 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_large_tf_384: Final[MaxxVitVariant[Literal[True, "in1k", "in21k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 212,033,240 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k, in21k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 212,033,240 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_large_tf_512: Final[MaxxVitVariant[Literal[True, "in1k", "in21k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 212,330,456 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k, in21k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 212,330,456 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_nano_rw_256: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 15,451,148 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 15,451,148 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_pico_rw_256: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 7,457,996 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 maxvit_rmlp_base_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k"]]]
-"""MaxViT and CoAtNet, 116,135,788 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k_ft_in1k, sw_in12k.
-"""
+"""MaxViT and CoAtNet, 116,135,788 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_rmlp_base_rw_384: Final[MaxxVitVariant[Literal[True, "sw_in12k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 116,135,788 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 116,135,788 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_rmlp_nano_rw_256: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 15,501,452 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 15,501,452 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_rmlp_pico_rw_256: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 7,515,980 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 7,515,980 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_rmlp_small_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 64,895,044 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 64,895,044 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_rmlp_small_rw_256: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 64,895,044 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 maxvit_rmlp_tiny_rw_256: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 29,148,896 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 29,148,896 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_small_tf_224: Final[MaxxVitVariant[Literal[True, "in1k"]]]
-"""MaxViT and CoAtNet, 68,927,956 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k.
-"""
+"""MaxViT and CoAtNet, 68,927,956 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_small_tf_384: Final[MaxxVitVariant[Literal[True, "in1k"]]]
-"""MaxViT and CoAtNet, 69,018,676 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k.
-"""
+"""MaxViT and CoAtNet, 69,018,676 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_small_tf_512: Final[MaxxVitVariant[Literal[True, "in1k"]]]
-"""MaxViT and CoAtNet, 69,127,540 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k.
-"""
+"""MaxViT and CoAtNet, 69,127,540 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_tiny_pm_256: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 30,089,344 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 maxvit_tiny_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 29,057,312 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 29,057,312 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_tiny_rw_256: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 29,066,720 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 maxvit_tiny_tf_224: Final[MaxxVitVariant[Literal[True, "in1k"]]]
-"""MaxViT and CoAtNet, 30,916,528 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k.
-"""
+"""MaxViT and CoAtNet, 30,916,528 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_tiny_tf_384: Final[MaxxVitVariant[Literal[True, "in1k"]]]
-"""MaxViT and CoAtNet, 30,977,008 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k.
-"""
+"""MaxViT and CoAtNet, 30,977,008 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_tiny_tf_512: Final[MaxxVitVariant[Literal[True, "in1k"]]]
-"""MaxViT and CoAtNet, 31,049,584 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in1k.
-"""
+"""MaxViT and CoAtNet, 31,049,584 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_xlarge_tf_224: Final[MaxxVitVariant[Literal[True, "in21k"]]]
-"""MaxViT and CoAtNet, 506,987,643 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in21k.
-"""
+"""MaxViT and CoAtNet, 506,987,643 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_xlarge_tf_384: Final[MaxxVitVariant[Literal[True, "in21k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 475,323,472 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in21k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 475,323,472 parameters, https://arxiv.org/abs/2204.01697"""
 maxvit_xlarge_tf_512: Final[MaxxVitVariant[Literal[True, "in21k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 475,769,296 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: in21k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 475,769,296 parameters, https://arxiv.org/abs/2204.01697"""
 maxxvit_rmlp_nano_rw_256: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 16,779,628 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 16,779,628 parameters, https://arxiv.org/abs/2204.01697"""
 maxxvit_rmlp_small_rw_256: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 66,010,516 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 66,010,516 parameters, https://arxiv.org/abs/2204.01697"""
 maxxvit_rmlp_tiny_rw_256: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 29,636,528 parameters, https://arxiv.org/abs/2204.01697
 
 No weights are published.
 """
 maxxvitv2_nano_rw_256: Final[MaxxVitVariant[Literal[True, "sw_in1k"]]]
-"""MaxViT and CoAtNet, 23,696,611 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in1k.
-"""
+"""MaxViT and CoAtNet, 23,696,611 parameters, https://arxiv.org/abs/2204.01697"""
 maxxvitv2_rmlp_base_rw_224: Final[MaxxVitVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k"]]]
-"""MaxViT and CoAtNet, 116,092,512 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k_ft_in1k, sw_in12k.
-"""
+"""MaxViT and CoAtNet, 116,092,512 parameters, https://arxiv.org/abs/2204.01697"""
 maxxvitv2_rmlp_base_rw_384: Final[MaxxVitVariant[Literal[True, "sw_in12k_ft_in1k"]]]
-"""MaxViT and CoAtNet, 116,092,512 parameters, https://arxiv.org/abs/2204.01697
-
-Weights: sw_in12k_ft_in1k.
-"""
+"""MaxViT and CoAtNet, 116,092,512 parameters, https://arxiv.org/abs/2204.01697"""
 maxxvitv2_rmlp_large_rw_224: Final[MaxxVitVariant[Never]]
 """MaxViT and CoAtNet, 215,417,166 parameters, https://arxiv.org/abs/2204.01697
 
@@ -3109,95 +1579,41 @@ No weights are published.
 """
 
 caformer_b36: Final[MetaFormerVariant[Literal[True, "sail_in1k", "sail_in1k_384", "sail_in22k", "sail_in22k_ft_in1k", "sail_in22k_ft_in1k_384"]]]
-"""MetaFormer, 98,753,614 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k, sail_in1k_384, sail_in22k, sail_in22k_ft_in1k, sail_in22k_ft_in1k_384.
-"""
+"""MetaFormer, 98,753,614 parameters, https://arxiv.org/abs/2210.13452"""
 caformer_m36: Final[MetaFormerVariant[Literal[True, "sail_in1k", "sail_in1k_384", "sail_in22k", "sail_in22k_ft_in1k", "sail_in22k_ft_in1k_384"]]]
-"""MetaFormer, 56,204,878 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k, sail_in1k_384, sail_in22k, sail_in22k_ft_in1k, sail_in22k_ft_in1k_384.
-"""
+"""MetaFormer, 56,204,878 parameters, https://arxiv.org/abs/2210.13452"""
 caformer_s18: Final[MetaFormerVariant[Literal[True, "sail_in1k", "sail_in1k_384", "sail_in22k", "sail_in22k_ft_in1k", "sail_in22k_ft_in1k_384"]]]
-"""MetaFormer, 26,341,656 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k, sail_in1k_384, sail_in22k, sail_in22k_ft_in1k, sail_in22k_ft_in1k_384.
-"""
+"""MetaFormer, 26,341,656 parameters, https://arxiv.org/abs/2210.13452"""
 caformer_s36: Final[MetaFormerVariant[Literal[True, "sail_in1k", "sail_in1k_384", "sail_in22k", "sail_in22k_ft_in1k", "sail_in22k_ft_in1k_384"]]]
-"""MetaFormer, 39,297,102 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k, sail_in1k_384, sail_in22k, sail_in22k_ft_in1k, sail_in22k_ft_in1k_384.
-"""
+"""MetaFormer, 39,297,102 parameters, https://arxiv.org/abs/2210.13452"""
 convformer_b36: Final[MetaFormerVariant[Literal[True, "sail_in1k", "sail_in1k_384", "sail_in22k", "sail_in22k_ft_in1k", "sail_in22k_ft_in1k_384"]]]
-"""MetaFormer, 99,882,616 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k, sail_in1k_384, sail_in22k, sail_in22k_ft_in1k, sail_in22k_ft_in1k_384.
-"""
+"""MetaFormer, 99,882,616 parameters, https://arxiv.org/abs/2210.13452"""
 convformer_m36: Final[MetaFormerVariant[Literal[True, "sail_in1k", "sail_in1k_384", "sail_in22k", "sail_in22k_ft_in1k", "sail_in22k_ft_in1k_384"]]]
-"""MetaFormer, 57,051,640 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k, sail_in1k_384, sail_in22k, sail_in22k_ft_in1k, sail_in22k_ft_in1k_384.
-"""
+"""MetaFormer, 57,051,640 parameters, https://arxiv.org/abs/2210.13452"""
 convformer_s18: Final[MetaFormerVariant[Literal[True, "sail_in1k", "sail_in1k_384", "sail_in22k", "sail_in22k_ft_in1k", "sail_in22k_ft_in1k_384"]]]
-"""MetaFormer, 26,774,448 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k, sail_in1k_384, sail_in22k, sail_in22k_ft_in1k, sail_in22k_ft_in1k_384.
-"""
+"""MetaFormer, 26,774,448 parameters, https://arxiv.org/abs/2210.13452"""
 convformer_s36: Final[MetaFormerVariant[Literal[True, "sail_in1k", "sail_in1k_384", "sail_in22k", "sail_in22k_ft_in1k", "sail_in22k_ft_in1k_384"]]]
-"""MetaFormer, 40,012,152 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k, sail_in1k_384, sail_in22k, sail_in22k_ft_in1k, sail_in22k_ft_in1k_384.
-"""
+"""MetaFormer, 40,012,152 parameters, https://arxiv.org/abs/2210.13452"""
 poolformer_m36: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 56,172,520 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 56,172,520 parameters, https://arxiv.org/abs/2210.13452"""
 poolformer_m48: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 73,473,448 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 73,473,448 parameters, https://arxiv.org/abs/2210.13452"""
 poolformer_s12: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 11,915,176 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 11,915,176 parameters, https://arxiv.org/abs/2210.13452"""
 poolformer_s24: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 21,388,968 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 21,388,968 parameters, https://arxiv.org/abs/2210.13452"""
 poolformer_s36: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 30,862,760 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 30,862,760 parameters, https://arxiv.org/abs/2210.13452"""
 poolformerv2_m36: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 56,077,168 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 56,077,168 parameters, https://arxiv.org/abs/2210.13452"""
 poolformerv2_m48: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 73,346,056 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 73,346,056 parameters, https://arxiv.org/abs/2210.13452"""
 poolformerv2_s12: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 11,891,712 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 11,891,712 parameters, https://arxiv.org/abs/2210.13452"""
 poolformerv2_s24: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 21,341,464 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 21,341,464 parameters, https://arxiv.org/abs/2210.13452"""
 poolformerv2_s36: Final[MetaFormerVariant[Literal[True, "sail_in1k"]]]
-"""MetaFormer, 30,791,216 parameters, https://arxiv.org/abs/2210.13452
-
-Weights: sail_in1k.
-"""
+"""MetaFormer, 30,791,216 parameters, https://arxiv.org/abs/2210.13452"""
 
 gmixer_12_224: Final[MlpMixerVariant[Never]]
 """MLP-Mixer, 12,701,080 parameters, https://arxiv.org/abs/2105.01601
@@ -3205,40 +1621,28 @@ gmixer_12_224: Final[MlpMixerVariant[Never]]
 No weights are published.
 """
 gmixer_24_224: Final[MlpMixerVariant[Literal[True, "ra3_in1k"]]]
-"""MLP-Mixer, 24,721,096 parameters, https://arxiv.org/abs/2105.01601
-
-Weights: ra3_in1k.
-"""
+"""MLP-Mixer, 24,721,096 parameters, https://arxiv.org/abs/2105.01601"""
 gmlp_b16_224: Final[MlpMixerVariant[Never]]
 """MLP-Mixer, 73,075,392 parameters, https://arxiv.org/abs/2105.01601
 
 No weights are published.
 """
 gmlp_s16_224: Final[MlpMixerVariant[Literal[True, "ra3_in1k"]]]
-"""MLP-Mixer, 19,422,656 parameters, https://arxiv.org/abs/2105.01601
-
-Weights: ra3_in1k.
-"""
+"""MLP-Mixer, 19,422,656 parameters, https://arxiv.org/abs/2105.01601"""
 gmlp_ti16_224: Final[MlpMixerVariant[Never]]
 """MLP-Mixer, 5,867,328 parameters, https://arxiv.org/abs/2105.01601
 
 No weights are published.
 """
 mixer_b16_224: Final[MlpMixerVariant[Literal[True, "goog_in21k_ft_in1k", "goog_in21k", "miil_in21k", "miil_in21k_ft_in1k"]]]
-"""MLP-Mixer, 59,880,472 parameters, https://arxiv.org/abs/2105.01601
-
-Weights: goog_in21k_ft_in1k, goog_in21k, miil_in21k, miil_in21k_ft_in1k.
-"""
+"""MLP-Mixer, 59,880,472 parameters, https://arxiv.org/abs/2105.01601"""
 mixer_b32_224: Final[MlpMixerVariant[Never]]
 """MLP-Mixer, 60,293,428 parameters, https://arxiv.org/abs/2105.01601
 
 No weights are published.
 """
 mixer_l16_224: Final[MlpMixerVariant[Literal[True, "goog_in21k_ft_in1k", "goog_in21k"]]]
-"""MLP-Mixer, 208,196,168 parameters, https://arxiv.org/abs/2105.01601
-
-Weights: goog_in21k_ft_in1k, goog_in21k.
-"""
+"""MLP-Mixer, 208,196,168 parameters, https://arxiv.org/abs/2105.01601"""
 mixer_l32_224: Final[MlpMixerVariant[Never]]
 """MLP-Mixer, 206,939,264 parameters, https://arxiv.org/abs/2105.01601
 
@@ -3255,91 +1659,43 @@ mixer_s32_224: Final[MlpMixerVariant[Never]]
 No weights are published.
 """
 resmlp_12_224: Final[MlpMixerVariant[Literal[True, "fb_in1k", "fb_dino", "fb_distilled_in1k"]]]
-"""MLP-Mixer, 15,350,872 parameters, https://arxiv.org/abs/2105.01601
-
-Weights: fb_in1k, fb_dino, fb_distilled_in1k.
-"""
+"""MLP-Mixer, 15,350,872 parameters, https://arxiv.org/abs/2105.01601"""
 resmlp_24_224: Final[MlpMixerVariant[Literal[True, "fb_in1k", "fb_dino", "fb_distilled_in1k"]]]
-"""MLP-Mixer, 30,020,680 parameters, https://arxiv.org/abs/2105.01601
-
-Weights: fb_in1k, fb_dino, fb_distilled_in1k.
-"""
+"""MLP-Mixer, 30,020,680 parameters, https://arxiv.org/abs/2105.01601"""
 resmlp_36_224: Final[MlpMixerVariant[Literal[True, "fb_in1k", "fb_distilled_in1k"]]]
-"""MLP-Mixer, 44,690,488 parameters, https://arxiv.org/abs/2105.01601
-
-Weights: fb_in1k, fb_distilled_in1k.
-"""
+"""MLP-Mixer, 44,690,488 parameters, https://arxiv.org/abs/2105.01601"""
 resmlp_big_24_224: Final[MlpMixerVariant[Literal[True, "fb_in1k", "fb_distilled_in1k", "fb_in22k_ft_in1k"]]]
-"""MLP-Mixer, 129,138,280 parameters, https://arxiv.org/abs/2105.01601
-
-Weights: fb_in1k, fb_distilled_in1k, fb_in22k_ft_in1k.
-"""
+"""MLP-Mixer, 129,138,280 parameters, https://arxiv.org/abs/2105.01601"""
 
 fbnetv3_b: Final[MobileNetV3Variant[Literal[True, "ra2_in1k"]]]
-"""MobileNetV3, 8,598,464 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ra2_in1k.
-"""
+"""MobileNetV3, 8,598,464 parameters, https://arxiv.org/abs/1905.02244"""
 fbnetv3_d: Final[MobileNetV3Variant[Literal[True, "ra2_in1k"]]]
-"""MobileNetV3, 10,306,272 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ra2_in1k.
-"""
+"""MobileNetV3, 10,306,272 parameters, https://arxiv.org/abs/1905.02244"""
 fbnetv3_g: Final[MobileNetV3Variant[Literal[True, "ra2_in1k"]]]
-"""MobileNetV3, 16,623,888 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ra2_in1k.
-"""
+"""MobileNetV3, 16,623,888 parameters, https://arxiv.org/abs/1905.02244"""
 hardcorenas_a: Final[MobileNetV3Variant[Literal[True, "miil_green_in1k"]]]
-"""MobileNetV3, 5,260,232 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: miil_green_in1k.
-"""
+"""MobileNetV3, 5,260,232 parameters, https://arxiv.org/abs/1905.02244"""
 hardcorenas_b: Final[MobileNetV3Variant[Literal[True, "miil_green_in1k"]]]
-"""MobileNetV3, 5,176,544 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: miil_green_in1k.
-"""
+"""MobileNetV3, 5,176,544 parameters, https://arxiv.org/abs/1905.02244"""
 hardcorenas_c: Final[MobileNetV3Variant[Literal[True, "miil_green_in1k"]]]
-"""MobileNetV3, 5,521,224 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: miil_green_in1k.
-"""
+"""MobileNetV3, 5,521,224 parameters, https://arxiv.org/abs/1905.02244"""
 hardcorenas_d: Final[MobileNetV3Variant[Literal[True, "miil_green_in1k"]]]
-"""MobileNetV3, 7,500,208 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: miil_green_in1k.
-"""
+"""MobileNetV3, 7,500,208 parameters, https://arxiv.org/abs/1905.02244"""
 hardcorenas_e: Final[MobileNetV3Variant[Literal[True, "miil_green_in1k"]]]
-"""MobileNetV3, 8,070,992 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: miil_green_in1k.
-"""
+"""MobileNetV3, 8,070,992 parameters, https://arxiv.org/abs/1905.02244"""
 hardcorenas_f: Final[MobileNetV3Variant[Literal[True, "miil_green_in1k"]]]
-"""MobileNetV3, 8,199,688 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: miil_green_in1k.
-"""
+"""MobileNetV3, 8,199,688 parameters, https://arxiv.org/abs/1905.02244"""
 lcnet_035: Final[MobileNetV3Variant[Never]]
 """MobileNetV3, 1,644,370 parameters, https://arxiv.org/abs/1905.02244
 
 No weights are published.
 """
 lcnet_050: Final[MobileNetV3Variant[Literal[True, "ra2_in1k"]]]
-"""MobileNetV3, 1,880,856 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ra2_in1k.
-"""
+"""MobileNetV3, 1,880,856 parameters, https://arxiv.org/abs/1905.02244"""
 lcnet_075: Final[MobileNetV3Variant[Literal[True, "ra2_in1k"]]]
-"""MobileNetV3, 2,358,288 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ra2_in1k.
-"""
+"""MobileNetV3, 2,358,288 parameters, https://arxiv.org/abs/1905.02244"""
 lcnet_100: Final[MobileNetV3Variant[Literal[True, "ra2_in1k"]]]
-"""MobileNetV3, 2,953,800 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ra2_in1k.
-"""
+"""MobileNetV3, 2,953,800 parameters, https://arxiv.org/abs/1905.02244"""
 lcnet_150: Final[MobileNetV3Variant[Never]]
 """MobileNetV3, 4,501,112 parameters, https://arxiv.org/abs/1905.02244
 
@@ -3351,131 +1707,71 @@ mobilenetv3_large_075: Final[MobileNetV3Variant[Never]]
 No weights are published.
 """
 mobilenetv3_large_100: Final[MobileNetV3Variant[Literal[True, "ra_in1k", "miil_in21k", "miil_in21k_ft_in1k", "ra4_e3600_r224_in1k"]]]
-"""MobileNetV3, 5,483,032 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ra_in1k, miil_in21k, miil_in21k_ft_in1k, ra4_e3600_r224_in1k.
-"""
+"""MobileNetV3, 5,483,032 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv3_large_150d: Final[MobileNetV3Variant[Literal[True, "ra4_e3600_r256_in1k"]]]
-"""MobileNetV3, 14,622,320 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ra4_e3600_r256_in1k.
-"""
+"""MobileNetV3, 14,622,320 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv3_rw: Final[MobileNetV3Variant[Literal[True, "rmsp_in1k"]]]
-"""MobileNetV3, 5,479,918 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: rmsp_in1k.
-"""
+"""MobileNetV3, 5,479,918 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv3_small_050: Final[MobileNetV3Variant[Literal[True, "lamb_in1k"]]]
-"""MobileNetV3, 1,593,224 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: lamb_in1k.
-"""
+"""MobileNetV3, 1,593,224 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv3_small_075: Final[MobileNetV3Variant[Literal[True, "lamb_in1k"]]]
-"""MobileNetV3, 2,041,872 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: lamb_in1k.
-"""
+"""MobileNetV3, 2,041,872 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv3_small_100: Final[MobileNetV3Variant[Literal[True, "lamb_in1k"]]]
-"""MobileNetV3, 2,542,856 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: lamb_in1k.
-"""
+"""MobileNetV3, 2,542,856 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv4_conv_aa_large: Final[MobileNetV3Variant[Literal[True, "e230_r448_in12k_ft_in1k", "e230_r384_in12k", "e230_r384_in12k_ft_in1k", "e600_r384_in1k"]]]
-"""MobileNetV3, 32,590,864 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: e230_r448_in12k_ft_in1k, e230_r384_in12k, e230_r384_in12k_ft_in1k, e600_r384_in1k.
-"""
+"""MobileNetV3, 32,590,864 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv4_conv_aa_medium: Final[MobileNetV3Variant[Never]]
 """MobileNetV3, 9,715,512 parameters, https://arxiv.org/abs/1905.02244
 
 No weights are published.
 """
 mobilenetv4_conv_blur_medium: Final[MobileNetV3Variant[Literal[True, "e500_r224_in1k"]]]
-"""MobileNetV3, 9,715,512 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: e500_r224_in1k.
-"""
+"""MobileNetV3, 9,715,512 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv4_conv_large: Final[MobileNetV3Variant[Literal[True, "e600_r384_in1k", "e500_r256_in1k"]]]
-"""MobileNetV3, 32,590,864 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: e600_r384_in1k, e500_r256_in1k.
-"""
+"""MobileNetV3, 32,590,864 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv4_conv_medium: Final[MobileNetV3Variant[Literal[True, "e500_r256_in1k", "e180_ad_r384_in12k", "e180_r384_in12k", "e250_r384_in12k", "e250_r384_in12k_ft_in1k", "e500_r224_in1k"]]]
 """MobileNetV3, 9,715,512 parameters, https://arxiv.org/abs/1905.02244
 
 Weights: e500_r256_in1k, e180_ad_r384_in12k, e180_r384_in12k, e250_r384_in12k, e250_r384_in12k_ft_in1k, e500_r224_in1k.
 """
 mobilenetv4_conv_small: Final[MobileNetV3Variant[Literal[True, "e2400_r224_in1k", "e1200_r224_in1k", "e3600_r256_in1k"]]]
-"""MobileNetV3, 3,774,024 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: e2400_r224_in1k, e1200_r224_in1k, e3600_r256_in1k.
-"""
+"""MobileNetV3, 3,774,024 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv4_conv_small_035: Final[MobileNetV3Variant[Never]]
 """MobileNetV3, 1,905,384 parameters, https://arxiv.org/abs/1905.02244
 
 No weights are published.
 """
 mobilenetv4_conv_small_050: Final[MobileNetV3Variant[Literal[True, "e3000_r224_in1k"]]]
-"""MobileNetV3, 2,238,952 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: e3000_r224_in1k.
-"""
+"""MobileNetV3, 2,238,952 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv4_hybrid_large: Final[MobileNetV3Variant[Literal[True, "ix_e600_r384_in1k", "e600_r384_in1k"]]]
-"""MobileNetV3, 37,764,624 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: ix_e600_r384_in1k, e600_r384_in1k.
-"""
+"""MobileNetV3, 37,764,624 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv4_hybrid_large_075: Final[MobileNetV3Variant[Never]]
 """MobileNetV3, 22,754,984 parameters, https://arxiv.org/abs/1905.02244
 
 No weights are published.
 """
 mobilenetv4_hybrid_medium: Final[MobileNetV3Variant[Literal[True, "e200_r256_in12k_ft_in1k", "e200_r256_in12k", "e500_r224_in1k", "ix_e550_r256_in1k", "ix_e550_r384_in1k"]]]
-"""MobileNetV3, 11,074,648 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: e200_r256_in12k_ft_in1k, e200_r256_in12k, e500_r224_in1k, ix_e550_r256_in1k, ix_e550_r384_in1k.
-"""
+"""MobileNetV3, 11,074,648 parameters, https://arxiv.org/abs/1905.02244"""
 mobilenetv4_hybrid_medium_075: Final[MobileNetV3Variant[Never]]
 """MobileNetV3, 7,313,528 parameters, https://arxiv.org/abs/1905.02244
 
 No weights are published.
 """
 tf_mobilenetv3_large_075: Final[MobileNetV3Variant[Literal[True, "in1k"]]]
-"""MobileNetV3, 3,993,528 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: in1k.
-"""
+"""MobileNetV3, 3,993,528 parameters, https://arxiv.org/abs/1905.02244"""
 tf_mobilenetv3_large_100: Final[MobileNetV3Variant[Literal[True, "in1k"]]]
-"""MobileNetV3, 5,483,032 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: in1k.
-"""
+"""MobileNetV3, 5,483,032 parameters, https://arxiv.org/abs/1905.02244"""
 tf_mobilenetv3_large_minimal_100: Final[MobileNetV3Variant[Literal[True, "in1k"]]]
-"""MobileNetV3, 3,924,288 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: in1k.
-"""
+"""MobileNetV3, 3,924,288 parameters, https://arxiv.org/abs/1905.02244"""
 tf_mobilenetv3_small_075: Final[MobileNetV3Variant[Literal[True, "in1k"]]]
-"""MobileNetV3, 2,041,872 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: in1k.
-"""
+"""MobileNetV3, 2,041,872 parameters, https://arxiv.org/abs/1905.02244"""
 tf_mobilenetv3_small_100: Final[MobileNetV3Variant[Literal[True, "in1k"]]]
-"""MobileNetV3, 2,542,856 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: in1k.
-"""
+"""MobileNetV3, 2,542,856 parameters, https://arxiv.org/abs/1905.02244"""
 tf_mobilenetv3_small_minimal_100: Final[MobileNetV3Variant[Literal[True, "in1k"]]]
-"""MobileNetV3, 2,044,736 parameters, https://arxiv.org/abs/1905.02244
-
-Weights: in1k.
-"""
+"""MobileNetV3, 2,044,736 parameters, https://arxiv.org/abs/1905.02244"""
 
 mobilenetv5_300m: Final[MobileNetV5Variant[Literal[True, "gemma3n"]]]
-"""MobileNetV5, 294,126,912 parameters, https://ai.google.dev/gemma/docs/gemma-3n
-
-Weights: gemma3n.
-"""
+"""MobileNetV5, 294,126,912 parameters, https://ai.google.dev/gemma/docs/gemma-3n"""
 mobilenetv5_300m_enc: Final[MobileNetV5Variant[Never]]
 """MobileNetV5, 294,126,912 parameters, https://ai.google.dev/gemma/docs/gemma-3n
 
@@ -3488,173 +1784,80 @@ No weights are published.
 """
 
 mobileone_s0: Final[MobileOneVariant[Literal[True, "apple_in1k"]]]
-"""MobileOne, 5,293,272 parameters, https://arxiv.org/abs/2206.04040
-
-Weights: apple_in1k.
-"""
+"""MobileOne, 5,293,272 parameters, https://arxiv.org/abs/2206.04040"""
 mobileone_s1: Final[MobileOneVariant[Literal[True, "apple_in1k"]]]
-"""MobileOne, 4,825,192 parameters, https://arxiv.org/abs/2206.04040
-
-Weights: apple_in1k.
-"""
+"""MobileOne, 4,825,192 parameters, https://arxiv.org/abs/2206.04040"""
 mobileone_s2: Final[MobileOneVariant[Literal[True, "apple_in1k"]]]
-"""MobileOne, 7,884,648 parameters, https://arxiv.org/abs/2206.04040
-
-Weights: apple_in1k.
-"""
+"""MobileOne, 7,884,648 parameters, https://arxiv.org/abs/2206.04040"""
 mobileone_s3: Final[MobileOneVariant[Literal[True, "apple_in1k"]]]
-"""MobileOne, 10,170,600 parameters, https://arxiv.org/abs/2206.04040
-
-Weights: apple_in1k.
-"""
+"""MobileOne, 10,170,600 parameters, https://arxiv.org/abs/2206.04040"""
 mobileone_s4: Final[MobileOneVariant[Literal[True, "apple_in1k"]]]
-"""MobileOne, 14,951,248 parameters, https://arxiv.org/abs/2206.04040
-
-Weights: apple_in1k.
-"""
+"""MobileOne, 14,951,248 parameters, https://arxiv.org/abs/2206.04040"""
 
 mobilevit_s: Final[MobileViTVariant[Literal[True, "cvnets_in1k"]]]
-"""MobileViT, 5,578,632 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k.
-"""
+"""MobileViT, 5,578,632 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevit_xs: Final[MobileViTVariant[Literal[True, "cvnets_in1k"]]]
-"""MobileViT, 2,317,848 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k.
-"""
+"""MobileViT, 2,317,848 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevit_xxs: Final[MobileViTVariant[Literal[True, "cvnets_in1k"]]]
-"""MobileViT, 1,272,024 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k.
-"""
+"""MobileViT, 1,272,024 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevitv2_050: Final[MobileViTVariant[Literal[True, "cvnets_in1k"]]]
-"""MobileViT, 1,370,593 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k.
-"""
+"""MobileViT, 1,370,593 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevitv2_075: Final[MobileViTVariant[Literal[True, "cvnets_in1k"]]]
-"""MobileViT, 2,866,009 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k.
-"""
+"""MobileViT, 2,866,009 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevitv2_100: Final[MobileViTVariant[Literal[True, "cvnets_in1k"]]]
-"""MobileViT, 4,901,841 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k.
-"""
+"""MobileViT, 4,901,841 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevitv2_125: Final[MobileViTVariant[Literal[True, "cvnets_in1k"]]]
-"""MobileViT, 7,478,089 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k.
-"""
+"""MobileViT, 7,478,089 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevitv2_150: Final[MobileViTVariant[Literal[True, "cvnets_in1k", "cvnets_in22k_ft_in1k", "cvnets_in22k_ft_in1k_384"]]]
-"""MobileViT, 10,594,753 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k, cvnets_in22k_ft_in1k, cvnets_in22k_ft_in1k_384.
-"""
+"""MobileViT, 10,594,753 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevitv2_175: Final[MobileViTVariant[Literal[True, "cvnets_in1k", "cvnets_in22k_ft_in1k", "cvnets_in22k_ft_in1k_384"]]]
-"""MobileViT, 14,251,833 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k, cvnets_in22k_ft_in1k, cvnets_in22k_ft_in1k_384.
-"""
+"""MobileViT, 14,251,833 parameters, https://arxiv.org/abs/2110.02178"""
 mobilevitv2_200: Final[MobileViTVariant[Literal[True, "cvnets_in1k", "cvnets_in22k_ft_in1k", "cvnets_in22k_ft_in1k_384"]]]
-"""MobileViT, 18,449,329 parameters, https://arxiv.org/abs/2110.02178
-
-Weights: cvnets_in1k, cvnets_in22k_ft_in1k, cvnets_in22k_ft_in1k_384.
-"""
+"""MobileViT, 18,449,329 parameters, https://arxiv.org/abs/2110.02178"""
 
 mvitv2_base: Final[MultiScaleVitVariant[Literal[True, "fb_in1k"]]]
-"""MViTv2, 51,472,744 parameters, https://arxiv.org/abs/2112.01526
-
-Weights: fb_in1k.
-"""
+"""MViTv2, 51,472,744 parameters, https://arxiv.org/abs/2112.01526"""
 mvitv2_base_cls: Final[MultiScaleVitVariant[Literal[True, "fb_inw21k"]]]
-"""MViTv2, 65,444,032 parameters, https://arxiv.org/abs/2112.01526
-
-Weights: fb_inw21k.
-"""
+"""MViTv2, 65,444,032 parameters, https://arxiv.org/abs/2112.01526"""
 mvitv2_huge_cls: Final[MultiScaleVitVariant[Literal[True, "fb_inw21k"]]]
-"""MViTv2, 694,804,128 parameters, https://arxiv.org/abs/2112.01526
-
-Weights: fb_inw21k.
-"""
+"""MViTv2, 694,804,128 parameters, https://arxiv.org/abs/2112.01526"""
 mvitv2_large: Final[MultiScaleVitVariant[Literal[True, "fb_in1k"]]]
-"""MViTv2, 217,992,952 parameters, https://arxiv.org/abs/2112.01526
-
-Weights: fb_in1k.
-"""
+"""MViTv2, 217,992,952 parameters, https://arxiv.org/abs/2112.01526"""
 mvitv2_large_cls: Final[MultiScaleVitVariant[Literal[True, "fb_inw21k"]]]
-"""MViTv2, 234,583,216 parameters, https://arxiv.org/abs/2112.01526
-
-Weights: fb_inw21k.
-"""
+"""MViTv2, 234,583,216 parameters, https://arxiv.org/abs/2112.01526"""
 mvitv2_small: Final[MultiScaleVitVariant[Literal[True, "fb_in1k"]]]
-"""MViTv2, 34,870,216 parameters, https://arxiv.org/abs/2112.01526
-
-Weights: fb_in1k.
-"""
+"""MViTv2, 34,870,216 parameters, https://arxiv.org/abs/2112.01526"""
 mvitv2_small_cls: Final[MultiScaleVitVariant[Never]]
 """MViTv2, 34,870,312 parameters, https://arxiv.org/abs/2112.01526
 
 No weights are published.
 """
 mvitv2_tiny: Final[MultiScaleVitVariant[Literal[True, "fb_in1k"]]]
-"""MViTv2, 24,173,320 parameters, https://arxiv.org/abs/2112.01526
-
-Weights: fb_in1k.
-"""
+"""MViTv2, 24,173,320 parameters, https://arxiv.org/abs/2112.01526"""
 
 naflexvit_base_patch16_gap: Final[NaFlexVitVariant[Literal[True, "e300_s576_in1k"]]]
-"""NaFlexViT, 86,633,704 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: e300_s576_in1k.
-"""
+"""NaFlexViT, 86,633,704 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_base_patch16_map: Final[NaFlexVitVariant[Never]]
 """NaFlexViT, 93,718,504 parameters, https://arxiv.org/abs/2307.06304
 
 No weights are published.
 """
 naflexvit_base_patch16_par_gap: Final[NaFlexVitVariant[Literal[True, "e300_s576_in1k"]]]
-"""NaFlexViT, 86,633,704 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: e300_s576_in1k.
-"""
+"""NaFlexViT, 86,633,704 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_base_patch16_parfac_gap: Final[NaFlexVitVariant[Literal[True, "e300_s576_in1k"]]]
-"""NaFlexViT, 86,461,672 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: e300_s576_in1k.
-"""
+"""NaFlexViT, 86,461,672 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_base_patch16_radio_v3: Final[NaFlexVitVariant[Literal[True, "c_radio"]]]
-"""NaFlexViT, 98,252,544 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: c_radio.
-"""
+"""NaFlexViT, 98,252,544 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_base_patch16_siglip: Final[NaFlexVitVariant[Literal[True, "v2_webli"]]]
-"""NaFlexViT, 92,930,304 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: v2_webli.
-"""
+"""NaFlexViT, 92,930,304 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_giant_patch16_radio_v3: Final[NaFlexVitVariant[Literal[True, "c_radio"]]]
-"""NaFlexViT, 1,159,620,096 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: c_radio.
-"""
+"""NaFlexViT, 1,159,620,096 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_huge_patch16_radio_v3: Final[NaFlexVitVariant[Literal[True, "c_radio"]]]
-"""NaFlexViT, 651,644,160 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: c_radio.
-"""
+"""NaFlexViT, 651,644,160 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_huge_patch16_radio_v4: Final[NaFlexVitVariant[Literal[True, "c_radio"]]]
-"""NaFlexViT, 651,646,720 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: c_radio.
-"""
+"""NaFlexViT, 651,646,720 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_large_patch16_radio_v3: Final[NaFlexVitVariant[Literal[True, "c_radio"]]]
-"""NaFlexViT, 319,931,392 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: c_radio.
-"""
+"""NaFlexViT, 319,931,392 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_so150m2_patch16_reg1_gap: Final[NaFlexVitVariant[Never]]
 """NaFlexViT, 136,058,728 parameters, https://arxiv.org/abs/2307.06304
 
@@ -3666,21 +1869,12 @@ naflexvit_so150m2_patch16_reg1_map: Final[NaFlexVitVariant[Never]]
 No weights are published.
 """
 naflexvit_so400m_patch16_radio_v4: Final[NaFlexVitVariant[Literal[True, "c_radio"]]]
-"""NaFlexViT, 431,238,384 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: c_radio.
-"""
+"""NaFlexViT, 431,238,384 parameters, https://arxiv.org/abs/2307.06304"""
 naflexvit_so400m_patch16_siglip: Final[NaFlexVitVariant[Literal[True, "v2_webli"]]]
-"""NaFlexViT, 427,888,064 parameters, https://arxiv.org/abs/2307.06304
-
-Weights: v2_webli.
-"""
+"""NaFlexViT, 427,888,064 parameters, https://arxiv.org/abs/2307.06304"""
 
 nasnetalarge: Final[NASNetALargeVariant[Literal[True, "tf_in1k"]]]
-"""NASNet, 88,753,150 parameters, https://arxiv.org/abs/1707.07012
-
-Weights: tf_in1k.
-"""
+"""NASNet, 88,753,150 parameters, https://arxiv.org/abs/1707.07012"""
 
 nest_base: Final[NestVariant[Never]]
 """NesT, 67,723,368 parameters, https://arxiv.org/abs/2105.12723
@@ -3688,97 +1882,49 @@ nest_base: Final[NestVariant[Never]]
 No weights are published.
 """
 nest_base_jx: Final[NestVariant[Literal[True, "goog_in1k"]]]
-"""NesT, 67,723,368 parameters, https://arxiv.org/abs/2105.12723
-
-Weights: goog_in1k.
-"""
+"""NesT, 67,723,368 parameters, https://arxiv.org/abs/2105.12723"""
 nest_small: Final[NestVariant[Never]]
 """NesT, 38,351,176 parameters, https://arxiv.org/abs/2105.12723
 
 No weights are published.
 """
 nest_small_jx: Final[NestVariant[Literal[True, "goog_in1k"]]]
-"""NesT, 38,351,176 parameters, https://arxiv.org/abs/2105.12723
-
-Weights: goog_in1k.
-"""
+"""NesT, 38,351,176 parameters, https://arxiv.org/abs/2105.12723"""
 nest_tiny: Final[NestVariant[Never]]
 """NesT, 17,057,608 parameters, https://arxiv.org/abs/2105.12723
 
 No weights are published.
 """
 nest_tiny_jx: Final[NestVariant[Literal[True, "goog_in1k"]]]
-"""NesT, 17,057,608 parameters, https://arxiv.org/abs/2105.12723
-
-Weights: goog_in1k.
-"""
+"""NesT, 17,057,608 parameters, https://arxiv.org/abs/2105.12723"""
 
 nextvit_base: Final[NextViTVariant[Literal[True, "bd_in1k", "bd_in1k_384", "bd_ssld_6m_in1k", "bd_ssld_6m_in1k_384"]]]
-"""Next-ViT, 44,818,856 parameters, https://arxiv.org/abs/2207.05501
-
-Weights: bd_in1k, bd_in1k_384, bd_ssld_6m_in1k, bd_ssld_6m_in1k_384.
-"""
+"""Next-ViT, 44,818,856 parameters, https://arxiv.org/abs/2207.05501"""
 nextvit_large: Final[NextViTVariant[Literal[True, "bd_in1k", "bd_in1k_384", "bd_ssld_6m_in1k", "bd_ssld_6m_in1k_384"]]]
-"""Next-ViT, 57,874,344 parameters, https://arxiv.org/abs/2207.05501
-
-Weights: bd_in1k, bd_in1k_384, bd_ssld_6m_in1k, bd_ssld_6m_in1k_384.
-"""
+"""Next-ViT, 57,874,344 parameters, https://arxiv.org/abs/2207.05501"""
 nextvit_small: Final[NextViTVariant[Literal[True, "bd_in1k", "bd_in1k_384", "bd_ssld_6m_in1k", "bd_ssld_6m_in1k_384"]]]
-"""Next-ViT, 31,763,368 parameters, https://arxiv.org/abs/2207.05501
-
-Weights: bd_in1k, bd_in1k_384, bd_ssld_6m_in1k, bd_ssld_6m_in1k_384.
-"""
+"""Next-ViT, 31,763,368 parameters, https://arxiv.org/abs/2207.05501"""
 
 dm_nfnet_f0: Final[NormFreeNetVariant[Literal[True, "dm_in1k"]]]
-"""NFNet, 71,489,284 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: dm_in1k.
-"""
+"""NFNet, 71,489,284 parameters, https://arxiv.org/abs/2102.06171"""
 dm_nfnet_f1: Final[NormFreeNetVariant[Literal[True, "dm_in1k"]]]
-"""NFNet, 132,634,256 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: dm_in1k.
-"""
+"""NFNet, 132,634,256 parameters, https://arxiv.org/abs/2102.06171"""
 dm_nfnet_f2: Final[NormFreeNetVariant[Literal[True, "dm_in1k"]]]
-"""NFNet, 193,779,228 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: dm_in1k.
-"""
+"""NFNet, 193,779,228 parameters, https://arxiv.org/abs/2102.06171"""
 dm_nfnet_f3: Final[NormFreeNetVariant[Literal[True, "dm_in1k"]]]
-"""NFNet, 254,924,200 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: dm_in1k.
-"""
+"""NFNet, 254,924,200 parameters, https://arxiv.org/abs/2102.06171"""
 dm_nfnet_f4: Final[NormFreeNetVariant[Literal[True, "dm_in1k"]]]
-"""NFNet, 316,069,172 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: dm_in1k.
-"""
+"""NFNet, 316,069,172 parameters, https://arxiv.org/abs/2102.06171"""
 dm_nfnet_f5: Final[NormFreeNetVariant[Literal[True, "dm_in1k"]]]
-"""NFNet, 377,214,144 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: dm_in1k.
-"""
+"""NFNet, 377,214,144 parameters, https://arxiv.org/abs/2102.06171"""
 dm_nfnet_f6: Final[NormFreeNetVariant[Literal[True, "dm_in1k"]]]
-"""NFNet, 438,359,116 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: dm_in1k.
-"""
+"""NFNet, 438,359,116 parameters, https://arxiv.org/abs/2102.06171"""
 eca_nfnet_l0: Final[NormFreeNetVariant[Literal[True, "ra2_in1k"]]]
-"""NFNet, 24,143,924 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: ra2_in1k.
-"""
+"""NFNet, 24,143,924 parameters, https://arxiv.org/abs/2102.06171"""
 eca_nfnet_l1: Final[NormFreeNetVariant[Literal[True, "ra2_in1k"]]]
-"""NFNet, 41,407,728 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: ra2_in1k.
-"""
+"""NFNet, 41,407,728 parameters, https://arxiv.org/abs/2102.06171"""
 eca_nfnet_l2: Final[NormFreeNetVariant[Literal[True, "ra3_in1k"]]]
-"""NFNet, 56,722,348 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: ra3_in1k.
-"""
+"""NFNet, 56,722,348 parameters, https://arxiv.org/abs/2102.06171"""
 eca_nfnet_l3: Final[NormFreeNetVariant[Never]]
 """NFNet, 72,036,968 parameters, https://arxiv.org/abs/2102.06171
 
@@ -3805,10 +1951,7 @@ nf_regnet_b0: Final[NormFreeNetVariant[Never]]
 No weights are published.
 """
 nf_regnet_b1: Final[NormFreeNetVariant[Literal[True, "ra2_in1k"]]]
-"""NFNet, 10,223,984 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: ra2_in1k.
-"""
+"""NFNet, 10,223,984 parameters, https://arxiv.org/abs/2102.06171"""
 nf_regnet_b2: Final[NormFreeNetVariant[Never]]
 """NFNet, 14,314,608 parameters, https://arxiv.org/abs/2102.06171
 
@@ -3840,10 +1983,7 @@ nf_resnet26: Final[NormFreeNetVariant[Never]]
 No weights are published.
 """
 nf_resnet50: Final[NormFreeNetVariant[Literal[True, "ra2_in1k"]]]
-"""NFNet, 25,557,032 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: ra2_in1k.
-"""
+"""NFNet, 25,557,032 parameters, https://arxiv.org/abs/2102.06171"""
 nf_seresnet101: Final[NormFreeNetVariant[Never]]
 """NFNet, 49,326,872 parameters, https://arxiv.org/abs/2102.06171
 
@@ -3900,114 +2040,51 @@ nfnet_f7: Final[NormFreeNetVariant[Never]]
 No weights are published.
 """
 nfnet_l0: Final[NormFreeNetVariant[Literal[True, "ra2_in1k"]]]
-"""NFNet, 35,074,488 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: ra2_in1k.
-"""
+"""NFNet, 35,074,488 parameters, https://arxiv.org/abs/2102.06171"""
 test_nfnet: Final[NormFreeNetVariant[Literal[True, "r160_in1k"]]]
-"""NFNet, 383,080 parameters, https://arxiv.org/abs/2102.06171
-
-Weights: r160_in1k.
-"""
+"""NFNet, 383,080 parameters, https://arxiv.org/abs/2102.06171"""
 
 pit_b_224: Final[PoolingVisionTransformerVariant[Literal[True, "in1k"]]]
-"""PiT, 73,764,840 parameters, https://arxiv.org/abs/2103.16302
-
-Weights: in1k.
-"""
+"""PiT, 73,764,840 parameters, https://arxiv.org/abs/2103.16302"""
 pit_b_distilled_224: Final[PoolingVisionTransformerVariant[Literal[True, "in1k"]]]
-"""PiT, 74,790,096 parameters, https://arxiv.org/abs/2103.16302
-
-Weights: in1k.
-"""
+"""PiT, 74,790,096 parameters, https://arxiv.org/abs/2103.16302"""
 pit_s_224: Final[PoolingVisionTransformerVariant[Literal[True, "in1k"]]]
-"""PiT, 23,461,912 parameters, https://arxiv.org/abs/2103.16302
-
-Weights: in1k.
-"""
+"""PiT, 23,461,912 parameters, https://arxiv.org/abs/2103.16302"""
 pit_s_distilled_224: Final[PoolingVisionTransformerVariant[Literal[True, "in1k"]]]
-"""PiT, 24,039,056 parameters, https://arxiv.org/abs/2103.16302
-
-Weights: in1k.
-"""
+"""PiT, 24,039,056 parameters, https://arxiv.org/abs/2103.16302"""
 pit_ti_224: Final[PoolingVisionTransformerVariant[Literal[True, "in1k"]]]
-"""PiT, 4,847,272 parameters, https://arxiv.org/abs/2103.16302
-
-Weights: in1k.
-"""
+"""PiT, 4,847,272 parameters, https://arxiv.org/abs/2103.16302"""
 pit_ti_distilled_224: Final[PoolingVisionTransformerVariant[Literal[True, "in1k"]]]
-"""PiT, 5,104,336 parameters, https://arxiv.org/abs/2103.16302
-
-Weights: in1k.
-"""
+"""PiT, 5,104,336 parameters, https://arxiv.org/abs/2103.16302"""
 pit_xs_224: Final[PoolingVisionTransformerVariant[Literal[True, "in1k"]]]
-"""PiT, 10,618,888 parameters, https://arxiv.org/abs/2103.16302
-
-Weights: in1k.
-"""
+"""PiT, 10,618,888 parameters, https://arxiv.org/abs/2103.16302"""
 pit_xs_distilled_224: Final[PoolingVisionTransformerVariant[Literal[True, "in1k"]]]
-"""PiT, 11,003,984 parameters, https://arxiv.org/abs/2103.16302
-
-Weights: in1k.
-"""
+"""PiT, 11,003,984 parameters, https://arxiv.org/abs/2103.16302"""
 
 pnasnet5large: Final[PNASNet5LargeVariant[Literal[True, "tf_in1k"]]]
-"""PNASNet, 86,057,668 parameters, https://arxiv.org/abs/1712.00559
-
-Weights: tf_in1k.
-"""
+"""PNASNet, 86,057,668 parameters, https://arxiv.org/abs/1712.00559"""
 
 pvt_v2_b0: Final[PyramidVisionTransformerV2Variant[Literal[True, "in1k"]]]
-"""PVT V2, 3,666,760 parameters, https://arxiv.org/abs/2106.13797
-
-Weights: in1k.
-"""
+"""PVT V2, 3,666,760 parameters, https://arxiv.org/abs/2106.13797"""
 pvt_v2_b1: Final[PyramidVisionTransformerV2Variant[Literal[True, "in1k"]]]
-"""PVT V2, 14,009,000 parameters, https://arxiv.org/abs/2106.13797
-
-Weights: in1k.
-"""
+"""PVT V2, 14,009,000 parameters, https://arxiv.org/abs/2106.13797"""
 pvt_v2_b2: Final[PyramidVisionTransformerV2Variant[Literal[True, "in1k"]]]
-"""PVT V2, 25,362,856 parameters, https://arxiv.org/abs/2106.13797
-
-Weights: in1k.
-"""
+"""PVT V2, 25,362,856 parameters, https://arxiv.org/abs/2106.13797"""
 pvt_v2_b2_li: Final[PyramidVisionTransformerV2Variant[Literal[True, "in1k"]]]
-"""PVT V2, 22,553,512 parameters, https://arxiv.org/abs/2106.13797
-
-Weights: in1k.
-"""
+"""PVT V2, 22,553,512 parameters, https://arxiv.org/abs/2106.13797"""
 pvt_v2_b3: Final[PyramidVisionTransformerV2Variant[Literal[True, "in1k"]]]
-"""PVT V2, 45,238,696 parameters, https://arxiv.org/abs/2106.13797
-
-Weights: in1k.
-"""
+"""PVT V2, 45,238,696 parameters, https://arxiv.org/abs/2106.13797"""
 pvt_v2_b4: Final[PyramidVisionTransformerV2Variant[Literal[True, "in1k"]]]
-"""PVT V2, 62,556,072 parameters, https://arxiv.org/abs/2106.13797
-
-Weights: in1k.
-"""
+"""PVT V2, 62,556,072 parameters, https://arxiv.org/abs/2106.13797"""
 pvt_v2_b5: Final[PyramidVisionTransformerV2Variant[Literal[True, "in1k"]]]
-"""PVT V2, 81,956,008 parameters, https://arxiv.org/abs/2106.13797
-
-Weights: in1k.
-"""
+"""PVT V2, 81,956,008 parameters, https://arxiv.org/abs/2106.13797"""
 
 qwen3_vit_306m: Final[Qwen3VitVariant[Literal[True, "qwen3_5_2b", "qwen3_5_4b", "qwen3_vl_4b", "qwen_drive_1_0_4b"]]]
-"""Qwen3-VL vision encoder, 305,456,128 parameters, https://arxiv.org/abs/2511.21631
-
-Weights: qwen3_5_2b, qwen3_5_4b, qwen3_vl_4b, qwen_drive_1_0_4b.
-"""
+"""Qwen3-VL vision encoder, 305,456,128 parameters, https://arxiv.org/abs/2511.21631"""
 qwen3_vit_306m_enc: Final[Qwen3VitVariant[Literal[True, "qwen3_5_2b", "qwen3_5_4b", "qwen3_vl_4b", "qwen_drive_1_0_4b"]]]
-"""Qwen3-VL vision encoder, 330,630,144 parameters, https://arxiv.org/abs/2511.21631
-
-Weights: qwen3_5_2b, qwen3_5_4b, qwen3_vl_4b, qwen_drive_1_0_4b.
-"""
+"""Qwen3-VL vision encoder, 330,630,144 parameters, https://arxiv.org/abs/2511.21631"""
 qwen3_vit_306m_merge: Final[Qwen3VitVariant[Literal[True, "qwen3_5_2b", "qwen3_5_4b", "qwen3_vl_4b", "qwen_drive_1_0_4b"]]]
-"""Qwen3-VL vision encoder, 330,630,144 parameters, https://arxiv.org/abs/2511.21631
-
-Weights: qwen3_5_2b, qwen3_5_4b, qwen3_vl_4b, qwen_drive_1_0_4b.
-"""
+"""Qwen3-VL vision encoder, 330,630,144 parameters, https://arxiv.org/abs/2511.21631"""
 qwen3_vit_416m: Final[Qwen3VitVariant[Literal[True, "qwen3_8_27b", "qwen3_5_27b", "qwen3_5_9b", "qwen3_8_flash_next", "qwen3_vl_235b_a22b", "qwen3_vl_30b_a3b", "qwen3_vl_32b", "qwen3_vl_8b"]]]
 """Qwen3-VL vision encoder, 415,006,704 parameters, https://arxiv.org/abs/2511.21631
 
@@ -4024,406 +2101,184 @@ qwen3_vit_416m_merge: Final[Qwen3VitVariant[Literal[True, "qwen3_8_27b", "qwen3_
 Weights: qwen3_8_27b, qwen3_5_27b, qwen3_5_9b, qwen3_8_flash_next, qwen3_vl_235b_a22b, qwen3_vl_30b_a3b, qwen3_vl_32b, qwen3_vl_8b.
 """
 qwen3_vit_88m: Final[Qwen3VitVariant[Literal[True, "qwen3_5_0_8b"]]]
-"""Qwen3-VL vision encoder, 87,414,528 parameters, https://arxiv.org/abs/2511.21631
-
-Weights: qwen3_5_0_8b.
-"""
+"""Qwen3-VL vision encoder, 87,414,528 parameters, https://arxiv.org/abs/2511.21631"""
 qwen3_vit_88m_enc: Final[Qwen3VitVariant[Literal[True, "qwen3_5_0_8b"]]]
-"""Qwen3-VL vision encoder, 100,003,072 parameters, https://arxiv.org/abs/2511.21631
-
-Weights: qwen3_5_0_8b.
-"""
+"""Qwen3-VL vision encoder, 100,003,072 parameters, https://arxiv.org/abs/2511.21631"""
 qwen3_vit_88m_merge: Final[Qwen3VitVariant[Literal[True, "qwen3_5_0_8b"]]]
-"""Qwen3-VL vision encoder, 100,003,072 parameters, https://arxiv.org/abs/2511.21631
-
-Weights: qwen3_5_0_8b.
-"""
+"""Qwen3-VL vision encoder, 100,003,072 parameters, https://arxiv.org/abs/2511.21631"""
 
 rdnet_base: Final[RDNetVariant[Literal[True, "nv_in1k"]]]
-"""RDNet, 87,451,096 parameters, https://arxiv.org/abs/2403.19588
-
-Weights: nv_in1k.
-"""
+"""RDNet, 87,451,096 parameters, https://arxiv.org/abs/2403.19588"""
 rdnet_large: Final[RDNetVariant[Literal[True, "nv_in1k", "nv_in1k_ft_in1k_384"]]]
-"""RDNet, 186,269,632 parameters, https://arxiv.org/abs/2403.19588
-
-Weights: nv_in1k, nv_in1k_ft_in1k_384.
-"""
+"""RDNet, 186,269,632 parameters, https://arxiv.org/abs/2403.19588"""
 rdnet_small: Final[RDNetVariant[Literal[True, "nv_in1k"]]]
-"""RDNet, 50,436,448 parameters, https://arxiv.org/abs/2403.19588
-
-Weights: nv_in1k.
-"""
+"""RDNet, 50,436,448 parameters, https://arxiv.org/abs/2403.19588"""
 rdnet_tiny: Final[RDNetVariant[Literal[True, "nv_in1k"]]]
-"""RDNet, 23,863,008 parameters, https://arxiv.org/abs/2403.19588
-
-Weights: nv_in1k.
-"""
+"""RDNet, 23,863,008 parameters, https://arxiv.org/abs/2403.19588"""
 
 regnetv_040: Final[RegNetVariant[Literal[True, "ra3_in1k"]]]
-"""RegNet, 20,640,640 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: ra3_in1k.
-"""
+"""RegNet, 20,640,640 parameters, https://arxiv.org/abs/2003.13678"""
 regnetv_064: Final[RegNetVariant[Literal[True, "ra3_in1k"]]]
-"""RegNet, 30,576,052 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: ra3_in1k.
-"""
+"""RegNet, 30,576,052 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_002: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 2,684,792 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 2,684,792 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_004: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 5,157,512 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 5,157,512 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_004_tv: Final[RegNetVariant[Literal[True, "tv2_in1k"]]]
-"""RegNet, 5,495,976 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k.
-"""
+"""RegNet, 5,495,976 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_006: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 6,196,040 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 6,196,040 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_008: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k"]]]
-"""RegNet, 7,259,656 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k, pycls_in1k.
-"""
+"""RegNet, 7,259,656 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_016: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k"]]]
-"""RegNet, 9,190,136 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k, pycls_in1k.
-"""
+"""RegNet, 9,190,136 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_032: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k"]]]
-"""RegNet, 15,296,552 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k, pycls_in1k.
-"""
+"""RegNet, 15,296,552 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_040: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 22,118,248 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 22,118,248 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_064: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 26,209,256 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 26,209,256 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_080: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k"]]]
-"""RegNet, 39,572,648 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k, pycls_in1k.
-"""
+"""RegNet, 39,572,648 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_120: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 46,106,056 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 46,106,056 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_160: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k"]]]
-"""RegNet, 54,278,536 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k, pycls_in1k.
-"""
+"""RegNet, 54,278,536 parameters, https://arxiv.org/abs/2003.13678"""
 regnetx_320: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k"]]]
-"""RegNet, 107,811,560 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k, pycls_in1k.
-"""
+"""RegNet, 107,811,560 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_002: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 3,162,996 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 3,162,996 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_004: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k"]]]
-"""RegNet, 4,344,144 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k, pycls_in1k.
-"""
+"""RegNet, 4,344,144 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_006: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 6,055,160 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 6,055,160 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_008: Final[RegNetVariant[Literal[True, "pycls_in1k"]]]
-"""RegNet, 6,263,168 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: pycls_in1k.
-"""
+"""RegNet, 6,263,168 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_008_tv: Final[RegNetVariant[Literal[True, "tv2_in1k"]]]
-"""RegNet, 6,432,512 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k.
-"""
+"""RegNet, 6,432,512 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_016: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k"]]]
-"""RegNet, 11,202,430 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k, pycls_in1k.
-"""
+"""RegNet, 11,202,430 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_032: Final[RegNetVariant[Literal[True, "ra_in1k", "pycls_in1k", "tv2_in1k"]]]
-"""RegNet, 19,436,338 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: ra_in1k, pycls_in1k, tv2_in1k.
-"""
+"""RegNet, 19,436,338 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_040: Final[RegNetVariant[Literal[True, "ra3_in1k", "pycls_in1k"]]]
-"""RegNet, 20,646,656 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: ra3_in1k, pycls_in1k.
-"""
+"""RegNet, 20,646,656 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_040_sgn: Final[RegNetVariant[Never]]
 """RegNet, 20,646,656 parameters, https://arxiv.org/abs/2003.13678
 
 No weights are published.
 """
 regnety_064: Final[RegNetVariant[Literal[True, "ra3_in1k", "pycls_in1k"]]]
-"""RegNet, 30,583,252 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: ra3_in1k, pycls_in1k.
-"""
+"""RegNet, 30,583,252 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_080: Final[RegNetVariant[Literal[True, "ra3_in1k", "pycls_in1k"]]]
-"""RegNet, 39,180,068 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: ra3_in1k, pycls_in1k.
-"""
+"""RegNet, 39,180,068 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_080_tv: Final[RegNetVariant[Literal[True, "tv2_in1k"]]]
-"""RegNet, 39,381,472 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: tv2_in1k.
-"""
+"""RegNet, 39,381,472 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_120: Final[RegNetVariant[Literal[True, "sw_in12k_ft_in1k", "pycls_in1k", "sw_in12k"]]]
-"""RegNet, 51,822,544 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: sw_in12k_ft_in1k, pycls_in1k, sw_in12k.
-"""
+"""RegNet, 51,822,544 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_1280: Final[RegNetVariant[Literal[True, "swag_ft_in1k", "seer", "seer_ft_in1k", "swag_lc_in1k"]]]
-"""RegNet, 644,812,894 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: swag_ft_in1k, seer, seer_ft_in1k, swag_lc_in1k.
-"""
+"""RegNet, 644,812,894 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_160: Final[RegNetVariant[Literal[True, "sw_in12k_ft_in1k", "deit_in1k", "lion_in12k_ft_in1k", "pycls_in1k", "sw_in12k", "swag_ft_in1k", "swag_lc_in1k", "tv2_in1k"]]]
 """RegNet, 83,590,140 parameters, https://arxiv.org/abs/2003.13678
 
 Weights: sw_in12k_ft_in1k, deit_in1k, lion_in12k_ft_in1k, pycls_in1k, sw_in12k, swag_ft_in1k, swag_lc_in1k, tv2_in1k.
 """
 regnety_2560: Final[RegNetVariant[Literal[True, "seer_ft_in1k"]]]
-"""RegNet, 1,282,601,138 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: seer_ft_in1k.
-"""
+"""RegNet, 1,282,601,138 parameters, https://arxiv.org/abs/2003.13678"""
 regnety_320: Final[RegNetVariant[Literal[True, "tv2_in1k", "pycls_in1k", "seer", "seer_ft_in1k", "swag_ft_in1k", "swag_lc_in1k"]]]
 """RegNet, 145,046,770 parameters, https://arxiv.org/abs/2003.13678
 
 Weights: tv2_in1k, pycls_in1k, seer, seer_ft_in1k, swag_ft_in1k, swag_lc_in1k.
 """
 regnety_640: Final[RegNetVariant[Literal[True, "seer_ft_in1k", "seer"]]]
-"""RegNet, 281,378,786 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: seer_ft_in1k, seer.
-"""
+"""RegNet, 281,378,786 parameters, https://arxiv.org/abs/2003.13678"""
 regnetz_005: Final[RegNetVariant[Never]]
 """RegNet, 7,122,742 parameters, https://arxiv.org/abs/2003.13678
 
 No weights are published.
 """
 regnetz_040: Final[RegNetVariant[Literal[True, "ra3_in1k"]]]
-"""RegNet, 27,116,800 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: ra3_in1k.
-"""
+"""RegNet, 27,116,800 parameters, https://arxiv.org/abs/2003.13678"""
 regnetz_040_h: Final[RegNetVariant[Literal[True, "ra3_in1k"]]]
-"""RegNet, 28,938,880 parameters, https://arxiv.org/abs/2003.13678
-
-Weights: ra3_in1k.
-"""
+"""RegNet, 28,938,880 parameters, https://arxiv.org/abs/2003.13678"""
 
 repghostnet_050: Final[RepGhostNetVariant[Literal[True, "in1k"]]]
-"""RepGhostNet, 2,313,968 parameters, https://arxiv.org/abs/2211.06088
-
-Weights: in1k.
-"""
+"""RepGhostNet, 2,313,968 parameters, https://arxiv.org/abs/2211.06088"""
 repghostnet_058: Final[RepGhostNetVariant[Literal[True, "in1k"]]]
-"""RepGhostNet, 2,546,388 parameters, https://arxiv.org/abs/2211.06088
-
-Weights: in1k.
-"""
+"""RepGhostNet, 2,546,388 parameters, https://arxiv.org/abs/2211.06088"""
 repghostnet_080: Final[RepGhostNetVariant[Literal[True, "in1k"]]]
-"""RepGhostNet, 3,278,968 parameters, https://arxiv.org/abs/2211.06088
-
-Weights: in1k.
-"""
+"""RepGhostNet, 3,278,968 parameters, https://arxiv.org/abs/2211.06088"""
 repghostnet_100: Final[RepGhostNetVariant[Literal[True, "in1k"]]]
-"""RepGhostNet, 4,073,604 parameters, https://arxiv.org/abs/2211.06088
-
-Weights: in1k.
-"""
+"""RepGhostNet, 4,073,604 parameters, https://arxiv.org/abs/2211.06088"""
 repghostnet_111: Final[RepGhostNetVariant[Literal[True, "in1k"]]]
-"""RepGhostNet, 4,539,984 parameters, https://arxiv.org/abs/2211.06088
-
-Weights: in1k.
-"""
+"""RepGhostNet, 4,539,984 parameters, https://arxiv.org/abs/2211.06088"""
 repghostnet_130: Final[RepGhostNetVariant[Literal[True, "in1k"]]]
-"""RepGhostNet, 5,478,612 parameters, https://arxiv.org/abs/2211.06088
-
-Weights: in1k.
-"""
+"""RepGhostNet, 5,478,612 parameters, https://arxiv.org/abs/2211.06088"""
 repghostnet_150: Final[RepGhostNetVariant[Literal[True, "in1k"]]]
-"""RepGhostNet, 6,575,336 parameters, https://arxiv.org/abs/2211.06088
-
-Weights: in1k.
-"""
+"""RepGhostNet, 6,575,336 parameters, https://arxiv.org/abs/2211.06088"""
 repghostnet_200: Final[RepGhostNetVariant[Literal[True, "in1k"]]]
-"""RepGhostNet, 9,796,124 parameters, https://arxiv.org/abs/2211.06088
-
-Weights: in1k.
-"""
+"""RepGhostNet, 9,796,124 parameters, https://arxiv.org/abs/2211.06088"""
 
 repvgg_a0: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 9,108,968 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 9,108,968 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_a1: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 14,092,264 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 14,092,264 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_a2: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 28,210,600 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 28,210,600 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_b0: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 15,817,960 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 15,817,960 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_b1: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 57,415,016 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 57,415,016 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_b1g4: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 39,966,056 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 39,966,056 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_b2: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 89,022,376 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 89,022,376 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_b2g4: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 61,758,376 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 61,758,376 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_b3: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 123,085,288 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 123,085,288 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_b3g4: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 83,825,128 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 83,825,128 parameters, https://arxiv.org/abs/2101.03697"""
 repvgg_d2se: Final[RepVGGVariant[Literal[True, "rvgg_in1k"]]]
-"""RepVGG, 133,334,836 parameters, https://arxiv.org/abs/2101.03697
-
-Weights: rvgg_in1k.
-"""
+"""RepVGG, 133,334,836 parameters, https://arxiv.org/abs/2101.03697"""
 
 repvit_m0_9: Final[RepVitVariant[Literal[True, "dist_300e_in1k", "dist_450e_in1k"]]]
-"""RepViT, 5,489,328 parameters, https://arxiv.org/abs/2307.09283
-
-Weights: dist_300e_in1k, dist_450e_in1k.
-"""
+"""RepViT, 5,489,328 parameters, https://arxiv.org/abs/2307.09283"""
 repvit_m1: Final[RepVitVariant[Literal[True, "dist_in1k"]]]
-"""RepViT, 5,485,248 parameters, https://arxiv.org/abs/2307.09283
-
-Weights: dist_in1k.
-"""
+"""RepViT, 5,485,248 parameters, https://arxiv.org/abs/2307.09283"""
 repvit_m1_0: Final[RepVitVariant[Literal[True, "dist_300e_in1k", "dist_450e_in1k"]]]
-"""RepViT, 7,302,796 parameters, https://arxiv.org/abs/2307.09283
-
-Weights: dist_300e_in1k, dist_450e_in1k.
-"""
+"""RepViT, 7,302,796 parameters, https://arxiv.org/abs/2307.09283"""
 repvit_m1_1: Final[RepVitVariant[Literal[True, "dist_300e_in1k", "dist_450e_in1k"]]]
-"""RepViT, 8,802,912 parameters, https://arxiv.org/abs/2307.09283
-
-Weights: dist_300e_in1k, dist_450e_in1k.
-"""
+"""RepViT, 8,802,912 parameters, https://arxiv.org/abs/2307.09283"""
 repvit_m1_5: Final[RepVitVariant[Literal[True, "dist_300e_in1k", "dist_450e_in1k"]]]
-"""RepViT, 14,644,432 parameters, https://arxiv.org/abs/2307.09283
-
-Weights: dist_300e_in1k, dist_450e_in1k.
-"""
+"""RepViT, 14,644,432 parameters, https://arxiv.org/abs/2307.09283"""
 repvit_m2: Final[RepVitVariant[Literal[True, "dist_in1k"]]]
-"""RepViT, 8,797,984 parameters, https://arxiv.org/abs/2307.09283
-
-Weights: dist_in1k.
-"""
+"""RepViT, 8,797,984 parameters, https://arxiv.org/abs/2307.09283"""
 repvit_m2_3: Final[RepVitVariant[Literal[True, "dist_300e_in1k", "dist_450e_in1k"]]]
-"""RepViT, 23,688,792 parameters, https://arxiv.org/abs/2307.09283
-
-Weights: dist_300e_in1k, dist_450e_in1k.
-"""
+"""RepViT, 23,688,792 parameters, https://arxiv.org/abs/2307.09283"""
 repvit_m3: Final[RepVitVariant[Literal[True, "dist_in1k"]]]
-"""RepViT, 10,682,832 parameters, https://arxiv.org/abs/2307.09283
-
-Weights: dist_in1k.
-"""
+"""RepViT, 10,682,832 parameters, https://arxiv.org/abs/2307.09283"""
 
 ecaresnet101d: Final[ResNetVariant[Literal[True, "miil_in1k"]]]
-"""ResNet, 44,568,563 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: miil_in1k.
-"""
+"""ResNet, 44,568,563 parameters, https://arxiv.org/abs/1512.03385"""
 ecaresnet101d_pruned: Final[ResNetVariant[Literal[True, "miil_in1k"]]]
-"""ResNet, 24,876,040 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: miil_in1k.
-"""
+"""ResNet, 24,876,040 parameters, https://arxiv.org/abs/1512.03385"""
 ecaresnet200d: Final[ResNetVariant[Never]]
 """ResNet, 64,693,400 parameters, https://arxiv.org/abs/1512.03385
 
 No weights are published.
 """
 ecaresnet269d: Final[ResNetVariant[Literal[True, "ra2_in1k"]]]
-"""ResNet, 102,093,077 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k.
-"""
+"""ResNet, 102,093,077 parameters, https://arxiv.org/abs/1512.03385"""
 ecaresnet26t: Final[ResNetVariant[Literal[True, "ra2_in1k"]]]
-"""ResNet, 16,011,916 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k.
-"""
+"""ResNet, 16,011,916 parameters, https://arxiv.org/abs/1512.03385"""
 ecaresnet50d: Final[ResNetVariant[Literal[True, "miil_in1k"]]]
-"""ResNet, 25,576,350 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: miil_in1k.
-"""
+"""ResNet, 25,576,350 parameters, https://arxiv.org/abs/1512.03385"""
 ecaresnet50d_pruned: Final[ResNetVariant[Literal[True, "miil_in1k"]]]
-"""ResNet, 19,939,713 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: miil_in1k.
-"""
+"""ResNet, 19,939,713 parameters, https://arxiv.org/abs/1512.03385"""
 ecaresnet50t: Final[ResNetVariant[Literal[True, "ra2_in1k", "a1_in1k", "a2_in1k", "a3_in1k"]]]
-"""ResNet, 25,573,814 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k, a1_in1k, a2_in1k, a3_in1k.
-"""
+"""ResNet, 25,573,814 parameters, https://arxiv.org/abs/1512.03385"""
 ecaresnetlight: Final[ResNetVariant[Literal[True, "miil_in1k"]]]
-"""ResNet, 30,162,046 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: miil_in1k.
-"""
+"""ResNet, 30,162,046 parameters, https://arxiv.org/abs/1512.03385"""
 ecaresnext26t_32x4d: Final[ResNetVariant[Never]]
 """ResNet, 15,406,220 parameters, https://arxiv.org/abs/1512.03385
 
@@ -4435,235 +2290,124 @@ ecaresnext50t_32x4d: Final[ResNetVariant[Never]]
 No weights are published.
 """
 res2net101_26w_4s: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 45,206,688 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 45,206,688 parameters, https://arxiv.org/abs/1512.03385"""
 res2net101d: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 45,225,920 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 45,225,920 parameters, https://arxiv.org/abs/1512.03385"""
 res2net50_14w_8s: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 25,059,816 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 25,059,816 parameters, https://arxiv.org/abs/1512.03385"""
 res2net50_26w_4s: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 25,699,120 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 25,699,120 parameters, https://arxiv.org/abs/1512.03385"""
 res2net50_26w_6s: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 37,051,448 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 37,051,448 parameters, https://arxiv.org/abs/1512.03385"""
 res2net50_26w_8s: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 48,403,776 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 48,403,776 parameters, https://arxiv.org/abs/1512.03385"""
 res2net50_48w_2s: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 25,287,304 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 25,287,304 parameters, https://arxiv.org/abs/1512.03385"""
 res2net50d: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 25,718,352 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 25,718,352 parameters, https://arxiv.org/abs/1512.03385"""
 res2next50: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 24,671,464 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 24,671,464 parameters, https://arxiv.org/abs/1512.03385"""
 resnest101e: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 48,275,016 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 48,275,016 parameters, https://arxiv.org/abs/1512.03385"""
 resnest14d: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 10,611,688 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 10,611,688 parameters, https://arxiv.org/abs/1512.03385"""
 resnest200e: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 70,201,544 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 70,201,544 parameters, https://arxiv.org/abs/1512.03385"""
 resnest269e: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 110,929,480 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 110,929,480 parameters, https://arxiv.org/abs/1512.03385"""
 resnest26d: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 17,069,448 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 17,069,448 parameters, https://arxiv.org/abs/1512.03385"""
 resnest50d: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 27,483,240 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 27,483,240 parameters, https://arxiv.org/abs/1512.03385"""
 resnest50d_1s4x24d: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 25,677,000 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 25,677,000 parameters, https://arxiv.org/abs/1512.03385"""
 resnest50d_4s2x40d: Final[ResNetVariant[Literal[True, "in1k"]]]
-"""ResNet, 30,417,592 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: in1k.
-"""
+"""ResNet, 30,417,592 parameters, https://arxiv.org/abs/1512.03385"""
 resnet101: Final[ResNetVariant[Literal[True, "a1h_in1k", "a1_in1k", "a2_in1k", "a3_in1k", "gluon_in1k", "tv2_in1k", "tv_in1k"]]]
 """ResNet, 44,549,160 parameters, https://arxiv.org/abs/1512.03385
 
 Weights: a1h_in1k, a1_in1k, a2_in1k, a3_in1k, gluon_in1k, tv2_in1k, tv_in1k.
 """
 resnet101c: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 44,568,392 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 44,568,392 parameters, https://arxiv.org/abs/1512.03385"""
 resnet101d: Final[ResNetVariant[Literal[True, "ra2_in1k", "gluon_in1k"]]]
-"""ResNet, 44,568,392 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k, gluon_in1k.
-"""
+"""ResNet, 44,568,392 parameters, https://arxiv.org/abs/1512.03385"""
 resnet101s: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 44,672,936 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 44,672,936 parameters, https://arxiv.org/abs/1512.03385"""
 resnet10t: Final[ResNetVariant[Literal[True, "c3_in1k"]]]
-"""ResNet, 5,435,488 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: c3_in1k.
-"""
+"""ResNet, 5,435,488 parameters, https://arxiv.org/abs/1512.03385"""
 resnet14t: Final[ResNetVariant[Literal[True, "c3_in1k"]]]
-"""ResNet, 10,081,632 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: c3_in1k.
-"""
+"""ResNet, 10,081,632 parameters, https://arxiv.org/abs/1512.03385"""
 resnet152: Final[ResNetVariant[Literal[True, "a1h_in1k", "a1_in1k", "a2_in1k", "a3_in1k", "gluon_in1k", "tv2_in1k", "tv_in1k"]]]
 """ResNet, 60,192,808 parameters, https://arxiv.org/abs/1512.03385
 
 Weights: a1h_in1k, a1_in1k, a2_in1k, a3_in1k, gluon_in1k, tv2_in1k, tv_in1k.
 """
 resnet152c: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 60,212,040 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 60,212,040 parameters, https://arxiv.org/abs/1512.03385"""
 resnet152d: Final[ResNetVariant[Literal[True, "ra2_in1k", "gluon_in1k"]]]
-"""ResNet, 60,212,040 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k, gluon_in1k.
-"""
+"""ResNet, 60,212,040 parameters, https://arxiv.org/abs/1512.03385"""
 resnet152s: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 60,316,584 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 60,316,584 parameters, https://arxiv.org/abs/1512.03385"""
 resnet18: Final[ResNetVariant[Literal[True, "a1_in1k", "a2_in1k", "a3_in1k", "fb_ssl_yfcc100m_ft_in1k", "fb_swsl_ig1b_ft_in1k", "gluon_in1k", "tv_in1k"]]]
 """ResNet, 11,689,512 parameters, https://arxiv.org/abs/1512.03385
 
 Weights: a1_in1k, a2_in1k, a3_in1k, fb_ssl_yfcc100m_ft_in1k, fb_swsl_ig1b_ft_in1k, gluon_in1k, tv_in1k.
 """
 resnet18d: Final[ResNetVariant[Literal[True, "ra2_in1k", "ra4_e3600_r224_in1k"]]]
-"""ResNet, 11,708,744 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k, ra4_e3600_r224_in1k.
-"""
+"""ResNet, 11,708,744 parameters, https://arxiv.org/abs/1512.03385"""
 resnet200: Final[ResNetVariant[Never]]
 """ResNet, 64,673,832 parameters, https://arxiv.org/abs/1512.03385
 
 No weights are published.
 """
 resnet200d: Final[ResNetVariant[Literal[True, "ra2_in1k"]]]
-"""ResNet, 64,693,064 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k.
-"""
+"""ResNet, 64,693,064 parameters, https://arxiv.org/abs/1512.03385"""
 resnet26: Final[ResNetVariant[Literal[True, "bt_in1k"]]]
-"""ResNet, 15,995,176 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: bt_in1k.
-"""
+"""ResNet, 15,995,176 parameters, https://arxiv.org/abs/1512.03385"""
 resnet26d: Final[ResNetVariant[Literal[True, "bt_in1k"]]]
-"""ResNet, 16,014,408 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: bt_in1k.
-"""
+"""ResNet, 16,014,408 parameters, https://arxiv.org/abs/1512.03385"""
 resnet26t: Final[ResNetVariant[Literal[True, "ra2_in1k"]]]
-"""ResNet, 16,011,872 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k.
-"""
+"""ResNet, 16,011,872 parameters, https://arxiv.org/abs/1512.03385"""
 resnet34: Final[ResNetVariant[Literal[True, "a1_in1k", "a2_in1k", "a3_in1k", "bt_in1k", "gluon_in1k", "ra4_e3600_r224_in1k", "tv_in1k"]]]
 """ResNet, 21,797,672 parameters, https://arxiv.org/abs/1512.03385
 
 Weights: a1_in1k, a2_in1k, a3_in1k, bt_in1k, gluon_in1k, ra4_e3600_r224_in1k, tv_in1k.
 """
 resnet34d: Final[ResNetVariant[Literal[True, "ra2_in1k"]]]
-"""ResNet, 21,816,904 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k.
-"""
+"""ResNet, 21,816,904 parameters, https://arxiv.org/abs/1512.03385"""
 resnet50: Final[ResNetVariant[Literal[True, "a1_in1k", "a1h_in1k", "a2_in1k", "a3_in1k", "am_in1k", "b1k_in1k", "b2k_in1k", "bamboo", "bt_in1k", "c1_in1k", "c2_in1k", "d_in1k", "fb_ssl_yfcc100m_ft_in1k", "fb_swsl_ig1b_ft_in1k", "gluon_in1k", "ra_in1k", "ram_in1k", "tv2_in1k", "tv_in1k"]]]
 """ResNet, 25,557,032 parameters, https://arxiv.org/abs/1512.03385
 
 Weights: a1_in1k, a1h_in1k, a2_in1k, a3_in1k, am_in1k, b1k_in1k, b2k_in1k, bamboo, bt_in1k, c1_in1k, c2_in1k, d_in1k, fb_ssl_yfcc100m_ft_in1k, fb_swsl_ig1b_ft_in1k, gluon_in1k, ra_in1k, ram_in1k, tv2_in1k, tv_in1k.
 """
 resnet50_gn: Final[ResNetVariant[Literal[True, "a1h_in1k"]]]
-"""ResNet, 25,557,032 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: a1h_in1k.
-"""
+"""ResNet, 25,557,032 parameters, https://arxiv.org/abs/1512.03385"""
 resnet50c: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 25,576,264 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 25,576,264 parameters, https://arxiv.org/abs/1512.03385"""
 resnet50d: Final[ResNetVariant[Literal[True, "ra2_in1k", "a1_in1k", "a2_in1k", "a3_in1k", "gluon_in1k", "ra4_e3600_r224_in1k"]]]
 """ResNet, 25,576,264 parameters, https://arxiv.org/abs/1512.03385
 
 Weights: ra2_in1k, a1_in1k, a2_in1k, a3_in1k, gluon_in1k, ra4_e3600_r224_in1k.
 """
 resnet50s: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 25,680,808 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 25,680,808 parameters, https://arxiv.org/abs/1512.03385"""
 resnet50t: Final[ResNetVariant[Never]]
 """ResNet, 25,573,728 parameters, https://arxiv.org/abs/1512.03385
 
 No weights are published.
 """
 resnetaa101d: Final[ResNetVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k"]]]
-"""ResNet, 44,568,392 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: sw_in12k_ft_in1k, sw_in12k.
-"""
+"""ResNet, 44,568,392 parameters, https://arxiv.org/abs/1512.03385"""
 resnetaa34d: Final[ResNetVariant[Never]]
 """ResNet, 21,816,904 parameters, https://arxiv.org/abs/1512.03385
 
 No weights are published.
 """
 resnetaa50: Final[ResNetVariant[Literal[True, "a1h_in1k"]]]
-"""ResNet, 25,557,032 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: a1h_in1k.
-"""
+"""ResNet, 25,557,032 parameters, https://arxiv.org/abs/1512.03385"""
 resnetaa50d: Final[ResNetVariant[Literal[True, "sw_in12k_ft_in1k", "d_in12k", "sw_in12k"]]]
-"""ResNet, 25,576,264 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: sw_in12k_ft_in1k, d_in12k, sw_in12k.
-"""
+"""ResNet, 25,576,264 parameters, https://arxiv.org/abs/1512.03385"""
 resnetblur101d: Final[ResNetVariant[Never]]
 """ResNet, 44,568,392 parameters, https://arxiv.org/abs/1512.03385
 
@@ -4675,90 +2419,45 @@ resnetblur18: Final[ResNetVariant[Never]]
 No weights are published.
 """
 resnetblur50: Final[ResNetVariant[Literal[True, "bt_in1k"]]]
-"""ResNet, 25,557,032 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: bt_in1k.
-"""
+"""ResNet, 25,557,032 parameters, https://arxiv.org/abs/1512.03385"""
 resnetblur50d: Final[ResNetVariant[Never]]
 """ResNet, 25,576,264 parameters, https://arxiv.org/abs/1512.03385
 
 No weights are published.
 """
 resnetrs101: Final[ResNetVariant[Literal[True, "tf_in1k"]]]
-"""ResNet, 63,618,696 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tf_in1k.
-"""
+"""ResNet, 63,618,696 parameters, https://arxiv.org/abs/1512.03385"""
 resnetrs152: Final[ResNetVariant[Literal[True, "tf_in1k"]]]
-"""ResNet, 86,621,576 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tf_in1k.
-"""
+"""ResNet, 86,621,576 parameters, https://arxiv.org/abs/1512.03385"""
 resnetrs200: Final[ResNetVariant[Literal[True, "tf_in1k"]]]
-"""ResNet, 93,209,992 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tf_in1k.
-"""
+"""ResNet, 93,209,992 parameters, https://arxiv.org/abs/1512.03385"""
 resnetrs270: Final[ResNetVariant[Literal[True, "tf_in1k"]]]
-"""ResNet, 129,861,448 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tf_in1k.
-"""
+"""ResNet, 129,861,448 parameters, https://arxiv.org/abs/1512.03385"""
 resnetrs350: Final[ResNetVariant[Literal[True, "tf_in1k"]]]
-"""ResNet, 163,956,168 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tf_in1k.
-"""
+"""ResNet, 163,956,168 parameters, https://arxiv.org/abs/1512.03385"""
 resnetrs420: Final[ResNetVariant[Literal[True, "tf_in1k"]]]
-"""ResNet, 191,891,656 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tf_in1k.
-"""
+"""ResNet, 191,891,656 parameters, https://arxiv.org/abs/1512.03385"""
 resnetrs50: Final[ResNetVariant[Literal[True, "tf_in1k"]]]
-"""ResNet, 35,691,912 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tf_in1k.
-"""
+"""ResNet, 35,691,912 parameters, https://arxiv.org/abs/1512.03385"""
 resnext101_32x16d: Final[ResNetVariant[Literal[True, "fb_wsl_ig1b_ft_in1k", "fb_ssl_yfcc100m_ft_in1k", "fb_swsl_ig1b_ft_in1k"]]]
-"""ResNet, 194,026,792 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: fb_wsl_ig1b_ft_in1k, fb_ssl_yfcc100m_ft_in1k, fb_swsl_ig1b_ft_in1k.
-"""
+"""ResNet, 194,026,792 parameters, https://arxiv.org/abs/1512.03385"""
 resnext101_32x32d: Final[ResNetVariant[Literal[True, "fb_wsl_ig1b_ft_in1k"]]]
-"""ResNet, 468,530,472 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: fb_wsl_ig1b_ft_in1k.
-"""
+"""ResNet, 468,530,472 parameters, https://arxiv.org/abs/1512.03385"""
 resnext101_32x4d: Final[ResNetVariant[Literal[True, "fb_ssl_yfcc100m_ft_in1k", "fb_swsl_ig1b_ft_in1k", "gluon_in1k"]]]
-"""ResNet, 44,177,704 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: fb_ssl_yfcc100m_ft_in1k, fb_swsl_ig1b_ft_in1k, gluon_in1k.
-"""
+"""ResNet, 44,177,704 parameters, https://arxiv.org/abs/1512.03385"""
 resnext101_32x8d: Final[ResNetVariant[Literal[True, "tv_in1k", "fb_ssl_yfcc100m_ft_in1k", "fb_swsl_ig1b_ft_in1k", "fb_wsl_ig1b_ft_in1k", "tv2_in1k"]]]
-"""ResNet, 88,791,336 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tv_in1k, fb_ssl_yfcc100m_ft_in1k, fb_swsl_ig1b_ft_in1k, fb_wsl_ig1b_ft_in1k, tv2_in1k.
-"""
+"""ResNet, 88,791,336 parameters, https://arxiv.org/abs/1512.03385"""
 resnext101_64x4d: Final[ResNetVariant[Literal[True, "c1_in1k", "gluon_in1k", "tv_in1k"]]]
-"""ResNet, 83,455,272 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: c1_in1k, gluon_in1k, tv_in1k.
-"""
+"""ResNet, 83,455,272 parameters, https://arxiv.org/abs/1512.03385"""
 resnext50_32x4d: Final[ResNetVariant[Literal[True, "a1h_in1k", "a1_in1k", "a2_in1k", "a3_in1k", "fb_ssl_yfcc100m_ft_in1k", "fb_swsl_ig1b_ft_in1k", "gluon_in1k", "ra_in1k", "tv2_in1k", "tv_in1k"]]]
 """ResNet, 25,028,904 parameters, https://arxiv.org/abs/1512.03385
 
 Weights: a1h_in1k, a1_in1k, a2_in1k, a3_in1k, fb_ssl_yfcc100m_ft_in1k, fb_swsl_ig1b_ft_in1k, gluon_in1k, ra_in1k, tv2_in1k, tv_in1k.
 """
 resnext50d_32x4d: Final[ResNetVariant[Literal[True, "bt_in1k"]]]
-"""ResNet, 25,048,136 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: bt_in1k.
-"""
+"""ResNet, 25,048,136 parameters, https://arxiv.org/abs/1512.03385"""
 senet154: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 115,088,984 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 115,088,984 parameters, https://arxiv.org/abs/1512.03385"""
 seresnet101: Final[ResNetVariant[Never]]
 """ResNet, 49,326,872 parameters, https://arxiv.org/abs/1512.03385
 
@@ -4770,10 +2469,7 @@ seresnet152: Final[ResNetVariant[Never]]
 No weights are published.
 """
 seresnet152d: Final[ResNetVariant[Literal[True, "ra2_in1k"]]]
-"""ResNet, 66,841,080 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra2_in1k.
-"""
+"""ResNet, 66,841,080 parameters, https://arxiv.org/abs/1512.03385"""
 seresnet18: Final[ResNetVariant[Never]]
 """ResNet, 11,779,624 parameters, https://arxiv.org/abs/1512.03385
 
@@ -4795,10 +2491,7 @@ seresnet34: Final[ResNetVariant[Never]]
 No weights are published.
 """
 seresnet50: Final[ResNetVariant[Literal[True, "a1_in1k", "a2_in1k", "a3_in1k", "ra2_in1k"]]]
-"""ResNet, 28,088,024 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: a1_in1k, a2_in1k, a3_in1k, ra2_in1k.
-"""
+"""ResNet, 28,088,024 parameters, https://arxiv.org/abs/1512.03385"""
 seresnet50t: Final[ResNetVariant[Never]]
 """ResNet, 28,104,720 parameters, https://arxiv.org/abs/1512.03385
 
@@ -4810,60 +2503,27 @@ seresnetaa50d: Final[ResNetVariant[Never]]
 No weights are published.
 """
 seresnext101_32x4d: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 48,955,416 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 48,955,416 parameters, https://arxiv.org/abs/1512.03385"""
 seresnext101_32x8d: Final[ResNetVariant[Literal[True, "ah_in1k"]]]
-"""ResNet, 93,569,048 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ah_in1k.
-"""
+"""ResNet, 93,569,048 parameters, https://arxiv.org/abs/1512.03385"""
 seresnext101_64x4d: Final[ResNetVariant[Literal[True, "gluon_in1k"]]]
-"""ResNet, 88,232,984 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: gluon_in1k.
-"""
+"""ResNet, 88,232,984 parameters, https://arxiv.org/abs/1512.03385"""
 seresnext101d_32x8d: Final[ResNetVariant[Literal[True, "ah_in1k"]]]
-"""ResNet, 93,588,280 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ah_in1k.
-"""
+"""ResNet, 93,588,280 parameters, https://arxiv.org/abs/1512.03385"""
 seresnext26d_32x4d: Final[ResNetVariant[Literal[True, "bt_in1k"]]]
-"""ResNet, 16,809,512 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: bt_in1k.
-"""
+"""ResNet, 16,809,512 parameters, https://arxiv.org/abs/1512.03385"""
 seresnext26t_32x4d: Final[ResNetVariant[Literal[True, "bt_in1k"]]]
-"""ResNet, 16,806,976 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: bt_in1k.
-"""
+"""ResNet, 16,806,976 parameters, https://arxiv.org/abs/1512.03385"""
 seresnext50_32x4d: Final[ResNetVariant[Literal[True, "racm_in1k", "gluon_in1k"]]]
-"""ResNet, 27,559,896 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: racm_in1k, gluon_in1k.
-"""
+"""ResNet, 27,559,896 parameters, https://arxiv.org/abs/1512.03385"""
 seresnextaa101d_32x8d: Final[ResNetVariant[Literal[True, "sw_in12k_ft_in1k_288", "ah_in1k", "sw_in12k", "sw_in12k_ft_in1k"]]]
-"""ResNet, 93,588,280 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: sw_in12k_ft_in1k_288, ah_in1k, sw_in12k, sw_in12k_ft_in1k.
-"""
+"""ResNet, 93,588,280 parameters, https://arxiv.org/abs/1512.03385"""
 seresnextaa201d_32x8d: Final[ResNetVariant[Literal[True, "sw_in12k_ft_in1k_384", "sw_in12k"]]]
-"""ResNet, 149,394,904 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: sw_in12k_ft_in1k_384, sw_in12k.
-"""
+"""ResNet, 149,394,904 parameters, https://arxiv.org/abs/1512.03385"""
 skresnet18: Final[ResNetVariant[Literal[True, "ra_in1k"]]]
-"""ResNet, 11,958,056 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra_in1k.
-"""
+"""ResNet, 11,958,056 parameters, https://arxiv.org/abs/1512.03385"""
 skresnet34: Final[ResNetVariant[Literal[True, "ra_in1k"]]]
-"""ResNet, 22,282,376 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra_in1k.
-"""
+"""ResNet, 22,282,376 parameters, https://arxiv.org/abs/1512.03385"""
 skresnet50: Final[ResNetVariant[Never]]
 """ResNet, 25,803,160 parameters, https://arxiv.org/abs/1512.03385
 
@@ -4875,46 +2535,25 @@ skresnet50d: Final[ResNetVariant[Never]]
 No weights are published.
 """
 skresnext50_32x4d: Final[ResNetVariant[Literal[True, "ra_in1k"]]]
-"""ResNet, 27,479,784 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: ra_in1k.
-"""
+"""ResNet, 27,479,784 parameters, https://arxiv.org/abs/1512.03385"""
 test_resnet: Final[ResNetVariant[Literal[True, "r160_in1k"]]]
-"""ResNet, 469,688 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: r160_in1k.
-"""
+"""ResNet, 469,688 parameters, https://arxiv.org/abs/1512.03385"""
 wide_resnet101_2: Final[ResNetVariant[Literal[True, "tv_in1k", "tv2_in1k"]]]
-"""ResNet, 126,886,696 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: tv_in1k, tv2_in1k.
-"""
+"""ResNet, 126,886,696 parameters, https://arxiv.org/abs/1512.03385"""
 wide_resnet50_2: Final[ResNetVariant[Literal[True, "racm_in1k", "tv2_in1k", "tv_in1k"]]]
-"""ResNet, 68,883,240 parameters, https://arxiv.org/abs/1512.03385
-
-Weights: racm_in1k, tv2_in1k, tv_in1k.
-"""
+"""ResNet, 68,883,240 parameters, https://arxiv.org/abs/1512.03385"""
 
 resnetv2_101: Final[ResNetV2Variant[Literal[True, "a1h_in1k"]]]
-"""ResNet V2, 44,541,480 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: a1h_in1k.
-"""
+"""ResNet V2, 44,541,480 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_101d: Final[ResNetV2Variant[Never]]
 """ResNet V2, 44,560,712 parameters, https://arxiv.org/abs/1603.05027
 
 No weights are published.
 """
 resnetv2_101x1_bit: Final[ResNetV2Variant[Literal[True, "goog_in21k_ft_in1k", "goog_in21k"]]]
-"""ResNet V2, 44,541,480 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: goog_in21k_ft_in1k, goog_in21k.
-"""
+"""ResNet V2, 44,541,480 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_101x3_bit: Final[ResNetV2Variant[Literal[True, "goog_in21k_ft_in1k", "goog_in21k"]]]
-"""ResNet V2, 387,934,888 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: goog_in21k_ft_in1k, goog_in21k.
-"""
+"""ResNet V2, 387,934,888 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_152: Final[ResNetV2Variant[Never]]
 """ResNet V2, 60,185,128 parameters, https://arxiv.org/abs/1603.05027
 
@@ -4926,101 +2565,53 @@ resnetv2_152d: Final[ResNetV2Variant[Never]]
 No weights are published.
 """
 resnetv2_152x2_bit: Final[ResNetV2Variant[Literal[True, "goog_teacher_in21k_ft_in1k", "goog_in21k", "goog_in21k_ft_in1k", "goog_teacher_in21k_ft_in1k_384"]]]
-"""ResNet V2, 236,335,208 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: goog_teacher_in21k_ft_in1k, goog_in21k, goog_in21k_ft_in1k, goog_teacher_in21k_ft_in1k_384.
-"""
+"""ResNet V2, 236,335,208 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_152x4_bit: Final[ResNetV2Variant[Literal[True, "goog_in21k_ft_in1k", "goog_in21k"]]]
-"""ResNet V2, 936,533,224 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: goog_in21k_ft_in1k, goog_in21k.
-"""
+"""ResNet V2, 936,533,224 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_18: Final[ResNetV2Variant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""ResNet V2, 11,687,720 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""ResNet V2, 11,687,720 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_18d: Final[ResNetV2Variant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""ResNet V2, 11,706,952 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""ResNet V2, 11,706,952 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_34: Final[ResNetV2Variant[Literal[True, "ra4_e3600_r224_in1k"]]]
-"""ResNet V2, 21,795,880 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: ra4_e3600_r224_in1k.
-"""
+"""ResNet V2, 21,795,880 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_34d: Final[ResNetV2Variant[Literal[True, "ra4_e3600_r224_in1k", "ra4_e3600_r384_in1k"]]]
-"""ResNet V2, 21,815,112 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: ra4_e3600_r224_in1k, ra4_e3600_r384_in1k.
-"""
+"""ResNet V2, 21,815,112 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_50: Final[ResNetV2Variant[Literal[True, "a1h_in1k"]]]
-"""ResNet V2, 25,549,352 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: a1h_in1k.
-"""
+"""ResNet V2, 25,549,352 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_50d: Final[ResNetV2Variant[Never]]
 """ResNet V2, 25,568,584 parameters, https://arxiv.org/abs/1603.05027
 
 No weights are published.
 """
 resnetv2_50d_evos: Final[ResNetV2Variant[Literal[True, "ah_in1k"]]]
-"""ResNet V2, 25,591,368 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: ah_in1k.
-"""
+"""ResNet V2, 25,591,368 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_50d_frn: Final[ResNetV2Variant[Never]]
 """ResNet V2, 25,591,368 parameters, https://arxiv.org/abs/1603.05027
 
 No weights are published.
 """
 resnetv2_50d_gn: Final[ResNetV2Variant[Literal[True, "ah_in1k"]]]
-"""ResNet V2, 25,568,584 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: ah_in1k.
-"""
+"""ResNet V2, 25,568,584 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_50t: Final[ResNetV2Variant[Never]]
 """ResNet V2, 25,566,048 parameters, https://arxiv.org/abs/1603.05027
 
 No weights are published.
 """
 resnetv2_50x1_bit: Final[ResNetV2Variant[Literal[True, "goog_distilled_in1k", "goog_in21k", "goog_in21k_ft_in1k"]]]
-"""ResNet V2, 25,549,352 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: goog_distilled_in1k, goog_in21k, goog_in21k_ft_in1k.
-"""
+"""ResNet V2, 25,549,352 parameters, https://arxiv.org/abs/1603.05027"""
 resnetv2_50x3_bit: Final[ResNetV2Variant[Literal[True, "goog_in21k_ft_in1k", "goog_in21k"]]]
-"""ResNet V2, 217,319,080 parameters, https://arxiv.org/abs/1603.05027
-
-Weights: goog_in21k_ft_in1k, goog_in21k.
-"""
+"""ResNet V2, 217,319,080 parameters, https://arxiv.org/abs/1603.05027"""
 
 rexnet_100: Final[RexNetVariant[Literal[True, "nav_in1k"]]]
-"""ReXNet, 4,796,873 parameters, https://arxiv.org/abs/2007.00992
-
-Weights: nav_in1k.
-"""
+"""ReXNet, 4,796,873 parameters, https://arxiv.org/abs/2007.00992"""
 rexnet_130: Final[RexNetVariant[Literal[True, "nav_in1k"]]]
-"""ReXNet, 7,557,091 parameters, https://arxiv.org/abs/2007.00992
-
-Weights: nav_in1k.
-"""
+"""ReXNet, 7,557,091 parameters, https://arxiv.org/abs/2007.00992"""
 rexnet_150: Final[RexNetVariant[Literal[True, "nav_in1k"]]]
-"""ReXNet, 9,728,593 parameters, https://arxiv.org/abs/2007.00992
-
-Weights: nav_in1k.
-"""
+"""ReXNet, 9,728,593 parameters, https://arxiv.org/abs/2007.00992"""
 rexnet_200: Final[RexNetVariant[Literal[True, "nav_in1k"]]]
-"""ReXNet, 16,366,620 parameters, https://arxiv.org/abs/2007.00992
-
-Weights: nav_in1k.
-"""
+"""ReXNet, 16,366,620 parameters, https://arxiv.org/abs/2007.00992"""
 rexnet_300: Final[RexNetVariant[Literal[True, "nav_in1k"]]]
-"""ReXNet, 34,708,792 parameters, https://arxiv.org/abs/2007.00992
-
-Weights: nav_in1k.
-"""
+"""ReXNet, 34,708,792 parameters, https://arxiv.org/abs/2007.00992"""
 rexnetr_100: Final[RexNetVariant[Never]]
 """ReXNet, 4,883,304 parameters, https://arxiv.org/abs/2007.00992
 
@@ -5037,15 +2628,9 @@ rexnetr_150: Final[RexNetVariant[Never]]
 No weights are published.
 """
 rexnetr_200: Final[RexNetVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k"]]]
-"""ReXNet, 16,522,432 parameters, https://arxiv.org/abs/2007.00992
-
-Weights: sw_in12k_ft_in1k, sw_in12k.
-"""
+"""ReXNet, 16,522,432 parameters, https://arxiv.org/abs/2007.00992"""
 rexnetr_300: Final[RexNetVariant[Literal[True, "sw_in12k_ft_in1k", "sw_in12k"]]]
-"""ReXNet, 34,810,008 parameters, https://arxiv.org/abs/2007.00992
-
-Weights: sw_in12k_ft_in1k, sw_in12k.
-"""
+"""ReXNet, 34,810,008 parameters, https://arxiv.org/abs/2007.00992"""
 
 selecsls42: Final[SelecSlsVariant[Never]]
 """SelecSLS, 30,354,952 parameters, https://arxiv.org/abs/1907.00837
@@ -5053,20 +2638,11 @@ selecsls42: Final[SelecSlsVariant[Never]]
 No weights are published.
 """
 selecsls42b: Final[SelecSlsVariant[Literal[True, "in1k"]]]
-"""SelecSLS, 32,458,248 parameters, https://arxiv.org/abs/1907.00837
-
-Weights: in1k.
-"""
+"""SelecSLS, 32,458,248 parameters, https://arxiv.org/abs/1907.00837"""
 selecsls60: Final[SelecSlsVariant[Literal[True, "in1k"]]]
-"""SelecSLS, 30,670,768 parameters, https://arxiv.org/abs/1907.00837
-
-Weights: in1k.
-"""
+"""SelecSLS, 30,670,768 parameters, https://arxiv.org/abs/1907.00837"""
 selecsls60b: Final[SelecSlsVariant[Literal[True, "in1k"]]]
-"""SelecSLS, 32,774,064 parameters, https://arxiv.org/abs/1907.00837
-
-Weights: in1k.
-"""
+"""SelecSLS, 32,774,064 parameters, https://arxiv.org/abs/1907.00837"""
 selecsls84: Final[SelecSlsVariant[Never]]
 """SelecSLS, 50,954,600 parameters, https://arxiv.org/abs/1907.00837
 
@@ -5120,41 +2696,20 @@ No weights are published.
 """
 
 sequencer2d_l: Final[Sequencer2dVariant[Literal[True, "in1k"]]]
-"""Sequencer, 54,298,216 parameters, https://arxiv.org/abs/2205.01972
-
-Weights: in1k.
-"""
+"""Sequencer, 54,298,216 parameters, https://arxiv.org/abs/2205.01972"""
 sequencer2d_m: Final[Sequencer2dVariant[Literal[True, "in1k"]]]
-"""Sequencer, 38,307,688 parameters, https://arxiv.org/abs/2205.01972
-
-Weights: in1k.
-"""
+"""Sequencer, 38,307,688 parameters, https://arxiv.org/abs/2205.01972"""
 sequencer2d_s: Final[Sequencer2dVariant[Literal[True, "in1k"]]]
-"""Sequencer, 27,651,688 parameters, https://arxiv.org/abs/2205.01972
-
-Weights: in1k.
-"""
+"""Sequencer, 27,651,688 parameters, https://arxiv.org/abs/2205.01972"""
 
 shvit_s1: Final[SHViTVariant[Literal[True, "in1k"]]]
-"""SHViT, 6,330,808 parameters, https://arxiv.org/abs/2401.16456
-
-Weights: in1k.
-"""
+"""SHViT, 6,330,808 parameters, https://arxiv.org/abs/2401.16456"""
 shvit_s2: Final[SHViTVariant[Literal[True, "in1k"]]]
-"""SHViT, 11,483,072 parameters, https://arxiv.org/abs/2401.16456
-
-Weights: in1k.
-"""
+"""SHViT, 11,483,072 parameters, https://arxiv.org/abs/2401.16456"""
 shvit_s3: Final[SHViTVariant[Literal[True, "in1k"]]]
-"""SHViT, 14,245,273 parameters, https://arxiv.org/abs/2401.16456
-
-Weights: in1k.
-"""
+"""SHViT, 14,245,273 parameters, https://arxiv.org/abs/2401.16456"""
 shvit_s4: Final[SHViTVariant[Literal[True, "in1k"]]]
-"""SHViT, 16,588,484 parameters, https://arxiv.org/abs/2401.16456
-
-Weights: in1k.
-"""
+"""SHViT, 16,588,484 parameters, https://arxiv.org/abs/2401.16456"""
 
 starnet_s050: Final[StarNetVariant[Never]]
 """StarNet, 542,728 parameters, https://arxiv.org/abs/2403.19967
@@ -5162,10 +2717,7 @@ starnet_s050: Final[StarNetVariant[Never]]
 No weights are published.
 """
 starnet_s1: Final[StarNetVariant[Literal[True, "in1k"]]]
-"""StarNet, 2,869,168 parameters, https://arxiv.org/abs/2403.19967
-
-Weights: in1k.
-"""
+"""StarNet, 2,869,168 parameters, https://arxiv.org/abs/2403.19967"""
 starnet_s100: Final[StarNetVariant[Never]]
 """StarNet, 1,043,280 parameters, https://arxiv.org/abs/2403.19967
 
@@ -5177,148 +2729,64 @@ starnet_s150: Final[StarNetVariant[Never]]
 No weights are published.
 """
 starnet_s2: Final[StarNetVariant[Literal[True, "in1k"]]]
-"""StarNet, 3,682,024 parameters, https://arxiv.org/abs/2403.19967
-
-Weights: in1k.
-"""
+"""StarNet, 3,682,024 parameters, https://arxiv.org/abs/2403.19967"""
 starnet_s3: Final[StarNetVariant[Literal[True, "in1k"]]]
-"""StarNet, 5,750,792 parameters, https://arxiv.org/abs/2403.19967
-
-Weights: in1k.
-"""
+"""StarNet, 5,750,792 parameters, https://arxiv.org/abs/2403.19967"""
 starnet_s4: Final[StarNetVariant[Literal[True, "in1k"]]]
-"""StarNet, 7,482,728 parameters, https://arxiv.org/abs/2403.19967
-
-Weights: in1k.
-"""
+"""StarNet, 7,482,728 parameters, https://arxiv.org/abs/2403.19967"""
 
 swiftformer_l1: Final[SwiftFormerVariant[Literal[True, "dist_in1k"]]]
-"""SwiftFormer, 12,057,920 parameters, https://arxiv.org/abs/2303.15446
-
-Weights: dist_in1k.
-"""
+"""SwiftFormer, 12,057,920 parameters, https://arxiv.org/abs/2303.15446"""
 swiftformer_l3: Final[SwiftFormerVariant[Literal[True, "dist_in1k"]]]
-"""SwiftFormer, 28,494,736 parameters, https://arxiv.org/abs/2303.15446
-
-Weights: dist_in1k.
-"""
+"""SwiftFormer, 28,494,736 parameters, https://arxiv.org/abs/2303.15446"""
 swiftformer_s: Final[SwiftFormerVariant[Literal[True, "dist_in1k"]]]
-"""SwiftFormer, 6,092,128 parameters, https://arxiv.org/abs/2303.15446
-
-Weights: dist_in1k.
-"""
+"""SwiftFormer, 6,092,128 parameters, https://arxiv.org/abs/2303.15446"""
 swiftformer_xs: Final[SwiftFormerVariant[Literal[True, "dist_in1k"]]]
-"""SwiftFormer, 3,475,360 parameters, https://arxiv.org/abs/2303.15446
-
-Weights: dist_in1k.
-"""
+"""SwiftFormer, 3,475,360 parameters, https://arxiv.org/abs/2303.15446"""
 
 swin_base_patch4_window12_384: Final[SwinTransformerVariant[Literal[True, "ms_in22k_ft_in1k", "ms_in1k", "ms_in22k"]]]
-"""Swin Transformer, 87,903,584 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in22k_ft_in1k, ms_in1k, ms_in22k.
-"""
+"""Swin Transformer, 87,903,584 parameters, https://arxiv.org/abs/2103.14030"""
 swin_base_patch4_window7_224: Final[SwinTransformerVariant[Literal[True, "ms_in22k_ft_in1k", "ms_in1k", "ms_in22k"]]]
-"""Swin Transformer, 87,768,224 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in22k_ft_in1k, ms_in1k, ms_in22k.
-"""
+"""Swin Transformer, 87,768,224 parameters, https://arxiv.org/abs/2103.14030"""
 swin_large_patch4_window12_384: Final[SwinTransformerVariant[Literal[True, "ms_in22k_ft_in1k", "ms_in22k"]]]
-"""Swin Transformer, 196,735,516 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in22k_ft_in1k, ms_in22k.
-"""
+"""Swin Transformer, 196,735,516 parameters, https://arxiv.org/abs/2103.14030"""
 swin_large_patch4_window7_224: Final[SwinTransformerVariant[Literal[True, "ms_in22k_ft_in1k", "ms_in22k"]]]
-"""Swin Transformer, 196,532,476 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in22k_ft_in1k, ms_in22k.
-"""
+"""Swin Transformer, 196,532,476 parameters, https://arxiv.org/abs/2103.14030"""
 swin_s3_base_224: Final[SwinTransformerVariant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer, 71,125,762 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer, 71,125,762 parameters, https://arxiv.org/abs/2103.14030"""
 swin_s3_small_224: Final[SwinTransformerVariant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer, 49,737,298 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer, 49,737,298 parameters, https://arxiv.org/abs/2103.14030"""
 swin_s3_tiny_224: Final[SwinTransformerVariant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer, 28,328,674 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer, 28,328,674 parameters, https://arxiv.org/abs/2103.14030"""
 swin_small_patch4_window7_224: Final[SwinTransformerVariant[Literal[True, "ms_in22k_ft_in1k", "ms_in1k", "ms_in22k"]]]
-"""Swin Transformer, 49,606,258 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in22k_ft_in1k, ms_in1k, ms_in22k.
-"""
+"""Swin Transformer, 49,606,258 parameters, https://arxiv.org/abs/2103.14030"""
 swin_tiny_patch4_window7_224: Final[SwinTransformerVariant[Literal[True, "ms_in1k", "ms_in22k", "ms_in22k_ft_in1k"]]]
-"""Swin Transformer, 28,288,354 parameters, https://arxiv.org/abs/2103.14030
-
-Weights: ms_in1k, ms_in22k, ms_in22k_ft_in1k.
-"""
+"""Swin Transformer, 28,288,354 parameters, https://arxiv.org/abs/2103.14030"""
 
 swinv2_base_window12_192: Final[SwinTransformerV2Variant[Literal[True, "ms_in22k"]]]
-"""Swin Transformer V2, 109,280,841 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in22k.
-"""
+"""Swin Transformer V2, 109,280,841 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_base_window12to16_192to256: Final[SwinTransformerV2Variant[Literal[True, "ms_in22k_ft_in1k"]]]
-"""Swin Transformer V2, 87,918,816 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in22k_ft_in1k.
-"""
+"""Swin Transformer V2, 87,918,816 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_base_window12to24_192to384: Final[SwinTransformerV2Variant[Literal[True, "ms_in22k_ft_in1k"]]]
-"""Swin Transformer V2, 87,918,816 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in22k_ft_in1k.
-"""
+"""Swin Transformer V2, 87,918,816 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_base_window16_256: Final[SwinTransformerV2Variant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer V2, 87,918,816 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer V2, 87,918,816 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_base_window8_256: Final[SwinTransformerV2Variant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer V2, 87,918,816 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer V2, 87,918,816 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_large_window12_192: Final[SwinTransformerV2Variant[Literal[True, "ms_in22k"]]]
-"""Swin Transformer V2, 228,772,549 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in22k.
-"""
+"""Swin Transformer V2, 228,772,549 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_large_window12to16_192to256: Final[SwinTransformerV2Variant[Literal[True, "ms_in22k_ft_in1k"]]]
-"""Swin Transformer V2, 196,739,932 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in22k_ft_in1k.
-"""
+"""Swin Transformer V2, 196,739,932 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_large_window12to24_192to384: Final[SwinTransformerV2Variant[Literal[True, "ms_in22k_ft_in1k"]]]
-"""Swin Transformer V2, 196,739,932 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in22k_ft_in1k.
-"""
+"""Swin Transformer V2, 196,739,932 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_small_window16_256: Final[SwinTransformerV2Variant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer V2, 49,728,418 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer V2, 49,728,418 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_small_window8_256: Final[SwinTransformerV2Variant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer V2, 49,728,418 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer V2, 49,728,418 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_tiny_window16_256: Final[SwinTransformerV2Variant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer V2, 28,347,154 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer V2, 28,347,154 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_tiny_window8_256: Final[SwinTransformerV2Variant[Literal[True, "ms_in1k"]]]
-"""Swin Transformer V2, 28,347,154 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: ms_in1k.
-"""
+"""Swin Transformer V2, 28,347,154 parameters, https://arxiv.org/abs/2111.09883"""
 
 swinv2_cr_base_224: Final[SwinTransformerV2CrVariant[Never]]
 """Swin Transformer V2 (Christoph Reich), 87,877,464 parameters, https://arxiv.org/abs/2111.09883
@@ -5366,20 +2834,14 @@ swinv2_cr_large_384: Final[SwinTransformerV2CrVariant[Never]]
 No weights are published.
 """
 swinv2_cr_small_224: Final[SwinTransformerV2CrVariant[Literal[True, "sw_in1k"]]]
-"""Swin Transformer V2 (Christoph Reich), 49,695,100 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Swin Transformer V2 (Christoph Reich), 49,695,100 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_cr_small_384: Final[SwinTransformerV2CrVariant[Never]]
 """Swin Transformer V2 (Christoph Reich), 49,695,100 parameters, https://arxiv.org/abs/2111.09883
 
 No weights are published.
 """
 swinv2_cr_small_ns_224: Final[SwinTransformerV2CrVariant[Literal[True, "sw_in1k"]]]
-"""Swin Transformer V2 (Christoph Reich), 49,696,444 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Swin Transformer V2 (Christoph Reich), 49,696,444 parameters, https://arxiv.org/abs/2111.09883"""
 swinv2_cr_small_ns_256: Final[SwinTransformerV2CrVariant[Never]]
 """Swin Transformer V2 (Christoph Reich), 49,696,444 parameters, https://arxiv.org/abs/2111.09883
 
@@ -5396,222 +2858,96 @@ swinv2_cr_tiny_384: Final[SwinTransformerV2CrVariant[Never]]
 No weights are published.
 """
 swinv2_cr_tiny_ns_224: Final[SwinTransformerV2CrVariant[Literal[True, "sw_in1k"]]]
-"""Swin Transformer V2 (Christoph Reich), 28,333,468 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Swin Transformer V2 (Christoph Reich), 28,333,468 parameters, https://arxiv.org/abs/2111.09883"""
 
 tiny_vit_11m_224: Final[TinyVitVariant[Literal[True, "dist_in22k", "dist_in22k_ft_in1k", "in1k"]]]
-"""TinyViT, 20,354,581 parameters, https://arxiv.org/abs/2207.10666
-
-Weights: dist_in22k, dist_in22k_ft_in1k, in1k.
-"""
+"""TinyViT, 20,354,581 parameters, https://arxiv.org/abs/2207.10666"""
 tiny_vit_21m_224: Final[TinyVitVariant[Literal[True, "dist_in22k", "dist_in22k_ft_in1k", "in1k"]]]
-"""TinyViT, 33,223,825 parameters, https://arxiv.org/abs/2207.10666
-
-Weights: dist_in22k, dist_in22k_ft_in1k, in1k.
-"""
+"""TinyViT, 33,223,825 parameters, https://arxiv.org/abs/2207.10666"""
 tiny_vit_21m_384: Final[TinyVitVariant[Literal[True, "dist_in22k_ft_in1k"]]]
-"""TinyViT, 21,230,488 parameters, https://arxiv.org/abs/2207.10666
-
-Weights: dist_in22k_ft_in1k.
-"""
+"""TinyViT, 21,230,488 parameters, https://arxiv.org/abs/2207.10666"""
 tiny_vit_21m_512: Final[TinyVitVariant[Literal[True, "dist_in22k_ft_in1k"]]]
-"""TinyViT, 21,268,120 parameters, https://arxiv.org/abs/2207.10666
-
-Weights: dist_in22k_ft_in1k.
-"""
+"""TinyViT, 21,268,120 parameters, https://arxiv.org/abs/2207.10666"""
 tiny_vit_5m_224: Final[TinyVitVariant[Literal[True, "dist_in22k", "dist_in22k_ft_in1k", "in1k"]]]
-"""TinyViT, 12,082,725 parameters, https://arxiv.org/abs/2207.10666
-
-Weights: dist_in22k, dist_in22k_ft_in1k, in1k.
-"""
+"""TinyViT, 12,082,725 parameters, https://arxiv.org/abs/2207.10666"""
 
 tnt_b_patch16_224: Final[TNTVariant[Literal[True, "in1k"]]]
-"""TNT, 65,428,680 parameters, https://arxiv.org/abs/2103.00112
-
-Weights: in1k.
-"""
+"""TNT, 65,428,680 parameters, https://arxiv.org/abs/2103.00112"""
 tnt_s_legacy_patch16_224: Final[TNTVariant[Literal[True, "in1k"]]]
-"""TNT, 23,755,336 parameters, https://arxiv.org/abs/2103.00112
-
-Weights: in1k.
-"""
+"""TNT, 23,755,336 parameters, https://arxiv.org/abs/2103.00112"""
 tnt_s_patch16_224: Final[TNTVariant[Literal[True, "in1k"]]]
-"""TNT, 23,768,584 parameters, https://arxiv.org/abs/2103.00112
-
-Weights: in1k.
-"""
+"""TNT, 23,768,584 parameters, https://arxiv.org/abs/2103.00112"""
 
 tresnet_l: Final[TResNetVariant[Literal[True, "miil_in1k", "miil_in1k_448"]]]
-"""TResNet, 55,989,256 parameters, https://arxiv.org/abs/2003.13630
-
-Weights: miil_in1k, miil_in1k_448.
-"""
+"""TResNet, 55,989,256 parameters, https://arxiv.org/abs/2003.13630"""
 tresnet_m: Final[TResNetVariant[Literal[True, "miil_in21k_ft_in1k", "miil_in1k", "miil_in1k_448", "miil_in21k"]]]
-"""TResNet, 31,389,032 parameters, https://arxiv.org/abs/2003.13630
-
-Weights: miil_in21k_ft_in1k, miil_in1k, miil_in1k_448, miil_in21k.
-"""
+"""TResNet, 31,389,032 parameters, https://arxiv.org/abs/2003.13630"""
 tresnet_v2_l: Final[TResNetVariant[Literal[True, "miil_in21k_ft_in1k", "miil_in21k"]]]
-"""TResNet, 46,174,824 parameters, https://arxiv.org/abs/2003.13630
-
-Weights: miil_in21k_ft_in1k, miil_in21k.
-"""
+"""TResNet, 46,174,824 parameters, https://arxiv.org/abs/2003.13630"""
 tresnet_xl: Final[TResNetVariant[Literal[True, "miil_in1k", "miil_in1k_448"]]]
-"""TResNet, 78,436,244 parameters, https://arxiv.org/abs/2003.13630
-
-Weights: miil_in1k, miil_in1k_448.
-"""
+"""TResNet, 78,436,244 parameters, https://arxiv.org/abs/2003.13630"""
 
 twins_pcpvt_base: Final[TwinsVariant[Literal[True, "in1k"]]]
-"""Twins, 43,828,456 parameters, https://arxiv.org/abs/2104.13840
-
-Weights: in1k.
-"""
+"""Twins, 43,828,456 parameters, https://arxiv.org/abs/2104.13840"""
 twins_pcpvt_large: Final[TwinsVariant[Literal[True, "in1k"]]]
-"""Twins, 60,989,672 parameters, https://arxiv.org/abs/2104.13840
-
-Weights: in1k.
-"""
+"""Twins, 60,989,672 parameters, https://arxiv.org/abs/2104.13840"""
 twins_pcpvt_small: Final[TwinsVariant[Literal[True, "in1k"]]]
-"""Twins, 24,106,216 parameters, https://arxiv.org/abs/2104.13840
-
-Weights: in1k.
-"""
+"""Twins, 24,106,216 parameters, https://arxiv.org/abs/2104.13840"""
 twins_svt_base: Final[TwinsVariant[Literal[True, "in1k"]]]
-"""Twins, 56,070,952 parameters, https://arxiv.org/abs/2104.13840
-
-Weights: in1k.
-"""
+"""Twins, 56,070,952 parameters, https://arxiv.org/abs/2104.13840"""
 twins_svt_large: Final[TwinsVariant[Literal[True, "in1k"]]]
-"""Twins, 99,271,400 parameters, https://arxiv.org/abs/2104.13840
-
-Weights: in1k.
-"""
+"""Twins, 99,271,400 parameters, https://arxiv.org/abs/2104.13840"""
 twins_svt_small: Final[TwinsVariant[Literal[True, "in1k"]]]
-"""Twins, 24,060,776 parameters, https://arxiv.org/abs/2104.13840
-
-Weights: in1k.
-"""
+"""Twins, 24,060,776 parameters, https://arxiv.org/abs/2104.13840"""
 
 vgg11: Final[VGGVariant[Literal[True, "tv_in1k"]]]
-"""VGG, 132,863,336 parameters, https://arxiv.org/abs/1409.1556
-
-Weights: tv_in1k.
-"""
+"""VGG, 132,863,336 parameters, https://arxiv.org/abs/1409.1556"""
 vgg11_bn: Final[VGGVariant[Literal[True, "tv_in1k"]]]
-"""VGG, 132,868,840 parameters, https://arxiv.org/abs/1409.1556
-
-Weights: tv_in1k.
-"""
+"""VGG, 132,868,840 parameters, https://arxiv.org/abs/1409.1556"""
 vgg13: Final[VGGVariant[Literal[True, "tv_in1k"]]]
-"""VGG, 133,047,848 parameters, https://arxiv.org/abs/1409.1556
-
-Weights: tv_in1k.
-"""
+"""VGG, 133,047,848 parameters, https://arxiv.org/abs/1409.1556"""
 vgg13_bn: Final[VGGVariant[Literal[True, "tv_in1k"]]]
-"""VGG, 133,053,736 parameters, https://arxiv.org/abs/1409.1556
-
-Weights: tv_in1k.
-"""
+"""VGG, 133,053,736 parameters, https://arxiv.org/abs/1409.1556"""
 vgg16: Final[VGGVariant[Literal[True, "tv_in1k"]]]
-"""VGG, 138,357,544 parameters, https://arxiv.org/abs/1409.1556
-
-Weights: tv_in1k.
-"""
+"""VGG, 138,357,544 parameters, https://arxiv.org/abs/1409.1556"""
 vgg16_bn: Final[VGGVariant[Literal[True, "tv_in1k"]]]
-"""VGG, 138,365,992 parameters, https://arxiv.org/abs/1409.1556
-
-Weights: tv_in1k.
-"""
+"""VGG, 138,365,992 parameters, https://arxiv.org/abs/1409.1556"""
 vgg19: Final[VGGVariant[Literal[True, "tv_in1k"]]]
-"""VGG, 143,667,240 parameters, https://arxiv.org/abs/1409.1556
-
-Weights: tv_in1k.
-"""
+"""VGG, 143,667,240 parameters, https://arxiv.org/abs/1409.1556"""
 vgg19_bn: Final[VGGVariant[Literal[True, "tv_in1k"]]]
-"""VGG, 143,678,248 parameters, https://arxiv.org/abs/1409.1556
-
-Weights: tv_in1k.
-"""
+"""VGG, 143,678,248 parameters, https://arxiv.org/abs/1409.1556"""
 
 visformer_small: Final[VisformerVariant[Literal[True, "in1k"]]]
-"""Visformer, 40,219,592 parameters, https://arxiv.org/abs/2104.12533
-
-Weights: in1k.
-"""
+"""Visformer, 40,219,592 parameters, https://arxiv.org/abs/2104.12533"""
 visformer_tiny: Final[VisformerVariant[Literal[True, "in1k"]]]
-"""Visformer, 10,321,368 parameters, https://arxiv.org/abs/2104.12533
-
-Weights: in1k.
-"""
+"""Visformer, 10,321,368 parameters, https://arxiv.org/abs/2104.12533"""
 
 aimv2_1b_patch14_224: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 1,234,958,336 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 1,234,958,336 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_1b_patch14_336: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 1,235,613,696 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 1,235,613,696 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_1b_patch14_448: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 1,236,531,200 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 1,236,531,200 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_3b_patch14_224: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 2,720,658,432 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 2,720,658,432 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_3b_patch14_336: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 2,721,641,472 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 2,721,641,472 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_3b_patch14_448: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 2,723,017,728 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 2,723,017,728 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_huge_patch14_224: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 680,851,968 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 680,851,968 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_huge_patch14_336: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 681,343,488 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 681,343,488 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_huge_patch14_448: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 682,031,616 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 682,031,616 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_large_patch14_224: Final[VisionTransformerVariant[Literal[True, "apple_pt", "apple_pt_dist"]]]
-"""Vision Transformer, 309,197,824 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt, apple_pt_dist.
-"""
+"""Vision Transformer, 309,197,824 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_large_patch14_336: Final[VisionTransformerVariant[Literal[True, "apple_pt", "apple_pt_dist"]]]
-"""Vision Transformer, 309,525,504 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt, apple_pt_dist.
-"""
+"""Vision Transformer, 309,525,504 parameters, https://arxiv.org/abs/2010.11929"""
 aimv2_large_patch14_448: Final[VisionTransformerVariant[Literal[True, "apple_pt"]]]
-"""Vision Transformer, 309,984,256 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_pt.
-"""
+"""Vision Transformer, 309,984,256 parameters, https://arxiv.org/abs/2010.11929"""
 beit3_base_patch16_224: Final[VisionTransformerVariant[Literal[True, "in22k_ft_in1k", "indomain_in22k_ft_in1k", "indomain_pt", "pt"]]]
-"""Vision Transformer, 86,659,816 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: in22k_ft_in1k, indomain_in22k_ft_in1k, indomain_pt, pt.
-"""
+"""Vision Transformer, 86,659,816 parameters, https://arxiv.org/abs/2010.11929"""
 beit3_giant_patch14_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 1,013,215,592 parameters, https://arxiv.org/abs/2010.11929
 
@@ -5623,155 +2959,71 @@ beit3_giant_patch14_336: Final[VisionTransformerVariant[Never]]
 No weights are published.
 """
 beit3_large_patch16_224: Final[VisionTransformerVariant[Literal[True, "in22k_ft_in1k", "indomain_in22k_ft_in1k", "indomain_pt", "pt"]]]
-"""Vision Transformer, 304,572,392 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: in22k_ft_in1k, indomain_in22k_ft_in1k, indomain_pt, pt.
-"""
+"""Vision Transformer, 304,572,392 parameters, https://arxiv.org/abs/2010.11929"""
 deit3_base_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
-"""Vision Transformer, 86,585,320 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k, fb_in22k_ft_in1k.
-"""
+"""Vision Transformer, 86,585,320 parameters, https://arxiv.org/abs/2010.11929"""
 deit3_base_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
-"""Vision Transformer, 86,877,160 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k, fb_in22k_ft_in1k.
-"""
+"""Vision Transformer, 86,877,160 parameters, https://arxiv.org/abs/2010.11929"""
 deit3_huge_patch14_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
-"""Vision Transformer, 632,126,440 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k, fb_in22k_ft_in1k.
-"""
+"""Vision Transformer, 632,126,440 parameters, https://arxiv.org/abs/2010.11929"""
 deit3_large_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
-"""Vision Transformer, 304,374,760 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k, fb_in22k_ft_in1k.
-"""
+"""Vision Transformer, 304,374,760 parameters, https://arxiv.org/abs/2010.11929"""
 deit3_large_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
-"""Vision Transformer, 304,763,880 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k, fb_in22k_ft_in1k.
-"""
+"""Vision Transformer, 304,763,880 parameters, https://arxiv.org/abs/2010.11929"""
 deit3_medium_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
-"""Vision Transformer, 38,849,512 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k, fb_in22k_ft_in1k.
-"""
+"""Vision Transformer, 38,849,512 parameters, https://arxiv.org/abs/2010.11929"""
 deit3_small_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
-"""Vision Transformer, 22,059,496 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k, fb_in22k_ft_in1k.
-"""
+"""Vision Transformer, 22,059,496 parameters, https://arxiv.org/abs/2010.11929"""
 deit3_small_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k", "fb_in22k_ft_in1k"]]]
-"""Vision Transformer, 22,205,416 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k, fb_in22k_ft_in1k.
-"""
+"""Vision Transformer, 22,205,416 parameters, https://arxiv.org/abs/2010.11929"""
 deit_base_distilled_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
-"""Vision Transformer, 87,338,192 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k.
-"""
+"""Vision Transformer, 87,338,192 parameters, https://arxiv.org/abs/2010.11929"""
 deit_base_distilled_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
-"""Vision Transformer, 87,630,032 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k.
-"""
+"""Vision Transformer, 87,630,032 parameters, https://arxiv.org/abs/2010.11929"""
 deit_base_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
-"""Vision Transformer, 86,567,656 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k.
-"""
+"""Vision Transformer, 86,567,656 parameters, https://arxiv.org/abs/2010.11929"""
 deit_base_patch16_384: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
-"""Vision Transformer, 86,859,496 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k.
-"""
+"""Vision Transformer, 86,859,496 parameters, https://arxiv.org/abs/2010.11929"""
 deit_small_distilled_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
-"""Vision Transformer, 22,436,432 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k.
-"""
+"""Vision Transformer, 22,436,432 parameters, https://arxiv.org/abs/2010.11929"""
 deit_small_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
-"""Vision Transformer, 22,050,664 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k.
-"""
+"""Vision Transformer, 22,050,664 parameters, https://arxiv.org/abs/2010.11929"""
 deit_tiny_distilled_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
-"""Vision Transformer, 5,910,800 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k.
-"""
+"""Vision Transformer, 5,910,800 parameters, https://arxiv.org/abs/2010.11929"""
 deit_tiny_patch16_224: Final[VisionTransformerVariant[Literal[True, "fb_in1k"]]]
-"""Vision Transformer, 5,717,416 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: fb_in1k.
-"""
+"""Vision Transformer, 5,717,416 parameters, https://arxiv.org/abs/2010.11929"""
 eva_large_patch14_196: Final[VisionTransformerVariant[Literal[True, "in22k_ft_in22k_in1k", "in22k_ft_in1k"]]]
-"""Vision Transformer, 304,142,312 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: in22k_ft_in22k_in1k, in22k_ft_in1k.
-"""
+"""Vision Transformer, 304,142,312 parameters, https://arxiv.org/abs/2010.11929"""
 eva_large_patch14_336: Final[VisionTransformerVariant[Literal[True, "in22k_ft_in22k_in1k", "in22k_ft_in1k"]]]
-"""Vision Transformer, 304,531,432 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: in22k_ft_in22k_in1k, in22k_ft_in1k.
-"""
+"""Vision Transformer, 304,531,432 parameters, https://arxiv.org/abs/2010.11929"""
 flexivit_base: Final[VisionTransformerVariant[Literal[True, "1200ep_in1k", "1000ep_in21k", "300ep_in1k", "300ep_in21k", "600ep_in1k", "patch16_in21k", "patch30_in21k"]]]
 """Vision Transformer, 86,589,160 parameters, https://arxiv.org/abs/2010.11929
 
 Weights: 1200ep_in1k, 1000ep_in21k, 300ep_in1k, 300ep_in21k, 600ep_in1k, patch16_in21k, patch30_in21k.
 """
 flexivit_large: Final[VisionTransformerVariant[Literal[True, "1200ep_in1k", "300ep_in1k", "600ep_in1k"]]]
-"""Vision Transformer, 304,355,304 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: 1200ep_in1k, 300ep_in1k, 600ep_in1k.
-"""
+"""Vision Transformer, 304,355,304 parameters, https://arxiv.org/abs/2010.11929"""
 flexivit_small: Final[VisionTransformerVariant[Literal[True, "1200ep_in1k", "300ep_in1k", "600ep_in1k"]]]
-"""Vision Transformer, 22,061,416 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: 1200ep_in1k, 300ep_in1k, 600ep_in1k.
-"""
+"""Vision Transformer, 22,061,416 parameters, https://arxiv.org/abs/2010.11929"""
 test_vit: Final[VisionTransformerVariant[Literal[True, "r160_in1k"]]]
-"""Vision Transformer, 371,240 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: r160_in1k.
-"""
+"""Vision Transformer, 371,240 parameters, https://arxiv.org/abs/2010.11929"""
 test_vit2: Final[VisionTransformerVariant[Literal[True, "r160_in1k"]]]
-"""Vision Transformer, 455,720 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: r160_in1k.
-"""
+"""Vision Transformer, 455,720 parameters, https://arxiv.org/abs/2010.11929"""
 test_vit3: Final[VisionTransformerVariant[Literal[True, "r160_in1k"]]]
-"""Vision Transformer, 930,280 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: r160_in1k.
-"""
+"""Vision Transformer, 930,280 parameters, https://arxiv.org/abs/2010.11929"""
 test_vit4: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 1,020,520 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_base_mci_224: Final[VisionTransformerVariant[Literal[True, "apple_mclip_lt", "apple_mclip", "apple_mclip2_dfndr2b"]]]
-"""Vision Transformer, 86,349,056 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: apple_mclip_lt, apple_mclip, apple_mclip2_dfndr2b.
-"""
+"""Vision Transformer, 86,349,056 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch14_dinov2: Final[VisionTransformerVariant[Literal[True, "lvd142m"]]]
-"""Vision Transformer, 86,579,712 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: lvd142m.
-"""
+"""Vision Transformer, 86,579,712 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch14_reg1_tipsv2: Final[VisionTransformerVariant[Literal[True, "webli"]]]
-"""Vision Transformer, 86,314,752 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: webli.
-"""
+"""Vision Transformer, 86,314,752 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch14_reg4_dinov2: Final[VisionTransformerVariant[Literal[True, "lvd142m"]]]
-"""Vision Transformer, 86,582,016 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: lvd142m.
-"""
+"""Vision Transformer, 86,582,016 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_18x2_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 256,731,880 parameters, https://arxiv.org/abs/2010.11929
 
@@ -5783,30 +3035,18 @@ vit_base_patch16_224: Final[VisionTransformerVariant[Literal[True, "augreg2_in21
 Weights: augreg2_in21k_ft_in1k, augreg_in1k, augreg_in21k, augreg_in21k_ft_in1k, bamboo, dino, mae, orig_in21k, orig_in21k_ft_in1k, sam_in1k.
 """
 vit_base_patch16_224_miil: Final[VisionTransformerVariant[Literal[True, "in21k", "in21k_ft_in1k"]]]
-"""Vision Transformer, 94,399,957 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: in21k, in21k_ft_in1k.
-"""
+"""Vision Transformer, 94,399,957 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in1k", "orig_in21k_ft_in1k"]]]
-"""Vision Transformer, 86,859,496 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in1k, orig_in21k_ft_in1k.
-"""
+"""Vision Transformer, 86,859,496 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_clip_224: Final[VisionTransformerVariant[Literal[True, "laion2b_ft_in12k_in1k", "datacompxl", "dfn2b", "laion2b", "laion2b_ft_in12k", "laion2b_ft_in1k", "laion400m_e32", "metaclip_2pt5b", "metaclip_400m", "openai", "openai_ft_in12k", "openai_ft_in12k_in1k", "openai_ft_in1k"]]]
 """Vision Transformer, 86,568,424 parameters, https://arxiv.org/abs/2010.11929
 
 Weights: laion2b_ft_in12k_in1k, datacompxl, dfn2b, laion2b, laion2b_ft_in12k, laion2b_ft_in1k, laion400m_e32, metaclip_2pt5b, metaclip_400m, openai, openai_ft_in12k, openai_ft_in12k_in1k, openai_ft_in1k.
 """
 vit_base_patch16_clip_384: Final[VisionTransformerVariant[Literal[True, "laion2b_ft_in12k_in1k", "laion2b_ft_in1k", "openai_ft_in12k_in1k", "openai_ft_in1k"]]]
-"""Vision Transformer, 86,860,264 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion2b_ft_in12k_in1k, laion2b_ft_in1k, openai_ft_in12k_in1k, openai_ft_in1k.
-"""
+"""Vision Transformer, 86,860,264 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_clip_quickgelu_224: Final[VisionTransformerVariant[Literal[True, "metaclip_2pt5b", "metaclip_400m", "openai"]]]
-"""Vision Transformer, 86,193,152 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: metaclip_2pt5b, metaclip_400m, openai.
-"""
+"""Vision Transformer, 86,193,152 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_gap_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 86,566,120 parameters, https://arxiv.org/abs/2010.11929
 
@@ -5818,140 +3058,74 @@ vit_base_patch16_plus_240: Final[VisionTransformerVariant[Never]]
 No weights are published.
 """
 vit_base_patch16_plus_clip_240: Final[VisionTransformerVariant[Literal[True, "laion400m_e32"]]]
-"""Vision Transformer, 117,214,464 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion400m_e32.
-"""
+"""Vision Transformer, 117,214,464 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_radio_v3: Final[VisionTransformerVariant[Literal[True, "c_radio"]]]
-"""Vision Transformer, 86,456,064 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: c_radio.
-"""
+"""Vision Transformer, 86,456,064 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_reg4_gap_256: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 86,615,272 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_base_patch16_rpn_224: Final[VisionTransformerVariant[Literal[True, "sw_in1k"]]]
-"""Vision Transformer, 86,538,472 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sw_in1k.
-"""
+"""Vision Transformer, 86,538,472 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_siglip_224: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 92,884,224 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 92,884,224 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_siglip_256: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli", "webli_i18n"]]]
-"""Vision Transformer, 92,930,304 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli, webli_i18n.
-"""
+"""Vision Transformer, 92,930,304 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_siglip_384: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 93,176,064 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 93,176,064 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_siglip_512: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 93,520,128 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 93,520,128 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_siglip_gap_224: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 85,797,120 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 85,797,120 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_siglip_gap_256: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli", "webli_i18n"]]]
-"""Vision Transformer, 85,843,200 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli, webli_i18n.
-"""
+"""Vision Transformer, 85,843,200 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_siglip_gap_384: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 86,088,960 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 86,088,960 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_siglip_gap_512: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 86,433,024 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 86,433,024 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch16_xp_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 86,512,360 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_base_patch32_224: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in1k", "augreg_in21k", "orig_in21k", "sam_in1k"]]]
-"""Vision Transformer, 88,224,232 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in1k, augreg_in21k, orig_in21k, sam_in1k.
-"""
+"""Vision Transformer, 88,224,232 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch32_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in1k"]]]
-"""Vision Transformer, 88,297,192 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in1k.
-"""
+"""Vision Transformer, 88,297,192 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch32_clip_224: Final[VisionTransformerVariant[Literal[True, "laion2b_ft_in12k_in1k", "datacompxl", "laion2b", "laion2b_ft_in1k", "laion400m_e32", "metaclip_2pt5b", "metaclip_400m", "openai", "openai_ft_in1k"]]]
 """Vision Transformer, 88,225,000 parameters, https://arxiv.org/abs/2010.11929
 
 Weights: laion2b_ft_in12k_in1k, datacompxl, laion2b, laion2b_ft_in1k, laion400m_e32, metaclip_2pt5b, metaclip_400m, openai, openai_ft_in1k.
 """
 vit_base_patch32_clip_256: Final[VisionTransformerVariant[Literal[True, "datacompxl"]]]
-"""Vision Transformer, 87,861,248 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacompxl.
-"""
+"""Vision Transformer, 87,861,248 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch32_clip_384: Final[VisionTransformerVariant[Literal[True, "laion2b_ft_in12k_in1k", "openai_ft_in12k_in1k"]]]
-"""Vision Transformer, 88,297,960 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion2b_ft_in12k_in1k, openai_ft_in12k_in1k.
-"""
+"""Vision Transformer, 88,297,960 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch32_clip_448: Final[VisionTransformerVariant[Literal[True, "laion2b_ft_in12k_in1k"]]]
-"""Vision Transformer, 88,337,896 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion2b_ft_in12k_in1k.
-"""
+"""Vision Transformer, 88,337,896 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch32_clip_quickgelu_224: Final[VisionTransformerVariant[Literal[True, "laion400m_e32", "metaclip_2pt5b", "metaclip_400m", "openai"]]]
-"""Vision Transformer, 87,849,728 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion400m_e32, metaclip_2pt5b, metaclip_400m, openai.
-"""
+"""Vision Transformer, 87,849,728 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch32_plus_256: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 119,478,120 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_base_patch32_siglip_256: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 94,552,320 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 94,552,320 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch32_siglip_gap_256: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 87,465,216 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 87,465,216 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_patch8_224: Final[VisionTransformerVariant[Literal[True, "augreg2_in21k_ft_in1k", "augreg_in21k", "augreg_in21k_ft_in1k", "dino"]]]
-"""Vision Transformer, 86,576,872 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg2_in21k_ft_in1k, augreg_in21k, augreg_in21k_ft_in1k, dino.
-"""
+"""Vision Transformer, 86,576,872 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_r26_s32_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 101,383,976 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_base_r50_s16_224: Final[VisionTransformerVariant[Literal[True, "orig_in21k"]]]
-"""Vision Transformer, 97,890,112 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: orig_in21k.
-"""
+"""Vision Transformer, 97,890,112 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_r50_s16_384: Final[VisionTransformerVariant[Literal[True, "orig_in21k_ft_in1k"]]]
-"""Vision Transformer, 98,950,952 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: orig_in21k_ft_in1k.
-"""
+"""Vision Transformer, 98,950,952 parameters, https://arxiv.org/abs/2010.11929"""
 vit_base_resnet26d_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 101,403,208 parameters, https://arxiv.org/abs/2010.11929
 
@@ -5968,145 +3142,73 @@ vit_betwixt_patch16_gap_256: Final[VisionTransformerVariant[Never]]
 No weights are published.
 """
 vit_betwixt_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_in1k"]]]
-"""Vision Transformer, 60,396,520 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_in1k.
-"""
+"""Vision Transformer, 60,396,520 parameters, https://arxiv.org/abs/2010.11929"""
 vit_betwixt_patch16_reg4_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb2_e200_in12k_ft_in1k", "sbb2_e200_in12k", "sbb_in12k", "sbb_in12k_ft_in1k", "sbb_in1k"]]]
-"""Vision Transformer, 60,398,440 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb2_e200_in12k_ft_in1k, sbb2_e200_in12k, sbb_in12k, sbb_in12k_ft_in1k, sbb_in1k.
-"""
+"""Vision Transformer, 60,398,440 parameters, https://arxiv.org/abs/2010.11929"""
 vit_betwixt_patch16_reg4_gap_384: Final[VisionTransformerVariant[Literal[True, "sbb2_e200_in12k_ft_in1k"]]]
-"""Vision Transformer, 60,603,240 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb2_e200_in12k_ft_in1k.
-"""
+"""Vision Transformer, 60,603,240 parameters, https://arxiv.org/abs/2010.11929"""
 vit_betwixt_patch32_clip_224: Final[VisionTransformerVariant[Literal[True, "tinyclip_laion400m"]]]
-"""Vision Transformer, 61,411,712 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: tinyclip_laion400m.
-"""
+"""Vision Transformer, 61,411,712 parameters, https://arxiv.org/abs/2010.11929"""
 vit_dlittle_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_nadamuon_in1k"]]]
-"""Vision Transformer, 22,517,736 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_nadamuon_in1k.
-"""
+"""Vision Transformer, 22,517,736 parameters, https://arxiv.org/abs/2010.11929"""
 vit_dpwee_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_nadamuon_in1k", "sbb_in1k"]]]
-"""Vision Transformer, 15,252,456 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_nadamuon_in1k, sbb_in1k.
-"""
+"""Vision Transformer, 15,252,456 parameters, https://arxiv.org/abs/2010.11929"""
 vit_dwee_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_nadamuon_in1k", "sbb_in1k"]]]
-"""Vision Transformer, 13,425,256 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_nadamuon_in1k, sbb_in1k.
-"""
+"""Vision Transformer, 13,425,256 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giant_patch14_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 1,012,611,432 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_giant_patch14_clip_224: Final[VisionTransformerVariant[Literal[True, "laion2b"]]]
-"""Vision Transformer, 1,012,646,656 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion2b.
-"""
+"""Vision Transformer, 1,012,646,656 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giant_patch14_dinov2: Final[VisionTransformerVariant[Literal[True, "lvd142m"]]]
-"""Vision Transformer, 1,136,479,232 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: lvd142m.
-"""
+"""Vision Transformer, 1,136,479,232 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giant_patch14_reg1_tipsv2: Final[VisionTransformerVariant[Literal[True, "webli"]]]
-"""Vision Transformer, 1,135,949,312 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: webli.
-"""
+"""Vision Transformer, 1,135,949,312 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giant_patch14_reg4_dinov2: Final[VisionTransformerVariant[Literal[True, "lvd142m"]]]
-"""Vision Transformer, 1,136,483,840 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: lvd142m.
-"""
+"""Vision Transformer, 1,136,483,840 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giant_patch16_gap_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 1,011,368,576 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_giant_patch16_radio_v3: Final[VisionTransformerVariant[Literal[True, "c_radio"]]]
-"""Vision Transformer, 1,136,027,136 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: c_radio.
-"""
+"""Vision Transformer, 1,136,027,136 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giantopt_patch16_siglip_256: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 1,163,168,256 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 1,163,168,256 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giantopt_patch16_siglip_384: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 1,163,659,776 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 1,163,659,776 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giantopt_patch16_siglip_gap_256: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 1,134,838,272 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 1,134,838,272 parameters, https://arxiv.org/abs/2010.11929"""
 vit_giantopt_patch16_siglip_gap_384: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 1,135,329,792 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 1,135,329,792 parameters, https://arxiv.org/abs/2010.11929"""
 vit_gigantic_patch14_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 1,844,440,680 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_gigantic_patch14_clip_224: Final[VisionTransformerVariant[Literal[True, "laion2b", "metaclip2_worldwide", "metaclip_2pt5b"]]]
-"""Vision Transformer, 1,844,908,544 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion2b, metaclip2_worldwide, metaclip_2pt5b.
-"""
+"""Vision Transformer, 1,844,908,544 parameters, https://arxiv.org/abs/2010.11929"""
 vit_gigantic_patch14_clip_378: Final[VisionTransformerVariant[Literal[True, "metaclip2_worldwide"]]]
-"""Vision Transformer, 1,845,695,616 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: metaclip2_worldwide.
-"""
+"""Vision Transformer, 1,845,695,616 parameters, https://arxiv.org/abs/2010.11929"""
 vit_gigantic_patch14_clip_quickgelu_224: Final[VisionTransformerVariant[Literal[True, "metaclip_2pt5b"]]]
-"""Vision Transformer, 1,844,908,544 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: metaclip_2pt5b.
-"""
+"""Vision Transformer, 1,844,908,544 parameters, https://arxiv.org/abs/2010.11929"""
 vit_huge_patch14_224: Final[VisionTransformerVariant[Literal[True, "orig_in21k", "mae"]]]
-"""Vision Transformer, 630,764,800 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: orig_in21k, mae.
-"""
+"""Vision Transformer, 630,764,800 parameters, https://arxiv.org/abs/2010.11929"""
 vit_huge_patch14_clip_224: Final[VisionTransformerVariant[Literal[True, "laion2b_ft_in12k_in1k", "dfn5b", "laion2b", "laion2b_ft_in12k", "laion2b_ft_in1k", "metaclip2_worldwide", "metaclip_2pt5b", "metaclip_altogether"]]]
 """Vision Transformer, 632,047,080 parameters, https://arxiv.org/abs/2010.11929
 
 Weights: laion2b_ft_in12k_in1k, dfn5b, laion2b, laion2b_ft_in12k, laion2b_ft_in1k, metaclip2_worldwide, metaclip_2pt5b, metaclip_altogether.
 """
 vit_huge_patch14_clip_336: Final[VisionTransformerVariant[Literal[True, "laion2b_ft_in12k_in1k"]]]
-"""Vision Transformer, 632,456,680 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion2b_ft_in12k_in1k.
-"""
+"""Vision Transformer, 632,456,680 parameters, https://arxiv.org/abs/2010.11929"""
 vit_huge_patch14_clip_378: Final[VisionTransformerVariant[Literal[True, "dfn5b", "metaclip2_worldwide"]]]
-"""Vision Transformer, 632,683,264 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: dfn5b, metaclip2_worldwide.
-"""
+"""Vision Transformer, 632,683,264 parameters, https://arxiv.org/abs/2010.11929"""
 vit_huge_patch14_clip_quickgelu_224: Final[VisionTransformerVariant[Literal[True, "dfn5b", "metaclip2_worldwide", "metaclip_2pt5b"]]]
-"""Vision Transformer, 632,077,824 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: dfn5b, metaclip2_worldwide, metaclip_2pt5b.
-"""
+"""Vision Transformer, 632,077,824 parameters, https://arxiv.org/abs/2010.11929"""
 vit_huge_patch14_clip_quickgelu_378: Final[VisionTransformerVariant[Literal[True, "dfn5b"]]]
-"""Vision Transformer, 632,683,264 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: dfn5b.
-"""
+"""Vision Transformer, 632,683,264 parameters, https://arxiv.org/abs/2010.11929"""
 vit_huge_patch14_gap_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 630,762,240 parameters, https://arxiv.org/abs/2010.11929
 
@@ -6123,20 +3225,11 @@ vit_huge_patch16_gap_448: Final[VisionTransformerVariant[Never]]
 No weights are published.
 """
 vit_huge_patch16_radio_v3: Final[VisionTransformerVariant[Literal[True, "c_radio"]]]
-"""Vision Transformer, 631,983,360 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: c_radio.
-"""
+"""Vision Transformer, 631,983,360 parameters, https://arxiv.org/abs/2010.11929"""
 vit_huge_patch16_radio_v4: Final[VisionTransformerVariant[Literal[True, "c_radio"]]]
-"""Vision Transformer, 631,985,920 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: c_radio.
-"""
+"""Vision Transformer, 631,985,920 parameters, https://arxiv.org/abs/2010.11929"""
 vit_intern300m_patch14_448: Final[VisionTransformerVariant[Literal[True, "ogvl_dist", "ogvl_2pt5"]]]
-"""Vision Transformer, 304,012,288 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: ogvl_dist, ogvl_2pt5.
-"""
+"""Vision Transformer, 304,012,288 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch14_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 304,203,752 parameters, https://arxiv.org/abs/2010.11929
 
@@ -6148,220 +3241,100 @@ vit_large_patch14_clip_224: Final[VisionTransformerVariant[Literal[True, "laion2
 Weights: laion2b_ft_in12k_in1k, apple_mclip2_dfndr2b, datacompxl, dfn2b, dfn2b_s39b, laion2b, laion2b_ft_in12k, laion2b_ft_in1k, laion400m_e32, metaclip_2pt5b, metaclip_400m, openai, openai_ft_in12k, openai_ft_in12k_in1k, openai_ft_in1k.
 """
 vit_large_patch14_clip_336: Final[VisionTransformerVariant[Literal[True, "laion2b_ft_in12k_in1k", "laion2b_ft_in1k", "openai", "openai_ft_in12k_in1k"]]]
-"""Vision Transformer, 304,532,456 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: laion2b_ft_in12k_in1k, laion2b_ft_in1k, openai, openai_ft_in12k_in1k.
-"""
+"""Vision Transformer, 304,532,456 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch14_clip_quickgelu_224: Final[VisionTransformerVariant[Literal[True, "dfn2b", "metaclip_2pt5b", "metaclip_400m", "openai"]]]
-"""Vision Transformer, 303,966,976 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: dfn2b, metaclip_2pt5b, metaclip_400m, openai.
-"""
+"""Vision Transformer, 303,966,976 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch14_clip_quickgelu_336: Final[VisionTransformerVariant[Literal[True, "openai"]]]
-"""Vision Transformer, 304,294,656 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: openai.
-"""
+"""Vision Transformer, 304,294,656 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch14_dinov2: Final[VisionTransformerVariant[Literal[True, "lvd142m"]]]
-"""Vision Transformer, 304,367,616 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: lvd142m.
-"""
+"""Vision Transformer, 304,367,616 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch14_reg1_tipsv2: Final[VisionTransformerVariant[Literal[True, "webli"]]]
-"""Vision Transformer, 304,014,336 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: webli.
-"""
+"""Vision Transformer, 304,014,336 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch14_reg4_dinov2: Final[VisionTransformerVariant[Literal[True, "lvd142m"]]]
-"""Vision Transformer, 304,370,688 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: lvd142m.
-"""
+"""Vision Transformer, 304,370,688 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch14_xp_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 304,057,320 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_large_patch16_224: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in21k", "mae", "orig_in21k"]]]
-"""Vision Transformer, 304,326,632 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in21k, mae, orig_in21k.
-"""
+"""Vision Transformer, 304,326,632 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch16_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k"]]]
-"""Vision Transformer, 304,715,752 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k.
-"""
+"""Vision Transformer, 304,715,752 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch16_radio_v3: Final[VisionTransformerVariant[Literal[True, "c_radio"]]]
-"""Vision Transformer, 304,202,752 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: c_radio.
-"""
+"""Vision Transformer, 304,202,752 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch16_siglip_256: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 315,956,224 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 315,956,224 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch16_siglip_384: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 316,283,904 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 316,283,904 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch16_siglip_512: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 316,742,656 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 316,742,656 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch16_siglip_gap_256: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 303,361,024 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 303,361,024 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch16_siglip_gap_384: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 303,688,704 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 303,688,704 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch16_siglip_gap_512: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 304,147,456 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 304,147,456 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch32_224: Final[VisionTransformerVariant[Literal[True, "orig_in21k"]]]
-"""Vision Transformer, 305,510,400 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: orig_in21k.
-"""
+"""Vision Transformer, 305,510,400 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_patch32_384: Final[VisionTransformerVariant[Literal[True, "orig_in21k_ft_in1k"]]]
-"""Vision Transformer, 306,632,680 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: orig_in21k_ft_in1k.
-"""
+"""Vision Transformer, 306,632,680 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_r50_s32_224: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in21k"]]]
-"""Vision Transformer, 328,994,856 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in21k.
-"""
+"""Vision Transformer, 328,994,856 parameters, https://arxiv.org/abs/2010.11929"""
 vit_large_r50_s32_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k"]]]
-"""Vision Transformer, 329,092,136 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k.
-"""
+"""Vision Transformer, 329,092,136 parameters, https://arxiv.org/abs/2010.11929"""
 vit_little_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_in12k_ft_in1k", "sbb_in12k"]]]
-"""Vision Transformer, 22,515,048 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_in12k_ft_in1k, sbb_in12k.
-"""
+"""Vision Transformer, 22,515,048 parameters, https://arxiv.org/abs/2010.11929"""
 vit_little_patch16_reg4_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_in1k"]]]
-"""Vision Transformer, 22,516,008 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_in1k.
-"""
+"""Vision Transformer, 22,516,008 parameters, https://arxiv.org/abs/2010.11929"""
 vit_medium_patch16_clip_224: Final[VisionTransformerVariant[Literal[True, "tinyclip_yfcc15m"]]]
-"""Vision Transformer, 38,587,904 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: tinyclip_yfcc15m.
-"""
+"""Vision Transformer, 38,587,904 parameters, https://arxiv.org/abs/2010.11929"""
 vit_medium_patch16_gap_240: Final[VisionTransformerVariant[Literal[True, "sw_in12k"]]]
-"""Vision Transformer, 44,396,589 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sw_in12k.
-"""
+"""Vision Transformer, 44,396,589 parameters, https://arxiv.org/abs/2010.11929"""
 vit_medium_patch16_gap_256: Final[VisionTransformerVariant[Literal[True, "sw_in12k_ft_in1k"]]]
-"""Vision Transformer, 38,861,288 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sw_in12k_ft_in1k.
-"""
+"""Vision Transformer, 38,861,288 parameters, https://arxiv.org/abs/2010.11929"""
 vit_medium_patch16_gap_384: Final[VisionTransformerVariant[Literal[True, "sw_in12k_ft_in1k"]]]
-"""Vision Transformer, 39,025,128 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sw_in12k_ft_in1k.
-"""
+"""Vision Transformer, 39,025,128 parameters, https://arxiv.org/abs/2010.11929"""
 vit_medium_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_in1k"]]]
-"""Vision Transformer, 38,880,232 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_in1k.
-"""
+"""Vision Transformer, 38,880,232 parameters, https://arxiv.org/abs/2010.11929"""
 vit_medium_patch16_reg4_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_in12k_ft_in1k", "sbb_in12k", "sbb_in1k"]]]
-"""Vision Transformer, 38,881,768 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_in12k_ft_in1k, sbb_in12k, sbb_in1k.
-"""
+"""Vision Transformer, 38,881,768 parameters, https://arxiv.org/abs/2010.11929"""
 vit_medium_patch32_clip_224: Final[VisionTransformerVariant[Literal[True, "tinyclip_laion400m"]]]
-"""Vision Transformer, 39,692,288 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: tinyclip_laion400m.
-"""
+"""Vision Transformer, 39,692,288 parameters, https://arxiv.org/abs/2010.11929"""
 vit_mediumd_patch16_reg4_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb2_e200_in12k_ft_in1k", "sbb2_e200_in12k", "sbb_in12k", "sbb_in12k_ft_in1k"]]]
-"""Vision Transformer, 64,109,032 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb2_e200_in12k_ft_in1k, sbb2_e200_in12k, sbb_in12k, sbb_in12k_ft_in1k.
-"""
+"""Vision Transformer, 64,109,032 parameters, https://arxiv.org/abs/2010.11929"""
 vit_mediumd_patch16_reg4_gap_384: Final[VisionTransformerVariant[Literal[True, "sbb2_e200_in12k_ft_in1k"]]]
-"""Vision Transformer, 64,272,872 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb2_e200_in12k_ft_in1k.
-"""
+"""Vision Transformer, 64,272,872 parameters, https://arxiv.org/abs/2010.11929"""
 vit_pwee_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_in1k"]]]
-"""Vision Transformer, 15,253,480 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_in1k.
-"""
+"""Vision Transformer, 15,253,480 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_patch14_dinov2: Final[VisionTransformerVariant[Literal[True, "lvd142m"]]]
-"""Vision Transformer, 22,056,192 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: lvd142m.
-"""
+"""Vision Transformer, 22,056,192 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_patch14_reg4_dinov2: Final[VisionTransformerVariant[Literal[True, "lvd142m"]]]
-"""Vision Transformer, 22,057,344 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: lvd142m.
-"""
+"""Vision Transformer, 22,057,344 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_patch16_18x2_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 64,665,448 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_small_patch16_224: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in1k", "augreg_in21k", "dino"]]]
-"""Vision Transformer, 22,050,664 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in1k, augreg_in21k, dino.
-"""
+"""Vision Transformer, 22,050,664 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_patch16_36x1_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 64,665,448 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_small_patch16_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in1k"]]]
-"""Vision Transformer, 22,196,584 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in1k.
-"""
+"""Vision Transformer, 22,196,584 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_patch32_224: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in21k"]]]
-"""Vision Transformer, 22,878,952 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in21k.
-"""
+"""Vision Transformer, 22,878,952 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_patch32_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k"]]]
-"""Vision Transformer, 22,915,432 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k.
-"""
+"""Vision Transformer, 22,915,432 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_patch8_224: Final[VisionTransformerVariant[Literal[True, "dino"]]]
-"""Vision Transformer, 21,670,272 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: dino.
-"""
+"""Vision Transformer, 21,670,272 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_r26_s32_224: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in21k"]]]
-"""Vision Transformer, 36,431,912 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in21k.
-"""
+"""Vision Transformer, 36,431,912 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_r26_s32_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k"]]]
-"""Vision Transformer, 36,468,392 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k.
-"""
+"""Vision Transformer, 36,468,392 parameters, https://arxiv.org/abs/2010.11929"""
 vit_small_resnet26d_224: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 63,608,392 parameters, https://arxiv.org/abs/2010.11929
 
@@ -6373,210 +3346,96 @@ vit_small_resnet50d_s16_224: Final[VisionTransformerVariant[Never]]
 No weights are published.
 """
 vit_so150m2_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_e200_in12k_ft_in1k", "sbb_e200_in12k"]]]
-"""Vision Transformer, 136,059,560 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_e200_in12k_ft_in1k, sbb_e200_in12k.
-"""
+"""Vision Transformer, 136,059,560 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so150m2_patch16_reg1_gap_384: Final[VisionTransformerVariant[Literal[True, "sbb_e200_in12k_ft_in1k"]]]
-"""Vision Transformer, 136,325,800 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_e200_in12k_ft_in1k.
-"""
+"""Vision Transformer, 136,325,800 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so150m2_patch16_reg1_gap_448: Final[VisionTransformerVariant[Literal[True, "sbb_e200_in12k_ft_in1k"]]]
-"""Vision Transformer, 136,498,856 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_e200_in12k_ft_in1k.
-"""
+"""Vision Transformer, 136,498,856 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so150m_patch16_reg4_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_e250_in12k_ft_in1k", "sbb_e250_in12k"]]]
-"""Vision Transformer, 134,131,560 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_e250_in12k_ft_in1k, sbb_e250_in12k.
-"""
+"""Vision Transformer, 134,131,560 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so150m_patch16_reg4_gap_384: Final[VisionTransformerVariant[Literal[True, "sbb_e250_in12k_ft_in1k"]]]
-"""Vision Transformer, 134,418,280 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_e250_in12k_ft_in1k.
-"""
+"""Vision Transformer, 134,418,280 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so150m_patch16_reg4_map_256: Final[VisionTransformerVariant[Never]]
 """Vision Transformer, 141,481,064 parameters, https://arxiv.org/abs/2010.11929
 
 No weights are published.
 """
 vit_so400m_patch14_reg1_tipsv2: Final[VisionTransformerVariant[Literal[True, "webli"]]]
-"""Vision Transformer, 413,391,600 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: webli.
-"""
+"""Vision Transformer, 413,391,600 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch14_siglip_224: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli"]]]
-"""Vision Transformer, 427,680,704 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli.
-"""
+"""Vision Transformer, 427,680,704 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch14_siglip_378: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli", "webli_ft_in1k"]]]
-"""Vision Transformer, 428,225,600 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli, webli_ft_in1k.
-"""
+"""Vision Transformer, 428,225,600 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch14_siglip_384: Final[VisionTransformerVariant[Literal[True, "webli"]]]
-"""Vision Transformer, 428,225,600 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: webli.
-"""
+"""Vision Transformer, 428,225,600 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch14_siglip_gap_224: Final[VisionTransformerVariant[Literal[True, "v2_webli", "pali2_10b_pt", "pali2_3b_pt", "pali_mix", "pali_pt", "webli"]]]
 """Vision Transformer, 412,442,352 parameters, https://arxiv.org/abs/2010.11929
 
 Weights: v2_webli, pali2_10b_pt, pali2_3b_pt, pali_mix, pali_pt, webli.
 """
 vit_so400m_patch14_siglip_gap_378: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli", "webli_ft_in1k"]]]
-"""Vision Transformer, 412,987,248 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli, webli_ft_in1k.
-"""
+"""Vision Transformer, 412,987,248 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch14_siglip_gap_384: Final[VisionTransformerVariant[Literal[True, "webli"]]]
-"""Vision Transformer, 412,987,248 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: webli.
-"""
+"""Vision Transformer, 412,987,248 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch14_siglip_gap_448: Final[VisionTransformerVariant[Literal[True, "pali_mix", "pali2_10b_docci", "pali2_10b_pt", "pali2_3b_docci", "pali2_3b_pt", "pali_ocrvqa", "pali_pt", "pali_refcoco_seg"]]]
 """Vision Transformer, 413,327,088 parameters, https://arxiv.org/abs/2010.11929
 
 Weights: pali_mix, pali2_10b_docci, pali2_10b_pt, pali2_3b_docci, pali2_3b_pt, pali_ocrvqa, pali_pt, pali_refcoco_seg.
 """
 vit_so400m_patch14_siglip_gap_896: Final[VisionTransformerVariant[Literal[True, "pali_pt", "pali2_10b_pt", "pali2_3b_pt", "pali_ocrvqa", "pali_refcoco_seg"]]]
-"""Vision Transformer, 416,866,032 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: pali_pt, pali2_10b_pt, pali2_3b_pt, pali_ocrvqa, pali_refcoco_seg.
-"""
+"""Vision Transformer, 416,866,032 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch16_radio_v4: Final[VisionTransformerVariant[Literal[True, "c_radio"]]]
-"""Vision Transformer, 413,543,664 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: c_radio.
-"""
+"""Vision Transformer, 413,543,664 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch16_siglip_256: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli_i18n"]]]
-"""Vision Transformer, 427,888,064 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli_i18n.
-"""
+"""Vision Transformer, 427,888,064 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch16_siglip_384: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 428,256,704 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 428,256,704 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch16_siglip_512: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 428,772,800 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 428,772,800 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch16_siglip_gap_256: Final[VisionTransformerVariant[Literal[True, "v2_webli", "webli_i18n"]]]
-"""Vision Transformer, 412,649,712 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli, webli_i18n.
-"""
+"""Vision Transformer, 412,649,712 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch16_siglip_gap_384: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 413,018,352 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 413,018,352 parameters, https://arxiv.org/abs/2010.11929"""
 vit_so400m_patch16_siglip_gap_512: Final[VisionTransformerVariant[Literal[True, "v2_webli"]]]
-"""Vision Transformer, 413,534,448 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: v2_webli.
-"""
+"""Vision Transformer, 413,534,448 parameters, https://arxiv.org/abs/2010.11929"""
 vit_tiny_patch16_224: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in21k"]]]
-"""Vision Transformer, 5,717,416 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in21k.
-"""
+"""Vision Transformer, 5,717,416 parameters, https://arxiv.org/abs/2010.11929"""
 vit_tiny_patch16_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k"]]]
-"""Vision Transformer, 5,790,376 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k.
-"""
+"""Vision Transformer, 5,790,376 parameters, https://arxiv.org/abs/2010.11929"""
 vit_tiny_r_s16_p8_224: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k", "augreg_in21k"]]]
-"""Vision Transformer, 6,337,704 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k, augreg_in21k.
-"""
+"""Vision Transformer, 6,337,704 parameters, https://arxiv.org/abs/2010.11929"""
 vit_tiny_r_s16_p8_384: Final[VisionTransformerVariant[Literal[True, "augreg_in21k_ft_in1k"]]]
-"""Vision Transformer, 6,355,944 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: augreg_in21k_ft_in1k.
-"""
+"""Vision Transformer, 6,355,944 parameters, https://arxiv.org/abs/2010.11929"""
 vit_wee_patch16_reg1_gap_256: Final[VisionTransformerVariant[Literal[True, "sbb_in1k"]]]
-"""Vision Transformer, 13,422,568 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: sbb_in1k.
-"""
+"""Vision Transformer, 13,422,568 parameters, https://arxiv.org/abs/2010.11929"""
 vit_xsmall_patch16_clip_224: Final[VisionTransformerVariant[Literal[True, "tinyclip_yfcc15m"]]]
-"""Vision Transformer, 8,277,504 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: tinyclip_yfcc15m.
-"""
+"""Vision Transformer, 8,277,504 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_base_224: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip_ltt", "datacomp1b_clip"]]]
-"""Vision Transformer, 87,722,624 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip_ltt, datacomp1b_clip.
-"""
+"""Vision Transformer, 87,722,624 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_large2_224: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 333,581,216 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 333,581,216 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_large2_256: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 333,642,656 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 333,642,656 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_large2_336: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 333,832,096 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 333,832,096 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_large2_384: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 333,970,336 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 333,970,336 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_large_224: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 333,318,816 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 333,318,816 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_large_256: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 333,380,256 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 333,380,256 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_large_336: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 333,569,696 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 333,569,696 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_large_384: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 333,707,936 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 333,707,936 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_small_224: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip_ltt", "datacomp1b_clip"]]]
-"""Vision Transformer, 22,173,376 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip_ltt, datacomp1b_clip.
-"""
+"""Vision Transformer, 22,173,376 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_xlarge_256: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 436,055,232 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 436,055,232 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_xlarge_336: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 436,055,232 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 436,055,232 parameters, https://arxiv.org/abs/2010.11929"""
 vitamin_xlarge_384: Final[VisionTransformerVariant[Literal[True, "datacomp1b_clip"]]]
-"""Vision Transformer, 436,055,232 parameters, https://arxiv.org/abs/2010.11929
-
-Weights: datacomp1b_clip.
-"""
+"""Vision Transformer, 436,055,232 parameters, https://arxiv.org/abs/2010.11929"""
 
 test_vit_relpos: Final[VisionTransformerRelPosVariant[Never]]
 """Relative Position Vision Transformer, 850,147 parameters, https://arxiv.org/abs/2111.09883
@@ -6584,20 +3443,14 @@ test_vit_relpos: Final[VisionTransformerRelPosVariant[Never]]
 No weights are published.
 """
 vit_relpos_base_patch16_224: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 86,429,560 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 86,429,560 parameters, https://arxiv.org/abs/2111.09883"""
 vit_relpos_base_patch16_cls_224: Final[VisionTransformerRelPosVariant[Never]]
 """Relative Position Vision Transformer, 86,430,328 parameters, https://arxiv.org/abs/2111.09883
 
 No weights are published.
 """
 vit_relpos_base_patch16_clsgap_224: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 86,430,328 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 86,430,328 parameters, https://arxiv.org/abs/2111.09883"""
 vit_relpos_base_patch16_plus_240: Final[VisionTransformerRelPosVariant[Never]]
 """Relative Position Vision Transformer, 117,380,880 parameters, https://arxiv.org/abs/2111.09883
 
@@ -6609,122 +3462,59 @@ vit_relpos_base_patch16_rpn_224: Final[VisionTransformerRelPosVariant[Never]]
 No weights are published.
 """
 vit_relpos_base_patch32_plus_rpn_256: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 119,423,760 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 119,423,760 parameters, https://arxiv.org/abs/2111.09883"""
 vit_relpos_medium_patch16_224: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 38,747,208 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 38,747,208 parameters, https://arxiv.org/abs/2111.09883"""
 vit_relpos_medium_patch16_cls_224: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 38,764,616 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 38,764,616 parameters, https://arxiv.org/abs/2111.09883"""
 vit_relpos_medium_patch16_rpn_224: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 38,734,920 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 38,734,920 parameters, https://arxiv.org/abs/2111.09883"""
 vit_relpos_small_patch16_224: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 21,983,920 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 21,983,920 parameters, https://arxiv.org/abs/2111.09883"""
 vit_relpos_small_patch16_rpn_224: Final[VisionTransformerRelPosVariant[Never]]
 """Relative Position Vision Transformer, 21,974,704 parameters, https://arxiv.org/abs/2111.09883
 
 No weights are published.
 """
 vit_srelpos_medium_patch16_224: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 38,735,856 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 38,735,856 parameters, https://arxiv.org/abs/2111.09883"""
 vit_srelpos_small_patch16_224: Final[VisionTransformerRelPosVariant[Literal[True, "sw_in1k"]]]
-"""Relative Position Vision Transformer, 21,973,486 parameters, https://arxiv.org/abs/2111.09883
-
-Weights: sw_in1k.
-"""
+"""Relative Position Vision Transformer, 21,973,486 parameters, https://arxiv.org/abs/2111.09883"""
 
 samvit_base_patch16: Final[VisionTransformerSAMVariant[Literal[True, "sa1b"]]]
-"""SAM Vision Transformer, 89,670,912 parameters, https://arxiv.org/abs/2304.02643
-
-Weights: sa1b.
-"""
+"""SAM Vision Transformer, 89,670,912 parameters, https://arxiv.org/abs/2304.02643"""
 samvit_base_patch16_224: Final[VisionTransformerSAMVariant[Never]]
 """SAM Vision Transformer, 86,457,064 parameters, https://arxiv.org/abs/2304.02643
 
 No weights are published.
 """
 samvit_huge_patch16: Final[VisionTransformerSAMVariant[Literal[True, "sa1b"]]]
-"""SAM Vision Transformer, 637,026,048 parameters, https://arxiv.org/abs/2304.02643
-
-Weights: sa1b.
-"""
+"""SAM Vision Transformer, 637,026,048 parameters, https://arxiv.org/abs/2304.02643"""
 samvit_large_patch16: Final[VisionTransformerSAMVariant[Literal[True, "sa1b"]]]
-"""SAM Vision Transformer, 308,278,272 parameters, https://arxiv.org/abs/2304.02643
-
-Weights: sa1b.
-"""
+"""SAM Vision Transformer, 308,278,272 parameters, https://arxiv.org/abs/2304.02643"""
 
 volo_d1_224: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 26,632,040 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 26,632,040 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d1_384: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 26,777,960 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 26,777,960 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d2_224: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 58,678,336 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 58,678,336 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d2_384: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 58,872,896 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 58,872,896 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d3_224: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 86,325,072 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 86,325,072 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d3_448: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 86,626,128 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 86,626,128 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d4_224: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 192,961,520 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 192,961,520 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d4_448: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 193,413,104 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 193,413,104 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d5_224: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 295,455,584 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 295,455,584 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d5_448: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 295,907,168 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 295,907,168 parameters, https://arxiv.org/abs/2106.13112"""
 volo_d5_512: Final[VoloVariant[Literal[True, "sail_in1k"]]]
-"""VOLO, 296,091,488 parameters, https://arxiv.org/abs/2106.13112
-
-Weights: sail_in1k.
-"""
+"""VOLO, 296,091,488 parameters, https://arxiv.org/abs/2106.13112"""
 
 eca_vovnet39b: Final[VovNetVariant[Never]]
 """VoVNet, 22,600,316 parameters, https://arxiv.org/abs/1904.09730
@@ -6732,10 +3522,7 @@ eca_vovnet39b: Final[VovNetVariant[Never]]
 No weights are published.
 """
 ese_vovnet19b_dw: Final[VovNetVariant[Literal[True, "ra_in1k"]]]
-"""VoVNet, 6,543,080 parameters, https://arxiv.org/abs/1904.09730
-
-Weights: ra_in1k.
-"""
+"""VoVNet, 6,543,080 parameters, https://arxiv.org/abs/1904.09730"""
 ese_vovnet19b_slim: Final[VovNetVariant[Never]]
 """VoVNet, 3,166,136 parameters, https://arxiv.org/abs/1904.09730
 
@@ -6747,20 +3534,14 @@ ese_vovnet19b_slim_dw: Final[VovNetVariant[Never]]
 No weights are published.
 """
 ese_vovnet39b: Final[VovNetVariant[Literal[True, "ra_in1k"]]]
-"""VoVNet, 24,568,936 parameters, https://arxiv.org/abs/1904.09730
-
-Weights: ra_in1k.
-"""
+"""VoVNet, 24,568,936 parameters, https://arxiv.org/abs/1904.09730"""
 ese_vovnet39b_evos: Final[VovNetVariant[Never]]
 """VoVNet, 24,579,144 parameters, https://arxiv.org/abs/1904.09730
 
 No weights are published.
 """
 ese_vovnet57b: Final[VovNetVariant[Literal[True, "ra4_e3600_r256_in1k"]]]
-"""VoVNet, 38,608,936 parameters, https://arxiv.org/abs/1904.09730
-
-Weights: ra4_e3600_r256_in1k.
-"""
+"""VoVNet, 38,608,936 parameters, https://arxiv.org/abs/1904.09730"""
 ese_vovnet99b: Final[VovNetVariant[Never]]
 """VoVNet, 63,199,272 parameters, https://arxiv.org/abs/1904.09730
 
@@ -6784,168 +3565,69 @@ No weights are published.
 """
 
 xception41: Final[XceptionAlignedVariant[Literal[True, "tf_in1k"]]]
-"""Aligned Xception, 26,969,560 parameters, https://arxiv.org/abs/1802.02611
-
-Weights: tf_in1k.
-"""
+"""Aligned Xception, 26,969,560 parameters, https://arxiv.org/abs/1802.02611"""
 xception41p: Final[XceptionAlignedVariant[Literal[True, "ra3_in1k"]]]
-"""Aligned Xception, 26,907,752 parameters, https://arxiv.org/abs/1802.02611
-
-Weights: ra3_in1k.
-"""
+"""Aligned Xception, 26,907,752 parameters, https://arxiv.org/abs/1802.02611"""
 xception65: Final[XceptionAlignedVariant[Literal[True, "ra3_in1k", "tf_in1k"]]]
-"""Aligned Xception, 39,916,312 parameters, https://arxiv.org/abs/1802.02611
-
-Weights: ra3_in1k, tf_in1k.
-"""
+"""Aligned Xception, 39,916,312 parameters, https://arxiv.org/abs/1802.02611"""
 xception65p: Final[XceptionAlignedVariant[Literal[True, "ra3_in1k"]]]
-"""Aligned Xception, 39,819,560 parameters, https://arxiv.org/abs/1802.02611
-
-Weights: ra3_in1k.
-"""
+"""Aligned Xception, 39,819,560 parameters, https://arxiv.org/abs/1802.02611"""
 xception71: Final[XceptionAlignedVariant[Literal[True, "tf_in1k"]]]
-"""Aligned Xception, 42,338,736 parameters, https://arxiv.org/abs/1802.02611
-
-Weights: tf_in1k.
-"""
+"""Aligned Xception, 42,338,736 parameters, https://arxiv.org/abs/1802.02611"""
 
 xcit_large_24_p16_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 189,096,136 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 189,096,136 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_large_24_p16_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 189,096,136 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 189,096,136 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_large_24_p8_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 188,932,648 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 188,932,648 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_large_24_p8_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 188,932,648 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 188,932,648 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_medium_24_p16_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 84,395,752 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 84,395,752 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_medium_24_p16_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 84,395,752 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 84,395,752 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_medium_24_p8_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 84,323,624 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 84,323,624 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_medium_24_p8_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 84,323,624 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 84,323,624 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_nano_12_p16_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 3,053,224 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 3,053,224 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_nano_12_p16_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 3,053,224 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 3,053,224 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_nano_12_p8_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 3,049,016 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 3,049,016 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_nano_12_p8_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 3,049,016 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 3,049,016 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_small_12_p16_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 26,253,304 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 26,253,304 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_small_12_p16_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 26,253,304 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 26,253,304 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_small_12_p8_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 26,213,032 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 26,213,032 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_small_12_p8_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 26,213,032 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 26,213,032 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_small_24_p16_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 47,671,384 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 47,671,384 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_small_24_p16_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 47,671,384 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 47,671,384 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_small_24_p8_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 47,631,112 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 47,631,112 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_small_24_p8_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 47,631,112 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 47,631,112 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_tiny_12_p16_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 6,716,272 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 6,716,272 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_tiny_12_p16_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 6,716,272 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 6,716,272 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_tiny_12_p8_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 6,706,504 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 6,706,504 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_tiny_12_p8_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 6,706,504 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 6,706,504 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_tiny_24_p16_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 12,116,896 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 12,116,896 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_tiny_24_p16_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 12,116,896 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 12,116,896 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_tiny_24_p8_224: Final[XcitVariant[Literal[True, "fb_in1k", "fb_dist_in1k"]]]
-"""XCiT, 12,107,128 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_in1k, fb_dist_in1k.
-"""
+"""XCiT, 12,107,128 parameters, https://arxiv.org/abs/2106.09681"""
 xcit_tiny_24_p8_384: Final[XcitVariant[Literal[True, "fb_dist_in1k"]]]
-"""XCiT, 12,107,128 parameters, https://arxiv.org/abs/2106.09681
-
-Weights: fb_dist_in1k.
-"""
+"""XCiT, 12,107,128 parameters, https://arxiv.org/abs/2106.09681"""

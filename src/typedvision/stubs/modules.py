@@ -8,7 +8,7 @@ import keyword
 import re
 import textwrap
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import ForwardRef, get_args
@@ -19,6 +19,7 @@ from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.family import AnyFamily
 from typedvision.registry.spec import ModelSpec
 from typedvision.stubs.options import (
+    SHOWN,
     Keyword,
     Names,
     keywords,
@@ -28,6 +29,8 @@ from typedvision.stubs.options import (
     split_doc,
     type_source,
 )
+
+_INDENT, _WIDTH = " ", 99  # small: an editor reads a stub whole before its first answer
 
 CountParams = Callable[[AnyFamily, str], int]
 """The number of parameters of a family's variant."""
@@ -74,9 +77,28 @@ def configs_stub(families: Sequence[AnyFamily], head: str) -> str:
 
 def _classes(families: Sequence[AnyFamily]) -> list[str]:
     return [
-        '_TagT = TypeVar("_TagT", bound=str | bool)',
+        _SHARED,
         *(text for family in families for text in _family_classes(family)),
     ]
+
+
+_SHARED = f'''_TagT = TypeVar("_TagT", bound=str | bool)
+_SelfT = TypeVar("_SelfT")
+_ResultT = TypeVar("_ResultT")
+_P = ParamSpec("_P")
+
+def _with_options_of(
+{_INDENT}method: Callable[Concatenate[_SelfT, _P], object],
+) -> Callable[[Callable[..., _ResultT]], Callable[Concatenate[_SelfT, _P], _ResultT]]: ...
+
+@type_check_only
+class _Variant(Generic[_TagT]):
+{_INDENT}@property
+{_INDENT}def name(self) -> str: ...
+{_INDENT}@property
+{_INDENT}def tags(self) -> tuple[str, ...]:
+{_INDENT * 2}"""The tags of the published weights, the default first."""'''
+"""What the classes of all families share."""
 
 
 def _family_classes(family: AnyFamily) -> list[str]:
@@ -100,11 +122,11 @@ def _protocol(config: type[Config], names: Names) -> str:
     names a class of that kind.
     """
     doc = f"A `{type_source(config)}`."
-    lines = ["@type_check_only", f"class {names[config]}(Protocol):", f"    {_docstring(doc)}"]
+    lines = ["@type_check_only", f"class {names[config]}(Protocol):", f"{_INDENT}{_docstring(doc)}"]
     for name, field in config.model_fields.items():
         type_ = type_source(field.annotation, names)
         if "object" not in type_:  # a type without source text asks for nothing
-            lines += ["    @property", f"    def {name}(self) -> {type_}: ..."]
+            lines += [f"{_INDENT}@property", f"{_INDENT}def {name}(self) -> {type_}: ..."]
     return "\n".join(lines)
 
 
@@ -123,7 +145,7 @@ def factory_stub(families: Sequence[AnyFamily], head: str, *, classes: str) -> s
     """
     tree = ast.parse(inspect.getsource(factory))
     body = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Assign)]
-    body += [_protocol(spec, _SPEC_NAMES) for spec in _SPECS]
+    body += [f"{_OWN}: Any", *(_protocol(spec, _SPEC_NAMES) for spec in _SPECS)]
     body += [f"{_names_alias(family)}: TypeAlias = {_names(family)}" for family in families]
     functions: dict[str, list[ast.FunctionDef]] = {}
     for node in tree.body:
@@ -143,6 +165,8 @@ def factory_stub(families: Sequence[AnyFamily], head: str, *, classes: str) -> s
     return _module(head, body, homes)
 
 
+_OWN = "_OWN"
+"""The name of the default that a variant or a config has itself."""
 _SPECS = (ModelSpec, BackboneSpec)
 """The classes that the factory takes instead of a name."""
 _SPEC_NAMES: Names = {spec: f"_{spec.__name__}" for spec in _SPECS}
@@ -188,24 +212,21 @@ def _variant_class(family: AnyFamily, names: Names) -> str:
     ]
     call = _listed(f"A {family.title} model; see `create_model`.", [*create, *fields])
     backbone = _listed("A backbone; see `create_backbone`, and a call for the options.", levels[:2])
-    config = _listed("The config with other options.", fields)
-    spec = "The spec with other options, those of `config`."
+    other = "This variant with other options"
     config_type, spec_type = config_source(family), "typedvision.registry.spec.ModelSpec"
     methods = [
-        "@property\ndef name(self) -> str: ...",
-        "@property\ndef tags(self) -> tuple[str, ...]:\n"
-        '    """The tags of the published weights, the default first."""',
         _function("__call__", "self", [*create, *fields], model_source(family), call),
         _function("backbone", "self", [*levels, *fields], backbone_source(family), backbone),
-        _function("config", "self", fields, config_type, config),
-        _function("spec", "self", fields, spec_type, spec),
+        _function("config", "self", fields, config_type, _listed(f"{other}.", fields)),
+        "@_with_options_of(config)",
+        _function("spec", "self", (), spec_type, f"{other}, those of `config`.", rest=True),
     ]
     lines = [
         "@type_check_only",
-        f"class {_class_name(family)}(Generic[_TagT]):",
-        f'    """A published variant of {family.title} ({family.paper})."""',
+        f"class {_class_name(family)}(_Variant[_TagT]):",
+        f'{_INDENT}"""A published variant of {family.title} ({family.paper})."""',
         "",
-        textwrap.indent("\n".join(methods), "    "),
+        textwrap.indent("\n".join(methods), _INDENT),
     ]
     return "\n".join(lines)
 
@@ -217,9 +238,13 @@ def _variants(family: AnyFamily, count: CountParams | None) -> str:
         default = [True] if tags[:1] == list(family.tags(name)[:1]) else []
         type_ = f"Literal[{', '.join(map(source, [*default, *tags]))}]" if tags else "Never"
         facts = [family.title, *([f"{count(family, name):,} parameters"] if count else [])]
-        weights = f"Weights: {', '.join(tags)}." if tags else "No weights are published."
         lines.append(f"{name}: Final[{_class_name(family)}[{type_}]]")
-        lines.append(_docstring(f"{', '.join([*facts, family.paper])}\n\n{weights}"))
+        text = ", ".join([*facts, family.paper])
+        if not tags:
+            text += "\n\nNo weights are published."
+        elif len(tags) >= SHOWN:
+            text += f"\n\nWeights: {', '.join(tags)}."
+        lines.append(_docstring(text))
     return "\n".join(lines)
 
 
@@ -230,9 +255,13 @@ def _overloads(
     result: Callable[[AnyFamily], str],
 ) -> Iterator[str]:
     """The signatures of a function, an overload for each family before the last of them."""
-    own, common = keywords(function), options(ModelConfig, ())
     *early, last = nodes[:-1] or nodes  # the implementation has no signature of its own
     first, spelled = last.args.args[0].arg, function is factory.create_model
+    defaults = zip(last.args.kwonlyargs, last.args.kw_defaults, strict=True)
+    written = {keyword.arg: ast.unparse(value) for keyword, value in defaults if value}
+    own = [replace(each, default=written[each.name]) for each in keywords(function)]
+    common = _named_defaults(options(ModelConfig, ()))
+    summary, _, _ = split_doc(function).before.partition("\n")
 
     def overload(type_: str, known: list[Keyword], returns: str, doc: str) -> str:
         name = f"{first}: {type_}"
@@ -251,23 +280,32 @@ def _overloads(
         return overload(type_, known, ast.unparse(returns), _document(function, known))
 
     def named(family: AnyFamily) -> str:
-        known, doc = own, split_doc(function).before
-        if spelled:
-            names = _nested_names(family)
-            known = [*own, *options(family.config_type(), family.variants.values(), names)]
-            doc = _document(function, known)
-        return overload(_names_alias(family), known, result(family), doc)
+        if not spelled:
+            return overload(_names_alias(family), own, result(family), summary)
+        names = _nested_names(family)
+        known = options(family.config_type(), family.variants.values(), names)
+        known = _named_defaults(known)
+        doc = _listed(summary, known)
+        return overload(_names_alias(family), [*own, *known], result(family), doc)
 
     yield from map(given, early)
     yield from map(named, families)
     yield given(last)
 
 
+def _named_defaults(known: Iterable[Keyword]) -> list[Keyword]:
+    """Keywords with a name for a default that is not told.
+
+    For each overload with a `...` pyright reads the function itself before it shows a signature.
+    """
+    return [replace(each, default=_OWN) if each.default == "..." else each for each in known]
+
+
 def _as_it_is(node: ast.FunctionDef) -> str:
     doc = _docstring(ast.get_docstring(node) or "")
     node.body = [ast.Expr(ast.Constant(...))]
     head = ast.unparse(node).removesuffix("\n    ...")
-    return f"{head}\n{textwrap.indent(doc, '    ')}"
+    return f"{head}\n{textwrap.indent(doc, _INDENT)}"
 
 
 def _function(
@@ -280,10 +318,23 @@ def _function(
     rest: bool = False,
 ) -> str:
     """The source text of a function; `rest` lets it take any keyword beside those that it names."""
-    lines = [f"def {name}(", f"    {first},", *(["    *,"] if keywords else [])]
-    lines += [f"    {each.name}: {each.type} = {each.default}," for each in keywords]
-    lines += ["    **options: object,"] if rest else []
-    return "\n".join([*lines, f") -> {returns}:", textwrap.indent(_docstring(doc), "    ")])
+    parameters = [first, *(["*"] if keywords else [])]
+    parameters += [f"{each.name}: {each.type} = {each.default}" for each in keywords]
+    parameters += ["**options: object"] if rest else []
+    head = f"def {name}({', '.join(parameters)}) -> {returns}:"
+    if len(head) > _WIDTH:
+        head = "\n".join([f"def {name}(", *_filled(parameters), f") -> {returns}:"])
+    return f"{head}\n{textwrap.indent(_docstring(doc), _INDENT)}"
+
+
+def _filled(parameters: Iterable[str]) -> list[str]:
+    """The lines of a function's parameters."""
+    lines = [_INDENT]
+    for parameter in parameters:
+        if len(lines[-1]) + len(parameter) > _WIDTH and lines[-1] != _INDENT:
+            lines.append(_INDENT)
+        lines[-1] += f"{parameter}, "
+    return [line.rstrip() for line in lines]
 
 
 def _document(function: Callable[..., object], known: Sequence[Keyword]) -> str:
@@ -299,7 +350,7 @@ def _listed(before: str, known: Sequence[Keyword]) -> str:
 
     Each keyword has one line, however long: pyright shows only the first line of each.
     """
-    return "\n".join([before, "", "Args:", *(f"    {each.name}: {each.doc}" for each in known)])
+    return "\n".join([before, "", "Args:", *(f"  {each.name}: {each.doc}" for each in known)])
 
 
 def _docstring(text: str) -> str:
@@ -309,34 +360,41 @@ def _docstring(text: str) -> str:
 
 
 def _module(head: str, body: Sequence[str], homes: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A whole stub; `homes` has the modules of names that it uses, beside the usual ones."""
     text = "\n\n".join(body)
-    return "\n\n".join([head, "\n".join(_imports(text, homes)), text]) + "\n"
-
-
-def _imports(text: str, homes: Mapping[str, str]) -> list[str]:
-    """The imports that the code of a stub needs; `homes` has modules of names beside the usual."""
     usual = dict.fromkeys([*typing.__all__, "type_check_only"], "typing") | _factory_imports()
     homes = {**usual, **homes}
+    nodes = list(_names_in(ast.parse(text)))
+    sources: dict[str, set[str]] = {}  # the modules that have a name, "" for the stub and builtins
+    for node in nodes:
+        module, _, name = ast.unparse(node).rpartition(".")
+        sources.setdefault(name, set()).add(module or homes.get(name, ""))
     modules: set[str] = set()
     members: dict[str, set[str]] = {}
-    for dotted in _dotted_names(ast.parse(text)):
-        name, _, rest = dotted.partition(".")
-        if name in homes:
-            members.setdefault(homes[name], set()).add(name)
-        elif rest:
-            modules.add(dotted.rpartition(".")[0])
-    return [
+    lines = text.encode().split(b"\n")  # the columns of a syntax tree count bytes
+    for node in reversed(nodes):
+        module, _, name = ast.unparse(node).rpartition(".")
+        if module and not (name[0].isupper() and len(sources[name]) == 1):
+            modules.add(module)  # a function's name, or one that stands for two things
+        elif home := module or homes.get(name, ""):
+            members.setdefault(home, set()).add(name)
+            line = lines[node.lineno - 1]
+            short = line[: node.col_offset] + name.encode() + line[node.end_col_offset :]
+            lines[node.lineno - 1] = short
+    imports = [
         *(f"import {module}" for module in sorted(modules)),
         *(f"from {home} import {', '.join(sorted(members[home]))}" for home in sorted(members)),
     ]
+    return "\n\n".join([head, "\n".join(imports), b"\n".join(lines).decode()]) + "\n"
 
 
-def _dotted_names(node: ast.AST) -> Iterator[str]:
+def _names_in(node: ast.AST) -> Iterator[ast.Name | ast.Attribute]:
+    """The names in a syntax tree, with the dots before them, in the order of the text."""
     if isinstance(node, ast.Name | ast.Attribute):
-        yield ast.unparse(node)
+        yield node
     else:
         for child in ast.iter_child_nodes(node):
-            yield from _dotted_names(child)
+            yield from _names_in(child)
 
 
 def _factory_imports() -> dict[str, str]:
@@ -350,8 +408,8 @@ def _factory_imports() -> dict[str, str]:
 
 
 def _names(family: AnyFamily) -> str:
-    rows = "".join(f"    {source(name)},\n" for name in sorted(family.variants))
-    return f"Literal[\n{rows}]"
+    rows = _filled(map(source, sorted(family.variants)))
+    return "\n".join(["Literal[", *rows, "]"])
 
 
 def _names_alias(family: AnyFamily) -> str:

@@ -22,6 +22,9 @@ VOCABULARIES = {
 }
 """The shared vocabularies, which a stub imports by name; every other `Literal` is spelled out."""
 
+SHOWN = 6
+"""As many values of a `Literal` every editor shows with its type, so that no text repeats them."""
+
 _BOUNDS = {
     "ge": "at least {}",
     "gt": "more than {}",
@@ -168,7 +171,7 @@ def _option(name: str, field: FieldInfo, rows: list[ModelConfig], names: Names) 
     default = source(values[0]) if shared else "..."
     facts = _facts(field.annotation, field.metadata)
     if not shared:
-        facts.append("default: the variant's own")
+        facts.append("default: by variant")
     elif default == "...":  # a config, or what has one
         facts.append(f"default: {_shown(values[0])}")
     texts = [" ".join((field.description or "").split())]
@@ -194,7 +197,11 @@ def _bounds(marks: Iterable[object]) -> list[str]:
         for key in _BOUNDS
         if (value := getattr(mark, key, None)) is not None
     }
-    closed = [f"{bounds.pop('ge')} to {bounds.pop('le')}"] if {"ge", "le"} <= bounds.keys() else []
+    closed = [
+        f"{words}{bounds.pop(least)} to {bounds.pop(most)}"
+        for words, least, most in (("of length ", "min_length", "max_length"), ("", "ge", "le"))
+        if {least, most} <= bounds.keys()
+    ]
     return [*closed, *(_BOUNDS[key].format(value) for key, value in bounds.items())]
 
 
@@ -208,7 +215,8 @@ def _facts(annotation: object, metadata: Iterable[object] = ()) -> list[str]:
     found = _bounds(marks)
     arguments = get_args(annotation)
     if get_origin(annotation) is Literal:
-        found.append(f"one of {', '.join(map(repr, arguments))}")
+        if annotation in VOCABULARIES or len(arguments) > SHOWN:
+            found.append(f"one of {', '.join(map(repr, arguments))}")
     elif get_origin(annotation) is Annotated:
         found += _facts(arguments[0], arguments[1:])
     else:
