@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +23,8 @@ from typedvision.layers.init import Initializers, trunc_normal
 from typedvision.layers.rotary import RotaryEmbedding
 from typedvision.layers.transformer_init import transformer_initializers
 
-ConfigT = TypeVar("ConfigT", bound=EncoderConfig)
 
-
-class EncoderModel(ImageModel, ABC, Generic[ConfigT]):
+class EncoderModel(ImageModel, ABC):
     """Patches, blocks that attend with rotary positions, and a projector that makes tokens for a
     language model.
 
@@ -43,9 +40,9 @@ class EncoderModel(ImageModel, ABC, Generic[ConfigT]):
     projector: str
     """Name of the projector; empty for none."""
 
-    def __init__(self, cfg: ConfigT, patch_embed: nn.Module, rope: RotaryEmbedding) -> None:
+    def __init__(self, cfg: EncoderConfig, patch_embed: nn.Module, rope: RotaryEmbedding) -> None:
         super().__init__(cfg)
-        self._cfg: ConfigT = cfg
+        self._cfg: EncoderConfig = cfg
         self.num_features: int = cfg.embed_dim
         self.head_hidden_size: int = cfg.out_channels
         self.multiple: int = cfg.multiple
@@ -119,7 +116,7 @@ class EncoderModel(ImageModel, ABC, Generic[ConfigT]):
         }
 
 
-class EncoderClassifier(ImageModel, ABC, Generic[ConfigT]):
+class EncoderClassifier(ImageModel, ABC):
     """An encoder, the mean of its patches or tokens, a normalisation without scale, and a linear
     classifier.
 
@@ -129,13 +126,13 @@ class EncoderClassifier(ImageModel, ABC, Generic[ConfigT]):
         norm: the normalisation.
     """
 
-    def __init__(self, cfg: ConfigT, encoder: EncoderModel[ConfigT], norm: nn.Module) -> None:
+    def __init__(self, cfg: EncoderConfig, encoder: EncoderModel, norm: nn.Module) -> None:
         super().__init__(cfg)
-        self._cfg: ConfigT = cfg
+        self._cfg: EncoderConfig = cfg
         self.num_features: int = cfg.out_channels
         self.head_hidden_size: int = cfg.out_channels
         self.output_fmt: OutputFormat = "NLC" if cfg.projects else "NHWC"
-        self.encoder: EncoderModel[ConfigT] = encoder
+        self.encoder: EncoderModel = encoder
         self.norm: nn.Module = norm if cfg.final_norm else nn.Identity()
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -43,12 +42,11 @@ from typedvision.layers.transformer_init import transformer_initializers
 
 Inputs = tuple[Tensor, *tuple[Tensor | None, ...]]
 """What blocks take: the tokens, (N, T, D), and what is the family's."""
-ConfigT = TypeVar("ConfigT", bound=TokenConfig)
 
 torch.fx.wrap("resample_position_table")  # looks at sizes, which a symbolic trace cannot
 
 
-class TokenModel(ImageModel, Generic[ConfigT]):
+class TokenModel(ImageModel):
     """Patches and learned tokens, blocks that attend to them, pooling and a linear classifier
     (https://arxiv.org/abs/2010.11929, figure 1).
 
@@ -87,7 +85,7 @@ class TokenModel(ImageModel, Generic[ConfigT]):
     @abstractmethod
     def __init__(
         self,
-        cfg: ConfigT,
+        cfg: TokenConfig,
         plan: TokenPlan[BlockPlan],
         stem: nn.Module | None = None,
         stem_channels: int | None = None,
@@ -106,7 +104,7 @@ class TokenModel(ImageModel, Generic[ConfigT]):
         option = "dynamic_img_pad" if plan.any_size else "dynamic_img_size"
         flexible = isinstance(cfg, PrefixTokenConfig)
         self._other_sizes: str = f"build it with {option}=True" if flexible else ""
-        self._cfg: ConfigT = cfg
+        self._cfg: TokenConfig = cfg
         self._plan: TokenPlan[BlockPlan] = plan
 
         self._add_embedding(stem, stem_channels)

@@ -25,7 +25,7 @@ from typedvision.layers.position import (
 )
 
 
-class Beit(TokenModel[BeitConfig]):
+class Beit(TokenModel):
     """Patches as tokens, a transformer encoder that knows relative positions, pooling and a linear
     classifier (section 2.2)."""
 

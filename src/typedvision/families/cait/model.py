@@ -22,8 +22,10 @@ from typedvision.layers.init import Initializers, constant
 from typedvision.layers.mlp import Mlp
 
 
-class Cait(TokenModel[CaitConfig]):
+class Cait(TokenModel):
     """Patches attend to one another, then the class token to them (figure 2, right)."""
+
+    _cfg: CaitConfig  # pyright: ignore[reportIncompatibleVariableOverride] # its own
 
     cls_token: nn.Parameter  # pyright: ignore[reportIncompatibleVariableOverride] # there is one
     blocks_token_only: Blocks

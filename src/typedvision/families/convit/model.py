@@ -20,9 +20,11 @@ from typedvision.layers.init import Initializers, ones, trunc_normal, values, ze
 from typedvision.layers.mlp import Mlp
 
 
-class ConVit(TokenModel[ConVitConfig]):
+class ConVit(TokenModel):
     """Patches with gated positional attention, then with a class token and self-attention, and a
     linear classifier (figure 4)."""
+
+    _cfg: ConVitConfig  # pyright: ignore[reportIncompatibleVariableOverride] # its own
 
     cls_token: nn.Parameter  # pyright: ignore[reportIncompatibleVariableOverride] # there is one
 

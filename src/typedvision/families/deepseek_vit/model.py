@@ -19,7 +19,7 @@ from typedvision.layers.rotary import AxialRotaryEmbedding
 from typedvision.layers.rotary_attention import RotaryMapAttention
 
 
-class DeepseekVitClassifier(EncoderClassifier[DeepseekVitConfig]):
+class DeepseekVitClassifier(EncoderClassifier):
     """The encoder, and a classifier of the mean of what it gives."""
 
     def __init__(self, cfg: DeepseekVitConfig) -> None:
@@ -27,7 +27,7 @@ class DeepseekVitClassifier(EncoderClassifier[DeepseekVitConfig]):
         super().__init__(cfg, DeepseekVitEncoder(cfg), norm)
 
 
-class DeepseekVitEncoder(EncoderModel[DeepseekVitConfig]):
+class DeepseekVitEncoder(EncoderModel):
     """Patches with rotary positions, blocks that attend to them, a normalisation and a projector.
 
     Images (N, C, H, W) become tokens for the language model, (N, M, F), row by row; each is made of

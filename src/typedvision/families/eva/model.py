@@ -21,7 +21,7 @@ from typedvision.layers.rotary import (
 from typedvision.layers.rotary_block import RotaryBlock, RotaryPostNormBlock
 
 
-class Eva(TokenModel[EvaConfig]):
+class Eva(TokenModel):
     """Patches as tokens, a transformer encoder whose queries and keys have a rotary embedding of
     each patch's position, pooling and a linear classifier."""
 

@@ -37,8 +37,10 @@ NARROW = scaled(trunc_normal(1.0), 0.02)
 """A normal distribution of deviation 0.02, cut at two deviations."""
 
 
-class Gemma4VitClassifier(EncoderClassifier[Gemma4VitConfig]):
+class Gemma4VitClassifier(EncoderClassifier):
     """The encoder, and a classifier of the mean of what it gives."""
+
+    _cfg: Gemma4VitConfig  # pyright: ignore[reportIncompatibleVariableOverride] # its own
 
     def __init__(self, cfg: Gemma4VitConfig) -> None:
         norm = nn.RMSNorm(cfg.out_channels, eps=cfg.norm_eps, elementwise_affine=False)
@@ -56,12 +58,14 @@ class Gemma4VitClassifier(EncoderClassifier[Gemma4VitConfig]):
         return {"stem": r"^encoder\.patch_embed", "blocks": [(r"^encoder\.blocks\.(\d+)", None)]}
 
 
-class Gemma4VitEncoder(EncoderModel[Gemma4VitConfig]):
+class Gemma4VitEncoder(EncoderModel):
     """Patches with learned and rotary positions, blocks that attend to them, and a pooler.
 
     Images (N, C, H, W) of values from 0 to 1 become tokens for the language model, (N, M, D), row
     by row; M is L / s^2.
     """
+
+    _cfg: Gemma4VitConfig  # pyright: ignore[reportIncompatibleVariableOverride] # its own
 
     std_bias: Tensor
     std_scale: Tensor

@@ -38,12 +38,14 @@ from typedvision.layers.rotary_block import RotaryBlock
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
-class NaFlexVit(TokenModel[NaFlexVitConfig]):
+class NaFlexVit(TokenModel):
     """Patches as tokens, as many as an image has, a transformer encoder, pooling and a linear
     classifier.
 
     Images of one size go in as (N, C, H, W), images of several sizes as `Patches`.
     """
+
+    _cfg: NaFlexVitConfig  # pyright: ignore[reportIncompatibleVariableOverride] # its own
 
     def __init__(self, cfg: NaFlexVitConfig) -> None:
         plan, rope = cfg.plan(), cfg.rope()

@@ -22,7 +22,7 @@ from typedvision.layers.rotary import AxialRotaryEmbedding
 from typedvision.layers.rotary_attention import RotaryMapAttention
 
 
-class Qwen3VitClassifier(EncoderClassifier[Qwen3VitConfig]):
+class Qwen3VitClassifier(EncoderClassifier):
     """The encoder, and a classifier of the mean of what it gives."""
 
     def __init__(self, cfg: Qwen3VitConfig) -> None:
@@ -30,7 +30,7 @@ class Qwen3VitClassifier(EncoderClassifier[Qwen3VitConfig]):
         super().__init__(cfg, Qwen3VitEncoder(cfg), norm)
 
 
-class Qwen3VitEncoder(EncoderModel[Qwen3VitConfig]):
+class Qwen3VitEncoder(EncoderModel):
     """Patches with learned and rotary positions, blocks that attend to them, and a projector.
 
     Images (N, C, H, W) become tokens for the language model, (N, M, F), row by row; M is L / s^2.

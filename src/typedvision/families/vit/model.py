@@ -36,12 +36,14 @@ from typedvision.layers.mlp import GATE, GeGLU, GluMlp, Mlp, SwiGLU, half_gate
 from typedvision.layers.stems import stem_initializers, token_stem
 
 
-class VisionTransformer(DistilledModel, TokenModel[ViTConfig]):
+class VisionTransformer(DistilledModel, TokenModel):
     """Patches as tokens, a transformer encoder, pooling and a linear classifier (figure 1).
 
     A distilled one has a second token and a second classifier (https://arxiv.org/abs/2012.12877,
     figure 2).
     """
+
+    _cfg: ViTConfig  # pyright: ignore[reportIncompatibleVariableOverride] # its own
 
     def __init__(self, cfg: ViTConfig) -> None:
         plan, stem = cfg.plan(), cfg.stem

@@ -28,9 +28,11 @@ from typedvision.layers.relative_bias import RelativeBiasMlp, RelativeBiasTable
 Grid = tuple[int, int]
 
 
-class VisionTransformerRelPos(TokenModel[ViTRelPosConfig]):
+class VisionTransformerRelPos(TokenModel):
     """Patches as tokens, blocks that attend by content and distance, pooling and a linear
     classifier."""
+
+    _cfg: ViTRelPosConfig  # pyright: ignore[reportIncompatibleVariableOverride] # its own
 
     relative_position_index: Tensor
     """The distance of each two tokens, as the row of a table: of the patches, (L, L), where biases
