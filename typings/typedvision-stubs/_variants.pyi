@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typedvision.architecture.backbone import Backbone
 from typedvision.config.limits import Limits
-from typedvision.config.names import ActivationName, AntiAlias, ChannelAttention, ConvNorm, ConvNormAct, ConvPoolName, MapAttention, OutputFormat, Resampling, TokenNorm, WeightInitName
+from typedvision.config.names import ActivationName, AntiAlias, ChannelAttention, ConvNorm, ConvNormAct, ConvPoolName, MapAttention, OutputFormat, Resampling, TokenAttention, TokenNorm, WeightInitName
 from typedvision.families.beit.config import BeitConfig
 from typedvision.families.beit.model import Beit
 from typedvision.families.byobnet.config import ByobNetConfig
@@ -393,14 +393,14 @@ class ByobNetVariant(_Variant[_TagT]):
   zero_init_last: bool = True, act_layer: ActivationName = ...,
   norm_layer: ConvNormAct | Literal["evonorms0a"] = ...,
   norm_group_size: int | None = ..., aa_layer: AntiAlias | None = ...,
-  attn_layer: ChannelAttention | Literal["bat"] | None = ...,
+  attn_layer: MapAttention | None = ...,
   attn_kwargs: ByobNetAttentionArgs = ...,
   self_attn_layer: Literal["halo", "lambda", "bottleneck"] | tuple[Literal["halo", "lambda", "bottleneck"] | None, ...] | None = ...,
   self_attn_kwargs: ByobNetSelfAttentionArgs | tuple[ByobNetSelfAttentionArgs, ...] = ...,
   block_kwargs: ByobNetBlockArgs = ..., head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
   head_hidden_size: int | None = ..., img_size: int | tuple[int, int] = ...,
   global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
-  drop_path_rate: float = 0.0,
+  drop_path_rate: float = 0.0, drop_block_rate: float = 0.0, drop_block_size: int = 3,
  ) -> ByobNet:
   """A ByobNet (GENet, RegNet-Z, CLIP ResNet) model; see `create_model`.
 
@@ -433,17 +433,19 @@ class ByobNetVariant(_Variant[_TagT]):
     norm_layer: Normalisation; `evonorms0a` is EvoNorm-S0 that divides also where no activation follows. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
     norm_group_size: Channels of each group of a normalisation by groups; None for 32 groups. 1 to 65536; default: by variant.
     aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: by variant.
-    attn_layer: Attention inside of each block. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
+    attn_layer: Attention inside of each block with convolutions: over channels (`se`, `ese`, `eca`, `ecam`, `ceca`, `gc`, `gca`), channels and positions (`cbam`, `lcbam`), branches (`sk`, `splat`) or positions (`nl`, `bat`, `lambda`, `halo`). Feature maps must be multiples of 8 for `halo`, and of `block_size` for `bat`. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam', 'sk', 'splat', 'nl', 'bat', 'lambda', 'halo'; default: by variant.
     attn_kwargs: Choices of the attention. Default: by variant.
     self_attn_layer: Attention of `self_attn` blocks: in overlapping windows (`halo`), by linear functions (`lambda`), or of all positions to all (`bottleneck`); one for all stages, or one each. Of length 1 to 8; default: by variant.
     self_attn_kwargs: Choices of that attention; for all stages, or for each. Of length 1 to 8; default: by variant.
     block_kwargs: Choices of the blocks. Default: by variant.
     head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). Default: by variant.
-    head_hidden_size: Features of the hidden layer of `mlp`. 1 to 65536; default: by variant.
+    head_hidden_size: Features of the hidden layer of `mlp`, and of the attention of `attn_abs`, a multiple of 64; None for as many as there are channels, where `head_type` is `attn_abs`. 1 to 65536; default: by variant.
     img_size: Height and width of images, which tables of positions and the blocks of an attention follow: those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size only; `halo` and `bat` must divide it. 1 to 65536; default: by variant.
     global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
     output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
     drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+    drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages (https://arxiv.org/abs/1810.12890): after the normalisation of the second convolution of `basic`, and of the kxk convolution of others. 0.0 to 1.0.
+    drop_block_size: Height and width of what DropBlock drops at once in the last stage, in positions; in the one before it reaches as far on a map twice as large, one less than twice as many. 1 to 64.
   """
  def backbone(
   self, *, out_indices: Sequence[int] | None = None, output_fmt: OutputFormat | None = None,
@@ -462,14 +464,14 @@ class ByobNetVariant(_Variant[_TagT]):
   zero_init_last: bool = True, act_layer: ActivationName = ...,
   norm_layer: ConvNormAct | Literal["evonorms0a"] = ...,
   norm_group_size: int | None = ..., aa_layer: AntiAlias | None = ...,
-  attn_layer: ChannelAttention | Literal["bat"] | None = ...,
+  attn_layer: MapAttention | None = ...,
   attn_kwargs: ByobNetAttentionArgs = ...,
   self_attn_layer: Literal["halo", "lambda", "bottleneck"] | tuple[Literal["halo", "lambda", "bottleneck"] | None, ...] | None = ...,
   self_attn_kwargs: ByobNetSelfAttentionArgs | tuple[ByobNetSelfAttentionArgs, ...] = ...,
   block_kwargs: ByobNetBlockArgs = ..., head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
   head_hidden_size: int | None = ..., img_size: int | tuple[int, int] = ...,
   global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
-  drop_path_rate: float = 0.0,
+  drop_path_rate: float = 0.0, drop_block_rate: float = 0.0, drop_block_size: int = 3,
  ) -> Backbone[ByobNet]:
   """A backbone; see `create_backbone`, and a call for the options.
 
@@ -489,14 +491,14 @@ class ByobNetVariant(_Variant[_TagT]):
   zero_init_last: bool = True, act_layer: ActivationName = ...,
   norm_layer: ConvNormAct | Literal["evonorms0a"] = ...,
   norm_group_size: int | None = ..., aa_layer: AntiAlias | None = ...,
-  attn_layer: ChannelAttention | Literal["bat"] | None = ...,
+  attn_layer: MapAttention | None = ...,
   attn_kwargs: ByobNetAttentionArgs = ...,
   self_attn_layer: Literal["halo", "lambda", "bottleneck"] | tuple[Literal["halo", "lambda", "bottleneck"] | None, ...] | None = ...,
   self_attn_kwargs: ByobNetSelfAttentionArgs | tuple[ByobNetSelfAttentionArgs, ...] = ...,
   block_kwargs: ByobNetBlockArgs = ..., head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
   head_hidden_size: int | None = ..., img_size: int | tuple[int, int] = ...,
   global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
-  drop_path_rate: float = 0.0,
+  drop_path_rate: float = 0.0, drop_block_rate: float = 0.0, drop_block_size: int = 3,
  ) -> ByobNetConfig:
   """This variant with other options.
 
@@ -521,17 +523,19 @@ class ByobNetVariant(_Variant[_TagT]):
     norm_layer: Normalisation; `evonorms0a` is EvoNorm-S0 that divides also where no activation follows. One of 'batchnorm2d', 'evonorms0', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d'; default: by variant.
     norm_group_size: Channels of each group of a normalisation by groups; None for 32 groups. 1 to 65536; default: by variant.
     aa_layer: Low-pass filter where a block subsamples. One of 'avg', 'blur', 'blurpc'; default: by variant.
-    attn_layer: Attention inside of each block. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam'; default: by variant.
+    attn_layer: Attention inside of each block with convolutions: over channels (`se`, `ese`, `eca`, `ecam`, `ceca`, `gc`, `gca`), channels and positions (`cbam`, `lcbam`), branches (`sk`, `splat`) or positions (`nl`, `bat`, `lambda`, `halo`). Feature maps must be multiples of 8 for `halo`, and of `block_size` for `bat`. One of 'se', 'ese', 'eca', 'ecam', 'ceca', 'gc', 'gca', 'cbam', 'lcbam', 'sk', 'splat', 'nl', 'bat', 'lambda', 'halo'; default: by variant.
     attn_kwargs: Choices of the attention. Default: by variant.
     self_attn_layer: Attention of `self_attn` blocks: in overlapping windows (`halo`), by linear functions (`lambda`), or of all positions to all (`bottleneck`); one for all stages, or one each. Of length 1 to 8; default: by variant.
     self_attn_kwargs: Choices of that attention; for all stages, or for each. Of length 1 to 8; default: by variant.
     block_kwargs: Choices of the blocks. Default: by variant.
     head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). Default: by variant.
-    head_hidden_size: Features of the hidden layer of `mlp`. 1 to 65536; default: by variant.
+    head_hidden_size: Features of the hidden layer of `mlp`, and of the attention of `attn_abs`, a multiple of 64; None for as many as there are channels, where `head_type` is `attn_abs`. 1 to 65536; default: by variant.
     img_size: Height and width of images, which tables of positions and the blocks of an attention follow: those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size only; `halo` and `bat` must divide it. 1 to 65536; default: by variant.
     global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
     output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
     drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
+    drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages (https://arxiv.org/abs/1810.12890): after the normalisation of the second convolution of `basic`, and of the kxk convolution of others. 0.0 to 1.0.
+    drop_block_size: Height and width of what DropBlock drops at once in the last stage, in positions; in the one before it reaches as far on a map twice as large, one less than twice as many. 1 to 64.
   """
  @_with_options_of(config)
  def spec(self, **options: object) -> ModelSpec:
@@ -3431,6 +3435,7 @@ class GlobalContextVitVariant(_Variant[_TagT]):
   embed_dim: int = ..., depths: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ...,
   mlp_ratio: float = ..., qkv_bias: bool = True, layer_scale: float | None = ...,
   proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+  weight_init: Literal["", "normal", "vit"] = "",
   act_layer: ActivationName = "gelu",
   norm_layer: ConvNorm = "layernorm2d",
   norm_layer_cl: TokenNorm = "layernorm", norm_eps: float = 1e-05,
@@ -3462,6 +3467,7 @@ class GlobalContextVitVariant(_Variant[_TagT]):
     proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
     attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
     drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+    weight_init: Initial weights of linear layers: PyTorch's own (`""`), a normal distribution of deviation 0.02 (`normal`), or a uniform one by both fans (`vit`, https://arxiv.org/abs/2010.11929).
     act_layer: Activation of the stem and of the MLPs; other convolutions have `gelu`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
     norm_layer: Normalisation of maps, where they are subsampled. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
     norm_layer_cl: Normalisation in blocks, and after the last one. One of 'layernorm', 'rmsnorm'.
@@ -3479,6 +3485,7 @@ class GlobalContextVitVariant(_Variant[_TagT]):
   depths: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ..., mlp_ratio: float = ...,
   qkv_bias: bool = True, layer_scale: float | None = ..., proj_drop_rate: float = 0.0,
   attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+  weight_init: Literal["", "normal", "vit"] = "",
   act_layer: ActivationName = "gelu",
   norm_layer: ConvNorm = "layernorm2d",
   norm_layer_cl: TokenNorm = "layernorm", norm_eps: float = 1e-05,
@@ -3496,6 +3503,7 @@ class GlobalContextVitVariant(_Variant[_TagT]):
   embed_dim: int = ..., depths: tuple[int, ...] = ..., num_heads: tuple[int, ...] = ...,
   mlp_ratio: float = ..., qkv_bias: bool = True, layer_scale: float | None = ...,
   proj_drop_rate: float = 0.0, attn_drop_rate: float = 0.0, drop_path_rate: float = 0.0,
+  weight_init: Literal["", "normal", "vit"] = "",
   act_layer: ActivationName = "gelu",
   norm_layer: ConvNorm = "layernorm2d",
   norm_layer_cl: TokenNorm = "layernorm", norm_eps: float = 1e-05,
@@ -3519,6 +3527,7 @@ class GlobalContextVitVariant(_Variant[_TagT]):
     proj_drop_rate: Dropout probability after each linear layer of a block. 0.0 to 1.0.
     attn_drop_rate: Dropout probability of the attention weights. 0.0 to 1.0.
     drop_path_rate: Probability of dropping the last block's residual branches; grows linearly from 0. 0.0 to 1.0.
+    weight_init: Initial weights of linear layers: PyTorch's own (`""`), a normal distribution of deviation 0.02 (`normal`), or a uniform one by both fans (`vit`, https://arxiv.org/abs/2010.11929).
     act_layer: Activation of the stem and of the MLPs; other convolutions have `gelu`. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'.
     norm_layer: Normalisation of maps, where they are subsampled. One of 'batchnorm2d', 'groupnorm', 'groupnorm1', 'layernorm2d', 'rmsnorm2d', 'simplenorm2d'.
     norm_layer_cl: Normalisation in blocks, and after the last one. One of 'layernorm', 'rmsnorm'.
@@ -5821,7 +5830,7 @@ class MobileNetV5Variant(_Variant[_TagT]):
   aa_layer: AntiAlias | None = None,
   se_layer: ChannelAttention | MobileNetV5SqueezeExcite | None = None,
   drop_path_rate: float = 0.0, global_pool: ConvPoolName = ...,
-  stem_bias: bool = True, msfa_indices: tuple[int, ...] = (-2, -1),
+  stem_bias: bool = True, use_msfa: bool = True, msfa_indices: tuple[int, ...] = (-2, -1),
   msfa_output_resolution: int | tuple[int, int] = 16, se_from_exp: bool = True,
   layer_scale_init_value: float | None = 1e-05,
  ) -> MobileNetV5:
@@ -5840,7 +5849,7 @@ class MobileNetV5Variant(_Variant[_TagT]):
     in_chans: Number of channels of the input image. 1 to 65536.
     drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
     block_args: The stages. Of length 1 to 32, of length 1 to 64; default: by variant.
-    num_features: Output channels of the fusion, which no multiplier scales. 1 to 65536.
+    num_features: Output channels of the fusion, or, where `use_msfa` is false, of the convolution after pooling; no multiplier scales them. 1 to 65536.
     stem_size: Output channels of the stem, before the channel multiplier. 1 to 65536.
     stem_kernel_size: Kernel of the stem. 1 to 31.
     fix_stem: The channel multiplier leaves the stem alone.
@@ -5862,6 +5871,7 @@ class MobileNetV5Variant(_Variant[_TagT]):
     drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. 0.0 to 1.0.
     global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: by variant.
     stem_bias: A bias in the stem's convolution.
+    use_msfa: Fuse maps of several resolutions before pooling; otherwise the last map alone is pooled, and a pointwise convolution, normalised and activated, stands before the classifier (https://arxiv.org/abs/1905.02244, section 5.1).
     msfa_indices: Which feature levels are fused, 0 for the stem's, or counted from the last one, -1. Of length 1 to 33, -33 to 32.
     msfa_output_resolution: Height and width of the fused map; one number for a square. 1 to 65536.
     se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's.
@@ -5886,7 +5896,7 @@ class MobileNetV5Variant(_Variant[_TagT]):
   aa_layer: AntiAlias | None = None,
   se_layer: ChannelAttention | MobileNetV5SqueezeExcite | None = None,
   drop_path_rate: float = 0.0, global_pool: ConvPoolName = ...,
-  stem_bias: bool = True, msfa_indices: tuple[int, ...] = (-2, -1),
+  stem_bias: bool = True, use_msfa: bool = True, msfa_indices: tuple[int, ...] = (-2, -1),
   msfa_output_resolution: int | tuple[int, int] = 16, se_from_exp: bool = True,
   layer_scale_init_value: float | None = 1e-05,
  ) -> Backbone[MobileNetV5]:
@@ -5910,7 +5920,7 @@ class MobileNetV5Variant(_Variant[_TagT]):
   aa_layer: AntiAlias | None = None,
   se_layer: ChannelAttention | MobileNetV5SqueezeExcite | None = None,
   drop_path_rate: float = 0.0, global_pool: ConvPoolName = ...,
-  stem_bias: bool = True, msfa_indices: tuple[int, ...] = (-2, -1),
+  stem_bias: bool = True, use_msfa: bool = True, msfa_indices: tuple[int, ...] = (-2, -1),
   msfa_output_resolution: int | tuple[int, int] = 16, se_from_exp: bool = True,
   layer_scale_init_value: float | None = 1e-05,
  ) -> MobileNetV5Config:
@@ -5921,7 +5931,7 @@ class MobileNetV5Variant(_Variant[_TagT]):
     in_chans: Number of channels of the input image. 1 to 65536.
     drop_rate: Dropout probability before the classifier. 0.0 to 1.0.
     block_args: The stages. Of length 1 to 32, of length 1 to 64; default: by variant.
-    num_features: Output channels of the fusion, which no multiplier scales. 1 to 65536.
+    num_features: Output channels of the fusion, or, where `use_msfa` is false, of the convolution after pooling; no multiplier scales them. 1 to 65536.
     stem_size: Output channels of the stem, before the channel multiplier. 1 to 65536.
     stem_kernel_size: Kernel of the stem. 1 to 31.
     fix_stem: The channel multiplier leaves the stem alone.
@@ -5943,6 +5953,7 @@ class MobileNetV5Variant(_Variant[_TagT]):
     drop_path_rate: Probability of dropping a block's residual branch; grows linearly from 0 with the depth. 0.0 to 1.0.
     global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'; default: by variant.
     stem_bias: A bias in the stem's convolution.
+    use_msfa: Fuse maps of several resolutions before pooling; otherwise the last map alone is pooled, and a pointwise convolution, normalised and activated, stands before the classifier (https://arxiv.org/abs/1905.02244, section 5.1).
     msfa_indices: Which feature levels are fused, 0 for the stem's, or counted from the last one, -1. Of length 1 to 33, -33 to 32.
     msfa_output_resolution: Height and width of the fused map; one number for a square. 1 to 65536.
     se_from_exp: A block's `se_ratio` counts from its expanded channels, instead of from its input's.
@@ -6310,7 +6321,8 @@ class NaFlexVitVariant(_Variant[_TagT]):
   rope_shift_coords: float | None = None, rope_jitter_coords: float | None = None,
   rope_rescale_coords: float | None = None, rope_mrope_section: tuple[int, int, int] | None = None,
   global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
-  attn_type: Literal["standard", "eva", "rope"] = "standard", attn_gated: bool = False,
+  attn_type: Literal["standard", "eva", "rope"] = "standard",
+  attn_layer: TokenAttention = "attn", attn_gated: bool = False,
   rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = "",
   rope_ref_feat_shape: tuple[int, int] | None = None, qk_norm: bool = False, proj_bias: bool = True,
   scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False, init_values: float | None = ...,
@@ -6319,8 +6331,9 @@ class NaFlexVitVariant(_Variant[_TagT]):
   pos_embed_grid_size: tuple[int, int] = ...,
   pos_embed_interp_mode: Resampling = ...,
   pos_embed_ar_preserving: bool = ..., pos_embed_antialias: bool = ...,
-  pos_embed_align_corners: bool = ..., dynamic_img_pad: bool = False,
-  embed_proj_type: Literal["linear", "conv"] = "linear",
+  pos_embed_align_corners: bool = ..., pos_embed_use_grid_sample: bool = False,
+  dynamic_img_pad: bool = False, embed_proj_type: Literal["linear", "conv"] = "linear",
+  patchify_channels_last: bool = True,
   embed_norm_layer: TokenNorm | None = None, pre_norm: bool = False,
   final_norm: bool = ..., fc_norm: bool | None = ..., pool_include_prefix: bool = False,
   attn_pool_num_heads: int | None = None, attn_pool_mlp_ratio: float | None = None,
@@ -6369,6 +6382,7 @@ class NaFlexVitVariant(_Variant[_TagT]):
     rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. 0 to 1000000.
     global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). Default: by variant.
     attn_type: Blocks of the Vision Transformer (`standard`), or those of EVA-02, whose keys have a bias (`rope`) or none (`eva`). What `standard` blocks lack makes them EVA-02's: with a `rope_type`, those of `rope`; with `swiglu_mlp`, `attn_gated` or `attn_only_layer_scale`, those of `eva`.
+    attn_layer: Attention of `standard` blocks: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'.
     attn_gated: Multiply what attention gives by a gate of its input (https://arxiv.org/abs/2505.06708).
     rope_type: Rotary embedding of queries and keys (https://arxiv.org/abs/2104.09864); none (`""`); half of the pairs of features for rows and for columns each, counted in patches (`axial`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`).
     rope_ref_feat_shape: Rows and columns of patches that positions of `axial` are stretched to, whatever the image's size; None for no stretching. 1 to 1024.
@@ -6385,9 +6399,11 @@ class NaFlexVitVariant(_Variant[_TagT]):
     pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: by variant.
     pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: by variant.
     pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: by variant.
-    pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: by variant.
+    pos_embed_align_corners: Resample from corner to corner, and not from edge to edge; of `learned` positions only. Default: by variant.
+    pos_embed_use_grid_sample: Resample the positions of `Patches` without the filter of `pos_embed_antialias`, which those of images of one size still go through.
     dynamic_img_pad: Pad images at the right and bottom to whole patches.
     embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through.
+    patchify_channels_last: Whether the linear layer takes a patch pixel by pixel, each with its channels, and not channel by channel.
     embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'.
     pre_norm: Normalise the tokens before the first block; the patches then have no bias.
     final_norm: Normalise once after the last block. Default: by variant.
@@ -6417,7 +6433,8 @@ class NaFlexVitVariant(_Variant[_TagT]):
   rope_shift_coords: float | None = None, rope_jitter_coords: float | None = None,
   rope_rescale_coords: float | None = None, rope_mrope_section: tuple[int, int, int] | None = None,
   global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
-  attn_type: Literal["standard", "eva", "rope"] = "standard", attn_gated: bool = False,
+  attn_type: Literal["standard", "eva", "rope"] = "standard",
+  attn_layer: TokenAttention = "attn", attn_gated: bool = False,
   rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = "",
   rope_ref_feat_shape: tuple[int, int] | None = None, qk_norm: bool = False, proj_bias: bool = True,
   scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False, init_values: float | None = ...,
@@ -6426,8 +6443,9 @@ class NaFlexVitVariant(_Variant[_TagT]):
   pos_embed_grid_size: tuple[int, int] = ...,
   pos_embed_interp_mode: Resampling = ...,
   pos_embed_ar_preserving: bool = ..., pos_embed_antialias: bool = ...,
-  pos_embed_align_corners: bool = ..., dynamic_img_pad: bool = False,
-  embed_proj_type: Literal["linear", "conv"] = "linear",
+  pos_embed_align_corners: bool = ..., pos_embed_use_grid_sample: bool = False,
+  dynamic_img_pad: bool = False, embed_proj_type: Literal["linear", "conv"] = "linear",
+  patchify_channels_last: bool = True,
   embed_norm_layer: TokenNorm | None = None, pre_norm: bool = False,
   final_norm: bool = ..., fc_norm: bool | None = ..., pool_include_prefix: bool = False,
   attn_pool_num_heads: int | None = None, attn_pool_mlp_ratio: float | None = None,
@@ -6454,7 +6472,8 @@ class NaFlexVitVariant(_Variant[_TagT]):
   rope_shift_coords: float | None = None, rope_jitter_coords: float | None = None,
   rope_rescale_coords: float | None = None, rope_mrope_section: tuple[int, int, int] | None = None,
   global_pool: Literal["", "token", "avg", "max", "avgmax", "map"] = ...,
-  attn_type: Literal["standard", "eva", "rope"] = "standard", attn_gated: bool = False,
+  attn_type: Literal["standard", "eva", "rope"] = "standard",
+  attn_layer: TokenAttention = "attn", attn_gated: bool = False,
   rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = "",
   rope_ref_feat_shape: tuple[int, int] | None = None, qk_norm: bool = False, proj_bias: bool = True,
   scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False, init_values: float | None = ...,
@@ -6463,8 +6482,9 @@ class NaFlexVitVariant(_Variant[_TagT]):
   pos_embed_grid_size: tuple[int, int] = ...,
   pos_embed_interp_mode: Resampling = ...,
   pos_embed_ar_preserving: bool = ..., pos_embed_antialias: bool = ...,
-  pos_embed_align_corners: bool = ..., dynamic_img_pad: bool = False,
-  embed_proj_type: Literal["linear", "conv"] = "linear",
+  pos_embed_align_corners: bool = ..., pos_embed_use_grid_sample: bool = False,
+  dynamic_img_pad: bool = False, embed_proj_type: Literal["linear", "conv"] = "linear",
+  patchify_channels_last: bool = True,
   embed_norm_layer: TokenNorm | None = None, pre_norm: bool = False,
   final_norm: bool = ..., fc_norm: bool | None = ..., pool_include_prefix: bool = False,
   attn_pool_num_heads: int | None = None, attn_pool_mlp_ratio: float | None = None,
@@ -6505,6 +6525,7 @@ class NaFlexVitVariant(_Variant[_TagT]):
     rope_mrope_section: How many pairs are for time, rows and columns at most, where `rope_type` is `mrope`; what is over is time's. None for a third each. 0 to 1000000.
     global_pool: What the classifier sees: a learned query's attention (`map`), the class token (`token`), the mean, maximum or both of the patches, or every token (`""`). Default: by variant.
     attn_type: Blocks of the Vision Transformer (`standard`), or those of EVA-02, whose keys have a bias (`rope`) or none (`eva`). What `standard` blocks lack makes them EVA-02's: with a `rope_type`, those of `rope`; with `swiglu_mlp`, `attn_gated` or `attn_only_layer_scale`, those of `eva`.
+    attn_layer: Attention of `standard` blocks: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'.
     attn_gated: Multiply what attention gives by a gate of its input (https://arxiv.org/abs/2505.06708).
     rope_type: Rotary embedding of queries and keys (https://arxiv.org/abs/2104.09864); none (`""`); half of the pairs of features for rows and for columns each, counted in patches (`axial`) or from edge to edge of the image (`dinov3`); frequencies that each head learns (`mixed`, https://arxiv.org/abs/2403.13298); pairs for time, rows and columns alternately, where the time of an image is 0 (`mrope`).
     rope_ref_feat_shape: Rows and columns of patches that positions of `axial` are stretched to, whatever the image's size; None for no stretching. 1 to 1024.
@@ -6521,9 +6542,11 @@ class NaFlexVitVariant(_Variant[_TagT]):
     pos_embed_interp_mode: How positions are resampled; `factorized` ones are always linear. One of 'bicubic', 'bilinear'; default: by variant.
     pos_embed_ar_preserving: Resample positions to a square as long as the image's longer side, and take its upper left; else to the shape of the image. Default: by variant.
     pos_embed_antialias: Filter positions before they are brought to a smaller grid. Default: by variant.
-    pos_embed_align_corners: Resample from corner to corner, and not from edge to edge. Default: by variant.
+    pos_embed_align_corners: Resample from corner to corner, and not from edge to edge; of `learned` positions only. Default: by variant.
+    pos_embed_use_grid_sample: Resample the positions of `Patches` without the filter of `pos_embed_antialias`, which those of images of one size still go through.
     dynamic_img_pad: Pad images at the right and bottom to whole patches.
     embed_proj_type: Whether patches are projected by a linear layer or by a convolution, which only images go through.
+    patchify_channels_last: Whether the linear layer takes a patch pixel by pixel, each with its channels, and not channel by channel.
     embed_norm_layer: Normalisation of the patches before their positions; None for none. One of 'layernorm', 'rmsnorm'.
     pre_norm: Normalise the tokens before the first block; the patches then have no bias.
     final_norm: Normalise once after the last block. Default: by variant.
@@ -9717,7 +9740,7 @@ class VisionTransformerVariant(_Variant[_TagT]):
   act_layer: ActivationName = ...,
   block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
   mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
-  attn_layer: Literal["attn", "diff"] = ...,
+  attn_layer: TokenAttention = ...,
  ) -> VisionTransformer:
   """A Vision Transformer model; see `create_model`.
 
@@ -9772,7 +9795,7 @@ class VisionTransformerVariant(_Variant[_TagT]):
     act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
     block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). Default: by variant.
     mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. Default: by variant.
-    attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). Default: by variant.
+    attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: by variant.
   """
  def backbone(
   self, *, out_indices: Sequence[int] | None = None, output_fmt: OutputFormat | None = None,
@@ -9798,7 +9821,7 @@ class VisionTransformerVariant(_Variant[_TagT]):
   act_layer: ActivationName = ...,
   block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
   mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
-  attn_layer: Literal["attn", "diff"] = ...,
+  attn_layer: TokenAttention = ...,
  ) -> Backbone[VisionTransformer]:
   """A backbone; see `create_backbone`, and a call for the options.
 
@@ -9826,7 +9849,7 @@ class VisionTransformerVariant(_Variant[_TagT]):
   act_layer: ActivationName = ...,
   block_fn: Literal["standard", "res_post", "parallel_scaling", "diff_parallel_scaling", "parallel_things"] = ...,
   mlp_layer: Literal["mlp", "glu_mlp", "swiglu_packed", "swiglu", "geglu"] = ...,
-  attn_layer: Literal["attn", "diff"] = ...,
+  attn_layer: TokenAttention = ...,
  ) -> ViTConfig:
   """This variant with other options.
 
@@ -9873,7 +9896,7 @@ class VisionTransformerVariant(_Variant[_TagT]):
     act_layer: Activation of the MLPs. One of 'celu', 'elu', 'gelu', 'gelu_tanh', 'hard_mish', 'hard_sigmoid', 'hard_swish', 'leaky_relu', 'mish', 'prelu', 'quick_gelu', 'relu', 'relu6', 'selu', 'sigmoid', 'silu', 'swish', 'tanh'; default: by variant.
     block_fn: Kind of block, with timm's name: `standard` (Block) normalises before attention and MLP; `res_post` (ResPostBlock) after them (Swin v2); `parallel_scaling` (ParallelScalingBlock) computes both at once from one projection (ViT-22B); `diff_parallel_scaling` (DiffParallelScalingBlock) does so with differential attention; `parallel_things` (ParallelThingsBlock) has two attentions, then two MLPs, side by side (https://arxiv.org/abs/2203.09795). Default: by variant.
     mlp_layer: MLP, with timm's name: `mlp` (Mlp); gated ones (https://arxiv.org/abs/2002.05202): `glu_mlp` (GluMlp) and `swiglu_packed` (SwiGLUPacked), where the hidden features are both halves, the second or the first half being the gate; `swiglu` (SwiGLU) and `geglu` (GeGluMlp, which normalises its input once more) have a layer for each. Default: by variant.
-    attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). Default: by variant.
+    attn_layer: Attention: the usual one, or the difference of two (https://arxiv.org/abs/2410.05258). One of 'attn', 'diff'; default: by variant.
   """
  @_with_options_of(config)
  def spec(self, **options: object) -> ModelSpec:
@@ -10171,7 +10194,7 @@ class VoloVariant(_Variant[_TagT]):
   qkv_bias: bool = False, pos_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
   drop_path_rate: float = 0.0, norm_layer: TokenNorm = "layernorm",
   norm_eps: float = 1e-05, post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
-  use_aux_head: bool = True,
+  use_aux_head: bool = True, use_mix_token: bool = False, pooling_scale: int = 2,
  ) -> Volo:
   """A VOLO model; see `create_model`.
 
@@ -10205,6 +10228,8 @@ class VoloVariant(_Variant[_TagT]):
     norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
     post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length 1 to 64.
     use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858).
+    use_mix_token: Whether `forward_mixed` is there for training, which mixes the patches of two images (https://arxiv.org/abs/2104.10858, section 3.3); any other call is as without.
+    pooling_scale: Rows and columns of the first stage's patches for each learned position: 2 for a position of each coarser patch, or so many that one position is left, which all patches share. 1 to 65536.
   """
  def backbone(
   self, *, out_indices: Sequence[int] | None = None, output_fmt: OutputFormat | None = None,
@@ -10220,7 +10245,7 @@ class VoloVariant(_Variant[_TagT]):
   qkv_bias: bool = False, pos_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
   drop_path_rate: float = 0.0, norm_layer: TokenNorm = "layernorm",
   norm_eps: float = 1e-05, post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
-  use_aux_head: bool = True,
+  use_aux_head: bool = True, use_mix_token: bool = False, pooling_scale: int = 2,
  ) -> Backbone[Volo]:
   """A backbone; see `create_backbone`, and a call for the options.
 
@@ -10238,7 +10263,7 @@ class VoloVariant(_Variant[_TagT]):
   qkv_bias: bool = False, pos_drop_rate: float = 0.0, attn_drop_rate: float = 0.0,
   drop_path_rate: float = 0.0, norm_layer: TokenNorm = "layernorm",
   norm_eps: float = 1e-05, post_layers: tuple[Literal["ca"], ...] = ("ca", "ca"),
-  use_aux_head: bool = True,
+  use_aux_head: bool = True, use_mix_token: bool = False, pooling_scale: int = 2,
  ) -> VoloConfig:
   """This variant with other options.
 
@@ -10264,6 +10289,8 @@ class VoloVariant(_Variant[_TagT]):
     norm_eps: Added to the variance in each normalisation. More than 0.0, at most 1.0.
     post_layers: The blocks in which the class token attends to the patches (`ca`: class attention, https://arxiv.org/abs/2103.17239). Of length 1 to 64.
     use_aux_head: Whether the logits also have half the maximum over those of the patches, which have a classifier of their own (https://arxiv.org/abs/2104.10858).
+    use_mix_token: Whether `forward_mixed` is there for training, which mixes the patches of two images (https://arxiv.org/abs/2104.10858, section 3.3); any other call is as without.
+    pooling_scale: Rows and columns of the first stage's patches for each learned position: 2 for a position of each coarser patch, or so many that one position is left, which all patches share. 1 to 65536.
   """
  @_with_options_of(config)
  def spec(self, **options: object) -> ModelSpec:
