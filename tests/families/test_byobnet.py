@@ -87,3 +87,12 @@ def test_blocks_of_a_stage_follow_each_other_again_and_again() -> None:
     stage = config.plan().stages[1]
     assert [block.kind for block in stage.blocks] == ["bottle", "self_attn", "bottle"]
     assert config.input_size() == 64
+
+
+def test_a_stem_is_a_level_where_the_first_stage_has_another_resolution() -> None:
+    backbone = tv.create_backbone(SMALL.replace(strides=(2, 2), stem_type="quad"), seed=0)
+    assert [level.name for level in backbone.levels[1:]] == ["stem", "stages.0", "final_conv"]
+    maps = backbone(torch.zeros(2, 3, 32, 32))
+    assert [tuple(one.shape[1:]) for one in maps] == [
+        (level.channels, 32 // level.stride, 32 // level.stride) for level in backbone.levels
+    ]
