@@ -44,7 +44,7 @@ NUMBERS = 2_000_000  # of a feature map
 PLACES = 1_024  # of the last feature map, where attention may be
 PATIENCE = 200  # draws for each config that is accepted and small enough
 FEW = 6
-SLOW = 450  # modules
+SLOW = 390  # modules
 SUMMARIZED = 25  # of so many configs, the cost of one is counted, which takes longer than training
 CHUNKS = [
     (family, start, min(AT_ONCE, CONFIGS - start))
