@@ -31,7 +31,7 @@ thorough: $(INSTALLED) ## run what takes seconds a family for every family, not 
 quick: $(INSTALLED) ## run the tests for the loop while writing, in under a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(QUICK) $(ARGS)
 
-fuzz: $(INSTALLED) ## run the long fuzz tests: files, documents, images, configs; hours
+fuzz: $(INSTALLED) ## run the long fuzz tests of checkpoints, documents, images and configs; hours
 	OMP_NUM_THREADS=1 FUZZ_CASES=10000 FUZZ_CONFIGS=2000 $(BIN)/python -m pytest -q -n auto $(FUZZ) $(ARGS)
 
 check: lint types test ## run everything that a change must pass

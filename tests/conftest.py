@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from tests.figures import Figures, table
 from typedvision.registry import family, index
 
 torch.set_num_threads(1)  # the models are small: threads only cost
@@ -21,3 +22,27 @@ def registry() -> Iterator[None]:
     index._plugins.cache_clear()
     family._weights_file.cache_clear()
     family._weights.cache_clear()
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """What a fuzz test counts, shown at the end of the run; its module names the `KIND`."""
+    made = Figures(request.module.KIND)
+    # A dictionary, because it may come from another process; the object's own, which still counts.
+    request.node.user_properties.append(("figures", vars(made)))
+    return made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures of the fuzz tests, if any were run."""
+    found = [
+        Figures(**value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == "figures"
+    ]
+    if found:
+        terminalreporter.section("fuzz")
+        terminalreporter.write_line("\n".join(table(found)))

@@ -1,7 +1,10 @@
 """Whatever a config accepts is a model that builds, runs and trains.
 
-Configs are drawn at random, near published ones made small. `FUZZ_CONFIGS` says how many of each
-family are tried (`make fuzz`: 2,000).
+Configs are drawn at random, near published ones made small. Each one that is accepted is written
+and read, built on the meta device, given another classifier and cut to a backbone. `make test`
+draws 50 of each family, `FEW` where the smallest model is slow to build, and initialises and
+trains, for a step, the first `FEW` of those that make a choice which no trained one has made.
+`make fuzz` draws `FUZZ_CONFIGS`, 2,000 of each family, and trains them all.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import zlib
+from dataclasses import dataclass
 from functools import cache
 from random import Random
 
@@ -16,28 +20,35 @@ import pytest
 import torch
 
 import typedvision as tv
+from tests.contract.conftest import image_size
 from tests.contract.drawing import mutated
-from tests.contract.facts import COMPUTED
+from tests.contract.facts import FAMILIES
 from tests.contract.filling import randn
-from tools.choices import cover
+from tests.figures import Figures
+from tools.choices import choices, cover
 from tools.shrink import Options, shrunk
-from typedvision.config.base import ModelConfig, to_pair
+from typedvision.architecture.backbone import Backbone
+from typedvision.config.base import ModelConfig
 from typedvision.config.features import FeatureSpec
 from typedvision.registry import index
+from typedvision.registry.backbone import backbone_spec_for
 from typedvision.registry.family import AnyFamily
 
-CONFIGS = int(os.environ.get("FUZZ_CONFIGS", "8"))
+KIND = "configs"
+CONFIGS = int(os.environ.get("FUZZ_CONFIGS", "50"))
+THOROUGH = "FUZZ_CONFIGS" in os.environ
 AT_ONCE = 50  # configs of one test
-PARAMS = 1_000_000
-MODULES = 1_000
+PARAMS = 500_000
+MODULES = 200
 NUMBERS = 2_000_000  # of a feature map
-PLACES = 4_096  # of a feature map
+PLACES = 1_024  # of the last feature map, where attention may be
 PATIENCE = 200  # draws for each config that is accepted and small enough
+FEW = 6
+SLOW = 390  # modules
 SUMMARIZED = 25  # of so many configs, the cost of one is counted, which takes longer than training
-SIDE = 64  # pixels, where the model takes images of any size and of this one
 CHUNKS = [
     (family, start, min(AT_ONCE, CONFIGS - start))
-    for family in COMPUTED
+    for family in FAMILIES
     for start in range(0, CONFIGS, AT_ONCE)
 ]
 
@@ -46,100 +57,130 @@ class TooLargeError(Exception):
     """The config is not tried: it would take too long."""
 
 
-def check(config: ModelConfig, limits: tv.Limits, summarized: bool) -> None:
+@dataclass(frozen=True)
+class Base:
+    """A published model made small."""
+
+    name: str
+    options: Options
+    params: int
+    modules: int
+
+    @property
+    def limits(self) -> tv.Limits:
+        """Somewhat more than the model itself has, if that is large."""
+        return tv.Limits(
+            params=max(PARAMS, 2 * self.params), modules=max(MODULES, 3 * self.modules // 2)
+        )
+
+    @property
+    def weight(self) -> float:
+        """How often the model is drawn: what takes longer, more rarely."""
+        return 1 / (self.modules + self.params / 10_000)
+
+
+def check(config: ModelConfig, limits: tv.Limits, trained: bool, summarized: bool) -> None:
     """Everything that a model of this config must be able to do.
 
     Args:
         config: the config.
         limits: what the model may have.
+        trained: initialise and train the model, too.
         summarized: count what the model costs, too.
 
     Raises:
         TooLargeError: this config is not tried.
     """
-    fixed = config.input_size()
-    last = config.features()[-1]
-    side = max(SIDE, last.margin + last.stride if last.margin else 0)
-    size = to_pair(getattr(config, "img_size", side) if fixed is None else fixed)
-    if not all(is_small(level, size) for level in config.features()):
+    spec, levels = tv.specify(config), config.features()
+    sizes = [spec.image.size]
+    if spec.config.input_size() is None and not hasattr(config, "img_size"):
+        sizes.insert(0, image_size(config))  # may be too small
+    if places(levels[-1], sizes[0]) > PLACES or any(
+        places(level, sizes[0]) * level.channels > NUMBERS for level in levels
+    ):
         raise TooLargeError
-    spec = tv.specify(config)
     assert tv.ModelSpec.from_json(spec.to_json()) == spec
     try:
-        model = tv.create_model(spec, seed=0, limits=limits)
+        model = tv.create_model(spec, device=None if trained else "meta", seed=0, limits=limits)
     except tv.LimitError:
         raise TooLargeError from None
-    try:
-        learns(model, size)
-    except (
-        RuntimeError,
-        ValueError,
-        tv.UsageError,
-    ):  # the maps are too small, or cannot be divided
-        if fixed is not None:
-            raise
-        learns(model, spec.image.size)
-    backbone = tv.create_backbone(spec, device="meta")
-    assert backbone.levels == config.features()
+    if trained:
+        try:
+            runs(model, sizes[0])
+        except (RuntimeError, ValueError, tv.UsageError):
+            if len(sizes) == 1:
+                raise
+            runs(model, sizes[1])
     if summarized:
         summary = tv.summarize(spec)
         assert summary.parameters == sum(parameter.numel() for parameter in model.parameters())
     model.reset_classifier(config.num_classes + 1 if config.num_classes else 0)
     assert model.spec == tv.specify(config, num_classes=model.num_classes)
+    # Of the model at hand, because building another takes as long as all the rest.
+    backbone = Backbone(model, backbone_spec_for(model.spec, None, None))
+    assert backbone.levels == levels
 
 
-def is_small(level: FeatureSpec, size: tuple[int, int]) -> bool:
-    places = math.prod(side / level.stride for side in size)
-    return places <= PLACES and places * level.channels <= NUMBERS
+def places(level: FeatureSpec, size: tuple[int, int]) -> float:
+    """How many positions the map of a level has, of images of this size."""
+    return math.prod(side / level.stride for side in size)
 
 
-def learns(model: tv.ImageModel, size: tuple[int, int]) -> None:
-    """One step forth and back, without a number that is none."""
-    output = model.train()(randn((2, model.spec.config.in_chans, *size), seed=1).float())
+def runs(model: tv.ImageModel, size: tuple[int, int]) -> None:
+    """One step of training, without a number that is none; and the levels that the config says."""
+    config = model.spec.config
+    images = randn((2, config.in_chans, *size), seed=1).float()
+    output = model.train()(images)
+    assert output.shape[0] == 2
+    assert config.num_classes in (0, *output.shape[1:])  # logits may be those of a map
     assert output.isfinite().all()
     output.square().mean().backward()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert gradients
     assert all(gradient.isfinite().all() for gradient in gradients)
+    with torch.no_grad():
+        found = model.eval().forward_intermediates(images, intermediates_only=True)
+    for level, one in zip(config.features(), found, strict=True):
+        assert one.shape[1] == level.channels
 
 
 @cache
-def limits_of(key: str) -> tv.Limits:
-    """Somewhat more than the family's smallest model made small has, if that is large."""
-    name, options = bases(key)[0]
-    model = tv.create_model(name, device="meta", **options)
-    params = sum(parameter.numel() for parameter in model.parameters())
-    modules = sum(1 for _ in model.modules())
-    return tv.Limits(params=max(PARAMS, 2 * params), modules=max(MODULES, 3 * modules // 2))
-
-
-@cache
-def bases(key: str) -> list[tuple[str, Options]]:
-    """Published models made small, which together make every choice."""
+def bases(key: str) -> list[Base]:
+    """Published models of a family made small, which together make every choice."""
     family, rows = index.family(key), index.rows()[key]["variants"]
     names = cover(family.variants, {name: rows[name]["params"] for name in family.variants})
-    return [(name, shrunk(name)[0]) for name in names]
+    found = []
+    for name in names:
+        options, config = shrunk(name)
+        model = tv.create_model(tv.specify(config), device="meta")
+        params = sum(parameter.numel() for parameter in model.parameters())
+        found.append(Base(name, options, params, sum(1 for _ in model.modules())))
+    return found
 
 
-def options_near(key: str, chance: Random) -> tuple[str, Options]:
-    """A variant of a family, with options that may go together or not."""
-    name, small = chance.choice(bases(key))
-    return name, {**small, **mutated(tv.configure(name, **small), chance)}
+def options_near(base: Base, chance: Random) -> Options:
+    """The options of a model, some of them replaced by what may go together or not."""
+    return {**base.options, **mutated(tv.configure(base.name, **base.options), chance)}
 
 
-def is_accepted(name: str, options: Options) -> bool:
+def accepted(name: str, options: Options) -> ModelConfig | None:
+    """The config with these options; None where it is refused."""
     try:
-        tv.configure(name, **options)
+        return tv.configure(name, **options)
     except tv.ConfigError:
-        return False
-    return True
+        return None
 
 
-def failure(name: str, options: Options, summarized: bool = True) -> str | None:
-    """What goes wrong with options that are accepted; None if nothing does."""
+def failure(
+    config: ModelConfig, limits: tv.Limits, trained: bool = True, summarized: bool = True
+) -> str | None:
+    """What goes wrong with a config that is accepted; None if nothing does.
+
+    Raises:
+        TooLargeError: this config is not tried.
+    """
     try:
-        config = tv.configure(name, **options)
-        check(config, limits_of(str(index.family_key(name))), summarized)
+        check(config, limits, trained, summarized)
     except TooLargeError:
         raise
     except Exception as error:
@@ -148,13 +189,14 @@ def failure(name: str, options: Options, summarized: bool = True) -> str | None:
     return None
 
 
-def fewest(name: str, options: Options, found: str) -> Options:
+def fewest(base: Base, options: Options, found: str) -> Options:
     """The options without those that are not needed to go wrong in this way."""
     kind = found.partition(":")[0]
     for option in list(options):
         fewer = {key: value for key, value in options.items() if key != option}
+        config = accepted(base.name, fewer)
         try:
-            other = failure(name, fewer) if is_accepted(name, fewer) else None
+            other = failure(config, base.limits) if config else None
         except TooLargeError:
             continue
         if other is not None and other.startswith(kind):
@@ -166,22 +208,42 @@ def fewest(name: str, options: Options, found: str) -> Options:
 @pytest.mark.parametrize(
     ("family", "start", "count"), CHUNKS, ids=[f"{chunk[0].key}-{chunk[1]}" for chunk in CHUNKS]
 )
-def test_what_is_accepted_works(family: AnyFamily, start: int, count: int) -> None:
+def test_what_is_accepted_works(
+    family: AnyFamily, start: int, count: int, figures: Figures
+) -> None:
     chance = Random(zlib.crc32(family.key.encode()) + start)
-    failures, tried = [], 0
-    for _ in range(PATIENCE * count):
-        name, options = options_near(family.key, chance)
-        if not is_accepted(name, options):
-            continue
-        torch.manual_seed(start + tried)  # of what training drops
-        try:
-            found = failure(name, options, tried % SUMMARIZED == 0)
-        except TooLargeError:
-            continue
-        tried += 1
-        if found is not None:
-            failures.append(f"{name} {fewest(name, options, found)}: {found}")
-        if tried == count:
-            break
+    near = bases(family.key)
+    weights = [base.weight for base in near]
+    failures = list[str]()
+    seen, made = set[ModelConfig](), set[str]()
+    if not THOROUGH and min(base.modules for base in near) > SLOW:
+        count = FEW
+    while figures.accepted < count and figures.tried < PATIENCE * count:
+        (base,) = chance.choices(near, weights)
+        options = options_near(base, chance)
+        number = figures.accepted
+        torch.manual_seed(start + number)  # of what training drops
+        with figures.case(base.name):
+            config = accepted(base.name, options)
+            if config is None:
+                figures.refused += 1
+                continue
+            if config in seen:
+                continue
+            seen.add(config)
+            trained = THOROUGH or (figures.ran < FEW and not choices(config) <= made)
+            summarized = THOROUGH and number % SUMMARIZED == 0
+            try:
+                found = failure(config, base.limits, trained, summarized)
+            except TooLargeError:
+                continue
+        figures.accepted += 1
+        if trained:
+            made |= choices(config)
+        if found is None:
+            figures.built += 1
+            figures.ran += trained
+        else:
+            failures.append(f"{base.name} {fewest(base, options, found)}: {found}")
     assert not failures, "\n".join(failures)
-    assert tried == count
+    assert figures.accepted == count

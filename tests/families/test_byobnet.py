@@ -157,3 +157,12 @@ def test_what_filters_also_drops() -> None:
         block = tv.create_model(cfg.replace(**options), device="meta").get_submodule("stages.1.0")
         assert isinstance(block.conv2_kxk, FilteredConv)
         assert isinstance(block.conv2_kxk.drop, DropBlock2d)
+
+
+def test_a_stem_is_a_level_where_the_first_stage_has_another_resolution() -> None:
+    backbone = tv.create_backbone(SMALL.replace(strides=(2, 2), stem_type="quad"), seed=0)
+    assert [level.name for level in backbone.levels[1:]] == ["stem", "stages.0", "final_conv"]
+    maps = backbone(torch.zeros(2, 3, 32, 32))
+    assert [tuple(one.shape[1:]) for one in maps] == [
+        (level.channels, 32 // level.stride, 32 // level.stride) for level in backbone.levels
+    ]

@@ -344,3 +344,9 @@ def test_the_config_says_how_many_channels_a_image_has() -> None:
     assert spec.image.channels == 5
     assert "channels" not in spec.to_dict()["image"]  # type: ignore[operator]
     assert tv.specify("toy_wide", in_chans=2).image.channels == 2
+
+
+def test_images_have_the_size_that_a_config_says_where_nothing_else_does() -> None:
+    config = tv.configure("halonet26t", img_size=512)  # not fixed, but not every size is possible
+    assert config.input_size() is None
+    assert tv.specify(config).image.size == (512, 512)

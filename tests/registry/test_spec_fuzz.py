@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import typedvision as tv
+from tests.figures import Figures
 from typedvision.registry import index
 
 SPECS = [tv.specify(tv.list_models(family=key)[0]) for key in index.family_keys()]
@@ -37,6 +38,7 @@ values = st.recursive(
     ),
     max_leaves=10,
 )
+KIND = "documents"
 CASES = int(os.environ.get("FUZZ_CASES", "100"))
 fuzz = settings(deadline=None, max_examples=CASES, suppress_health_check=list(HealthCheck))
 
@@ -72,12 +74,17 @@ def mutated(draw: st.DrawFn) -> object:
     return document
 
 
-def read(text: str | bytes) -> tv.ModelSpec | None:
+def read(text: str | bytes, figures: Figures) -> tv.ModelSpec | None:
     """The spec, or None where it is refused as it should be."""
-    try:
-        return tv.ModelSpec.from_json(text)
-    except tv.SpecError as caught:
-        error = caught
+    with figures.case(f"{len(text)} characters"):
+        try:
+            spec = tv.ModelSpec.from_json(text)
+        except tv.SpecError as caught:
+            error = caught
+        else:
+            figures.accepted += 1
+            return spec
+    figures.refused += 1
     assert error.problems
     assert len(str(error).splitlines()) == 1 + len(error.problems)
     assert len(json.loads(error.to_json())["problems"]) == len(error.problems)
@@ -86,8 +93,10 @@ def read(text: str | bytes) -> tv.ModelSpec | None:
 
 @fuzz
 @given(mutated(), st.booleans())
-def test_a_mutated_document_is_a_spec_or_refused(document: object, ascii_only: bool) -> None:
-    spec = read(json.dumps(document, ensure_ascii=ascii_only))
+def test_a_mutated_document_is_a_spec_or_refused(
+    figures: Figures, document: object, ascii_only: bool
+) -> None:
+    spec = read(json.dumps(document, ensure_ascii=ascii_only), figures)
     if spec is not None:
         again = tv.ModelSpec.from_json(spec.to_json())
         assert again == spec
@@ -98,23 +107,25 @@ def test_a_mutated_document_is_a_spec_or_refused(document: object, ascii_only: b
 
 @fuzz
 @given(st.sampled_from(TEXTS), st.data())
-def test_a_damaged_text_is_a_spec_or_refused(text: str, data: st.DataObject) -> None:
+def test_a_damaged_text_is_a_spec_or_refused(
+    figures: Figures, text: str, data: st.DataObject
+) -> None:
     raw = text.encode()
     start = data.draw(st.integers(0, len(raw)))
     end = data.draw(st.integers(start, min(start + 20, len(raw))))
-    read(raw[:start] + data.draw(st.binary(max_size=20)) + raw[end:])
+    read(raw[:start] + data.draw(st.binary(max_size=20)) + raw[end:], figures)
 
 
 @fuzz
 @given(st.binary(max_size=200) | st.text(max_size=200))
-def test_anything_else_is_refused(text: str | bytes) -> None:
-    assert read(text) is None
+def test_anything_else_is_refused(figures: Figures, text: str | bytes) -> None:
+    assert read(text, figures) is None
 
 
 @fuzz
 @given(values)
-def test_any_json_is_refused_or_read(document: object) -> None:
-    assert read(json.dumps(document)) is None
+def test_any_json_is_refused_or_read(figures: Figures, document: object) -> None:
+    assert read(json.dumps(document), figures) is None
 
 
 @fuzz

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import typedvision as tv
+from tests.figures import Figures
 from typedvision.errors import TypedVisionError
 from typedvision.weights.header import read_header
 from typedvision.weights.inspect import inspect
 
 CASES = int(os.environ.get("FUZZ_CASES", "150"))
+KIND = "checkpoints"
 SECONDS = 5.0  # for one case, on a busy machine
 
 JSON = st.recursive(
@@ -46,18 +47,20 @@ HEADER = st.dictionaries(st.text(max_size=6), ROW | JSON, max_size=4) | JSON
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_headers(tmp_path: Path, header: object, data: bytes, shift: int) -> None:
+def test_headers(tmp_path: Path, figures: Figures, header: object, data: bytes, shift: int) -> None:
     text = json.dumps(header).encode()
     path = tmp_path / "x.safetensors"
     path.write_bytes(max(len(text) + shift, 0).to_bytes(8, "little") + text + data)
-    start = time.perf_counter()
-    try:
-        found = read_header(path)
-    except TypedVisionError as error:
-        said(error)
-    else:
-        assert sum(info.size for info in found.tensors.values()) <= len(data)
-    assert time.perf_counter() - start < SECONDS
+    with figures.case("a header"):
+        try:
+            found = read_header(path)
+        except TypedVisionError as error:
+            said(error)
+            figures.refused += 1
+        else:
+            assert sum(info.size for info in found.tensors.values()) <= len(data)
+            figures.accepted += 1
+    assert figures.seconds < SECONDS
 
 
 @given(content=st.binary(max_size=300))
@@ -66,38 +69,42 @@ def test_headers(tmp_path: Path, header: object, data: bytes, shift: int) -> Non
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_bytes(tmp_path: Path, content: bytes) -> None:
+def test_bytes(tmp_path: Path, figures: Figures, content: bytes) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)
-    try:
-        inspect(path)
-    except TypedVisionError as error:
-        said(error)
+    with figures.case("bytes"):
+        try:
+            inspect(path)
+        except TypedVisionError as error:
+            said(error)
+            figures.refused += 1
+        else:
+            figures.accepted += 1
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_mutated_models(tmp_path: Path, saved: Path, seed: int) -> None:
+def test_mutated_models(tmp_path: Path, saved: Path, figures: Figures, seed: int) -> None:
     """Bytes of a real file changed, cut, doubled or swapped; most often those of its header."""
     original = saved.read_bytes()
     header_end = 8 + int.from_bytes(original[:8], "little")
     whole = tv.load_model(saved)
     path = tmp_path / "mutated.safetensors"
-    outcomes = {"model": 0, "error": 0}
     for case in range(CASES // 4):
         chance = random.Random(seed * 1_000_003 + case)
         path.write_bytes(mutated(original, header_end, chance))
-        start = time.perf_counter()
-        try:
-            model = tv.load_model(path, limits=tv.Limits(params=10_000_000))
-        except TypedVisionError as error:
-            said(error)
-            outcomes["error"] += 1
-        else:
-            assert model.state_dict().keys() == whole.state_dict().keys()
-            outcomes["model"] += 1
+        with figures.case(f"a changed file, seed {seed}, case {case}"):
+            try:
+                model = tv.load_model(path, limits=tv.Limits(params=10_000_000))
+            except TypedVisionError as error:
+                said(error)
+                figures.refused += 1
+            else:
+                assert model.state_dict().keys() == whole.state_dict().keys()
+                figures.accepted += 1
+                figures.built += 1
         path.unlink()
-        assert time.perf_counter() - start < SECONDS, case
-    assert outcomes["error"] > 0
+        assert figures.seconds < SECONDS, figures.slowest
+    assert figures.refused > 0
 
 
 def said(error: TypedVisionError) -> None:

@@ -162,6 +162,8 @@ class ModelSpec(Document):
             image = family.weights(variant, tag).image
         image = image.for_channels(config.in_chans)
         size = config.input_size()
+        if size is None and variant is None:  # nothing else says a size
+            size = getattr(config, "img_size", None)
         if size is not None:
             image = image.replace(size=to_pair(size))
         return cls(family=family.key, config=config, variant=variant, tag=tag, image=image)

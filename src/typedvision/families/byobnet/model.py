@@ -73,13 +73,15 @@ class ByobNet(FinalConvModel):
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to the last map of each resolution, the last (N, D, H / 32, W / 32)."""
-        layers: list[tuple[str, nn.Module]] = [("stem", self.stem)]
         if isinstance(self.stem, nn.Sequential):
-            layers = [(f"stem.{name}", layer) for name, layer in self.stem.named_children()]
-        for name, layer in layers:
-            x = layer(x)
-            if name in self.level_names:
-                yield x
+            for name, layer in self.stem.named_children():
+                x = layer(x)
+                if f"stem.{name}" in self.level_names:
+                    yield x
+        else:
+            x = self.stem(x)
+        if "stem" in self.level_names:
+            yield x
         for index, stage in enumerate(self.stages):
             x = stage(x)
             if index == self.depth - 1:
