@@ -97,3 +97,10 @@ def test_stages_agree() -> None:
     assert "'pooling_scale' = 2" in conflict(cfg, {"pooling_scale": 8, "use_mix_token": True})
     assert "class token" in conflict(cfg, {"global_pool": "avg", "use_mix_token": True})
     assert "needs 'use_aux_head'" in conflict(cfg, {"use_aux_head": False, "use_mix_token": True})
+
+
+def test_lengths_that_differ_are_told_by_name() -> None:
+    with pytest.raises(tv.ConfigError, match="'embed_dims' must have one value for each stage"):
+        tv.configure("volo_d1_224", layers=(4, 8, 2))
+    with pytest.raises(tv.ConfigError, match="'patch_size' must be even"):
+        tv.configure("volo_d1_224", patch_size=1)

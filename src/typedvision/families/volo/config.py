@@ -153,15 +153,22 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
             )
 
     def _position_conflicts(self) -> Iterator[Conflict]:
-        plan = self.plan()
-        if plan.positions not in (plan.grid, (1, 1)):
-            rows, columns = plan.positions
+        if self.patch_size % 2:
+            return  # is said already, and there is no map of half patches
+        grid, (rows, columns) = self._grid(2), self._grid(self.pooling_scale)
+        if (rows, columns) not in (grid, (1, 1)):
             yield Conflict(
                 f"'pooling_scale' {self.pooling_scale} leaves {rows} x {columns} positions for "
-                f"{plan.grid[0]} x {plan.grid[1]} patches of 'img_size' {self.img_size}: leave it "
+                f"{grid[0]} x {grid[1]} patches of 'img_size' {self.img_size}: leave it "
                 "out, or choose one that leaves a single position",
                 "pooling_scale",
             )
+
+    def _grid(self, scale: int) -> tuple[int, int]:
+        """Rows and columns of the first stage's patches, divided by a number."""
+        half = self.patch_size // 2  # the convolutions round up where they halve, the patches down
+        rows, columns = ((-(-side // 2) - half) // half + 1 for side in to_pair(self.img_size))
+        return rows // scale, columns // scale
 
     def _flag_conflicts(self) -> Iterator[Conflict]:
         stages = len(self.layers)
@@ -222,13 +229,9 @@ class VoloConfig(ModelConfig, Builds["Volo"]):
                 strict=True,
             )
         )
-        # The convolutions round up where they halve, the patches down.
-        half = self.patch_size // 2
-        rows, columns = ((-(-side // 2) - half) // half + 1 for side in to_pair(self.img_size))
-        scale = self.pooling_scale
         return VoloPlan(
-            grid=(rows // 2, columns // 2),
-            positions=(rows // scale, columns // scale),
+            grid=self._grid(2),
+            positions=self._grid(self.pooling_scale),
             stages=plans,
         )
 
