@@ -27,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("scaffold")  # the tree is made once
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this project, whose only families are a scaffold on each base."""
     root = tmp_path_factory.mktemp("tree")
-    for name in ("pyproject.toml", "tests/conftest.py"):
+    for name in ("pyproject.toml", "tests/conftest.py", "tests/figures.py"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, root / name)
     for name in ("src", "tools", "tests/contract"):
