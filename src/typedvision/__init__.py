@@ -12,9 +12,10 @@ it is first used.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from typedvision._version import __version__
+
+TYPE_CHECKING = False  # as in `typing`, whose import takes longer than the rest of this one
 
 if TYPE_CHECKING:
     from typedvision import models
