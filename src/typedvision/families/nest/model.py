@@ -32,7 +32,7 @@ from typedvision.layers.init import (
 )
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import PatchEmbed
+from typedvision.layers.patch_embed import PatchEmbed, check_fixed_size
 from typedvision.layers.pool import GlobalPool, pooled_features
 from typedvision.layers.windows import join_windows, split_windows
 
@@ -69,7 +69,7 @@ class Nest(ImageModel):
 
     def _patches(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, H / 4, W / 4, D)."""
-        self.patch_embed.check_size(x, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         return self.patch_embed(x)
 
     def _finish(self, x: Tensor) -> Tensor:

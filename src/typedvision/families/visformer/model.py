@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-import torch.fx
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP, ImageModel
@@ -30,10 +29,8 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.norm import conv_norm
-from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.patch_embed import check_fixed_size
 from typedvision.layers.pool import GlobalPool, pooled_features
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class Visformer(ImageModel):
@@ -64,7 +61,7 @@ class Visformer(ImageModel):
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """The map of each stage."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         x = self._placed(self.patch_embed1(self.stem(x)), self.pos_embed1)
         yield (x := self.stage1(x))
         x = self._placed(self.patch_embed2(x), self.pos_embed2)

@@ -22,11 +22,9 @@ from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, trunc_normal
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.patch_embed import check_fixed_size
 from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class Volo(ImageModel):
@@ -44,7 +42,6 @@ class Volo(ImageModel):
         self.num_features: int = last.features
         self.head_hidden_size: int = last.features
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
-        self.patch_size: tuple[int, int] = to_pair(cfg.patch_size)
 
         self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1, *plan.grid, last.features))
         self.cls_token: nn.Parameter = nn.Parameter(torch.empty(1, 1, last.features))
@@ -69,7 +66,7 @@ class Volo(ImageModel):
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, h, w, D) after each stage."""
-        check_image_size(x, self.patch_size, False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         x = self.patch_embed(x)
         for index, module in enumerate(self.network):
             x = module(x)
