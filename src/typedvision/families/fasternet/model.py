@@ -42,7 +42,6 @@ class FasterNet(StagedModel):
         stages = cfg.plan()
         self.num_features: int = stages[-1].channels
         self.head_hidden_size: int = cfg.feature_dim
-        self.drop_rate: float = cfg.drop_rate
 
         self.patch_embed: Patches = Patches(
             cfg, cfg.in_chans, stages[0].channels, cfg.patch_size, "proj", norm=cfg.patch_norm

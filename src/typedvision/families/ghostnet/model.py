@@ -47,7 +47,6 @@ class GhostNet(ImageModel):
         plan = cfg.plan()
         self.num_features: int = plan.features
         self.head_hidden_size: int = HEAD_FEATURES
-        self.drop_rate: float = cfg.drop_rate
         self.levels: tuple[int, ...] = plan.levels
         self.level_stages: int = plan.levels[-1] + 1
 

@@ -6,20 +6,21 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.inception_resnet_v2.config import InceptionResnetV2Config
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.inception import Branches, InceptionConv, pooled_branch
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class InceptionResnetV2(ImageModel):
+class InceptionResnetV2(PooledModel):
     """A stem, residual blocks of branches at three resolutions, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "classif"
+    classif: nn.Linear | nn.Identity
 
     def __init__(self, cfg: InceptionResnetV2Config) -> None:
         super().__init__(cfg)
@@ -53,17 +54,6 @@ class InceptionResnetV2(ImageModel):
         x = self.repeat_1(self.mixed_6a(x))
         yield x
         yield self.conv2d_7b(self.block8(self.repeat_2(self.mixed_7a(x))))
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.classif(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.classif: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The two parts of the stem, then each block, and what ends the network."""

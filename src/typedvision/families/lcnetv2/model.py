@@ -34,7 +34,6 @@ class LCNetV2(StagedModel):
         plan, hidden = cfg.plan(), cfg.head_hidden_size
         self.num_features: int = plan.stages[-1][-1].out_channels
         self.head_hidden_size: int = hidden or self.num_features
-        self.drop_rate: float = cfg.drop_rate
 
         first, second = plan.stem
         self.stem: nn.Module = nn.Sequential(

@@ -17,20 +17,19 @@ from torch import Tensor, nn
 
 from typedvision.architecture.joined_model import JoinedModel
 from typedvision.architecture.mobile_model import MobileModel
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.config.base import to_pair
 from typedvision.config.mobile.base import MobileConfig
 from typedvision.config.mobile.plans import MobilePlan
-from typedvision.config.names import ConvPool
 from typedvision.families.mobilenetv5.config import MobileNetV5Config
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.mobile_blocks import MobileConv, UniversalInvertedResidual, mobile_norm
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class MobileNetV5(JoinedModel, MobileModel):
+class MobileNetV5(JoinedModel, MobileModel, PooledModel):
     """A stem, stages of mobile blocks, the fusion of their maps, and a linear classifier."""
 
+    classifier_name: ClassVar[str] = "classifier"
     folds: ClassVar[Pairs] = ()
 
     def __init__(self, cfg: MobileNetV5Config) -> None:
@@ -59,19 +58,6 @@ class MobileNetV5(JoinedModel, MobileModel):
     def _joined(self, levels: Sequence[Tensor]) -> Tensor:
         """The fused map, (N, D, h, w)."""
         return self.msfa([levels[level] for level in self.fused])
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, h, w) to (N, K)."""
-        x = self.drop(self.global_pool(x))
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.classifier: nn.Linear | nn.Identity = linear_classifier(
-            self.head_hidden_size, num_classes
-        )
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage."""

@@ -39,7 +39,6 @@ class RepGhostNet(ImageModel):
         self.num_features: int = plan.features
         self.head_hidden_size: int = HEAD_CHANNELS
         self.levels: tuple[int, ...] = tuple(index for index, _ in plan.levels)
-        self.drop_rate: float = cfg.drop_rate
 
         self.conv_stem: nn.Conv2d = conv2d(cfg.in_chans, plan.stem_channels, 3, stride=2)
         self.bn1: nn.BatchNorm2d = nn.BatchNorm2d(plan.stem_channels)

@@ -39,7 +39,6 @@ class SHViT(StagedModel):
         super().__init__(cfg)
         self.num_features: int = cfg.embed_dim[-1]
         self.head_hidden_size: int = self.num_features
-        self.drop_rate: float = cfg.drop_rate
         self.fuses: bool = cfg.inference_mode
 
         self.patch_embed: nn.Sequential = _stem(cfg)
