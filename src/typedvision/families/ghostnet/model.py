@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.pooled_conv_model import PooledConvModel
 from typedvision.families.ghostnet.config import BlockPlan, GhostNetConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import MobileSqueezeExcite
@@ -29,15 +29,13 @@ from typedvision.layers.fuse import (
     identity_bn_kernel,
     sum_kernels,
 )
-from typedvision.layers.head import linear_classifier
-from typedvision.layers.pool import GlobalPool
 
 HEAD_FEATURES = 1280
 BRANCHES = 3
 """Parallel convolutions of V3."""
 
 
-class GhostNet(ImageModel):
+class GhostNet(PooledConvModel):
     """A stem, stages of bottlenecks, pooling, a pointwise convolution and a linear classifier."""
 
     folds: ClassVar[Pairs] = (("conv_stem", "bn1"),)
@@ -61,8 +59,8 @@ class GhostNet(ImageModel):
             ),
             Blocks(ConvBnAct(last, plan.features, 1)),
         )
-        self.conv_head: nn.Conv2d = conv2d(plan.features, HEAD_FEATURES, 1, bias=True)
-        self.act2: nn.ReLU = nn.ReLU(inplace=True)
+        self.conv_head = conv2d(plan.features, HEAD_FEATURES, 1, bias=True)
+        self.act2 = nn.ReLU(inplace=True)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -82,20 +80,6 @@ class GhostNet(ImageModel):
     def _finish(self, x: Tensor) -> Tensor:
         """The stages past the last one that subsamples."""
         return self.blocks[self.level_stages :](x)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.global_pool(x)
-        if self.global_pool.kind:
-            x = x[:, :, None, None]
-        x = self.drop(self.flatten(self.act2(self.conv_head(x))))
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.flatten: nn.Flatten | nn.Identity = nn.Flatten(1) if global_pool else nn.Identity()
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.classifier: nn.Linear | nn.Identity = linear_classifier(HEAD_FEATURES, num_classes)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage; the head's convolution belongs to the last."""

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.pooled_conv_model import PooledConvModel
 from typedvision.families.repghost.config import HEAD_CHANNELS, BlockPlan, RepGhostConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import MobileSqueezeExcite
@@ -24,11 +24,9 @@ from typedvision.layers.fuse import (
     identity_bn_kernel,
     sum_kernels,
 )
-from typedvision.layers.head import linear_classifier
-from typedvision.layers.pool import GlobalPool
 
 
-class RepGhostNet(ImageModel):
+class RepGhostNet(PooledConvModel):
     """A stem, stages of ghost bottlenecks, a convolution, and a head with a hidden layer."""
 
     folds: ClassVar[Pairs] = (("conv_stem", "bn1"),)
@@ -46,9 +44,8 @@ class RepGhostNet(ImageModel):
         stages = [Blocks(*(RepGhostBottleneck(cfg, block) for block in row)) for row in plan.stages]
         last = _last_conv(plan.stages[-1][-1].out_channels, plan.features)
         self.blocks: nn.Sequential = nn.Sequential(*stages, Blocks(last))
-        self.global_pool: nn.Module = GlobalPool(cfg.global_pool)
-        self.conv_head: nn.Conv2d = nn.Conv2d(plan.features, HEAD_CHANNELS, 1)
-        self.act2: nn.ReLU = nn.ReLU(inplace=True)
+        self.conv_head = nn.Conv2d(plan.features, HEAD_CHANNELS, 1)
+        self.act2 = nn.ReLU(inplace=True)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -70,18 +67,6 @@ class RepGhostNet(ImageModel):
         for stage in list(self.blocks)[self.levels[-1] + 1 :]:
             x = stage(x)
         return x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K), or to a map where nothing is pooled."""
-        pools, x = self.global_pool.kind != "", self.global_pool(x)
-        x = self.act2(self.conv_head(x[:, :, None, None] if pools else x))
-        x = self.drop(x.flatten(1) if pools else x)
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool = GlobalPool(global_pool)
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.classifier: nn.Linear | nn.Identity = linear_classifier(HEAD_CHANNELS, num_classes)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage; the head's convolution belongs to the last."""
