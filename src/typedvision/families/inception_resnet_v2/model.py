@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.inception_resnet_v2.config import InceptionResnetV2Config
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.inception import Branches, InceptionConv, pooled_branch
+from typedvision.layers.inception import Branches, InceptionConv, pooled_branch, reduction
 
 
 class InceptionResnetV2(PooledModel):
@@ -35,7 +35,7 @@ class InceptionResnetV2(PooledModel):
         self.maxpool_5a: nn.MaxPool2d = nn.MaxPool2d(3, stride=2)
         self.mixed_5b: Branches = _mixed_5b(cfg)
         self.repeat: Blocks = Blocks(*(_block35(cfg) for _ in range(10)))
-        self.mixed_6a: Branches = _mixed_6a(cfg)
+        self.mixed_6a: Branches = reduction(cfg, 320, (256, 256, 384), alone=384)
         self.repeat_1: Blocks = Blocks(*(_block17(cfg) for _ in range(20)))
         self.mixed_7a: Branches = _mixed_7a(cfg)
         self.repeat_2: Blocks = Blocks(*(_block8(cfg, scale=0.2) for _ in range(9)))
@@ -126,19 +126,6 @@ def _block35(cfg: InceptionResnetV2Config) -> ResidualBranches:
             InceptionConv(cfg, 32, 48, 3),
             InceptionConv(cfg, 48, 64, 3),
         ),
-    )
-
-
-def _mixed_6a(cfg: InceptionResnetV2Config) -> Branches:
-    """Halves the map (figure 7)."""
-    return Branches(
-        InceptionConv(cfg, 320, 384, 3, stride=2),
-        nn.Sequential(
-            InceptionConv(cfg, 320, 256, 1),
-            InceptionConv(cfg, 256, 256, 3),
-            InceptionConv(cfg, 256, 384, 3, stride=2),
-        ),
-        nn.MaxPool2d(3, stride=2),
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.inception_v4.config import InceptionV4Config
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.inception import Branches, InceptionConv, pooled_branch
+from typedvision.layers.inception import Branches, InceptionConv, pooled_branch, reduction
 
 ROW, COLUMN = (1, 7), (7, 1)
 
@@ -40,7 +40,7 @@ class InceptionV4(PooledModel):
             _stem_branches(cfg),
             StemReduction(InceptionConv(cfg, 192, 192, 3, stride=2), nn.MaxPool2d(3, stride=2)),
             *(_inception_a(cfg) for _ in range(4)),
-            _reduction_a(cfg),
+            reduction(cfg, 384, (192, 224, 256), alone=384),
             *(_inception_b(cfg) for _ in range(7)),
             _reduction_b(cfg),
             *(InceptionC(cfg) for _ in range(3)),
@@ -103,19 +103,6 @@ def _inception_a(cfg: InceptionV4Config) -> Branches:
             InceptionConv(cfg, 96, 96, 3),
         ),
         pooled_branch(cfg, 384, 96),
-    )
-
-
-def _reduction_a(cfg: InceptionV4Config) -> Branches:
-    """Halves the map (figure 7)."""
-    return Branches(
-        InceptionConv(cfg, 384, 384, 3, stride=2),
-        nn.Sequential(
-            InceptionConv(cfg, 384, 192, 1),
-            InceptionConv(cfg, 192, 224, 3),
-            InceptionConv(cfg, 224, 256, 3, stride=2),
-        ),
-        nn.MaxPool2d(3, stride=2),
     )
 
 

@@ -72,7 +72,7 @@ class ResNet(PooledModel):
         x = self.act1(self.bn1(self.conv1(x)))
         yield x
         x = self.maxpool(x)
-        for stage in self._stages():
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
             yield x
 
@@ -94,12 +94,6 @@ class ResNet(PooledModel):
             "stem": r"^conv1|bn1|maxpool",
             "blocks": r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)",
         }
-
-    def _stages(self) -> Iterator[Blocks]:
-        yield self.layer1
-        yield self.layer2
-        yield self.layer3
-        yield self.layer4
 
 
 class BasicBlock(nn.Module):

@@ -50,7 +50,7 @@ class SENet(PooledModel):
         x = self.layer0(x)
         yield x
         x = self.pool0(x)
-        for stage in self._stages():
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
             yield x
 
@@ -65,12 +65,6 @@ class SENet(PooledModel):
         """The stem, then each block, or each stage."""
         blocks = r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)"
         return {"stem": r"^layer0", "blocks": blocks}
-
-    def _stages(self) -> Iterator[Blocks]:
-        yield self.layer1
-        yield self.layer2
-        yield self.layer3
-        yield self.layer4
 
 
 class BasicBlock(nn.Module):
