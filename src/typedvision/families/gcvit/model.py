@@ -23,7 +23,6 @@ from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, values
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import Mlp
@@ -49,10 +48,7 @@ class GlobalContextVit(StagedModel, HeadModel):
                 for index, stage in enumerate(plan.stages)
             )
         )
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def no_weight_decay(self) -> set[str]:
         """The tables of relative positions."""

@@ -38,7 +38,6 @@ from typedvision.layers.channel_attention import SqueezeExcite, channel_attentio
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -89,16 +88,13 @@ class MaxxVit(StagedModel, HeadModel):
             )
         )
         self.norm: nn.Module = nn.Identity() if cfg.head_hidden_size else norm
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
+        self._add_head(
             cfg.num_classes,
             cfg.global_pool,
-            drop_rate=cfg.drop_rate,
             norm=norm if cfg.head_hidden_size else None,
             hidden_size=cfg.head_hidden_size,
             hidden_act="tanh",
         )
-        self.head_hidden_size: int = self.head.features
 
     def _embed(self, x: Tensor) -> Tensor:
         """Images of a size that windows and tables are for, (N, C, H, W), to the stem's map."""
