@@ -50,8 +50,8 @@ class SENet(PooledModel):
         x = self.layer0(x)
         yield x
         x = self.pool0(x)
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
+        for name in ("layer1", "layer2", "layer3", "layer4"):  # a backbone may lack the last
+            x = self.get_submodule(name)(x)
             yield x
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
