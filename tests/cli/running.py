@@ -10,14 +10,15 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
-from typedvision.cli import app
+from typedvision.cli import VERBS, command_line
 
+APP = command_line(*VERBS)
 COMMAND = [sys.executable, "-m", "typedvision"]
 
 
 def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
     """Run a command in this process; an exception other than an exit is raised here."""
-    return CliRunner().invoke(app, arguments, input=stdin, catch_exceptions=False)
+    return CliRunner().invoke(APP, arguments, input=stdin, catch_exceptions=False)
 
 
 def run_process(

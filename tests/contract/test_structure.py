@@ -129,10 +129,9 @@ def assert_parts(model: ImageModel) -> None:
     for table in parts.position_tables:
         assert model.get_parameter(table.path).shape[-2] >= math.prod(table.grid)
     for relative in parts.relative_tables:
-        distances = math.prod(2 * side - 1 for side in relative.window)
         shape = model.get_parameter(relative.path).shape
         rows = shape[0] if len(shape) == 2 else math.prod(shape[1:])  # a map for each head
-        assert rows - distances in (0, 3)  # three for a class token
+        assert rows - relative.distances in (0, 3)  # three for a class token
     for path in parts.distance_tables:
         distances = model.get_parameter(path).shape[1]
         assert math.isqrt(distances) ** 2 == distances

@@ -8,16 +8,14 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.config.base import ModelConfig
 from typedvision.config.cells import CellPlan
 from typedvision.config.names import ConvPool
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.nas import first_conv
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class CellModel(ImageModel, ABC):
+class CellModel(PooledModel, ABC):
     """A convolution and a row of cells, each of which sees the maps of two before it; pooling and a
     linear classifier.
 
@@ -30,6 +28,8 @@ class CellModel(ImageModel, ABC):
         global_pool: how the last map becomes a vector.
     """
 
+    classifier_name: ClassVar[str] = "last_linear"
+    last_linear: nn.Linear | nn.Identity
     first_conv: ClassVar[str]
     """Name of the first convolution."""
 
@@ -70,14 +70,3 @@ class CellModel(ImageModel, ABC):
         if not inside or not hasattr(getattr(self, cell), "conv_prev_1x1"):
             return ()
         return (f"{cell}.conv_prev_1x1",)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.last_linear(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.last_linear: nn.Module = linear_classifier(self.head_hidden_size, num_classes)

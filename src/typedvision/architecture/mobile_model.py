@@ -48,7 +48,6 @@ class MobileModel(ImageModel):
         super().__init__(cfg)
         plan, style = cfg.plan(), cfg.style()
         self.num_features: int = plan.channels
-        self.drop_rate: float = cfg.drop_rate
         self.levels: tuple[int, ...] = plan.levels
         self.pruned: bool = cfg.pruned
 

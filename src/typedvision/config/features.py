@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import overload
 
@@ -32,6 +33,22 @@ class FeatureSpec:
 
 _TIMM_KEYS = {"num_chs": "channels", "reduction": "stride", "module": "name"}
 """Our attribute for each key of timm's dictionaries of feature levels."""
+
+
+def halving_levels(
+    channels: Iterable[int], first: int = 4, path: str = "stages"
+) -> tuple[FeatureSpec, ...]:
+    """The level of each of a row of stages, which halve the resolution from one to the next.
+
+    Args:
+        channels: channels of each map.
+        first: input pixels for each step of the first map.
+        path: the module whose children the stages are.
+    """
+    return tuple(
+        FeatureSpec(count, first * 2**index, f"{path}.{index}")
+        for index, count in enumerate(channels)
+    )
 
 
 class FeatureInfo(tuple[FeatureSpec, ...]):

@@ -65,6 +65,25 @@ def products(first: int, factor: float, count: int) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def uneven_heads(
+    features: Iterable[int], num_heads: Iterable[int], name: str = "embed_dims"
+) -> Iterator[Conflict]:
+    """The conflict of each stage whose attention heads do not divide its features.
+
+    Args:
+        features: features of each stage, which field `name` says.
+        num_heads: heads of each stage.
+        name: a field.
+    """
+    for width, heads in zip(features, num_heads, strict=False):
+        if width % heads:
+            yield Conflict(
+                f"'num_heads' must divide '{name}' evenly; got {heads} for {width}: choose one of "
+                "its divisors",
+                "num_heads",
+            )
+
+
 def uneven_stages(
     config: Config, counted: str, *names: str, each: str = "stage"
 ) -> tuple[Conflict, ...]:

@@ -6,8 +6,11 @@ Shapes: N images, C channels in, D channels out or features, H x W positions, s 
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor, nn
 
+from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Kernel, conv_bn_kernel, fuse_bn_linear, fuse_conv_bn
 
 
@@ -35,6 +38,30 @@ class ConvNorm(nn.Module):
     def fused(self) -> nn.Module:
         """One convolution with a bias."""
         return fuse_conv_bn(self.c, self.bn)
+
+
+class FusableConfig(Protocol):
+    """A config of models that have an inference form."""
+
+    @property
+    def inference_mode(self) -> bool:
+        """Whether this is the inference form."""
+        ...
+
+
+def fusable_conv(
+    cfg: FusableConfig,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+) -> nn.Module:
+    """A `ConvNorm`, (N, C, H, W) to (N, D, H / s, W / s), or its inference form."""
+    fused = cfg.inference_mode
+    conv = conv2d(in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=fused)
+    return conv if fused else ConvNorm(conv)
 
 
 class NormLinear(nn.Module):

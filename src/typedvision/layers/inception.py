@@ -76,6 +76,23 @@ class Branches(nn.Module):
         return torch.cat([getattr(self, name)(x) for name in self.names], dim=1)
 
 
+def reduction(
+    cfg: InceptionConfig, channels: int, widths: tuple[int, int, int], alone: int
+) -> Branches:
+    """One convolution alone, three of these widths, and a pooling, each of which halves the map
+    (https://arxiv.org/abs/1602.07261, figure 7 and table 1)."""
+    first, second, third = widths
+    return Branches(
+        InceptionConv(cfg, channels, alone, 3, stride=2),
+        nn.Sequential(
+            InceptionConv(cfg, channels, first, 1),
+            InceptionConv(cfg, first, second, 3),
+            InceptionConv(cfg, second, third, 3, stride=2),
+        ),
+        nn.MaxPool2d(3, stride=2),
+    )
+
+
 def pooled_branch(cfg: InceptionConfig, in_channels: int, out_channels: int) -> nn.Sequential:
     """An average of the 3 x 3 positions that are inside of the map, and a 1x1 convolution."""
     pool = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)

@@ -70,8 +70,6 @@ class PatchEmbed(nn.Module):
         x: Tensor,
         img_size: tuple[int, int] | None,
         otherwise: str = "",
-        *,
-        resizable: bool = True,
     ) -> None:
         """Refuse images that the model cannot take.
 
@@ -79,12 +77,11 @@ class PatchEmbed(nn.Module):
             x: images, (N, C, H, W).
             img_size: the height and width that they must have; None for any whole patches.
             otherwise: what the caller can do instead of resizing images or model.
-            resizable: whether the model has `set_input_size`.
 
         Raises:
             UsageError: they have another size.
         """
-        check_image_size(x, self.pixels, self.pad, img_size, otherwise, resizable)
+        check_image_size(x, self.pixels, self.pad, img_size, otherwise)
 
     def set_patch_size(self, size: tuple[int, int]) -> None:
         """Split into patches of another size; the projection is resampled.
@@ -144,6 +141,19 @@ def check_image_size(
 
 
 torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+
+
+def check_fixed_size(x: Tensor, img_size: tuple[int, int] | None) -> None:
+    """Refuse images of another size in a model that has no `set_input_size`.
+
+    Args:
+        x: images, (N, C, H, W).
+        img_size: the height and width that they must have; None for any.
+
+    Raises:
+        UsageError: they have another size.
+    """
+    check_image_size(x, (1, 1), False, img_size, resizable=False)
 
 
 class OverlappingPatches(nn.Module):

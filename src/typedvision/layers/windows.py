@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 APART = -100.0
 """Added to the attention between tokens that do not belong together; leaves exp(-100) of it."""
@@ -109,6 +109,24 @@ def merge_corners(x: Tensor) -> Tensor:
     rounded up (section 3.1)."""
     x = pad_to_windows(x, (2, 2))
     return torch.cat([x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)], dim=-1)
+
+
+class PatchMerging(nn.Module):
+    """Each 2 x 2 tokens become one of twice the features (section 3.1).
+
+    Args:
+        features: D, of the tokens that are merged.
+        norm: normalisation of the four side by side.
+    """
+
+    def __init__(self, features: int, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+        self.reduction: nn.Linear = nn.Linear(4 * features, 2 * features, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, h, w, D) to (N, h / 2, w / 2, 2 D); the halves are rounded up."""
+        return self.reduction(self.norm(merge_corners(x)))
 
 
 def shift_mask(

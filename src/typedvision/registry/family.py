@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from abc import ABCMeta, abstractmethod
@@ -86,6 +87,11 @@ class RelativeTable:
     """The tensor's key."""
     window: tuple[int, int]
     """Rows and columns of tokens in the window that the table is for."""
+
+    @property
+    def distances(self) -> int:
+        """How many distances there are between two tokens of the window, (2h - 1) (2w - 1)."""
+        return math.prod(2 * side - 1 for side in self.window)
 
 
 def within(key: str, paths: Iterable[str]) -> bool:

@@ -88,11 +88,11 @@ def check_parts(cfg: ModelConfig) -> Iterator[Finding]:
     for relative in parts.relative_tables:
         shape = _bare(cfg).get_parameter(relative.path).shape
         rows = shape[0] if len(shape) == 2 else math.prod(shape[1:])  # a map for each head
-        cells = math.prod(2 * side - 1 for side in relative.window)
-        if rows < cells:
+        if rows < relative.distances:
             yield (
                 ("parts", "relative_tables"),
-                f"'{relative.path}' has {rows} rows, too few for the {cells} of its window",
+                f"'{relative.path}' has {rows} rows, too few for the "
+                f"{relative.distances} of its window",
             )
     for path in parts.distance_tables:
         distances = _bare(cfg).get_parameter(path).shape[-1]

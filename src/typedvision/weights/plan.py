@@ -253,7 +253,7 @@ def _relative_table(
     if len(wanted) == 3:
         old = (given[1] + 1) // 2, (given[2] + 1) // 2
         return _resampled(table, old) if wanted[0] == given[0] else None
-    extra = wanted[0] - math.prod(2 * side - 1 for side in table.window)
+    extra = wanted[0] - table.distances
     distances = math.isqrt(max(given[0] - extra, 0))
     if wanted[1:] != given[1:] or distances**2 != given[0] - extra or distances % 2 == 0:
         return None

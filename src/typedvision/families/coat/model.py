@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
-import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -29,10 +28,8 @@ from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, trunc_normal, zeros
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import PatchEmbed, check_image_size
+from typedvision.layers.patch_embed import PatchEmbed, check_fixed_size
 from typedvision.layers.token_map import patch_map
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 STAGES = (1, 2, 3, 4)
 SCALES = (2, 3, 4)
@@ -110,7 +107,7 @@ class CoaT(JoinedModel):
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """The tokens of each map, (N, T, D)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         scales: list[Tensor] = []
         for number, grid in zip(STAGES, self.grids, strict=True):
             patches = self.get_submodule(f"patch_embed{number}")(x).flatten(1, 2)

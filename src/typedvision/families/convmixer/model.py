@@ -6,20 +6,21 @@ Shapes: N images, C channels in, D channels, H x W positions, P x P pixels of a 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.convmixer.config import ConvMixerConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.head import linear_classifier
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class ConvMixer(ImageModel):
+class ConvMixer(PooledModel):
     """Patches, blocks that mix positions and then channels, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "head"
+    head: nn.Linear | nn.Identity
 
     def __init__(self, cfg: ConvMixerConfig) -> None:
         super().__init__(cfg)
@@ -28,8 +29,6 @@ class ConvMixer(ImageModel):
 
         self.stem: nn.Sequential = _act_norm(cfg, patches)
         self.blocks: Blocks = Blocks(*(_block(cfg) for _ in range(cfg.depth)))
-        self.global_pool: GlobalPool = GlobalPool(cfg.global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -39,16 +38,6 @@ class ConvMixer(ImageModel):
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / P, W / P) from each block."""
         return self.blocks.outputs(self.stem(x))
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.head(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool = GlobalPool(global_pool)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.head: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block."""

@@ -18,7 +18,6 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, constant, default_initializers, normal, zeros
 from typedvision.layers.mlp import GlobalResponseNormMlp, Mlp
 from typedvision.layers.norm import conv_norm
@@ -39,15 +38,12 @@ class ConvNeXt(StagedModel, HeadModel):
         self.stem: nn.Module = _stem(cfg, plan)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
         self.norm_pre: nn.Module = last_norm if cfg.head_norm_first else nn.Identity()
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
+        self._add_head(
             cfg.num_classes,
             cfg.global_pool,
-            drop_rate=cfg.drop_rate,
             norm=None if cfg.head_norm_first else last_norm,
             hidden_size=cfg.head_hidden_size,
         )
-        self.head_hidden_size: int = self.head.features
 
     def _finish(self, x: Tensor) -> Tensor:
         """The normalisation, where it stands before the pooling."""

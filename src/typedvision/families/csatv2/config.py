@@ -18,7 +18,7 @@ from typedvision.config.base import (
     Ratio,
     planned,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates
 from typedvision.config.windows import MAX_STAGES
@@ -83,10 +83,7 @@ class CSATv2Config(ModelConfig, Builds["CSATv2"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The stem and each stage."""
-        stages = (
-            FeatureSpec(channels, BLOCK * 2**index, f"stages.{index}")
-            for index, channels in enumerate(self.dims)
-        )
+        stages = halving_levels(self.dims, BLOCK)
         return (FeatureSpec(self.dims[0], BLOCK, "stem_dct"), *stages)
 
     @planned

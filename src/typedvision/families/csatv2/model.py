@@ -28,7 +28,6 @@ from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -67,14 +66,7 @@ class CSATv2(HeadModel):
             )
         )
         pooling: ConvPool = cfg.global_pool
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
-            cfg.num_classes,
-            pooling,
-            drop_rate=cfg.drop_rate,
-            norm=LayerNorm2d(self.num_features, eps=1e-6),
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, pooling, norm=LayerNorm2d(self.num_features, eps=1e-6))
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, D, h / 8, w / 8) with four stages."""

@@ -21,7 +21,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import FilteredConv, anti_alias
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -45,10 +44,7 @@ class CspNet(StagedModel, HeadModel):
         self.stem: nn.Module = _stem(cfg, plan)
         make = _STAGES[cfg.stage_type]
         self.stages: nn.Sequential = nn.Sequential(*(make(cfg, stage) for stage in plan.stages))
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """The last map of each resolution."""

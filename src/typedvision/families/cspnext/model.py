@@ -19,7 +19,6 @@ from typedvision.families.cspnext.config import CspNextConfig, CspNextPlan, Stag
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import EffectiveSqueezeExcite
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.norm_act import Conv2dNormAct
 
 PYRAMID = (5, 9, 13)
@@ -36,10 +35,7 @@ class CspNext(StagedModel, HeadModel):
 
         self.stem: nn.Module = _stem(cfg, plan)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan.stages))
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""

@@ -22,10 +22,10 @@ from typedvision.config.base import (
     planned,
     to_pair,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import ConvPool, TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates, uneven_stages
+from typedvision.config.stages import drop_path_rates, uneven_heads, uneven_stages
 from typedvision.config.windows import WindowSize
 
 if TYPE_CHECKING:
@@ -84,13 +84,7 @@ class DaViTConfig(ModelConfig, Builds["DaViT"]):
         if uneven := uneven_stages(self, "depths", "embed_dims", "num_heads"):
             yield from uneven
             return
-        for dim, heads in zip(self.embed_dims, self.num_heads, strict=True):
-            if dim % heads:
-                yield Conflict(
-                    f"'num_heads' must divide 'embed_dims' evenly; got {heads} for {dim}: choose "
-                    "one of its divisors",
-                    "num_heads",
-                )
+        yield from uneven_heads(self.embed_dims, self.num_heads)
         if any(int(dim * self.mlp_ratio) < 1 for dim in self.embed_dims):
             yield Conflict(
                 f"'mlp_ratio' {self.mlp_ratio} must leave each MLP a hidden feature", "mlp_ratio"
@@ -110,10 +104,7 @@ class DaViTConfig(ModelConfig, Builds["DaViT"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The map of each stage."""
-        return tuple(
-            FeatureSpec(dim, 4 * 2**index, f"stages.{index}")
-            for index, dim in enumerate(self.embed_dims)
-        )
+        return halving_levels(self.embed_dims)
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

@@ -21,7 +21,6 @@ from typedvision.layers.attention import Attention, attend, merge_heads, split_h
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, default_initializers, trunc_normal, zeros
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import conv_norm, token_norm
@@ -41,14 +40,9 @@ class DaViT(StagedModel, HeadModel):
         self.stem: nn.Module = Stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self.norm_pre: nn.Module = last_norm if cfg.head_norm_first else nn.Identity()
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
-            cfg.num_classes,
-            cfg.global_pool,
-            drop_rate=cfg.drop_rate,
-            norm=None if cfg.head_norm_first else last_norm,
+        self._add_head(
+            cfg.num_classes, cfg.global_pool, norm=None if cfg.head_norm_first else last_norm
         )
-        self.head_hidden_size: int = self.head.features
 
     def _finish(self, x: Tensor) -> Tensor:
         """The normalisation, where it stands before the pooling."""

@@ -16,27 +16,27 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.densenet.config import BlockPlan, DenseNetConfig, DenseNetPlan
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, fan_in, normal, zeros
 from typedvision.layers.norm_act import norm_act
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class DenseNet(ImageModel):
+class DenseNet(PooledModel):
     """A stem, dense blocks with transitions between them, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "classifier"
+    classifier: nn.Linear | nn.Identity
 
     def __init__(self, cfg: DenseNetConfig) -> None:
         super().__init__(cfg)
         plan = cfg.plan()
         self.num_features: int = plan.blocks[-1].out_channels
-        self.drop_rate: float = cfg.drop_rate
         self.levels: set[str] = {info.name.removeprefix("features.") for info in self.feature_info}
 
         self.features: nn.Sequential = nn.Sequential(OrderedDict(_features(cfg, plan)))
@@ -52,17 +52,6 @@ class DenseNet(ImageModel):
             x = module(x)
             if name in self.levels:
                 yield x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.classifier: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-in (https://arxiv.org/abs/1502.01852); the classifier's bias

@@ -36,7 +36,6 @@ class DLA(ImageModel):
     def __init__(self, cfg: DLAConfig) -> None:
         super().__init__(cfg)
         self.num_features: int = cfg.channels[-1]
-        self.drop_rate: float = cfg.drop_rate
 
         first, second = cfg.channels[:2]
         self.base_layer: nn.Sequential = _convs(cfg.in_chans, first, 1, kernel_size=7)

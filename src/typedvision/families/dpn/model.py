@@ -33,7 +33,6 @@ class DPN(ImageModel):
     def __init__(self, cfg: DPNConfig) -> None:
         super().__init__(cfg)
         self.num_features: int = cfg.plan()[-1][-1].out_channels
-        self.drop_rate: float = cfg.drop_rate
         self.levels: set[str] = {info.name.removeprefix("features.") for info in self.feature_info}
 
         self.features: Blocks = Blocks(OrderedDict(_features(cfg)))

@@ -20,7 +20,7 @@ from typedvision.config.base import (
     Ratio,
     planned,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation, ConvPool
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates
@@ -130,10 +130,7 @@ class EdgeNeXtConfig(ModelConfig, Builds["EdgeNeXt"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The four stages."""
-        return tuple(
-            FeatureSpec(channels, 4 * 2**index, f"stages.{index}")
-            for index, channels in enumerate(self.dims)
-        )
+        return halving_levels(self.dims)
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

@@ -24,7 +24,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.cross_covariance import CrossCovarianceAttention, FourierPositions
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     constant,
@@ -54,14 +53,9 @@ class EdgeNeXt(StagedModel, HeadModel):
         self.stem: nn.Module = _stem(cfg)
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in cfg.plan()))
         self.norm_pre: nn.Module = last_norm if cfg.head_norm_first else nn.Identity()
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
-            cfg.num_classes,
-            cfg.global_pool,
-            drop_rate=cfg.drop_rate,
-            norm=None if cfg.head_norm_first else last_norm,
+        self._add_head(
+            cfg.num_classes, cfg.global_pool, norm=None if cfg.head_norm_first else last_norm
         )
-        self.head_hidden_size: int = self.head.features
 
     def _finish(self, x: Tensor) -> Tensor:
         """The normalisation, where it stands before the pooling."""

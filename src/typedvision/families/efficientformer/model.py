@@ -7,11 +7,8 @@ tokens, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import ClassVar
 
-import torch
-import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -31,11 +28,9 @@ from typedvision.layers.init import Initializers, default_initializers, trunc_no
 from typedvision.layers.layer_scale import LayerScale, LayerScale2d
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import conv_norm, token_norm
-from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.patch_embed import check_fixed_size
 from typedvision.layers.pool import PoolMixer
 from typedvision.layers.token_map import MapTokens
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 NUM_HEADS, KEY_DIM, VALUE_DIM = 8, 32, 128
 """Attention heads, and the features that a key and a value have in each (section 4)."""
@@ -57,15 +52,10 @@ class EfficientFormer(DistilledStagedModel):
         self.norm: nn.Module = _token_norm(cfg, self.num_features)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, T, D)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
-        return super().forward_features(x)
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """The output of each stage, (N, D, h, w); that of the last one, (N, T, D)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
-        yield from super()._levels(x)
+    def _embed(self, x: Tensor) -> Tensor:
+        """Images of the one size that the attention is for, (N, C, H, W), to the first map."""
+        check_fixed_size(x, self.img_size)
+        return super()._embed(x)
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation."""

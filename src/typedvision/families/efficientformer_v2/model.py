@@ -7,11 +7,8 @@ sees, T = h w, A attention heads, F features of each, s stride, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import ClassVar
 
-import torch
-import torch.fx
 from torch import Tensor, nn
 
 from typedvision.architecture.distilled_model import DistilledStagedModel
@@ -32,10 +29,8 @@ from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, trunc_normal, zeros
 from typedvision.layers.layer_scale import LayerScale2d
 from typedvision.layers.norm import conv_norm
-from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.patch_embed import check_fixed_size
 from typedvision.layers.pool import GlobalPool
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 NUM_HEADS = 8
 KEY_DIM = 32
@@ -64,15 +59,10 @@ class EfficientFormerV2(DistilledStagedModel):
         self.norm: nn.Module = conv_norm(cfg.norm_layer, self.num_features, cfg.norm_eps)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, h, w)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
-        return super().forward_features(x)
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """The output of each stage, (N, D, h, w)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
-        yield from super()._levels(x)
+    def _embed(self, x: Tensor) -> Tensor:
+        """Images of the one size that the attention is for, (N, C, H, W), to the first map."""
+        check_fixed_size(x, self.img_size)
+        return super()._embed(x)
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation."""

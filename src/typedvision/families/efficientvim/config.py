@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from typedvision.config.base import Builds, Channels, Depth, ModelConfig, Rate, Ratio, planned
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates, uneven_stages
 
@@ -58,10 +58,7 @@ class EfficientViMConfig(ModelConfig, Builds["EfficientViM"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """Every stage."""
-        return tuple(
-            FeatureSpec(channels, 16 * 2**index, f"stages.{index}")
-            for index, channels in enumerate(self.embed_dim)
-        )
+        return halving_levels(self.embed_dim, 16)
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

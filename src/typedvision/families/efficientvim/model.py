@@ -50,7 +50,6 @@ class EfficientViM(DistilledModel):
         self.widths: tuple[int, ...] = (*cfg.embed_dim, cfg.embed_dim[-1])
         self.num_features: int = sum(self.widths)
         self.head_hidden_size: int = self.num_features
-        self.drop_rate: float = cfg.drop_rate
         self.distilled: bool = cfg.distilled
 
         count = len(self.widths)

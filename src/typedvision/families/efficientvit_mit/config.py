@@ -15,7 +15,7 @@ from typedvision.config.base import (
     Ratio,
     planned,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
 
@@ -75,10 +75,7 @@ class EfficientVitConfig(ModelConfig, Builds["EfficientVit"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The four stages."""
-        return tuple(
-            FeatureSpec(width, 4 * 2**index, f"stages.{index}")
-            for index, width in enumerate(self.widths[1:])
-        )
+        return halving_levels(self.widths[1:])
 
     @planned
     def plan(self) -> tuple[tuple[ConvPlan, ...], tuple[StagePlan, ...]]:

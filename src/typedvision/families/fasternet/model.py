@@ -11,14 +11,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from typedvision.architecture.pooled_conv_model import PooledConvModel
 from typedvision.architecture.staged_model import StagedModel
-from typedvision.config.names import ConvPool
 from typedvision.families.fasternet.config import FasterNetConfig, StagePlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
     constant,
@@ -27,10 +26,9 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.norm import conv_norm
-from typedvision.layers.pool import GlobalPool
 
 
-class FasterNet(StagedModel):
+class FasterNet(StagedModel, PooledConvModel):
     """Patches, four stages of blocks, pooling, a pointwise convolution and a linear classifier
     (figure 4)."""
 
@@ -42,7 +40,6 @@ class FasterNet(StagedModel):
         stages = cfg.plan()
         self.num_features: int = stages[-1].channels
         self.head_hidden_size: int = cfg.feature_dim
-        self.drop_rate: float = cfg.drop_rate
 
         self.patch_embed: Patches = Patches(
             cfg, cfg.in_chans, stages[0].channels, cfg.patch_size, "proj", norm=cfg.patch_norm
@@ -50,25 +47,9 @@ class FasterNet(StagedModel):
         self.stages: nn.Sequential = nn.Sequential(
             *(Stage(cfg, stage, first=index == 0) for index, stage in enumerate(stages))
         )
-        self.conv_head: nn.Conv2d = conv2d(self.num_features, cfg.feature_dim, 1)
-        self.act: nn.Module = activation(cfg.act_layer)
+        self.conv_head = conv2d(self.num_features, cfg.feature_dim, 1)
+        self.act2 = activation(cfg.act_layer)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.global_pool(x)
-        if self.global_pool.kind:
-            x = x[:, :, None, None]
-        x = self.drop(self.flatten(self.act(self.conv_head(x))))
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.flatten: nn.Flatten | nn.Identity = nn.Flatten(1) if global_pool else nn.Identity()
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.classifier: nn.Linear | nn.Identity = linear_classifier(
-            self.head_hidden_size, num_classes
-        )
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Weights by a deviation of 0.02, biases by 0."""

@@ -25,7 +25,6 @@ from typedvision.layers.fuse import (
     identity_bn_kernel,
     sum_kernels,
 )
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -51,10 +50,7 @@ class FastVit(StagedModel, HeadModel):
         self.final_conv: nn.Module = _conv_block(
             cfg, channels, plan.features, 3, groups=channels, se=se
         )
-        self.head: ClassifierHead = ClassifierHead(
-            plan.features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last convolution."""

@@ -20,7 +20,7 @@ from typedvision.config.base import (
     planned,
     unpooled_classifier,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import ConvPool
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates, uneven_stages
@@ -94,10 +94,7 @@ class FocalNetConfig(ModelConfig, Builds["FocalNet"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The map of each stage."""
-        return tuple(
-            FeatureSpec(stage.channels, 4 * 2**index, f"layers.{index}")
-            for index, stage in enumerate(self.plan())
-        )
+        return halving_levels((stage.channels for stage in self.plan()), path="layers")
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

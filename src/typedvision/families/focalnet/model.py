@@ -17,7 +17,6 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -44,16 +43,13 @@ class FocalNet(HeadModel):
         self.stem: Downsample = Downsample(cfg, cfg.in_chans, cfg.embed_dim, 4)
         self.layers: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in plan))
         self.norm: nn.Module = nn.Identity() if hidden else last_norm
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
+        self._add_head(
             cfg.num_classes,
             cfg.global_pool,
-            drop_rate=cfg.drop_rate,
             norm=last_norm if hidden else None,
             hidden_size=hidden,
             hidden_act="tanh",
         )
-        self.head_hidden_size: int = self.head.features
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from typing import ClassVar
 
 import torch
-import torch.fx
 from torch import Tensor, nn
 
 from typedvision.architecture.head_model import HeadModel
@@ -24,7 +23,6 @@ from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -36,12 +34,10 @@ from typedvision.layers.init import (
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import conv_norm, token_norm
-from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.patch_embed import check_fixed_size
 from typedvision.layers.position import relative_position_index, relative_position_rows
 from typedvision.layers.relative_bias import RelativeBiasTable
 from typedvision.layers.windows import in_blocks
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class GlobalContextVit(StagedModel, HeadModel):
@@ -60,10 +56,7 @@ class GlobalContextVit(StagedModel, HeadModel):
                 for index, stage in enumerate(plan.stages)
             )
         )
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """By `weight_init` for what is linear."""
@@ -102,7 +95,7 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 4, W / 4)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         return self.down(self.conv1(x))
 
 

@@ -7,15 +7,14 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.ghost_model import GhostModel, ghost_shortcut
 from typedvision.families.ghostnet.config import BlockPlan, GhostNetConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import MobileSqueezeExcite
@@ -29,31 +28,21 @@ from typedvision.layers.fuse import (
     identity_bn_kernel,
     sum_kernels,
 )
-from typedvision.layers.head import linear_classifier
-from typedvision.layers.pool import GlobalPool
 
 HEAD_FEATURES = 1280
 BRANCHES = 3
 """Parallel convolutions of V3."""
 
 
-class GhostNet(ImageModel):
+class GhostNet(GhostModel):
     """A stem, stages of bottlenecks, pooling, a pointwise convolution and a linear classifier."""
 
-    folds: ClassVar[Pairs] = (("conv_stem", "bn1"),)
-
     def __init__(self, cfg: GhostNetConfig) -> None:
-        super().__init__(cfg)
         plan = cfg.plan()
+        super().__init__(cfg, plan.stem_channels, plan.levels)
         self.num_features: int = plan.features
         self.head_hidden_size: int = HEAD_FEATURES
-        self.drop_rate: float = cfg.drop_rate
-        self.levels: tuple[int, ...] = plan.levels
-        self.level_stages: int = plan.levels[-1] + 1
 
-        self.conv_stem: nn.Conv2d = conv2d(cfg.in_chans, plan.stem_channels, 3, stride=2)
-        self.bn1: nn.BatchNorm2d = nn.BatchNorm2d(plan.stem_channels)
-        self.act1: nn.ReLU = nn.ReLU(inplace=True)
         last = plan.stages[-1].blocks[-1].out_channels
         self.blocks: nn.Sequential = nn.Sequential(
             *(
@@ -62,49 +51,9 @@ class GhostNet(ImageModel):
             ),
             Blocks(ConvBnAct(last, plan.features, 1)),
         )
-        self.conv_head: nn.Conv2d = conv2d(plan.features, HEAD_FEATURES, 1, bias=True)
-        self.act2: nn.ReLU = nn.ReLU(inplace=True)
+        self.conv_head = conv2d(plan.features, HEAD_FEATURES, 1, bias=True)
+        self.act2 = nn.ReLU(inplace=True)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.blocks(self.act1(self.bn1(self.conv_stem(x))))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to the map of the stem's convolution, and of each stage that subsamples."""
-        x = self.conv_stem(x)
-        yield x
-        x = self.act1(self.bn1(x))
-        for index in range(self.level_stages):
-            x = self.blocks[index](x)
-            if index in self.levels:
-                yield x
-
-    def _finish(self, x: Tensor) -> Tensor:
-        """The stages past the last one that subsamples."""
-        return self.blocks[self.level_stages :](x)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.global_pool(x)
-        if self.global_pool.kind:
-            x = x[:, :, None, None]
-        x = self.drop(self.flatten(self.act2(self.conv_head(x))))
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.flatten: nn.Flatten | nn.Identity = nn.Flatten(1) if global_pool else nn.Identity()
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.classifier: nn.Linear | nn.Identity = linear_classifier(HEAD_FEATURES, num_classes)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; the head's convolution belongs to the last."""
-        block = r"^blocks\.(\d+)" if coarse else r"^blocks\.(\d+)\.(\d+)"
-        return {
-            "stem": r"^conv_stem|bn1",
-            "blocks": [(block, None), (r"conv_head", LAST_GROUP)],
-        }
 
 
 class GhostModule(nn.Module):
@@ -254,7 +203,9 @@ class GhostBottleneckV3(nn.Module):
         self.ghost2: GhostModuleV3 = GhostModuleV3(
             hidden, plan.out_channels, nn.Identity, nn.Identity()
         )
-        self.shortcut: nn.Module = _shortcut(plan)
+        self.shortcut: nn.Module = ghost_shortcut(
+            plan.in_channels, plan.out_channels, plan.kernel_size, plan.stride
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -349,7 +300,7 @@ def _bottleneck(cfg: GhostNetConfig, plan: BlockPlan) -> nn.Module:
         bn_dw,
         _squeeze_excite(plan),
         _ghost_module(hidden, plan.out_channels, nn.Identity, nn.Identity(), fused),
-        _shortcut(plan),
+        ghost_shortcut(plan.in_channels, plan.out_channels, plan.kernel_size, plan.stride),
     )
 
 
@@ -390,19 +341,6 @@ def _squeeze_excite(plan: BlockPlan) -> nn.Module:
     if not plan.se_channels:
         return nn.Identity()
     return MobileSqueezeExcite(plan.hidden, plan.se_channels, "relu", "hard_sigmoid")
-
-
-def _shortcut(plan: BlockPlan) -> nn.Module:
-    """The identity, or a depthwise and a pointwise convolution."""
-    channels, out_channels = plan.in_channels, plan.out_channels
-    if plan.stride == 1 and channels == out_channels:
-        return nn.Identity()
-    return nn.Sequential(
-        conv2d(channels, channels, plan.kernel_size, stride=plan.stride, groups=channels),
-        nn.BatchNorm2d(channels),
-        conv2d(channels, out_channels, 1),
-        nn.BatchNorm2d(out_channels),
-    )
 
 
 def _branches(

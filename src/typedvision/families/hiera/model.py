@@ -37,11 +37,9 @@ from typedvision.layers.init import (
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import OverlappingPatches, PatchDropout, check_image_size
+from typedvision.layers.patch_embed import OverlappingPatches, PatchDropout, check_fixed_size
 from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class Hiera(ImageModel):
@@ -89,7 +87,7 @@ class Hiera(ImageModel):
 
     def _embed(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, T, D)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         return unroll(self.patch_embed(x) + self._positions(), self.strides)
 
     def _positions(self) -> Tensor:

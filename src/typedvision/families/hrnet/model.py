@@ -15,20 +15,21 @@ from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP
 from typedvision.architecture.joined_model import JoinedModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.hrnet.config import FEATURES, HEAD_WIDTHS, HRNetConfig
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 EXPANSION = 4
 """Output channels of a bottleneck for each channel of its 3x3 convolution."""
 
 
-class HighResolutionNet(JoinedModel):
+class HighResolutionNet(JoinedModel, PooledModel):
     """A stem, a stage of one branch, stages of two, three and four, a head and a classifier."""
+
+    classifier_name: ClassVar[str] = "classifier"
+    classifier: nn.Linear | nn.Identity
 
     folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv2", "bn2"))
 
@@ -37,7 +38,6 @@ class HighResolutionNet(JoinedModel):
         width, first = cfg.stem_width, EXPANSION * cfg.stage1_width
         two, three, four = (cfg.branches(count) for count in (2, 3, 4))
         self.num_features: int = FEATURES
-        self.drop_rate: float = cfg.drop_rate
 
         self.conv1: nn.Conv2d = conv2d(cfg.in_chans, width, 3, stride=2)
         self.bn1: nn.BatchNorm2d = nn.BatchNorm2d(width)
@@ -86,17 +86,6 @@ class HighResolutionNet(JoinedModel):
         maps = self.stage4(_with_new_branch(self.transition3, maps))
         for branch, widen in zip(maps, self.incre_modules, strict=True):
             yield widen(branch)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.classifier: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out."""

@@ -17,7 +17,7 @@ from typedvision.config.base import (
     planned,
     unpooled_classifier,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates, uneven_stages
@@ -97,10 +97,7 @@ class IFormerConfig(ModelConfig, Builds["IFormer"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The map of each stage."""
-        return tuple(
-            FeatureSpec(channels, 4 * 2**index, f"stages.{index}")
-            for index, channels in enumerate(self.dims)
-        )
+        return halving_levels(self.dims)
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

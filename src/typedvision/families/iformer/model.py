@@ -18,7 +18,7 @@ from typedvision.layers.activation import activation
 from typedvision.layers.attention import attend
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
-from typedvision.layers.conv_norm import ConvNorm
+from typedvision.layers.conv_norm import ConvNorm, fusable_conv
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import conv_like
 from typedvision.layers.init import (
@@ -133,11 +133,11 @@ class ModulationAttention(nn.Module):
     def __init__(self, cfg: IFormerConfig, plan: StagePlan) -> None:
         super().__init__()
         channels = plan.channels
-        self.q: nn.Module = _conv(cfg, channels, plan.query_channels, 1)
-        self.k: nn.Module = _conv(cfg, channels, plan.query_channels, 1)
-        self.v_gate: nn.Module = _conv(cfg, channels, 2 * plan.value_channels, 1)
+        self.q: nn.Module = fusable_conv(cfg, channels, plan.query_channels, 1)
+        self.k: nn.Module = fusable_conv(cfg, channels, plan.query_channels, 1)
+        self.v_gate: nn.Module = fusable_conv(cfg, channels, 2 * plan.value_channels, 1)
         self.gate_act: nn.Sigmoid = nn.Sigmoid()
-        self.proj: nn.Module = _conv(cfg, plan.value_channels, channels, 1)
+        self.proj: nn.Module = fusable_conv(cfg, plan.value_channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -152,11 +152,11 @@ def _stem(cfg: IFormerConfig) -> nn.Sequential:
     channels = cfg.dims[0]
     inside, wide = max(channels // 2, 1), 2 * channels
     layers = {
-        "conv1": _conv(cfg, cfg.in_chans, inside, 5, stride=2),
+        "conv1": fusable_conv(cfg, cfg.in_chans, inside, 5, stride=2),
         "act1": activation(cfg.act_layer),
-        "conv2": _conv(cfg, inside, wide, 5, stride=2),
+        "conv2": fusable_conv(cfg, inside, wide, 5, stride=2),
         "act2": activation(cfg.act_layer),
-        "conv3": _conv(cfg, wide, channels, 1),
+        "conv3": fusable_conv(cfg, wide, channels, 1),
     }
     return nn.Sequential(OrderedDict(layers))
 
@@ -165,7 +165,7 @@ def _stage(cfg: IFormerConfig, plan: StagePlan) -> nn.Sequential:
     """A convolution that subsamples, then blocks."""
     downsample: nn.Module = nn.Identity()
     if plan.in_channels is not None:
-        downsample = _conv(cfg, plan.in_channels, plan.channels, 3, stride=2)
+        downsample = fusable_conv(cfg, plan.in_channels, plan.channels, 3, stride=2)
     blocks = Blocks(*(_block(cfg, plan, kind, rate) for kind, rate in plan.blocks))
     return nn.Sequential(OrderedDict(downsample=downsample, blocks=blocks))
 
@@ -175,7 +175,7 @@ def _block(cfg: IFormerConfig, plan: StagePlan, kind: BlockKind, rate: float) ->
     channels = plan.channels
     match kind:
         case "positions" if cfg.inference_mode:
-            return _conv(cfg, channels, channels, 3, groups=channels)
+            return fusable_conv(cfg, channels, channels, 3, groups=channels)
         case "positions":
             return RepPositions(channels)
         case "attention":
@@ -183,7 +183,7 @@ def _block(cfg: IFormerConfig, plan: StagePlan, kind: BlockKind, rate: float) ->
         case "mlp":
             return Mixer(cfg, plan, nn.Sequential(*_mlp(cfg, channels, plan.mlp_hidden)), rate)
         case "conv":
-            depthwise = _conv(cfg, channels, channels, 7, groups=channels)
+            depthwise = fusable_conv(cfg, channels, channels, 7, groups=channels)
             mlp = _mlp(cfg, channels, plan.conv_hidden)
             return Mixer(cfg, plan, nn.Sequential(depthwise, *mlp), rate)
 
@@ -191,28 +191,7 @@ def _block(cfg: IFormerConfig, plan: StagePlan, kind: BlockKind, rate: float) ->
 def _mlp(cfg: IFormerConfig, channels: int, hidden: int) -> tuple[nn.Module, ...]:
     """The layers of an MLP of each position."""
     return (
-        _conv(cfg, channels, hidden, 1),
+        fusable_conv(cfg, channels, hidden, 1),
         activation(cfg.act_layer),
-        _conv(cfg, hidden, channels, 1),
+        fusable_conv(cfg, hidden, channels, 1),
     )
-
-
-def _conv(
-    cfg: IFormerConfig,
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-) -> nn.Module:
-    """A convolution with a normalisation, or its inference form."""
-    conv = conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        groups=groups,
-        bias=cfg.inference_mode,
-    )
-    return conv if cfg.inference_mode else ConvNorm(conv)

@@ -6,20 +6,21 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.inception_resnet_v2.config import InceptionResnetV2Config
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.head import linear_classifier
-from typedvision.layers.inception import Branches, InceptionConv, pooled_branch
-from typedvision.layers.pool import GlobalPool, pooled_features
+from typedvision.layers.inception import Branches, InceptionConv, pooled_branch, reduction
 
 
-class InceptionResnetV2(ImageModel):
+class InceptionResnetV2(PooledModel):
     """A stem, residual blocks of branches at three resolutions, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "classif"
+    classif: nn.Linear | nn.Identity
 
     def __init__(self, cfg: InceptionResnetV2Config) -> None:
         super().__init__(cfg)
@@ -34,7 +35,7 @@ class InceptionResnetV2(ImageModel):
         self.maxpool_5a: nn.MaxPool2d = nn.MaxPool2d(3, stride=2)
         self.mixed_5b: Branches = _mixed_5b(cfg)
         self.repeat: Blocks = Blocks(*(_block35(cfg) for _ in range(10)))
-        self.mixed_6a: Branches = _mixed_6a(cfg)
+        self.mixed_6a: Branches = reduction(cfg, 320, (256, 256, 384), alone=384)
         self.repeat_1: Blocks = Blocks(*(_block17(cfg) for _ in range(20)))
         self.mixed_7a: Branches = _mixed_7a(cfg)
         self.repeat_2: Blocks = Blocks(*(_block8(cfg, scale=0.2) for _ in range(9)))
@@ -53,17 +54,6 @@ class InceptionResnetV2(ImageModel):
         x = self.repeat_1(self.mixed_6a(x))
         yield x
         yield self.conv2d_7b(self.block8(self.repeat_2(self.mixed_7a(x))))
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.classif(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.classif: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The two parts of the stem, then each block, and what ends the network."""
@@ -136,19 +126,6 @@ def _block35(cfg: InceptionResnetV2Config) -> ResidualBranches:
             InceptionConv(cfg, 32, 48, 3),
             InceptionConv(cfg, 48, 64, 3),
         ),
-    )
-
-
-def _mixed_6a(cfg: InceptionResnetV2Config) -> Branches:
-    """Halves the map (figure 7)."""
-    return Branches(
-        InceptionConv(cfg, 320, 384, 3, stride=2),
-        nn.Sequential(
-            InceptionConv(cfg, 320, 256, 1),
-            InceptionConv(cfg, 256, 256, 3),
-            InceptionConv(cfg, 256, 384, 3, stride=2),
-        ),
-        nn.MaxPool2d(3, stride=2),
     )
 
 

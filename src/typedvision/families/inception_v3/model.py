@@ -6,24 +6,26 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.config.names import ConvPool
 from typedvision.errors import UsageError
 from typedvision.families.inception_v3.config import InceptionV3Config
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.inception import InceptionConv
 from typedvision.layers.init import Initializers, default_initializers, trunc_normal
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class InceptionV3(ImageModel):
+class InceptionV3(PooledModel):
     """A stem, blocks of branches at three resolutions, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "fc"
+    fc: nn.Linear | nn.Identity
 
     def __init__(self, cfg: InceptionV3Config) -> None:
         super().__init__(cfg)
@@ -51,7 +53,7 @@ class InceptionV3(ImageModel):
         self.Mixed_7a: InceptionD = InceptionD(cfg, 768)
         self.Mixed_7b: InceptionE = InceptionE(cfg, 1280)
         self.Mixed_7c: InceptionE = InceptionE(cfg, 2048)
-        self._put_head(cfg.num_classes, cfg.global_pool)
+        super()._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
@@ -101,19 +103,8 @@ class InceptionV3(ImageModel):
             )
         return self.AuxLogits
 
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.fc(x)
-
-    def _put_head(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.fc: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
-
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self._put_head(num_classes, global_pool)
+        super()._replace_classifier(num_classes, global_pool)
         if self.AuxLogits is not None:
             self.AuxLogits.reset(num_classes)
 

@@ -6,23 +6,24 @@ Shapes: N images, C channels in, D channels out, H x W positions, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.inception_v4.config import InceptionV4Config
 from typedvision.layers.blocks import Blocks
-from typedvision.layers.head import linear_classifier
-from typedvision.layers.inception import Branches, InceptionConv, pooled_branch
-from typedvision.layers.pool import GlobalPool, pooled_features
+from typedvision.layers.inception import Branches, InceptionConv, pooled_branch, reduction
 
 ROW, COLUMN = (1, 7), (7, 1)
 
 
-class InceptionV4(ImageModel):
+class InceptionV4(PooledModel):
     """A stem, blocks of branches at three resolutions, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "last_linear"
+    last_linear: nn.Linear | nn.Identity
 
     def __init__(self, cfg: InceptionV4Config) -> None:
         super().__init__(cfg)
@@ -39,7 +40,7 @@ class InceptionV4(ImageModel):
             _stem_branches(cfg),
             StemReduction(InceptionConv(cfg, 192, 192, 3, stride=2), nn.MaxPool2d(3, stride=2)),
             *(_inception_a(cfg) for _ in range(4)),
-            _reduction_a(cfg),
+            reduction(cfg, 384, (192, 224, 256), alone=384),
             *(_inception_b(cfg) for _ in range(7)),
             _reduction_b(cfg),
             *(InceptionC(cfg) for _ in range(3)),
@@ -56,17 +57,6 @@ class InceptionV4(ImageModel):
         for index, output in enumerate(self.features.outputs(x)):
             if index in self.level_ends:
                 yield output
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.last_linear(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.last_linear: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem's first convolutions, then each block."""
@@ -113,19 +103,6 @@ def _inception_a(cfg: InceptionV4Config) -> Branches:
             InceptionConv(cfg, 96, 96, 3),
         ),
         pooled_branch(cfg, 384, 96),
-    )
-
-
-def _reduction_a(cfg: InceptionV4Config) -> Branches:
-    """Halves the map (figure 7)."""
-    return Branches(
-        InceptionConv(cfg, 384, 384, 3, stride=2),
-        nn.Sequential(
-            InceptionConv(cfg, 384, 192, 1),
-            InceptionConv(cfg, 192, 224, 3),
-            InceptionConv(cfg, 224, 256, 3, stride=2),
-        ),
-        nn.MaxPool2d(3, stride=2),
     )
 
 

@@ -16,7 +16,7 @@ from typedvision.config.base import (
     undivided_channels,
     unpooled_classifier,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
 from typedvision.config.rounding import round_channels
@@ -71,10 +71,7 @@ class LCNetV2Config(ModelConfig, Builds["LCNetV2"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The four stages."""
-        return tuple(
-            FeatureSpec(stage[-1].out_channels, 4 * 2**index, f"stages.{index}")
-            for index, stage in enumerate(self.plan().stages)
-        )
+        return halving_levels(stage[-1].out_channels for stage in self.plan().stages)
 
     @planned
     def plan(self) -> LCNetV2Plan:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from typedvision.architecture.pooled_conv_model import PooledConvModel
 from typedvision.architecture.staged_model import StagedModel
-from typedvision.config.names import Activation, ConvPool
+from typedvision.config.names import Activation
 from typedvision.families.lcnetv2.config import BlockPlan, LCNetV2Config
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import conv_bn_kernel, conv_like, sum_kernels
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -23,10 +23,9 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.norm_act import Conv2dNormAct
-from typedvision.layers.pool import GlobalPool
 
 
-class LCNetV2(StagedModel):
+class LCNetV2(StagedModel, PooledConvModel):
     """A stem, four stages of blocks, pooling, a hidden layer and a linear classifier."""
 
     def __init__(self, cfg: LCNetV2Config) -> None:
@@ -34,7 +33,6 @@ class LCNetV2(StagedModel):
         plan, hidden = cfg.plan(), cfg.head_hidden_size
         self.num_features: int = plan.stages[-1][-1].out_channels
         self.head_hidden_size: int = hidden or self.num_features
-        self.drop_rate: float = cfg.drop_rate
 
         first, second = plan.stem
         self.stem: nn.Module = nn.Sequential(
@@ -44,27 +42,12 @@ class LCNetV2(StagedModel):
         self.stages: nn.Sequential = nn.Sequential(
             *(Blocks(*(_block(cfg, block) for block in stage)) for stage in plan.stages)
         )
-        self.global_pool: GlobalPool = GlobalPool(cfg.global_pool)
-        self.conv_head: nn.Module = nn.Identity()
-        self.act2: nn.Module = nn.Identity()
+        self.conv_head = nn.Identity()
+        self.act2 = nn.Identity()
         if hidden:
             self.conv_head = conv2d(self.num_features, hidden, 1)
             self.act2 = activation(cfg.act_layer)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K), or to a map where nothing is pooled."""
-        pools, x = self.global_pool.kind != "", self.global_pool(x)
-        x = self.act2(self.conv_head(x[:, :, None, None] if pools else x))
-        x = self.drop(x.flatten(1) if pools else x)
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool = GlobalPool(global_pool)
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.classifier: nn.Linear | nn.Identity = linear_classifier(
-            self.head_hidden_size, num_classes
-        )
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their outputs; no biases."""

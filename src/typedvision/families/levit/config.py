@@ -21,7 +21,7 @@ from typedvision.config.base import (
     to_pair,
     unpooled_classifier,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import uneven_stages
@@ -125,10 +125,7 @@ class LevitConfig(ModelConfig, Builds["Levit"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The stages."""
-        return tuple(
-            FeatureSpec(width, self.stem_stride() * 2**index, f"stages.{index}")
-            for index, width in enumerate(self.embed_dim)
-        )
+        return halving_levels(self.embed_dim, self.stem_stride())
 
     def stem_stride(self) -> int:
         """Input pixels for each position after the stem."""

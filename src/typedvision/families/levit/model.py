@@ -7,7 +7,6 @@ Shapes: N images, C channels of H x W pixels, T = h w positions, D features, K c
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +35,8 @@ from typedvision.layers.init import (
     trunc_normal,
     zeros,
 )
-from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.patch_embed import check_fixed_size
 from typedvision.layers.token_map import MapTokens
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 
 class Levit(DistilledStagedModel):
@@ -61,15 +58,10 @@ class Levit(DistilledStagedModel):
         self.stages: nn.Sequential = nn.Sequential(*(_stage(cfg, stage) for stage in stages))
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, T, D)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
-        return super().forward_features(x)
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, T, D) after each stage."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
-        yield from super()._levels(x)
+    def _embed(self, x: Tensor) -> Tensor:
+        """Images of the one size that the attention is for, (N, C, H, W), to the first map."""
+        check_fixed_size(x, self.img_size)
+        return super()._embed(x)
 
     def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
         """(N, T, D) as a map, (N, D, h, w)."""

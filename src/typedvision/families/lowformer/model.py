@@ -29,7 +29,6 @@ class LowFormer(StagedModel):
         plan, (wide, hidden) = cfg.plan(), cfg.head_widths
         self.num_features: int = cfg.width_list[-1]
         self.head_hidden_size: int = hidden
-        self.drop_rate: float = cfg.drop_rate
 
         norm, act = cfg.norm_layer, cfg.act_layer
         first = ConvNormAct(cfg.in_chans, cfg.width_list[0], 3, norm, act, stride=2)

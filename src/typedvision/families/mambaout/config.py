@@ -19,7 +19,7 @@ from typedvision.config.base import (
     Ratio,
     planned,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation, TokenNorm
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates, uneven_stages
@@ -87,9 +87,7 @@ class MambaOutConfig(ModelConfig, Builds["MambaOut"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The map of each stage."""
-        return tuple(
-            FeatureSpec(dim, 4 * 2**index, f"stages.{index}") for index, dim in enumerate(self.dims)
-        )
+        return halving_levels(self.dims)
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

@@ -38,7 +38,6 @@ from typedvision.layers.channel_attention import SqueezeExcite, channel_attentio
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -89,35 +88,26 @@ class MaxxVit(StagedModel, HeadModel):
             )
         )
         self.norm: nn.Module = nn.Identity() if cfg.head_hidden_size else norm
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
+        self._add_head(
             cfg.num_classes,
             cfg.global_pool,
-            drop_rate=cfg.drop_rate,
             norm=norm if cfg.head_hidden_size else None,
             hidden_size=cfg.head_hidden_size,
             hidden_act="tanh",
         )
-        self.head_hidden_size: int = self.head.features
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, h, w)."""
-        self._check(x)
-        return super().forward_features(x)
+    def _embed(self, x: Tensor) -> Tensor:
+        """Images of a size that windows and tables are for, (N, C, H, W), to the stem's map."""
+        check_image_size(x, (1, 1), False, self._takes)
+        return super()._embed(x)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """The output of the stem and of each stage."""
-        self._check(x)
-        x = self.stem(x)
+        x = self._embed(x)
         yield x
         for stage in self.stages:
             x = stage(x)
             yield x
-
-    def _check(self, x: Tensor) -> None:
-        """Refuse images of a size that windows and tables are not for."""
-        if self._takes is not None:
-            check_image_size(x, (1, 1), False, self._takes)
 
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation, where it does not stand behind the pooling."""

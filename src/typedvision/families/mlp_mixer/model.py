@@ -21,7 +21,7 @@ from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, constant, ones, zeros
 from typedvision.layers.mlp import GATE, GluMlp, Mlp, half_gate
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import PatchEmbed
+from typedvision.layers.patch_embed import PatchEmbed, check_fixed_size
 from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
 
@@ -65,7 +65,7 @@ class MlpMixer(ImageModel):
 
     def _tokens(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, L, D)."""
-        self.stem.check_size(x, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         return self.stem(x).flatten(1, 2)
 
     def _finish(self, x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from typedvision.architecture.joined_model import JoinedModel
 from typedvision.architecture.mobile_model import MobileModel
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.config.base import to_pair
 from typedvision.config.mobile.base import MobileConfig
 from typedvision.config.mobile.plans import MobilePlan
@@ -26,13 +27,14 @@ from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.mobile_blocks import MobileConv, UniversalInvertedResidual, mobile_norm
-from typedvision.layers.pool import GlobalPool, pooled_features
+from typedvision.layers.pool import pooled_features
 
 
-class MobileNetV5(JoinedModel, MobileModel):
+class MobileNetV5(JoinedModel, MobileModel, PooledModel):
     """A stem, stages of mobile blocks, the fusion of their maps and a pooling, or a pooling and a
     pointwise convolution; and a linear classifier."""
 
+    classifier_name: ClassVar[str] = "classifier"
     folds: ClassVar[Pairs] = (("conv_head", "norm_head"),)
 
     norm_head: nn.Module
@@ -78,26 +80,22 @@ class MobileNetV5(JoinedModel, MobileModel):
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(N, D, h, w) to (N, K)."""
+        if self.msfa is not None:
+            return super().forward_head(x, pre_logits)
         x = self.global_pool(x)
-        if self.msfa is None:
-            pooled = bool(self.global_pool.kind)
-            x = x[:, :, None, None] if pooled else x
-            x = self.act2(self.norm_head(self.conv_head(x)))
-            x = x.flatten(1) if pooled else x
-        x = self.drop(x)
+        pooled = bool(self.global_pool.kind)
+        x = x[:, :, None, None] if pooled else x
+        x = self.act2(self.norm_head(self.conv_head(x)))
+        x = self.head_drop(x.flatten(1) if pooled else x)
         return x if pre_logits else self.classifier(x)
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
+        super()._replace_classifier(num_classes, global_pool)
         if isinstance(self.conv_head, nn.Conv2d):
             if self.conv_head.in_channels != self.head_hidden_size:  # made for another width
                 self.conv_head = conv2d(self.head_hidden_size, self.conv_head.out_channels, 1)
             self.head_hidden_size = self.conv_head.out_channels
-        self.classifier: nn.Linear | nn.Identity = linear_classifier(
-            self.head_hidden_size, num_classes
-        )
+            self.classifier = linear_classifier(self.head_hidden_size, num_classes)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage."""

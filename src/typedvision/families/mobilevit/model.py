@@ -26,7 +26,6 @@ from typedvision.layers.activation import activation
 from typedvision.layers.attention import Attention
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, default_initializers, normal, zeros
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm_act import Conv2dNormAct
@@ -46,10 +45,7 @@ class MobileViT(FinalConvModel, HeadModel):
         self.final_conv: nn.Module = final_conv(
             plan.stages[-1].channels, cfg.num_features, cfg.act_layer
         )
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, linear layers by a deviation of 0.01, biases

@@ -26,7 +26,7 @@ from typedvision.config.base import (
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_heads
 
 if TYPE_CHECKING:
     from typedvision.families.mvitv2.model import MultiScaleVit
@@ -128,18 +128,11 @@ class MViTv2Config(ModelConfig, Builds["MultiScaleVit"]):
                 "by another number than columns",
                 "rel_pos_type",
             )
-        for features, heads in zip(self.embed_dim, self.num_heads, strict=False):
-            if features % heads:
-                yield Conflict(
-                    f"'num_heads' must divide 'embed_dim' evenly; got {heads} for {features}: "
-                    "choose one of its divisors",
-                    "num_heads",
-                )
-            if int(features * self.mlp_ratio) < 1:
-                yield Conflict(
-                    f"'mlp_ratio' {self.mlp_ratio} must leave the MLP a hidden feature",
-                    "mlp_ratio",
-                )
+        yield from uneven_heads(self.embed_dim, self.num_heads, "embed_dim")
+        if any(int(features * self.mlp_ratio) < 1 for features in self.embed_dim):
+            yield Conflict(
+                f"'mlp_ratio' {self.mlp_ratio} must leave the MLP a hidden feature", "mlp_ratio"
+            )
         yield from self._size_conflicts()
 
     def _size_conflicts(self) -> Iterator[Conflict]:

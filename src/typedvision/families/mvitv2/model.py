@@ -36,12 +36,11 @@ from typedvision.layers.init import (
 )
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import OverlappingPatches, check_image_size
+from typedvision.layers.patch_embed import OverlappingPatches, check_fixed_size
 from typedvision.layers.token_map import patch_map
 from typedvision.layers.token_pool import GlobalTokenPool
 
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
-torch.fx.wrap("axis_bias")
+torch.fx.wrap("axis_bias")  # looks at sizes, which a symbolic trace cannot
 
 SMALL: Initializer = trunc_normal(0.02, low=-0.04, high=0.04)
 """What all that is linear or a table is initialised to."""
@@ -99,7 +98,7 @@ class MultiScaleVit(ImageModel):
 
     def _embed(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, T, D)."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         x = self.patch_embed(x).flatten(1, 2)
         if self.cls_token is not None:
             x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), dim=1)

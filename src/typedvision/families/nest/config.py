@@ -23,10 +23,10 @@ from typedvision.config.base import (
     to_pair,
     unpooled_classifier,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation, ConvPool, TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates
+from typedvision.config.stages import drop_path_rates, uneven_heads
 
 if TYPE_CHECKING:
     from typedvision.families.nest.model import Nest
@@ -84,14 +84,8 @@ class NestConfig(ModelConfig, Builds["Nest"]):
                     name,
                 )
                 return
-        for dim, heads in zip(self._each(self.embed_dims), self._each(self.num_heads), strict=True):
-            if dim % heads:
-                yield Conflict(
-                    f"'num_heads' must divide 'embed_dims' evenly; got {heads} for {dim}: choose "
-                    "one of its divisors",
-                    "num_heads",
-                )
-                break
+        uneven = uneven_heads(self._each(self.embed_dims), self._each(self.num_heads))
+        yield from islice(uneven, 1)
         if any(int(dim * self.mlp_ratio) < 1 for dim in self._each(self.embed_dims)):
             yield Conflict(
                 f"'mlp_ratio' {self.mlp_ratio} must leave each MLP a hidden feature", "mlp_ratio"
@@ -122,10 +116,8 @@ class NestConfig(ModelConfig, Builds["Nest"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The map of each level."""
-        return tuple(
-            FeatureSpec(level.features, self.patch_size * 2**index, f"levels.{index}")
-            for index, level in enumerate(self.plan())
-        )
+        features = (level.features for level in self.plan())
+        return halving_levels(features, self.patch_size, "levels")
 
     @planned
     def plan(self) -> tuple[LevelPlan, ...]:

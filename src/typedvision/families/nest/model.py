@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.config.base import to_pair
-from typedvision.config.names import ConvPool
 from typedvision.families.nest.config import LevelPlan, NestConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.attention import Attention, attend, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d, pad_same
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
     constant,
@@ -32,13 +32,15 @@ from typedvision.layers.init import (
 )
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import PatchEmbed
-from typedvision.layers.pool import GlobalPool, pooled_features
+from typedvision.layers.patch_embed import PatchEmbed, check_fixed_size
 from typedvision.layers.windows import join_windows, split_windows
 
 
-class Nest(ImageModel):
+class Nest(PooledModel):
     """Patches, levels of attention within blocks, pooling and a linear classifier (figure 1)."""
+
+    classifier_name: ClassVar[str] = "head"
+    head: nn.Linear | nn.Identity
 
     def __init__(self, cfg: NestConfig) -> None:
         super().__init__(cfg)
@@ -52,8 +54,6 @@ class Nest(ImageModel):
         )
         self.levels: nn.Sequential = nn.Sequential(*(NestLevel(cfg, level) for level in plan))
         self.norm: nn.Module = token_norm(cfg.norm_layer, self.num_features)
-        self.global_pool: GlobalPool = GlobalPool(cfg.global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class Nest(ImageModel):
 
     def _patches(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, H / 4, W / 4, D)."""
-        self.patch_embed.check_size(x, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         return self.patch_embed(x)
 
     def _finish(self, x: Tensor) -> Tensor:
@@ -83,16 +83,6 @@ class Nest(ImageModel):
     def _map(self, x: Tensor, pixels: tuple[int, int]) -> Tensor:
         """(N, h, w, D) to (N, D, h, w)."""
         return x.permute(0, 3, 1, 2).contiguous()
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, h, w) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.head(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool = GlobalPool(global_pool)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.head: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions and linear layers by a deviation of 0.02."""

@@ -22,7 +22,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, default_initializers, trunc_normal, zeros
 from typedvision.layers.norm import conv_norm
 
@@ -41,10 +40,7 @@ class NextViT(StagedModel, HeadModel):
         self.stem: nn.Module = nn.Sequential(*_stem(cfg))
         self.stages: nn.Sequential = nn.Sequential(*(Stage(cfg, stage) for stage in plan))
         self.norm: nn.Module = conv_norm(cfg.norm_layer, self.num_features)
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def _finish(self, x: Tensor) -> Tensor:
         """(N, D, h, w) to the same shape."""

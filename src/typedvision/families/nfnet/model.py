@@ -26,7 +26,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import channel_attention
 from typedvision.layers.conv import pad_same
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     constant,
@@ -58,10 +57,7 @@ class NormFreeNet(HeadModel):
             else nn.Identity()
         )
         self.final_act: nn.Module = _act(cfg)
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""

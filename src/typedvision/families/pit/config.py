@@ -22,7 +22,7 @@ from typedvision.config.base import (
     planned,
     to_pair,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates, uneven_stages
 
@@ -110,10 +110,7 @@ class PitConfig(ModelConfig, Builds["PoolingVisionTransformer"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The patches after each stage."""
-        return tuple(
-            FeatureSpec(features, self.stride * 2**index, f"transformers.{index}")
-            for index, features in enumerate(self._features())
-        )
+        return halving_levels(self._features(), self.stride, "transformers")
 
     @planned
     def plan(self) -> PitPlan:

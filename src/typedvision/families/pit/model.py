@@ -22,9 +22,7 @@ from typedvision.layers.drop import DropPath
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, trunc_normal
 from typedvision.layers.mlp import Mlp
-from typedvision.layers.patch_embed import check_image_size
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+from typedvision.layers.patch_embed import check_fixed_size
 
 
 class PoolingVisionTransformer(DistilledModel):
@@ -44,7 +42,6 @@ class PoolingVisionTransformer(DistilledModel):
         self.head_hidden_size: int = last.features
         self.num_prefix_tokens: int = plan.prefix
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
-        self.patch_size: tuple[int, int] = to_pair(cfg.patch_size)
         self.grids: dict[int, tuple[int, int]] = {
             stage.grid[0] * stage.grid[1]: stage.grid for stage in plan.stages
         }
@@ -74,7 +71,7 @@ class PoolingVisionTransformer(DistilledModel):
 
     def _embed(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to tokens with learned positions, (N, T, D)."""
-        check_image_size(x, self.patch_size, False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         patches = self.pos_drop(self.patch_embed(x) + self.pos_embed)
         tokens = self.cls_token.expand(x.shape[0], -1, -1)
         return torch.cat((tokens, patches.flatten(2).transpose(1, 2)), dim=1)

@@ -21,10 +21,10 @@ from typedvision.config.base import (
     planned,
     unpooled_classifier,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates, uneven_stages
+from typedvision.config.stages import drop_path_rates, uneven_heads, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.pvt_v2.model import PyramidVisionTransformerV2
@@ -73,13 +73,8 @@ class PvtV2Config(ModelConfig, Builds["PyramidVisionTransformerV2"]):
         ):
             yield from uneven
             return
-        for dim, heads, mlp in zip(self.embed_dims, self.num_heads, self.mlp_ratios, strict=True):
-            if dim % heads:
-                yield Conflict(
-                    f"'num_heads' must divide 'embed_dims' evenly; got {heads} for {dim}: choose "
-                    "one of its divisors",
-                    "num_heads",
-                )
+        yield from uneven_heads(self.embed_dims, self.num_heads)
+        for dim, mlp in zip(self.embed_dims, self.mlp_ratios, strict=True):
             if int(dim * mlp) < 1:
                 yield Conflict(
                     f"'mlp_ratios' must leave each MLP a hidden feature; got {mlp} for {dim}",
@@ -96,10 +91,7 @@ class PvtV2Config(ModelConfig, Builds["PyramidVisionTransformerV2"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The map of each stage."""
-        return tuple(
-            FeatureSpec(dim, 4 * 2**index, f"stages.{index}")
-            for index, dim in enumerate(self.embed_dims)
-        )
+        return halving_levels(self.embed_dims)
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

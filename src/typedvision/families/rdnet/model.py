@@ -20,7 +20,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import EffectiveSqueezeExcite
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     constant,
@@ -50,14 +49,9 @@ class RDNet(HeadModel):
             *(_stage(cfg, stage) for stage in plan.stages)
         )
         self.norm_pre: nn.Module = last_norm if cfg.head_norm_first else nn.Identity()
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
-            cfg.num_classes,
-            cfg.global_pool,
-            drop_rate=cfg.drop_rate,
-            norm=None if cfg.head_norm_first else last_norm,
+        self._add_head(
+            cfg.num_classes, cfg.global_pool, norm=None if cfg.head_norm_first else last_norm
         )
-        self.head_hidden_size: int = self.head.features
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""

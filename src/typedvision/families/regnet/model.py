@@ -19,7 +19,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, default_initializers, normal, zeros
 from typedvision.layers.norm_act import Conv2dNormAct, norm_act
 from typedvision.layers.pool import shortcut_average
@@ -42,10 +41,7 @@ class RegNet(HeadModel):
         self.stem: nn.Module = _stem(cfg)
         self.s1, self.s2, self.s3, self.s4 = (_stage(cfg, stage) for stage in plan.stages)
         self.final_conv: nn.Module = _final_conv(cfg, plan.stages[-1].channels)
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""

@@ -6,13 +6,11 @@ Shapes: N images, C channels in, D channels out, H x W positions, s stride, K cl
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.ghost_model import GhostModel, ghost_shortcut
 from typedvision.families.repghost.config import HEAD_CHANNELS, BlockPlan, RepGhostConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import MobileSqueezeExcite
@@ -24,70 +22,23 @@ from typedvision.layers.fuse import (
     identity_bn_kernel,
     sum_kernels,
 )
-from typedvision.layers.head import linear_classifier
-from typedvision.layers.pool import GlobalPool
 
 
-class RepGhostNet(ImageModel):
+class RepGhostNet(GhostModel):
     """A stem, stages of ghost bottlenecks, a convolution, and a head with a hidden layer."""
 
-    folds: ClassVar[Pairs] = (("conv_stem", "bn1"),)
-
     def __init__(self, cfg: RepGhostConfig) -> None:
-        super().__init__(cfg)
         plan = cfg.plan()
+        super().__init__(cfg, plan.stem_channels, tuple(index for index, _ in plan.levels))
         self.num_features: int = plan.features
         self.head_hidden_size: int = HEAD_CHANNELS
-        self.levels: tuple[int, ...] = tuple(index for index, _ in plan.levels)
-        self.drop_rate: float = cfg.drop_rate
 
-        self.conv_stem: nn.Conv2d = conv2d(cfg.in_chans, plan.stem_channels, 3, stride=2)
-        self.bn1: nn.BatchNorm2d = nn.BatchNorm2d(plan.stem_channels)
-        self.act1: nn.ReLU = nn.ReLU(inplace=True)
         stages = [Blocks(*(RepGhostBottleneck(cfg, block) for block in row)) for row in plan.stages]
         last = _last_conv(plan.stages[-1][-1].out_channels, plan.features)
         self.blocks: nn.Sequential = nn.Sequential(*stages, Blocks(last))
-        self.global_pool: nn.Module = GlobalPool(cfg.global_pool)
-        self.conv_head: nn.Conv2d = nn.Conv2d(plan.features, HEAD_CHANNELS, 1)
-        self.act2: nn.ReLU = nn.ReLU(inplace=True)
+        self.conv_head = nn.Conv2d(plan.features, HEAD_CHANNELS, 1)
+        self.act2 = nn.ReLU(inplace=True)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, D, H / 32, W / 32)."""
-        return self.blocks(self.act1(self.bn1(self.conv_stem(x))))
-
-    def _levels(self, x: Tensor) -> Iterator[Tensor]:
-        """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""
-        x = self.conv_stem(x)
-        yield x
-        x = self.act1(self.bn1(x))
-        for index, stage in enumerate(list(self.blocks)[: self.levels[-1] + 1]):
-            x = stage(x)
-            if index in self.levels:
-                yield x
-
-    def _finish(self, x: Tensor) -> Tensor:
-        """The stages after the last one that subsamples."""
-        for stage in list(self.blocks)[self.levels[-1] + 1 :]:
-            x = stage(x)
-        return x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K), or to a map where nothing is pooled."""
-        pools, x = self.global_pool.kind != "", self.global_pool(x)
-        x = self.act2(self.conv_head(x[:, :, None, None] if pools else x))
-        x = self.drop(x.flatten(1) if pools else x)
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool = GlobalPool(global_pool)
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.classifier: nn.Linear | nn.Identity = linear_classifier(HEAD_CHANNELS, num_classes)
-
-    def group_matcher(self, coarse: bool = False) -> dict[str, object]:
-        """The stem, then each block, or each stage; the head's convolution belongs to the last."""
-        block = r"^blocks\.(\d+)" if coarse else r"^blocks\.(\d+)\.(\d+)"
-        return {"stem": r"^conv_stem|bn1", "blocks": [(block, None), ("conv_head", LAST_GROUP)]}
 
 
 class RepGhostBottleneck(nn.Module):
@@ -108,7 +59,9 @@ class RepGhostBottleneck(nn.Module):
         if plan.se_channels:
             self.se = MobileSqueezeExcite(mid, plan.se_channels, "relu", "hard_sigmoid")
         self.ghost2: nn.Module = _ghost(cfg, mid, plan.out_channels, relu=False)
-        self.shortcut: nn.Sequential = _shortcut(plan)
+        self.shortcut: nn.Sequential = ghost_shortcut(
+            plan.in_channels, plan.out_channels, plan.kernel_size, plan.stride
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
@@ -201,19 +154,6 @@ def _primary_conv(in_channels: int, out_channels: int, relu: bool) -> nn.Sequent
 
 def _cheap_conv(channels: int, *, bias: bool = False) -> nn.Conv2d:
     return conv2d(channels, channels, 3, groups=channels, bias=bias)
-
-
-def _shortcut(plan: BlockPlan) -> nn.Sequential:
-    """The identity, or a depthwise and a pointwise convolution where the shape changes."""
-    channels, out_channels = plan.in_channels, plan.out_channels
-    if channels == out_channels and plan.stride == 1:
-        return nn.Sequential()
-    return nn.Sequential(
-        conv2d(channels, channels, plan.kernel_size, stride=plan.stride, groups=channels),
-        nn.BatchNorm2d(channels),
-        conv2d(channels, out_channels, 1),
-        nn.BatchNorm2d(out_channels),
-    )
 
 
 def _last_conv(in_channels: int, out_channels: int) -> nn.Sequential:

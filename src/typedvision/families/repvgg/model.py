@@ -24,7 +24,6 @@ from typedvision.layers.fuse import (
     identity_bn_kernel,
     sum_kernels,
 )
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, default_initializers, normal, zeros
 
 
@@ -43,10 +42,7 @@ class RepVGG(FinalConvModel, HeadModel):
         self.final_conv: nn.Module = final_conv(
             plan.stages[-1][-1].out_channels, plan.last_channels, cfg.act_layer
         )
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by the fan-out of each group, the classifier by a deviation of 0.01; small

@@ -16,7 +16,7 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
-from typedvision.layers.conv_norm import ConvNorm
+from typedvision.layers.conv_norm import ConvNorm, fusable_conv
 from typedvision.layers.fuse import (
     conv_like,
     fuse_conv_bn,
@@ -80,10 +80,10 @@ class RepVitDownsample(nn.Module):
         super().__init__()
         channels = plan.channels
         self.pre_block: RepVitBlock = RepVitBlock(cfg, in_channels, plan.in_hidden, use_se=False)
-        self.spatial_downsample: nn.Module = _conv(
+        self.spatial_downsample: nn.Module = fusable_conv(
             cfg, in_channels, in_channels, cfg.kernel_size, stride=2, groups=in_channels
         )
-        self.channel_downsample: nn.Module = _conv(cfg, in_channels, channels, 1)
+        self.channel_downsample: nn.Module = fusable_conv(cfg, in_channels, channels, 1)
         self.ffn: nn.Sequential = _mlp(cfg, channels, plan.hidden)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -136,9 +136,9 @@ def _stem(cfg: RepVitConfig) -> nn.Sequential:
     channels = cfg.embed_dim[0]
     inside = max(channels // 2, 1)
     layers = {
-        "conv1": _conv(cfg, cfg.in_chans, inside, 3, stride=2),
+        "conv1": fusable_conv(cfg, cfg.in_chans, inside, 3, stride=2),
         "act1": activation(cfg.act_layer),
-        "conv2": _conv(cfg, inside, channels, 3, stride=2),
+        "conv2": fusable_conv(cfg, inside, channels, 3, stride=2),
     }
     return nn.Sequential(OrderedDict(layers))
 
@@ -160,9 +160,9 @@ def _stage(cfg: RepVitConfig, plan: StagePlan) -> nn.Sequential:
 def _mlp(cfg: RepVitConfig, channels: int, hidden: int) -> nn.Sequential:
     """Two pointwise convolutions."""
     layers = {
-        "conv1": _conv(cfg, channels, hidden, 1),
+        "conv1": fusable_conv(cfg, channels, hidden, 1),
         "act": activation(cfg.act_layer),
-        "conv2": _conv(cfg, hidden, channels, 1),
+        "conv2": fusable_conv(cfg, hidden, channels, 1),
     }
     return nn.Sequential(OrderedDict(layers))
 
@@ -172,24 +172,3 @@ def _token_mixer(cfg: RepVitConfig, channels: int) -> nn.Module:
     if cfg.inference_mode:
         return conv2d(channels, channels, cfg.kernel_size, groups=channels, bias=True)
     return RepVggDw(channels, cfg.kernel_size, cfg.legacy)
-
-
-def _conv(
-    cfg: RepVitConfig,
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-) -> nn.Module:
-    """A convolution with a normalisation, or its inference form."""
-    conv = conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        groups=groups,
-        bias=cfg.inference_mode,
-    )
-    return conv if cfg.inference_mode else ConvNorm(conv)

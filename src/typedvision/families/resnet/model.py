@@ -12,8 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.resnet.config import Block, BlockPlan, ResNetConfig, StagePlan, StemPlan
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
@@ -22,7 +21,6 @@ from typedvision.layers.branch_attention import SelectiveKernel, SplitAttention
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropBlock2d, DropPath
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -32,11 +30,14 @@ from typedvision.layers.init import (
 from typedvision.layers.map_attention import map_attention
 from typedvision.layers.norm import conv_norm
 from typedvision.layers.norm_act import Conv2dNormAct
-from typedvision.layers.pool import GlobalPool, pooled_features, shortcut_average
+from typedvision.layers.pool import shortcut_average
 
 
-class ResNet(ImageModel):
+class ResNet(PooledModel):
     """A stem, four stages of residual blocks, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "fc"
+    fc: nn.Linear | nn.Identity
 
     folds: ClassVar[Pairs] = (("conv1", "bn1"), ("conv1.6", "bn1"))
 
@@ -49,7 +50,6 @@ class ResNet(ImageModel):
         super().__init__(cfg)
         plan = cfg.plan()
         self.num_features: int = plan.stages[-1].channels
-        self.drop_rate: float = cfg.drop_rate
         self.zero_init_last: bool = cfg.zero_init_last
         self.pruned: bool = cfg.pruned is not None
 
@@ -72,20 +72,9 @@ class ResNet(ImageModel):
         x = self.act1(self.bn1(self.conv1(x)))
         yield x
         x = self.maxpool(x)
-        for stage in self._stages():
-            x = stage(x)
+        for name in ("layer1", "layer2", "layer3", "layer4"):  # a backbone may lack the last
+            x = self.get_submodule(name)(x)
             yield x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.drop(self.global_pool(x))
-        return x if pre_logits else self.fc(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.fc: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out; the last normalisation of a branch by 0. A pruned network
@@ -105,12 +94,6 @@ class ResNet(ImageModel):
             "stem": r"^conv1|bn1|maxpool",
             "blocks": r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)",
         }
-
-    def _stages(self) -> Iterator[Blocks]:
-        yield self.layer1
-        yield self.layer2
-        yield self.layer3
-        yield self.layer4
 
 
 class BasicBlock(nn.Module):

@@ -49,7 +49,6 @@ class ResNetV2(StagedModel):
         super().__init__(cfg)
         plan = cfg.plan()
         self.num_features: int = plan.stages[-1].channels
-        self.drop_rate: float = cfg.drop_rate
         self.stem_level: str = self.feature_info[0].name.removeprefix("stem.")
         self.zero_init_last: bool = cfg.zero_init_last
 

@@ -17,7 +17,6 @@ from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, default_initializers, normal, uniform, zeros
 from typedvision.layers.norm_act import Conv2dNormAct
 
@@ -37,10 +36,7 @@ class RexNet(HeadModel):
         )
         last = Conv2dNormAct(plan.blocks[-1].out_channels, plan.features, 1, cfg.act_layer)
         self.features: Blocks = Blocks(*(RexBlock(cfg, block) for block in plan.blocks), last)
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.selecsls.config import STEM, BlockPlan, SelecSlsConfig
 from typedvision.layers.conv import conv2d
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class SelecSls(ImageModel):
+class SelecSls(PooledModel):
     """A stem, three stages of blocks, four convolutions, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "fc"
+    fc: nn.Linear | nn.Identity
 
     def __init__(self, cfg: SelecSlsConfig) -> None:
         super().__init__(cfg)
         self.num_features: int = cfg.head_chs[-1]
-        self.drop_rate: float = cfg.drop_rate
         kernels, strides = (3, 3, 3, cfg.head_kernel_size), (2, 1, 2, 1)
         channels = pairwise((cfg.out_chs[-1], *cfg.head_chs))
 
@@ -59,17 +59,6 @@ class SelecSls(ImageModel):
             x = conv(x)
             if number % 2 == 1:
                 yield x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.fc(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.fc: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out."""

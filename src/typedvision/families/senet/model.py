@@ -12,20 +12,20 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.senet.config import BlockPlan, SENetConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class SENet(ImageModel):
+class SENet(PooledModel):
     """A stem, four stages of residual blocks, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "last_linear"
+    last_linear: nn.Linear | nn.Identity
 
     layer1: Blocks
     layer2: Blocks
@@ -36,7 +36,6 @@ class SENet(ImageModel):
         super().__init__(cfg)
         plan = cfg.plan()
         self.num_features: int = plan[-1][-1].out_channels
-        self.drop_rate: float = cfg.drop_rate
 
         self.layer0: nn.Sequential = _stem(cfg)
         self.pool0: nn.MaxPool2d = nn.MaxPool2d(3, stride=2, ceil_mode=True)
@@ -51,20 +50,9 @@ class SENet(ImageModel):
         x = self.layer0(x)
         yield x
         x = self.pool0(x)
-        for stage in self._stages():
-            x = stage(x)
+        for name in ("layer1", "layer2", "layer3", "layer4"):  # a backbone may lack the last
+            x = self.get_submodule(name)(x)
             yield x
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.last_linear(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.last_linear: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out."""
@@ -77,12 +65,6 @@ class SENet(ImageModel):
         """The stem, then each block, or each stage."""
         blocks = r"^layer(\d+)" if coarse else r"^layer(\d+)\.(\d+)"
         return {"stem": r"^layer0", "blocks": blocks}
-
-    def _stages(self) -> Iterator[Blocks]:
-        yield self.layer1
-        yield self.layer2
-        yield self.layer3
-        yield self.layer4
 
 
 class BasicBlock(nn.Module):

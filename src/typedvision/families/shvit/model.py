@@ -20,7 +20,7 @@ from typedvision.layers.attention import attend
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import SqueezeExcite, reduced_channels
 from typedvision.layers.conv import conv2d
-from typedvision.layers.conv_norm import ConvNorm, NormLinear
+from typedvision.layers.conv_norm import ConvNorm, NormLinear, fusable_conv
 from typedvision.layers.fuse import Pairs, conv_like, sum_kernels
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import NORM, Initializers, default_initializers, trunc_normal, zeros
@@ -39,7 +39,6 @@ class SHViT(StagedModel):
         super().__init__(cfg)
         self.num_features: int = cfg.embed_dim[-1]
         self.head_hidden_size: int = self.num_features
-        self.drop_rate: float = cfg.drop_rate
         self.fuses: bool = cfg.inference_mode
 
         self.patch_embed: nn.Sequential = _stem(cfg)
@@ -96,9 +95,9 @@ class SingleHeadAttention(nn.Module):
         self.seen: int = plan.seen
         self.widths: tuple[int, int, int] = (plan.key_dim, plan.key_dim, plan.seen)
         self.pre_norm: nn.Module = conv_norm(cfg.norm_layer, plan.seen)
-        self.qkv: nn.Module = _conv(cfg, plan.seen, sum(self.widths), 1)
+        self.qkv: nn.Module = fusable_conv(cfg, plan.seen, sum(self.widths), 1)
         self.proj: nn.Sequential = nn.Sequential(
-            activation(cfg.act_layer), _conv(cfg, plan.channels, plan.channels, 1)
+            activation(cfg.act_layer), fusable_conv(cfg, plan.channels, plan.channels, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,12 +115,12 @@ class PatchMerging(nn.Module):
     def __init__(self, cfg: SHViTConfig, in_channels: int, channels: int) -> None:
         super().__init__()
         hidden = 4 * in_channels
-        self.conv1: nn.Module = _conv(cfg, in_channels, hidden, 1)
+        self.conv1: nn.Module = fusable_conv(cfg, in_channels, hidden, 1)
         self.act1: nn.Module = activation(cfg.act_layer)
-        self.conv2: nn.Module = _conv(cfg, hidden, hidden, 3, stride=2, groups=hidden)
+        self.conv2: nn.Module = fusable_conv(cfg, hidden, hidden, 3, stride=2, groups=hidden)
         self.act2: nn.Module = activation(cfg.act_layer)
         self.se: SqueezeExcite = SqueezeExcite(hidden, reduced_channels(hidden, 0.25))
-        self.conv3: nn.Module = _conv(cfg, hidden, channels, 1)
+        self.conv3: nn.Module = fusable_conv(cfg, hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 2, W / 2)."""
@@ -172,7 +171,7 @@ def _stem(cfg: SHViTConfig) -> nn.Sequential:
     widths = [cfg.in_chans, *(cfg.embed_dim[0] // divisor for divisor in (8, 4, 2, 1))]
     layers: list[nn.Module] = []
     for in_channels, channels in pairwise(widths):
-        layers += [_conv(cfg, in_channels, channels, 3, stride=2), activation(cfg.act_layer)]
+        layers += [fusable_conv(cfg, in_channels, channels, 3, stride=2), activation(cfg.act_layer)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -194,9 +193,9 @@ def _stage(cfg: SHViTConfig, plan: StagePlan) -> nn.Sequential:
 def _mlp(cfg: SHViTConfig, channels: int, act: Activation) -> nn.Sequential:
     """Two pointwise convolutions."""
     layers = {
-        "pw1": _conv(cfg, channels, 2 * channels, 1),
+        "pw1": fusable_conv(cfg, channels, 2 * channels, 1),
         "act": activation(act),
-        "pw2": _conv(cfg, 2 * channels, channels, 1),
+        "pw2": fusable_conv(cfg, 2 * channels, channels, 1),
     }
     return nn.Sequential(OrderedDict(layers))
 
@@ -206,19 +205,3 @@ def _residual_conv(cfg: SHViTConfig, channels: int) -> nn.Module:
     if cfg.inference_mode:
         return conv2d(channels, channels, 3, groups=channels, bias=True)
     return ResidualConv(channels)
-
-
-def _conv(
-    cfg: SHViTConfig,
-    in_channels: int,
-    channels: int,
-    kernel_size: int,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-) -> nn.Module:
-    """A convolution with a normalisation, or its inference form."""
-    conv = conv2d(
-        in_channels, channels, kernel_size, stride=stride, groups=groups, bias=cfg.inference_mode
-    )
-    return conv if cfg.inference_mode else ConvNorm(conv)

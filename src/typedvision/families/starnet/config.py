@@ -18,7 +18,7 @@ from typedvision.config.base import (
     planned,
     unpooled_classifier,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation, ConvPool
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates
@@ -50,10 +50,7 @@ class StarNetConfig(ModelConfig, Builds["StarNet"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The four stages."""
-        return tuple(
-            FeatureSpec(stage.channels, 4 * 2**index, f"stages.{index}")
-            for index, stage in enumerate(self.plan())
-        )
+        return halving_levels(stage.channels for stage in self.plan())
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

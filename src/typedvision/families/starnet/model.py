@@ -6,17 +6,18 @@ classes.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.architecture.staged_model import StagedModel
-from typedvision.config.names import ConvPool
 from typedvision.families.starnet.config import StagePlan, StarNetConfig
 from typedvision.layers.activation import activation
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -24,18 +25,19 @@ from typedvision.layers.init import (
     trunc_normal,
     zeros,
 )
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 
-class StarNet(StagedModel):
+class StarNet(StagedModel, PooledModel):
     """A stem, four stages of blocks, a normalisation, pooling and a linear classifier
     (figure 2)."""
+
+    classifier_name: ClassVar[str] = "head"
+    head: nn.Linear | nn.Identity
 
     def __init__(self, cfg: StarNetConfig) -> None:
         super().__init__(cfg)
         stages = cfg.plan()
         self.num_features: int = stages[-1].channels
-        self.drop_rate: float = cfg.drop_rate
 
         stem = ConvNorm(cfg.in_chans, stages[0].in_channels, 3, stride=2)
         self.stem: nn.Module = nn.Sequential(stem, activation(cfg.act_layer))
@@ -46,17 +48,6 @@ class StarNet(StagedModel):
     def _finish(self, x: Tensor) -> Tensor:
         """The last normalisation."""
         return self.norm(x)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.drop(self.global_pool(x))
-        return x if pre_logits else self.head(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Weights by a deviation of 0.02; the classifier's bias by 0."""

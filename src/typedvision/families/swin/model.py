@@ -28,7 +28,7 @@ from typedvision.layers.position import (
     resample_relative_table,
 )
 from typedvision.layers.transformer_init import transformer_initializers
-from typedvision.layers.windows import in_each_window, in_windows, merge_corners
+from typedvision.layers.windows import PatchMerging, in_each_window, in_windows
 
 
 class SwinTransformer(WindowModel):
@@ -54,24 +54,6 @@ class SwinTransformer(WindowModel):
             for path, module in self.named_modules()
             if isinstance(module, WindowAttention)
         }
-
-
-class PatchMerging(nn.Module):
-    """Each 2 x 2 tokens become one of twice the features (section 3.1).
-
-    Args:
-        cfg: the model's config.
-        features: D, of the tokens that are merged.
-    """
-
-    def __init__(self, cfg: SwinConfig, features: int) -> None:
-        super().__init__()
-        self.norm: nn.Module = _norm(cfg, 4 * features)
-        self.reduction: nn.Linear = nn.Linear(4 * features, 2 * features, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, h, w, D) to (N, h / 2, w / 2, 2 D); the halves are rounded up."""
-        return self.reduction(self.norm(merge_corners(x)))
 
 
 class SwinBlock(ShiftedBlock):
@@ -152,7 +134,10 @@ class WindowAttention(nn.Module):
 
 
 def _stage(cfg: SwinConfig, plan: WindowStage) -> nn.Sequential:
-    merge = PatchMerging(cfg, plan.features // 2) if plan.merges else nn.Identity()
+    merge: nn.Module = nn.Identity()
+    if plan.merges:
+        before = plan.features // 2
+        merge = PatchMerging(before, _norm(cfg, 4 * before))
     blocks = Blocks(*(SwinBlock(cfg, block) for block in plan.blocks))
     return nn.Sequential(OrderedDict(downsample=merge, blocks=blocks))
 

@@ -33,7 +33,7 @@ from typedvision.layers.init import (
 )
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.windows import in_each_window, in_windows, merge_corners
+from typedvision.layers.windows import PatchMerging, in_each_window, in_windows
 
 BIAS_HIDDEN = 384
 """Hidden features of the MLP that makes the biases of distances."""
@@ -78,24 +78,6 @@ class SwinTransformerV2Cr(WindowModel):
             bound = math.sqrt(6.0 / (module.in_features + module.out_features // 3))
             return {"weight": uniform(bound), "bias": zeros}
         return {"weight": xavier_uniform(), "bias": zeros}
-
-
-class PatchMerging(nn.Module):
-    """Each 2 x 2 tokens become one of twice the features.
-
-    Args:
-        cfg: the model's config.
-        features: D, of the tokens that are merged.
-    """
-
-    def __init__(self, cfg: SwinV2CrConfig, features: int) -> None:
-        super().__init__()
-        self.norm: nn.Module = _norm(cfg, 4 * features)
-        self.reduction: nn.Linear = nn.Linear(4 * features, 2 * features, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, h, w, D) to (N, h / 2, w / 2, 2 D); the halves are rounded up."""
-        return self.reduction(self.norm(merge_corners(x)))
 
 
 class SwinV2CrBlock(ShiftedBlock):
@@ -205,7 +187,10 @@ def log_distances(window: tuple[int, int]) -> Tensor:
 
 
 def _stage(cfg: SwinV2CrConfig, plan: WindowStage, extra_norms: tuple[bool, ...]) -> nn.Sequential:
-    merge = PatchMerging(cfg, plan.features // 2) if plan.merges else nn.Identity()
+    merge: nn.Module = nn.Identity()
+    if plan.merges:
+        before = plan.features // 2
+        merge = PatchMerging(before, _norm(cfg, 4 * before))
     blocks = zip(plan.blocks, extra_norms, strict=True)
     rows = Blocks(*(SwinV2CrBlock(cfg, *block) for block in blocks))
     return nn.Sequential(OrderedDict(downsample=merge, blocks=rows))

@@ -20,7 +20,7 @@ from typedvision.config.base import (
     Ratio,
     planned,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import Activation
 from typedvision.config.problems import Conflict
 from typedvision.config.stages import drop_path_rates, uneven_stages
@@ -92,10 +92,7 @@ class TinyVitConfig(ModelConfig, Builds["TinyVit"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The stages."""
-        return tuple(
-            FeatureSpec(width, 4 * 2**index, f"stages.{index}")
-            for index, width in enumerate(self.embed_dims)
-        )
+        return halving_levels(self.embed_dims)
 
     @planned
     def plan(self) -> tuple[ConvStagePlan, tuple[StagePlan, ...]]:

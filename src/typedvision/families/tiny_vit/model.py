@@ -20,7 +20,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.distance_bias import DistanceAttention
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import ConvBn2d
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     NORM,
     Initializers,
@@ -47,14 +46,7 @@ class TinyVit(StagedModel, HeadModel):
         self.stages: nn.Sequential = nn.Sequential(
             _conv_stage(cfg, first), *(Stage(cfg, plan) for plan in others)
         )
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
-            cfg.num_classes,
-            cfg.global_pool,
-            drop_rate=cfg.drop_rate,
-            norm=LayerNorm2d(self.num_features, 1e-5),
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool, norm=LayerNorm2d(self.num_features, 1e-5))
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Linear layers by a deviation of 0.02; the last normalisation of convolutional blocks by

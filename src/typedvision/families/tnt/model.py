@@ -23,12 +23,9 @@ from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, trunc_normal
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.patch_embed import check_fixed_size
 from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
-
 
 State = tuple[Tensor, Tensor]
 """What goes from block to block: the tokens, (N, T, D), and their parts, (N L, S, E)."""
@@ -48,7 +45,6 @@ class TNT(ImageModel):
         self.num_features: int = features
         self.head_hidden_size: int = features
         self.img_size: tuple[int, int] = plan.img_size
-        self.patch_size: tuple[int, int] = plan.patch_size
         self.grid: tuple[int, int] = plan.grid
 
         self.cls_token: nn.Parameter = nn.Parameter(torch.empty(1, 1, features))
@@ -86,7 +82,7 @@ class TNT(ImageModel):
 
     def _embed(self, x: Tensor) -> State:
         """(N, C, H, W) to the tokens and their parts (section 2.2)."""
-        check_image_size(x, self.patch_size, False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         parts = self.pixel_embed(x, self.pixel_pos)
         whole = parts.reshape(x.shape[0], -1, self.proj.in_features)
         patches = self.norm2_proj(self.proj(self.norm1_proj(whole)))

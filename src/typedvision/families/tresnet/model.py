@@ -20,7 +20,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d, FilteredConv
 from typedvision.layers.channel_attention import SqueezeExcite
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -47,10 +46,7 @@ class TResNet(HeadModel):
         for number, blocks in enumerate(plan.stages, start=1):
             body[f"layer{number}"] = Blocks(*map(_block, blocks))
         self.body: nn.Sequential = nn.Sequential(body)
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""

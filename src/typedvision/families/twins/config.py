@@ -24,10 +24,10 @@ from typedvision.config.base import (
     to_pair,
     unpooled_classifier,
 )
-from typedvision.config.features import FeatureSpec
+from typedvision.config.features import FeatureSpec, halving_levels
 from typedvision.config.names import TokenNorm
 from typedvision.config.problems import Conflict
-from typedvision.config.stages import drop_path_rates, uneven_stages
+from typedvision.config.stages import drop_path_rates, uneven_heads, uneven_stages
 
 if TYPE_CHECKING:
     from typedvision.families.twins.model import Twins
@@ -79,13 +79,8 @@ class TwinsConfig(ModelConfig, Builds["Twins"]):
         ):
             yield from uneven
             return
-        for dim, heads, mlp in zip(self.embed_dims, self.num_heads, self.mlp_ratios, strict=True):
-            if dim % heads:
-                yield Conflict(
-                    f"'num_heads' must divide 'embed_dims' evenly; got {heads} for {dim}: choose "
-                    "one of its divisors",
-                    "num_heads",
-                )
+        yield from uneven_heads(self.embed_dims, self.num_heads)
+        for dim, mlp in zip(self.embed_dims, self.mlp_ratios, strict=True):
             if int(dim * mlp) < 1:
                 yield Conflict(
                     f"'mlp_ratios' must leave each MLP a hidden feature; got {mlp} for {dim}",
@@ -116,10 +111,7 @@ class TwinsConfig(ModelConfig, Builds["Twins"]):
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The map of each stage."""
-        return tuple(
-            FeatureSpec(dim, self._stride(stage), f"blocks.{stage}")
-            for stage, dim in enumerate(self.embed_dims)
-        )
+        return halving_levels(self.embed_dims, self.patch_size, "blocks")
 
     @planned
     def plan(self) -> tuple[StagePlan, ...]:

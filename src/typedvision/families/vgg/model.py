@@ -37,7 +37,6 @@ class VGG(ImageModel):
         super().__init__(cfg)
         plan = cfg.plan()
         self.num_features: int = plan[-1].channels
-        self.drop_rate: float = cfg.drop_rate
 
         self.features = Layers(_layers(cfg), [stage.stop for stage in plan])
         self.pre_logits: ConvMlp = ConvMlp(cfg, self.num_features)

@@ -9,19 +9,18 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-import torch.fx
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.config.base import to_pair
-from typedvision.config.names import ConvNorm, ConvPool
+from typedvision.config.names import ConvNorm
 from typedvision.families.visformer.config import StagePlan, VisformerConfig
 from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -30,14 +29,14 @@ from typedvision.layers.init import (
     zeros,
 )
 from typedvision.layers.norm import conv_norm
-from typedvision.layers.patch_embed import check_image_size
-from typedvision.layers.pool import GlobalPool, pooled_features
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
+from typedvision.layers.patch_embed import check_fixed_size
 
 
-class Visformer(ImageModel):
+class Visformer(PooledModel):
     """A stem, three stages of blocks on maps, pooling and a linear classifier."""
+
+    classifier_name: ClassVar[str] = "head"
+    head: nn.Linear | nn.Identity
 
     def __init__(self, cfg: VisformerConfig) -> None:
         super().__init__(cfg)
@@ -59,12 +58,11 @@ class Visformer(ImageModel):
         self.patch_embed3: nn.Module = _patches(cfg, third)
         self.stage3: Blocks = _blocks(cfg, third)
         self.norm: nn.Module = conv_norm(cfg.norm_layer, third.features)
-        self.head_drop: nn.Dropout = nn.Dropout(cfg.drop_rate)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """The map of each stage."""
-        check_image_size(x, (1, 1), False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         x = self._placed(self.patch_embed1(self.stem(x)), self.pos_embed1)
         yield (x := self.stage1(x))
         x = self._placed(self.patch_embed2(x), self.pos_embed2)
@@ -89,16 +87,6 @@ class Visformer(ImageModel):
         names = ("pos_embed1", "pos_embed2", "pos_embed3")
         late = names[int(level.removeprefix("stage")) :]
         return tuple(name for name in late if getattr(self, name) is not None)
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, h, w) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.head(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head: nn.Linear | nn.Identity = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Everything by a deviation of 0.02, or convolutions by their outputs."""

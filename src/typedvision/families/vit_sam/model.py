@@ -19,7 +19,6 @@ from typedvision.layers.attention import attend, merge_heads, split_heads
 from typedvision.layers.axis_bias import axis_bias
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import Initializers, zeros
 from typedvision.layers.layer_scale import LayerScale
 from typedvision.layers.mlp import Mlp
@@ -62,16 +61,13 @@ class VisionTransformerSAM(HeadModel):
             )
         self.blocks: Blocks = Blocks(*(Block(cfg, block) for block in plan.blocks))
         self.neck: nn.Module = _neck(cfg)
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features,
+        self._add_head(
             cfg.num_classes,
             cfg.global_pool,
-            drop_rate=cfg.drop_rate,
             norm=LayerNorm2d(self.num_features, eps=1e-6) if cfg.head_hidden_size else None,
             hidden_size=cfg.head_hidden_size,
             hidden_act="tanh",
         )
-        self.head_hidden_size: int = self.head.features
         self._window: tuple[int, int] = (cfg.window_size, cfg.window_size)
 
     def forward_features(self, x: Tensor) -> Tensor:

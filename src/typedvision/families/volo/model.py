@@ -24,11 +24,9 @@ from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, trunc_normal
 from typedvision.layers.mlp import Mlp
 from typedvision.layers.norm import token_norm
-from typedvision.layers.patch_embed import check_image_size
+from typedvision.layers.patch_embed import check_fixed_size
 from typedvision.layers.token_pool import GlobalTokenPool
 from typedvision.layers.transformer_init import transformer_initializers
-
-torch.fx.wrap("check_image_size")  # looks at sizes, which a symbolic trace cannot
 
 Box = tuple[int, int, int, int]
 """The first row and column, and those behind the last, of coarse patches."""
@@ -61,7 +59,6 @@ class Volo(ImageModel):
         self.num_features: int = last.features
         self.head_hidden_size: int = last.features
         self.img_size: tuple[int, int] = to_pair(cfg.img_size)
-        self.patch_size: tuple[int, int] = to_pair(cfg.patch_size)
         self.grid: tuple[int, int] = plan.grid
 
         self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1, *plan.positions, last.features))
@@ -91,7 +88,7 @@ class Volo(ImageModel):
 
     def _patches(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the first patches, (N, h, w, D)."""
-        check_image_size(x, self.patch_size, False, self.img_size, resizable=False)
+        check_fixed_size(x, self.img_size)
         return self.patch_embed(x)
 
     def _stages(self, x: Tensor) -> Iterator[Tensor]:

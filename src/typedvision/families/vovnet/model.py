@@ -19,7 +19,6 @@ from typedvision.families.vovnet.config import BlockPlan, VovNetConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.channel_attention import channel_attention
 from typedvision.layers.drop import DropPath
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.init import (
     Initializers,
     default_initializers,
@@ -40,10 +39,7 @@ class VovNet(StagedModel, HeadModel):
         self.stages: nn.Sequential = nn.Sequential(
             *(_stage(cfg, blocks, pools=stage > 0) for stage, blocks in enumerate(cfg.plan()))
         )
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""

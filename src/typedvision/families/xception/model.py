@@ -10,23 +10,23 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
-from typedvision.config.names import ConvPool
+from typedvision.architecture.pooled_model import PooledModel
 from typedvision.families.xception.config import XceptionConfig
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
-from typedvision.layers.pool import GlobalPool, pooled_features
 
 BLOCKS = range(1, 13)
 LEVEL_BLOCKS = (2, 3, 12)
 """The blocks whose first activation gives a feature level."""
 
 
-class Xception(ImageModel):
+class Xception(PooledModel):
     """Two convolutions, twelve residual blocks and two convolutions, pooling and a linear
     classifier."""
+
+    classifier_name: ClassVar[str] = "fc"
+    fc: nn.Linear | nn.Identity
 
     folds: ClassVar[Pairs] = (
         ("conv1", "bn1"),
@@ -93,17 +93,6 @@ class Xception(ImageModel):
         """The shortcut of the block in which the level lies."""
         block, _, inside = level.partition(".")
         return (f"{block}.skip", f"{block}.skipbn") if inside else ()
-
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
-        x = self.head_drop(self.global_pool(x))
-        return x if pre_logits else self.fc(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        self.global_pool: GlobalPool = GlobalPool(global_pool)
-        self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
-        self.head_hidden_size: int = pooled_features(global_pool, self.num_features)
-        self.fc: nn.Module = linear_classifier(self.head_hidden_size, num_classes)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
         """Convolutions by their fan-out."""

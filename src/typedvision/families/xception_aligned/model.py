@@ -22,7 +22,6 @@ from typedvision.layers.blocks import Blocks
 from typedvision.layers.conv import conv2d
 from typedvision.layers.drop import DropPath
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import ClassifierHead
 from typedvision.layers.norm_act import Conv2dNormAct, norm_act
 
 
@@ -45,10 +44,7 @@ class XceptionAligned(HeadModel):
         self.act: nn.Module = nn.Identity()
         if cfg.preact:
             self.act = activation(cfg.act_layer, inplace=False)  # the last level stays as it is
-        self.head: ClassifierHead = ClassifierHead(
-            self.num_features, cfg.num_classes, cfg.global_pool, drop_rate=cfg.drop_rate
-        )
-        self.head_hidden_size: int = self.head.features
+        self._add_head(cfg.num_classes, cfg.global_pool)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / 32, W / 32)."""
