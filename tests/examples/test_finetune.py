@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 import typedvision as tv
 from tests.docs.pages import ROOT
 
+pytestmark = pytest.mark.xdist_group("finetune")  # the runs are made once
+
 EXAMPLE = ROOT / "examples" / "finetune"
 PATIENCE = 120  # seconds
 # A process; its arguments: the folders of the example, of the images and of the runs, and more.

@@ -19,7 +19,7 @@ def test_the_levels_are_those_that_were_asked_for() -> None:
     assert backbone.names == ("layer1", "layer3")
     assert backbone.channels == (32, 192)
     assert backbone.strides == (4, 16)
-    assert backbone.left_out == ("layer4", "global_pool", "drop", "fc")
+    assert backbone.left_out == ("layer4", "global_pool", "head_drop", "fc")
     shapes = [tuple(level.shape) for level in backbone(torch.rand(2, 1, 64, 64))]
     assert shapes == [(2, 16, 16, 32), (2, 4, 4, 192)]
     assert backbone.training
