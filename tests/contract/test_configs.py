@@ -222,7 +222,6 @@ def test_what_is_accepted_works(
         (base,) = chance.choices(near, weights)
         options = options_near(base, chance)
         number = figures.accepted
-        torch.manual_seed(start + number)  # of what training drops
         with figures.case(base.name):
             config = accepted(base.name, options)
             if config is None:
@@ -233,6 +232,8 @@ def test_what_is_accepted_works(
             seen.add(config)
             trained = THOROUGH or (figures.ran < FEW and not choices(config) <= made)
             summarized = THOROUGH and number % SUMMARIZED == 0
+            if trained:
+                torch.manual_seed(start + number)  # of what training drops
             try:
                 found = failure(config, base.limits, trained, summarized)
             except TooLargeError:
