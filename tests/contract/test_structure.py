@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -17,6 +15,7 @@ from tests.contract.groups import outside_of_groups
 from typedvision.architecture.image_model import ImageModel
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
+from typedvision.testing.checks import open_ends
 
 # All tests of a name run in one process, where the model is built once.
 NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in VARIANTS]
@@ -145,12 +144,6 @@ def test_golden_facts_are_of_all_variants_of_their_families() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
-def test_a_schema_bounds_and_documents_everything(family: AnyFamily) -> None:
-    schema = family.config_type().model_json_schema()
-    assert list(_open_ends(family.key, schema, schema.get("$defs", {}))) == []
-
-
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.key)
 def test_what_equals_an_integer_is_none(family: AnyFamily) -> None:
     row = next(iter(family.variants.values()))
     properties = family.config_type().model_json_schema()["properties"]
@@ -166,50 +159,16 @@ def test_what_equals_an_integer_is_none(family: AnyFamily) -> None:
                 row.replace(**{name: look_alike})
 
 
-Schema = dict[str, Any]
-
-
-def _open_ends(where: str, schema: Schema, nested: dict[str, Schema]) -> Iterator[str]:
-    """What a JSON schema leaves without a bound or a description."""
-    schema = nested[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else schema
-    closed = schema.keys() & {"enum", "const"}
-    match schema.get("type"):
-        case "integer" | "number" if not closed:
-            if not schema.keys() & {"minimum", "exclusiveMinimum"}:
-                yield f"{where}: has no lower bound"
-            if not schema.keys() & {"maximum", "exclusiveMaximum"}:
-                yield f"{where}: has no upper bound"
-        case "string" if not closed:
-            yield f"{where}: is free text"
-        case "array":
-            if "maxItems" not in schema:
-                yield f"{where}: has no greatest length"
-            for item in [*schema.get("prefixItems", ()), *filter(None, [schema.get("items")])]:
-                yield from _open_ends(f"{where}[]", item, nested)
-        case "object":
-            if schema.get("additionalProperties") is not False:
-                yield f"{where}: takes unknown keys"
-            for name, field in schema.get("properties", {}).items():
-                target = nested.get(field.get("$ref", "").removeprefix("#/$defs/"), {})
-                if not {**target, **field}.get("description"):
-                    yield f"{where}.{name}: has no description"
-                yield from _open_ends(f"{where}.{name}", field, nested)
-        case None if "anyOf" not in schema and not closed:
-            yield f"{where}: takes anything"
-    for branch in schema.get("anyOf", ()):
-        yield from _open_ends(where, branch, nested)
-
-
 def test_an_open_end_is_seen() -> None:
     depth = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
     args = {"$ref": "#/$defs/Args", "description": "Choices."}
     net = {"type": "object", "properties": {"depth": depth, "args": args}}
     nested = {"type": "object", "additionalProperties": False, "properties": {"x": {}}}
-    assert list(_open_ends("net", net, {"Args": nested})) == [
-        "net: takes unknown keys",
-        "net.depth: has no description",
-        "net.depth: has no lower bound",
-        "net.depth: has no upper bound",
-        "net.args.x: has no description",
-        "net.args.x: takes anything",
+    assert list(open_ends(("net",), net, {"Args": nested})) == [
+        (("net",), "takes unknown keys"),
+        (("net", "depth"), "has no description"),
+        (("net", "depth"), "has no lower bound"),
+        (("net", "depth"), "has no upper bound"),
+        (("net", "args", "x"), "has no description"),
+        (("net", "args", "x"), "takes anything"),
     ]
