@@ -127,10 +127,54 @@ def test_classes_of_positions_are_refused(name: str) -> None:
         tv.predict(model, [sample_image(90, 60)])
 
 
+@pytest.mark.parametrize("max_seq_len", [None, 9])
 @pytest.mark.parametrize("several", [[], torch.zeros(2, 3, 8, 8, dtype=torch.uint8)])
-def test_a_batch_is_no_image(model: tv.ImageModel, several: ImageInput) -> None:
+def test_a_batch_is_no_image(several: ImageInput, max_seq_len: int | None) -> None:
     with pytest.raises(tv.UsageError, match="got a batch as one of them"):
-        list(tv.predict(model, [several]))
+        list(tv.predict(takes_patches(), [several], max_seq_len=max_seq_len))
+
+
+def takes_patches(**options: object) -> tv.ImageModel:
+    """A small model of images of any aspect ratio."""
+    return tv.create_model(
+        "naflexvit_base_patch16_gap",
+        **{"embed_dim": 16, "depth": 1, "num_heads": 2, "patch_size": 4, "img_size": 16},
+        **{"num_classes": 5, "seed": 0, **options},
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_patches_keep_the_aspect_ratio_of_each_image(dtype: torch.dtype) -> None:
+    model = takes_patches(dtype=dtype)
+    images = [sample_image(90, 60), "nowhere.png", sample_image(20, 80), colours(50, 50)]
+    found = list(tv.predict(model, images, max_seq_len=30, batch_size=3))
+    assert not model.training
+    assert [row.error is None for row in found] == [True, False, True, True]
+    transform = tv.make_transform(model, max_seq_len=30)
+    for row in (found[0], found[2], found[3]):
+        with torch.no_grad():
+            wanted = model(transform(row.image).to("cpu", dtype))[0].softmax(0)
+        assert {score.index: score.probability for score in row.classes} == pytest.approx(
+            dict(enumerate(wanted.tolist())), abs=1e-6
+        )
+    squashed = list(tv.predict(model, [images[2]]))
+    assert squashed[0].classes != found[2].classes
+
+
+def test_patches_that_cannot_be_are_refused_before_any_work() -> None:
+    unread = iter([sample_image(9, 9)])
+    model = takes_patches()
+    fast = tv.optimize(model, "eager")
+    for wrong, options, words in (
+        (tv.create_model("test_resnet", seed=0), {}, "this 'resnet' takes images only"),
+        (takes_patches(embed_proj_type="conv"), {}, "takes images only"),
+        (model, {"engine": "openvino"}, "goes without it"),
+        (fast, {}, "goes without it"),
+        (model, {"max_seq_len": 0}, "max_seq_len must be"),
+    ):
+        with pytest.raises(tv.UsageError, match=words):
+            tv.predict(wrong, unread, **{"max_seq_len": 9, **options})  # type: ignore[arg-type]
+    assert len(list(unread)) == 1
 
 
 def test_an_engine_gives_equal_classes(model: tv.ImageModel) -> None:

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from typedvision.layers.patches import Patches
     from typedvision.prediction import ClassScore, Prediction, predict
     from typedvision.preprocess.patches import PatchTransform
-    from typedvision.preprocess.training import TrainingTransform
+    from typedvision.preprocess.training import PatchTrainingTransform, TrainingTransform
     from typedvision.preprocess.transform import EvaluationTransform, make_transform
     from typedvision.registry.backbone import BackboneSpec
     from typedvision.registry.family import (
@@ -105,6 +105,7 @@ _HOME = {
     "OptimizeError": "errors",
     "OptimizeReport": "inference.model",
     "Parts": "registry.family",
+    "PatchTrainingTransform": "preprocess.training",
     "PatchTransform": "preprocess.patches",
     "Patches": "layers.patches",
     "PositionTable": "registry.family",
@@ -169,6 +170,7 @@ __all__ = [
     "OptimizeError",
     "OptimizeReport",
     "Parts",
+    "PatchTrainingTransform",
     "PatchTransform",
     "Patches",
     "PositionTable",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from PIL import Image
@@ -18,9 +18,14 @@ from typedvision.config.names import EngineName
 from typedvision.errors import ImageError, UsageError, WeightsError, shown
 from typedvision.inference.model import InferenceModel
 from typedvision.inference.optimize import optimize
+from typedvision.layers.patches import Patches
+from typedvision.preprocess.batch import is_several
 from typedvision.preprocess.decode import ImageInput, name_of
 from typedvision.preprocess.transform import make_transform
 from typedvision.registry.spec import ModelSpec
+
+Input = TypeVar("Input", Tensor, Patches)
+"""What a transform makes of one image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ def predict(
     batch_size: int = 32,
     workers: int = 2,
     engine: EngineName | Literal["auto"] | None = None,
+    max_seq_len: int | None = None,
 ) -> Iterator[Prediction]:
     """Classify images: one prediction after the other, in the order of the images.
 
@@ -70,11 +76,14 @@ def predict(
         workers: number of threads that read images.
         engine: optimise the model for this engine and batch size first, as `optimize` does; by
             default PyTorch runs it as it is.
+        max_seq_len: classify patches of each image's own aspect ratio, at most so many, by a model
+            that takes `Patches`; by default, images are brought to one size.
 
     Raises:
         OptimizeError: the engine cannot run the model.
         UsageError: the model has no weights or no classifier, gives classes for each position and
-            not for the image, a number is below 1, or an argument is not an image.
+            not for the image, a number is below 1, an argument is not an image, or `max_seq_len`
+            is given for a model that takes images only, or on an engine.
     """
     run = model if isinstance(model, InferenceModel) else whole_model(unwrapped(model), "predict")
     if not run.spec.config.num_classes:
@@ -91,43 +100,47 @@ def predict(
     for name, value in (("top", top), ("batch_size", batch_size), ("workers", workers)):
         if type(value) is not int or value < 1:
             raise UsageError(f"{name} must be an integer of at least 1; got {shown(value)}")
+    rest = (run.spec, iter(images), top, batch_size, workers)
+    if max_seq_len is not None:
+        if isinstance(run, InferenceModel) or engine is not None:
+            raise UsageError("an engine takes images of one size: max_seq_len goes without it")
+        patches, eager = make_transform(run.spec, max_seq_len=max_seq_len), _eager(run.eval())
+        return _predictions(patches, lambda parts: eager(Patches.join(parts)), *rest)
     if engine is not None:
         if isinstance(run, InferenceModel):
             raise UsageError(f"{run.engine} runs this model already: engine needs the model itself")
         run = optimize(run, engine, batch_size=batch_size)
     runs = run if isinstance(run, InferenceModel) else _eager(run.eval())
-    return _predictions(runs, run.spec, iter(images), top, batch_size, workers)
+    return _predictions(make_transform(run.spec), lambda parts: runs(torch.stack(parts)), *rest)
 
 
-def _eager(model: ImageModel) -> Callable[[Tensor], Tensor]:
+def _eager(model: ImageModel) -> Callable[[Tensor | Patches], Tensor]:
     weight = next(model.parameters())
     return lambda x: model(x.to(weight.device, weight.dtype))
 
 
 def _predictions(
-    run: Callable[[Tensor], Tensor],
+    transform: Callable[[ImageInput], Input],
+    run: Callable[[list[Input]], Tensor],
     spec: ModelSpec,
     images: Iterator[ImageInput],
     top: int,
     batch_size: int,
     workers: int,
 ) -> Iterator[Prediction]:
-    transform = make_transform(spec)
-
-    def read(image: ImageInput) -> Tensor | ImageError:
-        try:
-            values = transform(image)
-        except ImageError as error:
-            return error
-        if values.ndim != 3:
+    def read(image: ImageInput) -> Input | ImageError:
+        if is_several(image):
             raise UsageError(
                 "predict takes single images, one after the other; got a batch as one of them"
             )
-        return values
+        try:
+            return transform(image)
+        except ImageError as error:
+            return error
 
     with ThreadPoolExecutor(workers) as pool:
 
-        def submit() -> list[tuple[ImageInput, Future[Tensor | ImageError]]]:
+        def submit() -> list[tuple[ImageInput, Future[Input | ImageError]]]:
             return [(one, pool.submit(read, one)) for one in islice(images, batch_size)]
 
         ahead = submit()
@@ -138,13 +151,13 @@ def _predictions(
 
 
 def _of_batch(
-    run: Callable[[Tensor], Tensor],
+    run: Callable[[list[Input]], Tensor],
     spec: ModelSpec,
-    batch: list[tuple[ImageInput, Tensor | ImageError]],
+    batch: list[tuple[ImageInput, Input | ImageError]],
     top: int,
 ) -> Iterator[Prediction]:
-    inputs = [result for _, result in batch if isinstance(result, Tensor)]
-    scores = iter(_scores(run, spec, torch.stack(inputs), top) if inputs else ())
+    inputs = [result for _, result in batch if not isinstance(result, ImageError)]
+    scores = iter(_scores(run, inputs, spec, top) if inputs else ())
     for image, result in batch:
         if isinstance(result, ImageError):
             yield Prediction(image, (), result)
@@ -156,10 +169,10 @@ def _of_batch(
 
 @torch.inference_mode()
 def _scores(
-    run: Callable[[Tensor], Tensor], spec: ModelSpec, x: Tensor, top: int
+    run: Callable[[list[Input]], Tensor], inputs: list[Input], spec: ModelSpec, top: int
 ) -> list[tuple[ClassScore, ...]]:
-    """The most probable classes of images (N, C, H, W); none where the output is not finite."""
-    probabilities = run(x).float().softmax(-1).cpu()
+    """The most probable classes of each input; none where the output is not finite."""
+    probabilities = run(inputs).float().softmax(-1).cpu()
     values, indices = probabilities.topk(min(top, probabilities.shape[-1]))
     names = spec.class_names
     return [

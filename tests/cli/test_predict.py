@@ -171,3 +171,23 @@ def test_a_checkpoint_without_the_models_classifier_is_refused(
     result = run("predict", image, "--checkpoint", checkpoint, "--model", "test_resnet")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "has no classifier for the 1,000 classes of 'test_resnet'" in result.stderr
+
+
+def test_patches_keep_the_aspect_ratio(folder: Path, checkpoint: str, tmp_path: Path) -> None:
+    path, images = tmp_path / "naflex.safetensors", [folder / "a.JPG", folder / "b.png"]
+    options = {"embed_dim": 16, "depth": 1, "num_heads": 2, "patch_size": 4, "img_size": 16}
+    model = tv.create_model("naflexvit_base_patch16_gap", **options, num_classes=3, seed=0)
+    tv.save_model(model, path)
+    command = ["predict", *map(str, images), "--max-seq-len", "20", "--json", "--checkpoint"]
+    result = run(*command, str(path))
+    assert result.exit_code == 0, result.stderr
+    for row, wanted in zip(
+        json.loads(result.stdout), tv.predict(model, images, max_seq_len=20), strict=True
+    ):
+        found = [(score["index"], score["probability"]) for score in row["classes"]]
+        assert found == [
+            (score.index, pytest.approx(score.probability)) for score in wanted.classes
+        ]
+    refused = run(*command, checkpoint)
+    assert refused.exit_code == 1
+    assert "this 'resnet' takes images only" in json.loads(refused.stdout)["summary"]

@@ -92,6 +92,70 @@ def test_the_numbers_of_several_sizes_are_those_of_timm(
     torch.testing.assert_close(found, found.new_tensor(wanted), rtol=1e-6, atol=1e-6)
 
 
+PADDING: list[tuple[dict[str, object], bool, list[list[float]]]] = [
+    (
+        {},
+        False,
+        [
+            [-0.01150421, -1.87999946, -1.09293797],
+            [0.83548391, -1.49555951, -1.31974288],
+            [0.09415862, -1.70477853, -1.49104075],
+        ],
+    ),
+    (
+        {},
+        True,
+        [
+            [0.78951133, -1.79419539, -1.32024496],
+            [0.83548391, -1.49555951, -1.31974288],
+            [0.61171241, -1.36083071, -1.6024646],
+        ],
+    ),
+    (
+        {"attn_layer": "diff"},
+        False,
+        [
+            [-0.95396013, 0.57854888, 0.76128927],
+            [-0.50684589, 0.44978746, -1.22275607],
+            [-0.79118779, 0.92802194, 0.49701076],
+        ],
+    ),
+    (
+        {"rope_type": "dinov3", "pos_embed": "none", "swiglu_mlp": True},
+        True,
+        [
+            [0.15747745, -1.97379159, -0.10884172],
+            [1.05055401, -0.65148565, -1.74528581],
+            [-0.83134665, -0.62070118, -0.3322102],
+        ],
+    ),
+]
+"""Options, the value of `use_key_only_attn_mask`, and timm's logits of the last token of each
+image, which is padding but for the second."""
+
+
+@pytest.mark.parametrize(("options", "keys_only", "wanted"), PADDING)
+@torch.inference_mode()
+def test_the_numbers_of_padding_are_those_of_timm(
+    options: dict[str, object], keys_only: bool, wanted: list[list[float]]
+) -> None:
+    images = [image((3, height, width))[0] for height, width in ((24, 8), (16, 16), (12, 8))]
+    patches = tv.Patches.of(images, (4, 4))
+    found = {}
+    for value in (False, True):
+        model = tv.create_model(
+            "naflexvit_base_patch16_gap",
+            **{**SMALL, **options, "img_size": 16, "global_pool": ""},
+            use_key_only_attn_mask=value,
+            seed=0,
+        )
+        fill(model.double().eval())
+        found[value] = model(patches)[:, model.num_prefix_tokens :]
+    last = found[keys_only][:, -1]
+    torch.testing.assert_close(last, last.new_tensor(wanted), rtol=1e-6, atol=1e-6)
+    assert torch.equal(*(tokens[patches.valid] for tokens in found.values()))
+
+
 @torch.inference_mode()
 def test_rows_and_columns_are_resampled_from_edge_to_edge() -> None:
     cfg = tv.configure("naflexvit_base_patch16_parfac_gap", **SMALL, img_size=16)
@@ -113,8 +177,8 @@ def test_training_leaves_out_patches_of_each_image(rope: str) -> None:
     model.train()
     assert model(patches).isfinite().all()
     (x, _, mask), prefix = seen[0], model.num_prefix_tokens
-    assert x.shape[1] == mask.shape[-1] == prefix + 8
-    assert mask.sum(-1).flatten().tolist() == [prefix + 8, prefix + 2]
+    assert x.shape[1] == mask.shape[-2] == mask.shape[-1] == prefix + 8
+    assert mask[:, 0, 0].sum(-1).tolist() == [prefix + 8, prefix + 2]
 
     whole = model.eval()(patches)
     order = torch.stack([torch.randperm(16) for _ in range(2)])
@@ -158,6 +222,7 @@ def test_a_convolution_projects_as_the_linear_layer() -> None:
         ({"pos_embed_use_grid_sample": True, "pos_embed_antialias": False}, "no filter"),
         ({"pos_embed_use_grid_sample": True, "pos_embed": "factorized"}, "no filter"),
         ({"patchify_channels_last": False, "embed_proj_type": "conv"}, "takes images"),
+        ({"use_key_only_attn_mask": True, "embed_proj_type": "conv"}, "takes images"),
     ],
 )
 def test_what_cannot_go_together(options: dict[str, object], why: str) -> None:

@@ -119,6 +119,65 @@ def test_what_makes_no_sense_is_refused(options: dict) -> None:
         tv.TrainingTransform(SPEC, **options)
 
 
+NAFLEX = tv.specify("naflexvit_base_patch16_gap", patch_size=4, img_size=16).replace(
+    image=SPEC.replace(size=(16, 16))
+)
+
+
+def crops(transform: tv.PatchTrainingTransform, width: int, height: int) -> list[Tensor]:
+    """200 crops of an image whose pixels say where they are, each put together from patches."""
+    images = []
+    for _ in range(200):
+        patches = transform(colours(width, height))
+        ((rows, columns),) = patches.grids()
+        assert patches.values.shape == (1, rows * columns, 48)
+        assert patches.valid.all()
+        pixels = patches.values.reshape(rows, columns, 4, 4, 3)
+        images.append(pixels.permute(4, 0, 2, 1, 3).reshape(3, 4 * rows, 4 * columns))
+    return images
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (300, 900)])
+def test_patches_keep_the_aspect_ratio_of_their_crop(width: int, height: int) -> None:
+    transform = tv.PatchTrainingTransform(
+        NAFLEX.image, (4, 4), 64, scale=(0.25, 0.5), ratio=1.5, flip=0.0, seed=0
+    )
+    areas, shapes, counts = [], [], []
+    for crop in crops(transform, width, height):
+        left, right, top, bottom = positions(crop)
+        areas.append((right - left) * (bottom - top))
+        shapes.append((right - left) / (bottom - top))
+        counts.append(crop.shape[1] * crop.shape[2] / 16)
+        stretch = crop.shape[2] / crop.shape[1] / (shapes[-1] * width / height)
+        assert 0.75 < stretch < 1.33  # of whole patches
+    assert 0.2 < min(areas) < 0.27
+    assert 0.44 < max(areas) < 0.52
+    assert 1 / 1.6 < min(shapes) < 0.72
+    assert 1.4 < max(shapes) < 1.6
+    assert 45 < min(counts) < max(counts) == 64
+
+
+def test_the_seed_decides_patches() -> None:
+    one, other = (
+        tv.make_transform(NAFLEX, training=True, seed=3, max_seq_len=30) for _ in range(2)
+    )
+    images = [sample_image(90, 60), colours(20, 80), colours(2, 500), colours(2, 2)]
+    batch = one(images)
+    assert len(set(batch.grids())) > 1
+    assert batch.valid.sum(1).max() <= 30
+    assert torch.equal(batch.values, other(images).values)
+    assert not torch.equal(batch.values, one(images).values)  # it goes on
+    copy = pickle.loads(pickle.dumps(one))
+    assert copy == one
+    assert torch.equal(batch.values, copy(images).values)  # from the beginning
+
+
+def test_half_of_the_patches_are_mirrored() -> None:
+    transform = tv.make_transform(NAFLEX, training=True, seed=0, max_seq_len=30)
+    mirrored = [left > right for left, right, _, _ in map(positions, crops(transform, 90, 60))]
+    assert 70 < sum(mirrored) < 130
+
+
 class Repeated(Dataset[Tensor]):
     """Transforms of one image."""
 

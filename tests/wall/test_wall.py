@@ -136,6 +136,7 @@ PUBLIC = [
     "OptimizeError",
     "OptimizeReport",
     "Parts",
+    "PatchTrainingTransform",
     "PatchTransform",
     "Patches",
     "PositionTable",

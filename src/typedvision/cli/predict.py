@@ -68,6 +68,15 @@ Engine = Annotated[
     Literal["auto", "eager", "inductor", "onnxruntime", "openvino"] | None,
     typer.Option("--engine", help="Optimise the model for an engine first; auto: the fastest."),
 ]
+MaxSeqLen = Annotated[
+    int | None,
+    typer.Option(
+        "--max-seq-len",
+        min=1,
+        metavar="N",
+        help="Keep each image's aspect ratio, in at most N patches; of models that take patches.",
+    ),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Open no socket.")]
 
 
@@ -82,6 +91,7 @@ def predict(
     workers: Workers = 2,
     device: Device = "cpu",
     engine: Engine = None,
+    max_seq_len: MaxSeqLen = None,
     offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
@@ -95,6 +105,7 @@ def predict(
       typedvision predict cat.jpg --checkpoint model.safetensors --json
       typedvision predict photos --checkpoint model.safetensors --out table.csv
       typedvision predict photos --model resnet50 --engine auto
+      typedvision predict photos --model naflexvit_base_patch16_gap --max-seq-len 576
     """
     if out is not None:
         if out.suffix not in _WRITERS:
@@ -111,7 +122,13 @@ def predict(
 
         loaded = _load(model, checkpoint, device, offline)
         found = predictions(
-            loaded, files, top=top, batch_size=batch_size, workers=workers, engine=engine
+            loaded,
+            files,
+            top=top,
+            batch_size=batch_size,
+            workers=workers,
+            engine=engine,
+            max_seq_len=max_seq_len,
         )
         rows = list(_with_progress(found, len(files)))
     for row in rows:

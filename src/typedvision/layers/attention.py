@@ -59,12 +59,13 @@ class Attention(nn.Module):
         return self._masked(x, None)
 
     def _masked(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T), or
+        (N, 1, T, T) for each token."""
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         q = self.q_norm(split_heads(q, self.num_heads))
         k = self.k_norm(split_heads(k, self.num_heads))
         v = split_heads(v, self.num_heads)
-        x = attend(q, k, v, self.attn_drop if self.training else 0.0, mask)
+        x = attend_masked(q, k, v, self.attn_drop if self.training else 0.0, mask)
         return self.proj_drop(self.proj(self.norm(merge_heads(x))))
 
 
@@ -123,7 +124,8 @@ class DifferentialAttention(nn.Module):
         return self._masked(x, None)
 
     def _masked(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T), or
+        (N, 1, T, T) for each token."""
         q, k, v = self.qkv(x).chunk(3, dim=-1)
         q, k = split_heads(q, 2 * self.num_heads), split_heads(k, 2 * self.num_heads)
         weight = differential_weight(self, self.lambda_init)
@@ -164,6 +166,25 @@ def attend(
     return F.scaled_dot_product_attention(q, k, v, bias, dropout_p=drop, scale=scale)
 
 
+def attend_masked(
+    q: Tensor, k: Tensor, v: Tensor, drop: float = 0.0, mask: Tensor | None = None
+) -> Tensor:
+    """Attention to some of the tokens, (N, h, T, d). A query that has none attends to all equally.
+
+    Args:
+        q: queries, (N, h, T, d).
+        k: keys, (N, h, T, d).
+        v: values, (N, h, T, d).
+        drop: dropout probability of the attention weights.
+        mask: which tokens are attended to, (N, 1, 1, T), or (N, 1, T, T) for each query; None for
+            all.
+    """
+    if mask is not None:
+        none = ~mask.any(-1, keepdim=True)
+        q, mask = q.masked_fill(none, 0.0), mask | none
+    return attend(q, k, v, drop, mask)
+
+
 def attend_differentially(
     q: Tensor,
     k: Tensor,
@@ -180,10 +201,11 @@ def attend_differentially(
         v: values, (N, h, T, d).
         weight: a scalar.
         drop: dropout probability of the attention weights.
-        mask: which tokens are attended to, (N, 1, 1, T); None for all.
+        mask: which tokens are attended to, (N, 1, 1, T), or (N, 1, T, T) for each query; None for
+            all.
     """
-    first = attend(q[:, 0::2], k[:, 0::2], v, drop, mask)
-    return first - weight * attend(q[:, 1::2], k[:, 1::2], v, drop, mask)
+    first = attend_masked(q[:, 0::2], k[:, 0::2], v, drop, mask)
+    return first - weight * attend_masked(q[:, 1::2], k[:, 1::2], v, drop, mask)
 
 
 def differential_weight(module: nn.Module, lambda_init: float) -> Tensor:

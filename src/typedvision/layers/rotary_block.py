@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from typedvision.config.rotary import RotaryBlockPlan
 from typedvision.layers.activation import activation
-from typedvision.layers.attention import attend, keyless_bias, merge_heads, split_heads
+from typedvision.layers.attention import attend_masked, keyless_bias, merge_heads, split_heads
 from typedvision.layers.drop import DropPath
 from typedvision.layers.init import Initializers, constant, zeros
 from typedvision.layers.mlp import GluMlp, Mlp, SwiGLU
@@ -48,7 +48,7 @@ class RotaryBlock(nn.Module):
 
     def forward(self, x: Tensor, rope: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """(N, T, D) to the same shape, with the rotary embedding of the patches; a mask says which
-        tokens are attended to, (N, 1, 1, T)."""
+        tokens are attended to, (N, 1, 1, T), or (N, 1, T, T) for each token."""
         y = self.attn(self.norm1(x), rope, mask)
         x = x + self.drop_path1(y if self.gamma_1 is None else y * self.gamma_1)
         y = self.mlp(self.norm2(x))
@@ -104,7 +104,7 @@ class RotaryAttention(nn.Module, ABC):
 
     def forward(self, x: Tensor, rope: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """(N, T, D) to the same shape, with the rotary embedding of the patches; a mask says which
-        tokens are attended to, (N, 1, 1, T)."""
+        tokens are attended to, (N, 1, 1, T), or (N, 1, T, T) for each token."""
         gate = None if self.gate is None else self.gate(x).sigmoid()
         q, k, v = self._project(x)
         q = self.q_norm(split_heads(q, self.num_heads))
@@ -117,8 +117,8 @@ class RotaryAttention(nn.Module, ABC):
         if self.num_kv_heads != self.num_heads:
             group = self.num_heads // self.num_kv_heads
             k, v = (part.repeat_interleave(group, dim=1) for part in (k, v))
-        x = merge_heads(attend(q, k, v.to(q.dtype), self.attn_drop if self.training else 0.0, mask))
-        x = self.norm(x)
+        drop = self.attn_drop if self.training else 0.0
+        x = self.norm(merge_heads(attend_masked(q, k, v.to(q.dtype), drop, mask)))
         return self.proj_drop(self.proj(x if gate is None else x * gate))
 
 

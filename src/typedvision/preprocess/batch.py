@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +11,9 @@ from torch import Tensor
 from typedvision.config.image import ImageSpec
 from typedvision.errors import ImageError, UsageError, shown
 from typedvision.preprocess.decode import ImageInput
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 Result = TypeVar("Result")
 """What a transform makes of one image, or of several."""
@@ -23,11 +26,7 @@ def each(
 ) -> Result:
     """Apply the transform of one image to one, or to each of several and put the results
     `together`."""
-    if isinstance(images, Tensor):
-        if images.ndim != 4:
-            return one(images)
-        images = list(images)
-    if isinstance(images, str) or not isinstance(images, Sequence):
+    if not is_several(images):
         return one(images)
     results = []
     for place, image in enumerate(images):
@@ -36,6 +35,13 @@ def each(
         except ImageError as error:
             raise ImageError(f"{error.summary} (image {place} of the batch)") from error
     return together(results)
+
+
+def is_several(images: ImageInput | Sequence[ImageInput]) -> TypeIs[Sequence[ImageInput]]:
+    """Whether it is several images: a sequence of them, or a tensor (N, C, H, W)."""
+    if isinstance(images, Tensor):
+        return images.ndim == 4
+    return isinstance(images, Sequence) and not isinstance(images, str)
 
 
 def stacked(images: list[Tensor], image_spec: ImageSpec) -> Tensor:

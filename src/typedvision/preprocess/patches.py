@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError, shown
@@ -40,25 +41,7 @@ class PatchTransform:
 
     def __post_init__(self) -> None:
         check_fields(self.image_spec, self.max_pixels)
-        sides: object = self.patch_size
-        if not (
-            isinstance(sides, tuple)
-            and len(sides) == 2
-            and all(type(side) is int and side >= 1 for side in sides)
-        ):
-            raise UsageError(
-                f"patch_size must be a height and a width in pixels; got {shown(sides)}"
-            )
-        if type(self.max_seq_len) is not int or self.max_seq_len < 1:
-            raise UsageError(
-                f"max_seq_len must be an integer of at least 1; got {shown(self.max_seq_len)}"
-            )
-        tall, wide = self.patch_size
-        if self.max_seq_len * tall * wide > self.max_pixels:
-            raise UsageError(
-                f"max_seq_len {self.max_seq_len:,} of patches of {tall} x {wide} pixels is more "
-                f"than max_pixels {self.max_pixels:,}"
-            )
+        check_patches(self.patch_size, self.max_seq_len, self.max_pixels)
 
     def __call__(self, images: ImageInput | Sequence[ImageInput]) -> Patches:
         """Transform one image, or several of any sizes, to the patches of one batch: float32, on
@@ -75,15 +58,43 @@ class PatchTransform:
         return each(self._one, images, Patches.join)
 
     def _one(self, image: ImageInput) -> Patches:
-        parts = decode(image, self.image_spec.channels, self.max_pixels, self._resized)
-        size = self._resized(parts[0].height, parts[0].width)
+        becomes = partial(size_in_patches, patch_size=self.patch_size, max_seq_len=self.max_seq_len)
+        parts = decode(image, self.image_spec.channels, self.max_pixels, becomes)
+        size = becomes(parts[0].height, parts[0].width)
         pixels = to_tensor([resampled(part, size, self.image_spec) for part in parts])
         return Patches.of([normalize(pixels.float() / 255, self.image_spec)], self.patch_size)
 
-    def _resized(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width to which an image of this height and width is resampled."""
-        rows, columns = patch_grid(height, width, self.patch_size, self.max_seq_len)
-        return rows * self.patch_size[0], columns * self.patch_size[1]
+
+def check_patches(patch_size: object, max_seq_len: object, max_pixels: int) -> None:
+    """Check the fields of a transform to patches.
+
+    Raises:
+        UsageError: a field has a wrong type or value; the message names it.
+    """
+    if not (
+        isinstance(patch_size, tuple)
+        and len(patch_size) == 2
+        and all(type(side) is int and side >= 1 for side in patch_size)
+    ):
+        raise UsageError(
+            f"patch_size must be a height and a width in pixels; got {shown(patch_size)}"
+        )
+    if type(max_seq_len) is not int or max_seq_len < 1:
+        raise UsageError(f"max_seq_len must be an integer of at least 1; got {shown(max_seq_len)}")
+    tall, wide = patch_size
+    if max_seq_len * tall * wide > max_pixels:
+        raise UsageError(
+            f"max_seq_len {max_seq_len:,} of patches of {tall} x {wide} pixels is more "
+            f"than max_pixels {max_pixels:,}"
+        )
+
+
+def size_in_patches(
+    height: int, width: int, patch_size: tuple[int, int], max_seq_len: int
+) -> tuple[int, int]:
+    """Height and width of the patches of `patch_grid`, in pixels."""
+    rows, columns = patch_grid(height, width, patch_size, max_seq_len)
+    return rows * patch_size[0], columns * patch_size[1]
 
 
 def patch_grid(

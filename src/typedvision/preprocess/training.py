@@ -1,4 +1,5 @@
-"""The training transform: a random crop, resized to the input size and randomly flipped.
+"""The training transforms: a random crop, resized and randomly flipped, as an image of the input
+size or as patches.
 
 Source: "Going Deeper with Convolutions", https://arxiv.org/abs/1409.4842, section 6.
 """
@@ -17,8 +18,10 @@ from torch.utils.data import get_worker_info
 
 from typedvision.config.image import ImageSpec
 from typedvision.errors import UsageError, shown
+from typedvision.layers.patches import Patches
 from typedvision.preprocess.batch import check_fields, each, normalize, stacked
 from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, to_tensor
+from typedvision.preprocess.patches import check_patches, size_in_patches
 from typedvision.preprocess.resize import resized
 
 _TRIES = 10
@@ -51,6 +54,35 @@ class _Draws:
         """Draw an integer in [0, end)."""
         return int(self.uniform(0, end))
 
+    def crop(
+        self, pixels: Tensor, shape: float, scale: tuple[float, float], ratio: float
+    ) -> Tensor:
+        """Draw a part of an image (C, H, W): of a share of its area in `scale`, its width over its
+        height within `ratio` of `shape`."""
+        height, width = pixels.shape[1:]
+        top, left, h, w = self._box(height, width, shape, scale, ratio)
+        return pixels[:, top : top + h, left : left + w]
+
+    def _box(
+        self, height: int, width: int, shape: float, scale: tuple[float, float], ratio: float
+    ) -> tuple[int, int, int, int]:
+        """Top, left, height and width of a part."""
+        for _ in range(_TRIES):
+            area = height * width * self.uniform(*scale)
+            stretch = math.log(ratio)
+            aspect = shape * math.exp(self.uniform(-stretch, stretch))
+            h, w = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+            if 0 < h <= height and 0 < w <= width:
+                return self.whole(height - h + 1), self.whole(width - w + 1), h, w
+        # No part fits into so long and thin an image: the largest central one of that shape.
+        h = max(1, min(height, round(width / shape)))
+        w = max(1, min(width, round(height * shape)))
+        return (height - h) // 2, (width - w) // 2, h, w
+
+    def flipped(self, image: Tensor, probability: float) -> Tensor:
+        """An image (C, H, W), flipped left to right with that probability."""
+        return image.flip(-1) if self.uniform(0, 1) < probability else image
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingTransform:
@@ -77,19 +109,7 @@ class TrainingTransform:
 
     def __post_init__(self) -> None:
         check_fields(self.image_spec, self.max_pixels)
-        try:
-            least, most = self.scale
-            valid = 0 < least <= most <= 1 <= self.ratio < math.inf and 0 <= self.flip <= 1
-        except (TypeError, ValueError):  # not numbers, or not two of them
-            valid = False
-        if not valid:
-            raise UsageError(
-                "scale is two shares in (0, 1], the smaller first; ratio is at least 1; "
-                "flip is in [0, 1]; "
-                f"got {shown(self.scale)}, {shown(self.ratio)} and {shown(self.flip)}"
-            )
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | None):
-            raise UsageError(f"seed must be an integer; got {shown(self.seed)}")
+        _check_ranges(self.scale, self.ratio, self.flip, self.seed)
         object.__setattr__(self, "_draws", _Draws(self.seed))
 
     def __call__(self, images: ImageInput | Sequence[ImageInput]) -> Tensor:
@@ -108,26 +128,90 @@ class TrainingTransform:
     def _one(self, image: ImageInput) -> Tensor:
         becomes = partial(resized, self.image_spec)
         pixels = to_tensor(decode(image, self.image_spec.channels, self.max_pixels, becomes))
-        top, left, height, width = self._crop(pixels.shape[1], pixels.shape[2])
-        crop = pixels[None, :, top : top + height, left : left + width].contiguous()
-        x = F.interpolate(
-            crop, self.image_spec.size, mode=self.image_spec.interpolation, antialias=True
-        )[0]
-        if self._draws.uniform(0, 1) < self.flip:
-            x = x.flip(-1)
-        return normalize(x.float() / 255, self.image_spec)
+        height, width = size = self.image_spec.size
+        crop = self._draws.crop(pixels, width / height, self.scale, self.ratio)
+        return self._draws.flipped(_resampled(crop, size, self.image_spec), self.flip)
 
-    def _crop(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Draw a random crop of an image of this size: its top, left, height and width."""
-        shape = self.image_spec.size[1] / self.image_spec.size[0]
-        for _ in range(_TRIES):
-            area = height * width * self._draws.uniform(*self.scale)
-            stretch = math.log(self.ratio)
-            aspect = shape * math.exp(self._draws.uniform(-stretch, stretch))
-            h, w = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
-            if 0 < h <= height and 0 < w <= width:
-                return self._draws.whole(height - h + 1), self._draws.whole(width - w + 1), h, w
-        # No crop fits into so long and thin an image: the largest central one of the input's shape.
-        h = max(1, min(height, round(width / shape)))
-        w = max(1, min(width, round(height * shape)))
-        return (height - h) // 2, (width - w) // 2, h, w
+
+@dataclass(frozen=True, slots=True)
+class PatchTrainingTransform:
+    """Transform images into patches of their own aspect ratio to train on: random crop, flip,
+    normalisation.
+
+    A crop is resampled as `TrainingTransform` does, up or down, to whole patches: as many as
+    `max_seq_len` allows.
+    """
+
+    image_spec: ImageSpec
+    """What the model expects; `size`, `crop_pct` and `crop_mode` are not used."""
+    patch_size: tuple[int, int]
+    """Height and width of a patch in pixels."""
+    max_seq_len: int
+    """Largest number of patches of a crop."""
+    scale: tuple[float, float] = (0.08, 1.0)
+    """Smallest and largest area of the crop, as a share of the area of the image."""
+    ratio: float = 4 / 3
+    """Largest factor by which the aspect ratio of the crop differs from that of the image."""
+    flip: float = 0.5
+    """Probability that the crop is flipped, left to right."""
+    seed: int | None = None
+    """Seed of the random crops and flips; by default PyTorch's generator draws them. In the workers
+    of a `DataLoader` they also depend on its `generator`."""
+    max_pixels: int = MAX_PIXELS
+    """Refuse an image with more pixels."""
+    _draws: _Draws = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_fields(self.image_spec, self.max_pixels)
+        check_patches(self.patch_size, self.max_seq_len, self.max_pixels)
+        _check_ranges(self.scale, self.ratio, self.flip, self.seed)
+        object.__setattr__(self, "_draws", _Draws(self.seed))
+
+    def __call__(self, images: ImageInput | Sequence[ImageInput]) -> Patches:
+        """Transform one image, or several of any sizes, to the patches of one batch: float32, on
+        the CPU.
+
+        Args:
+            images: a path, a Pillow image or a tensor (C, H, W) of uint8; or a sequence of these,
+                or a tensor (N, C, H, W) of uint8.
+
+        Raises:
+            ImageError: an image cannot be read; the message names it and the reason.
+            UsageError: an argument is not an image, or there is none.
+        """
+        return each(self._one, images, Patches.join)
+
+    def _one(self, image: ImageInput) -> Patches:
+        becomes = partial(size_in_patches, patch_size=self.patch_size, max_seq_len=self.max_seq_len)
+        pixels = to_tensor(decode(image, self.image_spec.channels, self.max_pixels, becomes))
+        height, width = pixels.shape[1:]
+        crop = self._draws.crop(pixels, width / height, self.scale, self.ratio)
+        size = becomes(crop.shape[1], crop.shape[2])
+        x = self._draws.flipped(_resampled(crop, size, self.image_spec), self.flip)
+        return Patches.of([x], self.patch_size)
+
+
+def _resampled(crop: Tensor, size: tuple[int, int], image_spec: ImageSpec) -> Tensor:
+    """A part (C, h, w) of an image, of uint8, resampled to a size and normalised."""
+    x = F.interpolate(crop[None].contiguous(), size, mode=image_spec.interpolation, antialias=True)
+    return normalize(x[0].float() / 255, image_spec)
+
+
+def _check_ranges(scale: tuple[float, float], ratio: float, flip: float, seed: int | None) -> None:
+    """Check what says how crops and flips are drawn.
+
+    Raises:
+        UsageError: a field has a wrong type or value; the message names it.
+    """
+    try:
+        least, most = scale
+        valid = 0 < least <= most <= 1 <= ratio < math.inf and 0 <= flip <= 1
+    except (TypeError, ValueError):  # not numbers, or not two of them
+        valid = False
+    if not valid:
+        raise UsageError(
+            "scale is two shares in (0, 1], the smaller first; ratio is at least 1; "
+            f"flip is in [0, 1]; got {shown(scale)}, {shown(ratio)} and {shown(flip)}"
+        )
+    if isinstance(seed, bool) or not isinstance(seed, int | None):
+        raise UsageError(f"seed must be an integer; got {shown(seed)}")

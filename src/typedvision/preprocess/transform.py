@@ -17,7 +17,7 @@ from typedvision.preprocess.batch import check_fields, each, normalize, stacked
 from typedvision.preprocess.decode import MAX_PIXELS, ImageInput, decode, to_tensor
 from typedvision.preprocess.patches import PatchTransform
 from typedvision.preprocess.resize import fit, resized
-from typedvision.preprocess.training import TrainingTransform
+from typedvision.preprocess.training import PatchTrainingTransform, TrainingTransform
 from typedvision.registry.spec import ModelSpec, spec_for
 
 
@@ -95,9 +95,32 @@ def make_transform(
 def make_transform(
     model: ImageModel | Wrapper | ModelSpec | str,
     *,
+    training: Literal[False] = False,
     max_seq_len: int,
     max_pixels: int = MAX_PIXELS,
 ) -> PatchTransform: ...
+
+
+@overload
+def make_transform(
+    model: ImageModel | Wrapper | ModelSpec | str,
+    *,
+    training: Literal[True],
+    seed: int | None = None,
+    max_seq_len: int,
+    max_pixels: int = MAX_PIXELS,
+) -> PatchTrainingTransform: ...
+
+
+@overload
+def make_transform(
+    model: ImageModel | Wrapper | ModelSpec | str,
+    *,
+    training: bool,
+    seed: int | None = None,
+    max_seq_len: int,
+    max_pixels: int = MAX_PIXELS,
+) -> PatchTransform | PatchTrainingTransform: ...
 
 
 def make_transform(
@@ -107,7 +130,7 @@ def make_transform(
     seed: int | None = None,
     max_seq_len: int | None = None,
     max_pixels: int = MAX_PIXELS,
-) -> EvaluationTransform | TrainingTransform | PatchTransform:
+) -> EvaluationTransform | TrainingTransform | PatchTransform | PatchTrainingTransform:
     """Make the transform from images to the input of a model.
 
     Args:
@@ -125,20 +148,23 @@ def make_transform(
 
     Raises:
         UnknownNameError: no family publishes the name.
-        UsageError: `model` is something else or takes no patches, or a transform without random
-            crops is given a seed.
+        UsageError: `model` is something else or takes no patches, a number makes no sense, or a
+            transform without random crops is given a seed.
     """
     spec = _spec(model)
-    if max_seq_len is not None:
-        if training or seed is not None:
-            raise UsageError("nothing is random in patches: max_seq_len goes without training")
-        return _patch_transform(spec, max_seq_len, max_pixels)
     image_spec = spec.image if isinstance(spec, ModelSpec) else spec
-    if training:
-        return TrainingTransform(image_spec, seed=seed, max_pixels=max_pixels)
-    if seed is not None:
+    if seed is not None and not training:
         raise UsageError("nothing is random in an evaluation transform: seed needs training=True")
-    return EvaluationTransform(image_spec, max_pixels)
+    if max_seq_len is None:
+        if training:
+            return TrainingTransform(image_spec, seed=seed, max_pixels=max_pixels)
+        return EvaluationTransform(image_spec, max_pixels)
+    size = _patch_size(spec)
+    if training:
+        return PatchTrainingTransform(
+            image_spec, size, max_seq_len, seed=seed, max_pixels=max_pixels
+        )
+    return PatchTransform(image_spec, size, max_seq_len, max_pixels)
 
 
 def _spec(model: object) -> ModelSpec | ImageSpec:
@@ -155,9 +181,7 @@ def _spec(model: object) -> ModelSpec | ImageSpec:
     )
 
 
-def _patch_transform(
-    spec: ModelSpec | ImageSpec, max_seq_len: int, max_pixels: int
-) -> PatchTransform:
+def _patch_size(spec: ModelSpec | ImageSpec) -> tuple[int, int]:
     if isinstance(spec, ImageSpec):
         raise UsageError(
             "an ImageSpec has no size of patches: give make_transform the model, its spec or its "
@@ -169,7 +193,7 @@ def _patch_transform(
             f"max_seq_len is for models that take patches; this '{spec.family}' takes images only: "
             "leave it out"
         )
-    return PatchTransform(spec.image, patch_size, max_seq_len, max_pixels)
+    return patch_size
 
 
 def _fills(image_spec: ImageSpec, parts: int) -> list[tuple[int, ...]]:

@@ -15,6 +15,7 @@ from typedvision import (
     ModelConfig,
     ModelSpec,
     ModelSummary,
+    PatchTrainingTransform,
     PatchTransform,
     Prediction,
     TrainingTransform,
@@ -128,6 +129,10 @@ assert_type(groups[0]["params"], Any)
 assert_type(make_transform(distilled), EvaluationTransform)
 assert_type(make_transform(distilled.spec, training=True), TrainingTransform)
 assert_type(make_transform("naflexvit_base_patch16_gap", max_seq_len=256), PatchTransform)
+assert_type(
+    make_transform("naflexvit_base_patch16_gap", training=True, seed=0, max_seq_len=256),
+    PatchTrainingTransform,
+)
 (prediction,) = predict(distilled, ["cat.jpg"])
 assert_type(prediction, Prediction)
 assert_type(prediction.classes, tuple[ClassScore, ...])

@@ -71,6 +71,10 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
     """Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423)."""
     scale_attn_inner_norm: bool = False
     """Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423)."""
+    use_key_only_attn_mask: bool = False
+    """With `Patches`, let padding attend to the patches of its image, as they do, and not to every
+    token equally. It changes padding alone, which only `global_pool` `""` gives, and a mask of keys
+    is smaller."""
     init_values: Ratio | None = None
     """Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale."""
     class_token: bool = False
@@ -157,11 +161,10 @@ class NaFlexVitConfig(RotaryConfig, Builds["NaFlexVit"]):
                 "'pos_embed_antialias' is true: there is no filter to leave out",
                 "pos_embed_use_grid_sample",
             )
-        if not self.patchify_channels_last and self.embed_proj_type == "conv":
-            yield Conflict(
-                "'patchify_channels_last' must be true where 'embed_proj_type' is 'conv': a "
-                "convolution takes images",
-                "patchify_channels_last",
+        if self.embed_proj_type == "conv":
+            yield from self._fixed(
+                {"patchify_channels_last": True, "use_key_only_attn_mask": False},
+                "'embed_proj_type' is 'conv': a convolution takes images",
             )
         if self.global_pool == "map":
             yield from self._head_conflicts(

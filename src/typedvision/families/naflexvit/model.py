@@ -50,6 +50,7 @@ class NaFlexVit(TokenModel):
     def __init__(self, cfg: NaFlexVitConfig) -> None:
         plan, rope = cfg.plan(), cfg.rope()
         super().__init__(cfg, plan)
+        self.masks_keys_only: bool = cfg.use_key_only_attn_mask
         self.rope: RotaryEmbedding | None = rotary_embedding(rope) if rope else None
         self._add_encoder(
             Block(cfg, block) if cfg.block_type() == "standard" else RotaryBlock(block)
@@ -91,7 +92,10 @@ class NaFlexVit(TokenModel):
         rope = None if self.rope is None else patches_rope(self.rope, patches, chosen, x)
         x = self.norm_pre(self.patch_drop.keep(x, chosen))
         valid = F.pad(valid, (self.num_prefix_tokens, 0), value=True)
-        x = self._finish(self.blocks(x, rope, valid[:, None, None, :]))
+        mask = valid[:, None, None, :]
+        if not self.masks_keys_only:
+            mask = mask & valid[:, None, :, None]
+        x = self._finish(self.blocks(x, rope, mask))
         return self.head(self.head_drop(self.fc_norm(self._pool_valid(x, valid))))
 
     def _pool_valid(self, x: Tensor, valid: Tensor) -> Tensor:
@@ -247,7 +251,7 @@ class Embedding(nn.Module):
                 for table, place in zip(whole, patches.coordinates, strict=True)
                 if table is not None
             ]
-            x = x + torch.stack(own)
+            x = x + torch.stack(own) * patches.valid[..., None]
         return self._tokens(x)
 
     def _ordered(self, values: Tensor) -> Tensor:
@@ -289,8 +293,10 @@ def patches_rope(
     each = []
     for index, grid in enumerate(patches.grids()):
         places = rows[index] * grid[1] + columns[index]
-        places = places if chosen is None else places[chosen[index]]
-        each.append(choose_patches(rope(grid, like), places[None]))
+        valid = patches.valid[index]
+        if chosen is not None:
+            places, valid = places[chosen[index]], valid[chosen[index]]
+        each.append(choose_patches(rope(grid, like), places[None]) * valid[:, None])
     return torch.cat(each, dim=-4)
 
 
@@ -350,8 +356,8 @@ class Block(nn.Module):
         self.drop_path2: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor, rope: None = None, mask: Tensor | None = None) -> Tensor:
-        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T).
-        There is no rotary embedding."""
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T), or
+        (N, 1, T, T) for each token. There is no rotary embedding."""
         x = x + self.drop_path1(self.ls1(self.attn(self.norm1(x), mask)))
         return x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
 
@@ -360,7 +366,8 @@ class MaskedAttention(Attention):
     """Multi-head self-attention to those tokens that are patches of the image."""
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T), or
+        (N, 1, T, T) for each token."""
         return self._masked(x, mask)
 
 
@@ -368,7 +375,8 @@ class MaskedDifferentialAttention(DifferentialAttention):
     """The difference of two attention maps to those tokens that are patches of the image."""
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T)."""
+        """(N, T, D) to the same shape; a mask says which tokens are attended to, (N, 1, 1, T), or
+        (N, 1, T, T) for each token."""
         return self._masked(x, mask)
 
 
