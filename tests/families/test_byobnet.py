@@ -38,6 +38,11 @@ ATTENDS = {"block": "self_attn", "self_attn_layer": "bottleneck"}
         ({"head_type": "attn_abs", "global_pool": "max"}, "global_pool"),
         ({"head_type": "attn_abs", "channels": (64, 96)}, "head_type"),
         ({"head_type": "attn_abs", "head_hidden_size": 100}, "head_hidden_size"),
+        ({"head_type": "attn_abs", "img_size": 100}, "img_size"),
+        ({"head_type": "attn_rot", "global_pool": "max"}, "global_pool"),
+        ({"head_type": "attn_rot", "global_pool": ""}, "global_pool"),
+        ({"head_type": "attn_rot", "channels": (64, 96)}, "head_type"),
+        ({"head_type": "attn_rot", "head_hidden_size": 100}, "head_hidden_size"),
         ({"global_pool": ""}, "global_pool"),
         ({"block": "self_attn"}, "self_attn_layer"),
         ({"self_attn_layer": "halo"}, "self_attn_layer"),
@@ -81,12 +86,39 @@ def test_a_block_without_a_shortcut_changes_the_shape_alone() -> None:
 
 
 def test_the_attention_that_pools_sees_every_position() -> None:
-    pool = AttentionPool2d(64, 128, (2, 3), 0, 0.0).double()
+    pool = AttentionPool2d(64, 128, (2, 3), 0, "avg", 0.0).double()
+    assert pool.pos_embed is not None
     with torch.no_grad():
         pool.pos_embed.zero_()
     x = torch.randn(2, 64, 2, 3, dtype=torch.float64)
     assert pool(x).shape == (2, 128)
     assert torch.allclose(pool(x), pool(x.flip(2, 3)))
+
+
+@torch.inference_mode()
+def test_the_rotary_attention_that_pools_stretches_positions_to_its_grid() -> None:
+    pool = AttentionPool2d(64, 128, (2, 3), 0, "avg", 0.0, rotary=True).double()
+    assert pool.rope is not None
+    x = torch.randn(2, 64, 4, 6, dtype=torch.float64)
+    fine, coarse = pool.rope((4, 6), x), pool.rope((2, 3), x)
+    torch.testing.assert_close(fine.unflatten(1, (4, 6))[:, ::2, ::2].flatten(1, 2), coarse)
+    assert not torch.allclose(pool(x), pool(x.flip(2, 3)))
+    repeated = x[:, :, :1, :1].expand_as(x)  # equal values have equal means, wherever they are
+    torch.testing.assert_close(pool(repeated), pool.v(repeated[:, :, 0, 0]))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("head_type", ["attn_abs", "attn_rot"])
+def test_where_nothing_is_pooled_every_position_attends(head_type: str) -> None:
+    cfg = SMALL.replace(head_type=head_type, head_hidden_size=128, img_size=(16, 24))
+    model, x = tv.create_model(cfg, seed=0).eval(), torch.randn(2, 3, 16, 24)
+    assert model(x).shape == (2, 5)
+    model.reset_classifier(0, "")
+    assert model.head_hidden_size == 128
+    assert model(x).shape == (2, 128, 2, 3)
+    assert model.spec.config == cfg.replace(num_classes=0, global_pool="")
+    model.reset_classifier(7, "avg")
+    assert model(x).shape == (2, 7)
 
 
 def test_blocks_of_a_stage_follow_each_other_again_and_again() -> None:

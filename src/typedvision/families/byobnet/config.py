@@ -189,18 +189,19 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
     """Choices of that attention; for all stages, or for each."""
     block_kwargs: BlockArgs = BlockArgs()
     """Choices of the blocks."""
-    head_type: Literal["classifier", "mlp", "attn_abs"] = "classifier"
+    head_type: Literal["classifier", "mlp", "attn_abs", "attn_rot"] = "classifier"
     """Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between
-    them (`mlp`), or an attention that pools (`attn_abs`)."""
+    them (`mlp`), or an attention that pools: with a table of positions (`attn_abs`), or with a
+    rotary embedding (`attn_rot`)."""
     head_hidden_size: Channels | None = None
-    """Features of the hidden layer of `mlp`, and of the attention of `attn_abs`, a multiple of 64;
-    None for as many as there are channels, where `head_type` is `attn_abs`."""
+    """Features of the hidden layer of `mlp`, and of an attention that pools, a multiple of 64; None
+    for as many as there are channels, where `head_type` is `attn_abs` or `attn_rot`."""
     img_size: Size = 224
     """Height and width of images, which tables of positions and the blocks of an attention follow:
     those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size
-    only; `halo` and `bat` must divide it."""
+    only; `halo` and `bat` must divide it; `attn_rot` stretches the positions of others to it."""
     global_pool: ConvPool = "avg"
-    """How the last feature map becomes a vector."""
+    """How the last feature map becomes a vector; an attention that pools is `avg`."""
     output_stride: Annotated[Literal[8, 16, 32], Whole] = 32
     """Most input pixels for each position of a feature map; later stages dilate instead."""
     drop_path_rate: Rate = 0.0
@@ -387,24 +388,24 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                 "or set 'head_type' to 'mlp'",
                 "head_hidden_size",
             )
-        if self.head_type == "attn_abs":
+        if self.attention_pools:
             features = self.plan().features if not list(self._length_conflicts()) else HEAD_DIM
             if self.head_hidden_size is not None and self.head_hidden_size % HEAD_DIM:
                 yield Conflict(
                     f"'head_hidden_size' must be a multiple of {HEAD_DIM} where 'head_type' is "
-                    f"'attn_abs'; got {self.head_hidden_size}",
+                    f"'{self.head_type}'; got {self.head_hidden_size}",
                     "head_hidden_size",
                 )
             if self.head_hidden_size is None and features % HEAD_DIM:
                 yield Conflict(
-                    f"'head_type' = 'attn_abs' takes a multiple of {HEAD_DIM} channels; got "
-                    f"{features}: set 'head_hidden_size', or choose other 'channels'",
+                    f"'head_type' = '{self.head_type}' takes a multiple of {HEAD_DIM} channels; "
+                    f"got {features}: set 'head_hidden_size', or choose other 'channels'",
                     "head_type",
                 )
-            if self.global_pool != "avg":
+            if self.global_pool not in ("", "avg"):
                 yield Conflict(
-                    "'global_pool' must be left out where 'head_type' is 'attn_abs': the attention "
-                    "pools",
+                    f"'global_pool' must be 'avg' or '' where 'head_type' is '{self.head_type}': "
+                    "the attention pools, or nothing does",
                     "global_pool",
                 )
         if self.head_type == "mlp" and self.global_pool == "catavgmax":
@@ -533,6 +534,11 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
             pool=self.stem_pool or None,
             plain=count - 2 if self.stem_type == "quad2" else 0,
         )
+
+    @property
+    def attention_pools(self) -> bool:
+        """Whether an attention pools the last feature map."""
+        return self.head_type in ("attn_abs", "attn_rot")
 
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the last feature map, for `img_size`."""

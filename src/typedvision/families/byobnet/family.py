@@ -42,10 +42,15 @@ class ByobNetFamily(ModelFamily[ByobNetConfig, "ByobNet"]):
         first = "stem" if stem.stride == 2 else "stem.conv1"
         if stem.plain == 0:
             first += ".conv"
-        if cfg.head_type != "attn_abs":
-            return Parts(first_conv=(first,), classifier=("head.fc",))
-        table = PositionTable("head.pos_embed", cfg.grid())
-        return Parts(first_conv=(first,), classifier=("head.proj",), position_tables=(table,))
+        return Parts(
+            first_conv=(first,),
+            classifier=("head.proj" if cfg.attention_pools else "head.fc",),
+            position_tables=(
+                (PositionTable("head.pos_embed", cfg.grid()),)
+                if cfg.head_type == "attn_abs"
+                else ()
+            ),
+        )
 
     variants: ClassVar[Mapping[str, ModelConfig]] = {
         "bat_resnext26ts": ByobNetConfig(

@@ -42,6 +42,7 @@ from typedvision.layers.init import (
 from typedvision.layers.map_attention import map_attention
 from typedvision.layers.norm_act import Conv2dNormAct, norm_act
 from typedvision.layers.pool import shortcut_average
+from typedvision.layers.rotary import AxialRotaryEmbedding, apply_rope
 from typedvision.layers.spatial_attention import (
     BottleneckAttention,
     HaloAttention,
@@ -291,12 +292,17 @@ class AttentionPool2d(nn.Module):
     """The mean of all positions attends to them and to itself
     (https://arxiv.org/abs/2103.00020, section 2.4).
 
+    Where nothing is pooled, every position does.
+
     Args:
         channels: channels D of the map.
-        features: features of queries, keys and values, a multiple of 64.
-        grid: its rows and columns.
+        features: features F of queries, keys and values, a multiple of 64.
+        grid: its rows and columns; with rotary positions, those that other maps are stretched to.
         num_classes: classes K; 0 for no classifier.
+        global_pool: `""` for no pooling.
         drop_rate: dropout probability before the classifier.
+        rotary: whether queries and keys have a rotary embedding of their position
+            (https://arxiv.org/abs/2104.09864), and the map no learned table.
     """
 
     def __init__(
@@ -305,36 +311,52 @@ class AttentionPool2d(nn.Module):
         features: int,
         grid: tuple[int, int],
         num_classes: int,
+        global_pool: ConvPool,
         drop_rate: float,
+        *,
+        rotary: bool = False,
     ) -> None:
         super().__init__()
         self.features = features
-        positions = grid[0] * grid[1]
-        self.pos_embed: nn.Parameter = nn.Parameter(torch.empty(1 + positions, channels))
+        self.pos_embed: nn.Parameter | None = None
+        self.rope: AxialRotaryEmbedding | None = None
+        if rotary:
+            self.rope = AxialRotaryEmbedding(HEAD_DIM, 10_000.0, reference=grid)
+        else:
+            self.pos_embed = nn.Parameter(torch.empty(1 + grid[0] * grid[1], channels))
         self.q: nn.Linear = nn.Linear(channels, features)
         self.k: nn.Linear = nn.Linear(channels, features)
         self.v: nn.Linear = nn.Linear(channels, features)
         self.drop: nn.Dropout = nn.Dropout(drop_rate)
-        self.reset(num_classes, "avg")
+        self.reset(num_classes, global_pool)
 
     def initializers(self) -> Initializers:
         """Position embeddings of about unit length."""
         return {"pos_embed": trunc_normal(self.q.in_features**-0.5)}
 
     def reset(self, num_classes: int, global_pool: ConvPool) -> None:
-        """Put an uninitialised classifier in place."""
+        """Pool or not, and put an uninitialised classifier in place."""
+        self.pools: bool = global_pool != ""
         self.proj: nn.Linear | nn.Identity = linear_classifier(self.features, num_classes)
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, H, W) to (N, K)."""
+        """(N, D, H, W) to (N, K), or to (N, F, H, W) where nothing is pooled."""
+        rows, columns = x.shape[2:]
         x = x.flatten(2).transpose(1, 2)  # (N, T, D)
-        x = torch.cat((x.mean(1, keepdim=True), x), dim=1) + self.pos_embed
+        x = torch.cat((x.mean(1, keepdim=True), x), dim=1)
+        if self.pos_embed is not None:
+            x = x + self.pos_embed
         heads = self.features // HEAD_DIM
-        parts = (self.q(x[:, :1]), self.k(x), self.v(x))
+        parts = (self.q(x[:, :1] if self.pools else x), self.k(x), self.v(x))
         q, k, v = (split_heads(part, heads) for part in parts)
-        x = merge_heads(attend(q, k, v)).squeeze(1)
-        x = self.drop(x)
-        return x if pre_logits else self.proj(x)
+        if self.rope is not None:  # the mean has no position
+            rope = self.rope((rows, columns), x)
+            q = q if self.pools else apply_rope(q, rope, halves=False)
+            k = apply_rope(k, rope, halves=False)
+        x = self.drop(merge_heads(attend(q, k, v)))
+        if not self.pools:
+            return x[:, 1:].transpose(1, 2).reshape(-1, self.features, rows, columns)
+        return x[:, 0] if pre_logits else self.proj(x[:, 0])
 
 
 def _stem(cfg: ByobNetConfig, plan: StemPlan) -> nn.Sequential | Conv2dNormAct:
@@ -372,9 +394,16 @@ def _final_conv(cfg: ByobNetConfig, plan: ByobNetPlan) -> nn.Module:
 
 
 def _head(cfg: ByobNetConfig, plan: ByobNetPlan) -> ClassifierHead | AttentionPool2d:
-    if cfg.head_type == "attn_abs":
-        features = cfg.head_hidden_size or plan.features
-        return AttentionPool2d(plan.features, features, cfg.grid(), cfg.num_classes, cfg.drop_rate)
+    if cfg.attention_pools:
+        return AttentionPool2d(
+            plan.features,
+            cfg.head_hidden_size or plan.features,
+            cfg.grid(),
+            cfg.num_classes,
+            cfg.global_pool,
+            cfg.drop_rate,
+            rotary=cfg.head_type == "attn_rot",
+        )
     return ClassifierHead(
         plan.features,
         cfg.num_classes,
