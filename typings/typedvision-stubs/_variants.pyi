@@ -397,7 +397,8 @@ class ByobNetVariant(_Variant[_TagT]):
   attn_kwargs: ByobNetAttentionArgs = ...,
   self_attn_layer: Literal["halo", "lambda", "bottleneck"] | tuple[Literal["halo", "lambda", "bottleneck"] | None, ...] | None = ...,
   self_attn_kwargs: ByobNetSelfAttentionArgs | tuple[ByobNetSelfAttentionArgs, ...] = ...,
-  block_kwargs: ByobNetBlockArgs = ..., head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
+  block_kwargs: ByobNetBlockArgs = ...,
+  head_type: Literal["classifier", "mlp", "attn_abs", "attn_rot"] = ...,
   head_hidden_size: int | None = ..., img_size: int | tuple[int, int] = ...,
   global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
   drop_path_rate: float = 0.0, drop_block_rate: float = 0.0, drop_block_size: int = 3,
@@ -438,10 +439,10 @@ class ByobNetVariant(_Variant[_TagT]):
     self_attn_layer: Attention of `self_attn` blocks: in overlapping windows (`halo`), by linear functions (`lambda`), or of all positions to all (`bottleneck`); one for all stages, or one each. Of length 1 to 8; default: by variant.
     self_attn_kwargs: Choices of that attention; for all stages, or for each. Of length 1 to 8; default: by variant.
     block_kwargs: Choices of the blocks. Default: by variant.
-    head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). Default: by variant.
-    head_hidden_size: Features of the hidden layer of `mlp`, and of the attention of `attn_abs`, a multiple of 64; None for as many as there are channels, where `head_type` is `attn_abs`. 1 to 65536; default: by variant.
-    img_size: Height and width of images, which tables of positions and the blocks of an attention follow: those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size only; `halo` and `bat` must divide it. 1 to 65536; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+    head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools: with a table of positions (`attn_abs`), or with a rotary embedding (`attn_rot`). Default: by variant.
+    head_hidden_size: Features of the hidden layer of `mlp`, and of an attention that pools, a multiple of 64; None for as many as there are channels, where `head_type` is `attn_abs` or `attn_rot`. 1 to 65536; default: by variant.
+    img_size: Height and width of images, which tables of positions and the blocks of an attention follow: those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size only; `halo` and `bat` must divide it; `attn_rot` stretches the positions of others to it. 1 to 65536; default: by variant.
+    global_pool: How the last feature map becomes a vector; an attention that pools is `avg`. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
     output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
     drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
     drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages (https://arxiv.org/abs/1810.12890): after the normalisation of the second convolution of `basic`, and of the kxk convolution of others. 0.0 to 1.0.
@@ -468,7 +469,8 @@ class ByobNetVariant(_Variant[_TagT]):
   attn_kwargs: ByobNetAttentionArgs = ...,
   self_attn_layer: Literal["halo", "lambda", "bottleneck"] | tuple[Literal["halo", "lambda", "bottleneck"] | None, ...] | None = ...,
   self_attn_kwargs: ByobNetSelfAttentionArgs | tuple[ByobNetSelfAttentionArgs, ...] = ...,
-  block_kwargs: ByobNetBlockArgs = ..., head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
+  block_kwargs: ByobNetBlockArgs = ...,
+  head_type: Literal["classifier", "mlp", "attn_abs", "attn_rot"] = ...,
   head_hidden_size: int | None = ..., img_size: int | tuple[int, int] = ...,
   global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
   drop_path_rate: float = 0.0, drop_block_rate: float = 0.0, drop_block_size: int = 3,
@@ -495,7 +497,8 @@ class ByobNetVariant(_Variant[_TagT]):
   attn_kwargs: ByobNetAttentionArgs = ...,
   self_attn_layer: Literal["halo", "lambda", "bottleneck"] | tuple[Literal["halo", "lambda", "bottleneck"] | None, ...] | None = ...,
   self_attn_kwargs: ByobNetSelfAttentionArgs | tuple[ByobNetSelfAttentionArgs, ...] = ...,
-  block_kwargs: ByobNetBlockArgs = ..., head_type: Literal["classifier", "mlp", "attn_abs"] = ...,
+  block_kwargs: ByobNetBlockArgs = ...,
+  head_type: Literal["classifier", "mlp", "attn_abs", "attn_rot"] = ...,
   head_hidden_size: int | None = ..., img_size: int | tuple[int, int] = ...,
   global_pool: ConvPoolName = "avg", output_stride: Literal[8, 16, 32] = 32,
   drop_path_rate: float = 0.0, drop_block_rate: float = 0.0, drop_block_size: int = 3,
@@ -528,10 +531,10 @@ class ByobNetVariant(_Variant[_TagT]):
     self_attn_layer: Attention of `self_attn` blocks: in overlapping windows (`halo`), by linear functions (`lambda`), or of all positions to all (`bottleneck`); one for all stages, or one each. Of length 1 to 8; default: by variant.
     self_attn_kwargs: Choices of that attention; for all stages, or for each. Of length 1 to 8; default: by variant.
     block_kwargs: Choices of the blocks. Default: by variant.
-    head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools (`attn_abs`). Default: by variant.
-    head_hidden_size: Features of the hidden layer of `mlp`, and of the attention of `attn_abs`, a multiple of 64; None for as many as there are channels, where `head_type` is `attn_abs`. 1 to 65536; default: by variant.
-    img_size: Height and width of images, which tables of positions and the blocks of an attention follow: those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size only; `halo` and `bat` must divide it. 1 to 65536; default: by variant.
-    global_pool: How the last feature map becomes a vector. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
+    head_type: Pooling and a linear classifier (`classifier`), a normalisation and a hidden layer between them (`mlp`), or an attention that pools: with a table of positions (`attn_abs`), or with a rotary embedding (`attn_rot`). Default: by variant.
+    head_hidden_size: Features of the hidden layer of `mlp`, and of an attention that pools, a multiple of 64; None for as many as there are channels, where `head_type` is `attn_abs` or `attn_rot`. 1 to 65536; default: by variant.
+    img_size: Height and width of images, which tables of positions and the blocks of an attention follow: those of `attn_abs`, of `bottleneck` and of a `lambda` that sees the whole map are for this size only; `halo` and `bat` must divide it; `attn_rot` stretches the positions of others to it. 1 to 65536; default: by variant.
+    global_pool: How the last feature map becomes a vector; an attention that pools is `avg`. One of '', 'avg', 'max', 'avgmax', 'catavgmax', 'fast', 'fastavg', 'fastmax', 'fastavgmax', 'fastcatavgmax'.
     output_stride: Most input pixels for each position of a feature map; later stages dilate instead.
     drop_path_rate: Probability of dropping the last block's residual branch; grows linearly from 0. 0.0 to 1.0.
     drop_block_rate: Share of the feature maps that DropBlock drops in the last two stages (https://arxiv.org/abs/1810.12890): after the normalisation of the second convolution of `basic`, and of the kxk convolution of others. 0.0 to 1.0.
@@ -6325,8 +6328,9 @@ class NaFlexVitVariant(_Variant[_TagT]):
   attn_layer: TokenAttention = "attn", attn_gated: bool = False,
   rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = "",
   rope_ref_feat_shape: tuple[int, int] | None = None, qk_norm: bool = False, proj_bias: bool = True,
-  scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False, init_values: float | None = ...,
-  class_token: bool = ..., reg_tokens: int = ..., patch_drop_rate: float = 0.0,
+  scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False,
+  use_key_only_attn_mask: bool = False, init_values: float | None = ..., class_token: bool = ...,
+  reg_tokens: int = ..., patch_drop_rate: float = 0.0,
   pos_embed: Literal["learned", "factorized", "none"] = ...,
   pos_embed_grid_size: tuple[int, int] = ...,
   pos_embed_interp_mode: Resampling = ...,
@@ -6390,6 +6394,7 @@ class NaFlexVitVariant(_Variant[_TagT]):
     proj_bias: Whether the attention's output projection and the MLP have a bias.
     scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423).
     scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423).
+    use_key_only_attn_mask: With `Patches`, let padding attend to the patches of its image, as they do, and not to every token equally. It changes padding alone, which only `global_pool` `""` gives, and a mask of keys is smaller.
     init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
     class_token: Put a learned token in front of the patches. Default: by variant.
     reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. 0 to 1024; default: by variant.
@@ -6437,8 +6442,9 @@ class NaFlexVitVariant(_Variant[_TagT]):
   attn_layer: TokenAttention = "attn", attn_gated: bool = False,
   rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = "",
   rope_ref_feat_shape: tuple[int, int] | None = None, qk_norm: bool = False, proj_bias: bool = True,
-  scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False, init_values: float | None = ...,
-  class_token: bool = ..., reg_tokens: int = ..., patch_drop_rate: float = 0.0,
+  scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False,
+  use_key_only_attn_mask: bool = False, init_values: float | None = ..., class_token: bool = ...,
+  reg_tokens: int = ..., patch_drop_rate: float = 0.0,
   pos_embed: Literal["learned", "factorized", "none"] = ...,
   pos_embed_grid_size: tuple[int, int] = ...,
   pos_embed_interp_mode: Resampling = ...,
@@ -6476,8 +6482,9 @@ class NaFlexVitVariant(_Variant[_TagT]):
   attn_layer: TokenAttention = "attn", attn_gated: bool = False,
   rope_type: Literal["", "axial", "mixed", "dinov3", "mrope"] = "",
   rope_ref_feat_shape: tuple[int, int] | None = None, qk_norm: bool = False, proj_bias: bool = True,
-  scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False, init_values: float | None = ...,
-  class_token: bool = ..., reg_tokens: int = ..., patch_drop_rate: float = 0.0,
+  scale_mlp_norm: bool = False, scale_attn_inner_norm: bool = False,
+  use_key_only_attn_mask: bool = False, init_values: float | None = ..., class_token: bool = ...,
+  reg_tokens: int = ..., patch_drop_rate: float = 0.0,
   pos_embed: Literal["learned", "factorized", "none"] = ...,
   pos_embed_grid_size: tuple[int, int] = ...,
   pos_embed_interp_mode: Resampling = ...,
@@ -6533,6 +6540,7 @@ class NaFlexVitVariant(_Variant[_TagT]):
     proj_bias: Whether the attention's output projection and the MLP have a bias.
     scale_mlp_norm: Normalise before the MLP's last layer (https://arxiv.org/abs/2210.06423).
     scale_attn_inner_norm: Normalise before the attention's output projection (https://arxiv.org/abs/2210.06423).
+    use_key_only_attn_mask: With `Patches`, let padding attend to the patches of its image, as they do, and not to every token equally. It changes padding alone, which only `global_pool` `""` gives, and a mask of keys is smaller.
     init_values: Initial factor of LayerScale (https://arxiv.org/abs/2103.17239); None for no LayerScale. More than 0.0, at most 1024.0; default: by variant.
     class_token: Put a learned token in front of the patches. Default: by variant.
     reg_tokens: Number of register tokens (https://arxiv.org/abs/2309.16588), after the class token. 0 to 1024; default: by variant.
