@@ -154,6 +154,29 @@ def test_what_wrappers_put_before_is_taken_off(tmp_path: Path, state: State, pre
     assert all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"),
+    [
+        ("test_byobnet", r"(stem|conv\w+)\.act\.", r"\1.bn.act."),
+        ("test_efficientnet", r"(?<!se\.)act(\d)\.", r"bn\1.act."),
+    ],
+)
+def test_a_normalisation_may_hold_its_activation(
+    tmp_path: Path, name: str, ours: str, theirs: str
+) -> None:
+    whole = dict(tv.create_model(name, act_layer="prelu", seed=1).state_dict())
+    slopes = [key for key in whole if re.search(ours, key)]
+    for number, key in enumerate(slopes):
+        whole[key] = torch.full((1,), number / 10)
+    held = {f"module.{re.sub(ours, theirs, key)}": tensor for key, tensor in whole.items()}
+    path = write(tmp_path, held)
+    model = tv.create_model(name, act_layer="prelu", checkpoint_path=path)
+    assert len(slopes) > 5
+    assert all(torch.equal(tensor, whole[key]) for key, tensor in model.state_dict().items())
+    with pytest.raises(WeightsError, match=r"_\w+': \d+ unexpected"):
+        tv.create_model(name, act_layer="relu", checkpoint_path=path)
+
+
 def test_a_prefix_that_some_lack_is_none(tmp_path: Path, state: State) -> None:
     half = {k if k.startswith("fc") else f"module.{k}": v for k, v in state.items()}
     with pytest.raises(WeightsError):

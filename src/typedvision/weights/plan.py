@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -103,7 +103,7 @@ def make_plan(
         WeightsError: the checkpoint does not fit; lists every missing, unexpected and misshaped
             tensor.
     """
-    names = _without_prefix(given, wanted)
+    names = _held_activations(_without_prefix(given, wanted), wanted)
     heads = parts.classifier if parts else ()
     recomputed = parts.recomputed if parts else ()
     optional = parts.optional if parts else ()
@@ -155,6 +155,18 @@ def _without_prefix(given: Iterable[str], wanted: Mapping[str, TensorKind]) -> d
         if not shared:
             return names
         names = {key.removeprefix(shared[0]): name for key, name in names.items()}
+
+
+def _held_activations(names: Mapping[str, str], wanted: Collection[str]) -> dict[str, str]:
+    """The checkpoint's names by the key that they mean, where timm's normalisations hold the
+    activation that follows them: its `bn1.act.weight` is the weight of the layer behind `bn1`."""
+    path, meant = "", dict(names)
+    for key in wanted:
+        held = f"{path}.act.weight"
+        if key not in names and held in names and held not in wanted:
+            meant[key] = meant.pop(held)
+        path = key.rpartition(".")[0]
+    return meant
 
 
 def _why_dropped(
