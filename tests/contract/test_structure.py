@@ -79,8 +79,9 @@ def _own_name(level: str) -> str:
 def test_its_spec_its_row_and_the_index_agree(model: ImageModel) -> None:
     name = str(model.spec.variant)
     row = index.family(model.spec.family).variants[name]
-    assert model.spec == tv.specify(name)
-    assert model.spec.digest() == tv.specify(name).digest()
+    spec = tv.specify(name)
+    assert model.spec == spec
+    assert model.spec.digest() == spec.digest()
     assert model.spec.config == row == tv.configure(name)
     assert model.num_classes == row.num_classes
     assert model.feature_info == row.features()
