@@ -328,7 +328,13 @@ def _quantised(onnx: bytes, images: Tensor) -> bytes:
         target = Path(folder, "quantised.onnx")
         model = onnx_package.load_from_string(onnx)
         ranges = _Calibration(images.detach().cpu().float())
-        quantize_static(model, target, ranges, per_channel=True, reduce_range=True)
+        quantize_static(
+            model,
+            target,
+            ranges,  # pyright: ignore[reportArgumentType] # what it has is enough
+            per_channel=True,
+            reduce_range=True,
+        )
         return target.read_bytes()
 
 

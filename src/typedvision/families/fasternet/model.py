@@ -47,8 +47,8 @@ class FasterNet(StagedModel, PooledConvModel):
         self.stages: nn.Sequential = nn.Sequential(
             *(Stage(cfg, stage, first=index == 0) for index, stage in enumerate(stages))
         )
-        self.conv_head = conv2d(self.num_features, cfg.feature_dim, 1)
-        self.act2 = activation(cfg.act_layer)
+        self.conv_head: nn.Conv2d | nn.Identity = conv2d(self.num_features, cfg.feature_dim, 1)
+        self.act2: nn.Module = activation(cfg.act_layer)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:

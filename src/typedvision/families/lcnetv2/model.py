@@ -42,8 +42,8 @@ class LCNetV2(StagedModel, PooledConvModel):
         self.stages: nn.Sequential = nn.Sequential(
             *(Blocks(*(_block(cfg, block) for block in stage)) for stage in plan.stages)
         )
-        self.conv_head = nn.Identity()
-        self.act2 = nn.Identity()
+        self.conv_head: nn.Conv2d | nn.Identity = nn.Identity()
+        self.act2: nn.Module = nn.Identity()
         if hidden:
             self.conv_head = conv2d(self.num_features, hidden, 1)
             self.act2 = activation(cfg.act_layer)

@@ -483,7 +483,8 @@ class MaxxVitConfig(ModelConfig, Builds["MaxxVit"]):
     def plan(self) -> MaxxVitPlan:
         """Every block with its numbers."""
         rates = iter(drop_path_rates(self.drop_path_rate, sum(self.depths)))
-        stem = self.stem_width if isinstance(self.stem_width, tuple) else (self.stem_width,) * 2
+        width = self.stem_width
+        stem = width if isinstance(width, tuple) else (width, width)
         before, stages = stem[1], []
         for index, (channels, kinds, grid) in enumerate(
             zip(self.embed_dim, self._kinds(), self._maps()[1:], strict=True)

@@ -21,7 +21,9 @@ class MobileNetV3(MobileModel, PooledConvModel):
     """A stem, stages of mobile blocks, pooling, a pointwise convolution, a linear classifier
     (section 5.1: where only one position is left, the convolution costs little)."""
 
+    conv_head: nn.Conv2d | nn.Identity
     norm_head: nn.Module
+    act2: nn.Module
 
     def __init__(self, cfg: MobileNetV3Config) -> None:
         super().__init__(cfg)

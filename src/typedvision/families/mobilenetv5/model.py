@@ -39,6 +39,8 @@ class MobileNetV5(JoinedModel, MobileModel, PooledModel):
 
     norm_head: nn.Module
     act2: nn.Module
+    head_hidden_size: int
+    classifier: nn.Linear | nn.Identity
 
     def __init__(self, cfg: MobileNetV5Config) -> None:
         super().__init__(cfg)

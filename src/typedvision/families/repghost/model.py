@@ -36,8 +36,8 @@ class RepGhostNet(GhostModel):
         stages = [Blocks(*(RepGhostBottleneck(cfg, block) for block in row)) for row in plan.stages]
         last = _last_conv(plan.stages[-1][-1].out_channels, plan.features)
         self.blocks: nn.Sequential = nn.Sequential(*stages, Blocks(last))
-        self.conv_head = nn.Conv2d(plan.features, HEAD_CHANNELS, 1)
-        self.act2 = nn.ReLU(inplace=True)
+        self.conv_head: nn.Conv2d | nn.Identity = nn.Conv2d(plan.features, HEAD_CHANNELS, 1)
+        self.act2: nn.Module = nn.ReLU(inplace=True)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
 
