@@ -8,18 +8,16 @@ from captum.attr import IntegratedGradients, LayerGradCam
 
 from tests.contract.facts import FAMILIES, SMALL, first_of_each_base
 from typedvision import configure, create_model
-from typedvision.config.base import to_pair
 from typedvision.registry.family import AnyFamily
+from typedvision.testing.checks import sides
 
 
 @pytest.mark.parametrize("family", first_of_each_base(FAMILIES), ids=lambda family: family.key)
 def test_it_attributes_a_class_to_pixels_and_to_the_last_level(family: AnyFamily) -> None:
     name, options = SMALL[family.key]
     cfg = configure(name, **{**options, "num_classes": 3})
-    stride = cfg.features()[-1].stride
-    size = to_pair(cfg.input_size() or 2 * stride)
     model = create_model(cfg, seed=0).eval()
-    x = torch.randn(1, cfg.in_chans, *size)
+    x = torch.randn(1, cfg.in_chans, *sides(cfg))
     pixels = IntegratedGradients(model).attribute(x, target=1, n_steps=2)
     assert pixels.shape == x.shape
     assert pixels.isfinite().all()
