@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.names import ConvPool
+from typedvision.layers.conv import conv2d
 from typedvision.layers.head import linear_classifier
-from typedvision.layers.pool import GlobalPool
+from typedvision.layers.pool import GlobalPool, pooled_features
 
 
 class PooledConvModel(ImageModel, ABC):
@@ -20,7 +21,7 @@ class PooledConvModel(ImageModel, ABC):
     """
 
     conv_head: nn.Conv2d | nn.Identity
-    """The pointwise convolution, D to E."""
+    """The pointwise convolution, D to E; nothing for no hidden layer, where E is D."""
     act2: nn.Module
     """What follows it."""
     classifier: nn.Linear | nn.Identity
@@ -40,4 +41,9 @@ class PooledConvModel(ImageModel, ABC):
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.global_pool: GlobalPool = GlobalPool(global_pool)
         self.head_drop: nn.Dropout = nn.Dropout(self.drop_rate)
+        conv, pooled = self.conv_head, pooled_features(global_pool, self.num_features)
+        if not isinstance(conv, nn.Conv2d):
+            self.head_hidden_size: int = pooled
+        elif conv.in_channels != pooled:  # made for another width
+            self.conv_head = conv2d(pooled, conv.out_channels, 1, bias=conv.bias is not None)
         self.classifier = linear_classifier(self.head_hidden_size, num_classes)

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from typedvision.architecture.mobile_model import MobileModel
 from typedvision.architecture.pooled_conv_model import PooledConvModel
-from typedvision.config.names import ConvPool
 from typedvision.families.mobilenetv3.config import MobileNetV3Config
 from typedvision.layers.activation import activation
 from typedvision.layers.conv import conv2d
@@ -38,12 +37,6 @@ class MobileNetV3(MobileModel, PooledConvModel):
     def _hidden(self, x: Tensor) -> Tensor:
         """The convolution, the normalisation and the activation."""
         return self.act2(self.norm_head(self.conv_head(x)))
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        conv, pooled = self.conv_head, pooled_features(global_pool, self.num_features)
-        if isinstance(conv, nn.Conv2d) and pooled != conv.in_channels:  # made for another width
-            self.conv_head = conv2d(pooled, self.head_hidden_size, 1, bias=conv.bias is not None)
-        super()._replace_classifier(num_classes, global_pool)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage."""

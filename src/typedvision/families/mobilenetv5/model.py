@@ -17,43 +17,39 @@ from torch import Tensor, nn
 
 from typedvision.architecture.joined_model import JoinedModel
 from typedvision.architecture.mobile_model import MobileModel
-from typedvision.architecture.pooled_model import PooledModel
+from typedvision.architecture.pooled_conv_model import PooledConvModel
 from typedvision.config.base import to_pair
 from typedvision.config.mobile.base import MobileConfig
 from typedvision.config.mobile.plans import MobilePlan
-from typedvision.config.names import ConvPool
 from typedvision.families.mobilenetv5.config import MobileNetV5Config
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
-from typedvision.layers.head import linear_classifier
 from typedvision.layers.mobile_blocks import MobileConv, UniversalInvertedResidual, mobile_norm
 from typedvision.layers.pool import pooled_features
 
 
-class MobileNetV5(JoinedModel, MobileModel, PooledModel):
+class MobileNetV5(JoinedModel, MobileModel, PooledConvModel):
     """A stem, stages of mobile blocks, the fusion of their maps and a pooling, or a pooling and a
     pointwise convolution; and a linear classifier."""
 
-    classifier_name: ClassVar[str] = "classifier"
     folds: ClassVar[Pairs] = (("conv_head", "norm_head"),)
 
     norm_head: nn.Module
     act2: nn.Module
-    head_hidden_size: int
-    classifier: nn.Linear | nn.Identity
 
     def __init__(self, cfg: MobileNetV5Config) -> None:
         super().__init__(cfg)
         self.joins_levels: bool = cfg.use_msfa
         self.fused: tuple[int, ...] = cfg.fused()
         self.msfa: MultiScaleFusion | None = None
-        self.conv_head: nn.Module = nn.Identity()
+        self.conv_head: nn.Conv2d | nn.Identity = nn.Identity()
         self.norm_head, self.act2 = nn.Identity(), nn.Identity()
         if cfg.use_msfa:
             self.msfa = MultiScaleFusion(cfg)
             self.num_features: int = cfg.num_features
         else:
             pooled = pooled_features(cfg.global_pool, self.num_features)
+            self.head_hidden_size: int = cfg.num_features
             self.conv_head = conv2d(pooled, cfg.num_features, 1)
             self.norm_head, self.act2 = mobile_norm(cfg.style(), cfg.num_features, cfg.act_layer)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
@@ -80,24 +76,9 @@ class MobileNetV5(JoinedModel, MobileModel, PooledModel):
             return levels[-1]
         return self.msfa([levels[level] for level in self.fused])
 
-    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(N, D, h, w) to (N, K)."""
-        if self.msfa is not None:
-            return super().forward_head(x, pre_logits)
-        x = self.global_pool(x)
-        pooled = bool(self.global_pool.kind)
-        x = x[:, :, None, None] if pooled else x
-        x = self.act2(self.norm_head(self.conv_head(x)))
-        x = self.head_drop(x.flatten(1) if pooled else x)
-        return x if pre_logits else self.classifier(x)
-
-    def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
-        super()._replace_classifier(num_classes, global_pool)
-        if isinstance(self.conv_head, nn.Conv2d):
-            if self.conv_head.in_channels != self.head_hidden_size:  # made for another width
-                self.conv_head = conv2d(self.head_hidden_size, self.conv_head.out_channels, 1)
-            self.head_hidden_size = self.conv_head.out_channels
-            self.classifier = linear_classifier(self.head_hidden_size, num_classes)
+    def _hidden(self, x: Tensor) -> Tensor:
+        """The convolution, the normalisation and the activation; nothing behind a fusion."""
+        return self.act2(self.norm_head(self.conv_head(x)))
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage."""
