@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -31,6 +32,21 @@ def figures(request: pytest.FixtureRequest) -> Figures:
     # A dictionary, because it may come from another process; the object's own, which still counts.
     request.node.user_properties.append(("figures", vars(made)))
     return made
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse a pytest with which pytest-xdist parts the tests of a group without a word."""
+    if getattr(config.option, "loadgroup", False):  # in a worker
+        for item in items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError(f"the group of {item.nodeid} is not kept together")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lives as long as the run: half a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

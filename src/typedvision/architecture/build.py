@@ -17,6 +17,7 @@ from typedvision.architecture.image_model import ImageModel, describe
 from typedvision.config.limits import Limits
 from typedvision.errors import DeclarationError, LimitError, Problem, UsageError, shown
 from typedvision.layers.init import initialize
+from typedvision.layers.shard import empty_as
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.spec import ModelSpec
@@ -66,7 +67,8 @@ def materialize(
         if parameters != buffers:
             _materialize_buffers(model, buffers)
         return
-    model.to_empty(device=device)
+    # As `to_empty` does it, which asks `torch.empty_like`.
+    model._apply(lambda tensor: empty_as(tensor, device))  # type: ignore[no-untyped-call]
     model.init_weights(seed)
 
 
@@ -84,7 +86,7 @@ def _materialize_buffers(model: ImageModel, device: torch.device) -> None:
     for key in keys:
         path, _, name = key.rpartition(".")
         owner = model.get_submodule(path)
-        owner._buffers[name] = torch.empty_like(model.get_buffer(key), device=device)
+        owner._buffers[name] = empty_as(model.get_buffer(key), device)
     initialize(model, 0, model.initializers, only=keys)
 
 

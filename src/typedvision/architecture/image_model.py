@@ -22,6 +22,7 @@ from typedvision.errors import (
 )
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.init import Initializers, default_initializers, initialize
+from typedvision.layers.shard import empty_as
 from typedvision.registry import index
 from typedvision.registry.family import within
 from typedvision.registry.spec import ModelSpec
@@ -251,7 +252,7 @@ class ImageModel(nn.Module, ABC):
         fresh = {path: new for path, new in self.named_modules() if new not in kept}
         for module in fresh.values():
             module.train(self.training).to(reference.dtype)
-            module.to_empty(device=reference.device, recurse=False)
+            module._apply(lambda tensor: empty_as(tensor, reference.device), recurse=False)
         if reference.device.type != "meta":
             keys = [key for key, _ in (*self.named_parameters(), *self.named_buffers())]
             new_keys = {key for key in keys if key.rpartition(".")[0] in fresh}

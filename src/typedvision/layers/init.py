@@ -144,6 +144,9 @@ def default_initializers(module: nn.Module) -> Initializers:
     return {}
 
 
+LARGE = 50_000  # numbers of a tensor that it takes longer to fill than to tell another thread
+
+
 def initialize(
     model: nn.Module,
     seed: int,
@@ -151,7 +154,7 @@ def initialize(
     *,
     only: Collection[str] | None = None,
 ) -> None:
-    """Fill every parameter and buffer of a model, in parallel, each from its own stream.
+    """Fill every parameter and buffer of a model, large ones in parallel, each from its own stream.
 
     Args:
         model: the model; its tensors are overwritten in place.
@@ -165,15 +168,18 @@ def initialize(
 
     inference = torch.is_inference_mode_enabled()  # a thread starts without its caller's modes
 
-    def fill(key: str, tensor: Tensor, init: Initializer) -> None:
+    def fill_large(key: str, tensor: Tensor, init: Initializer) -> None:
         with torch.inference_mode(inference), torch.no_grad():
-            _fill(tensor, init, torch.Generator().manual_seed(stream(seed, key)))
+            _fill(tensor, init, Generator().manual_seed(stream(seed, key)))
 
-    with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
-        jobs = [
-            pool.submit(fill, key, tensor, init)
-            for key, tensor, init in _plan(model, initializers, only)
-        ]
+    generator = Generator()
+    with torch.no_grad(), ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
+        jobs = []
+        for key, tensor, init in _plan(model, initializers, only):
+            if tensor.numel() > LARGE:
+                jobs.append(pool.submit(fill_large, key, tensor, init))
+            else:
+                _fill(tensor, init, generator.manual_seed(stream(seed, key)))
         for job in jobs:
             job.result()
 

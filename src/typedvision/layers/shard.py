@@ -34,6 +34,22 @@ def sharded(tensor: Tensor) -> DTensor | None:
     return tensor
 
 
+def empty_as(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """Memory for a tensor of this shape, held in the same parts.
+
+    What `torch.empty_like` gives; but of a tensor on meta that computes its strides in Python,
+    which takes ten times as long and imports sympy.
+
+    Args:
+        tensor: the tensor.
+        device: where the memory is.
+        dtype: the type of the numbers; the tensor's own by default.
+    """
+    if sharded(tensor) is not None:
+        return torch.empty_like(tensor, device=device, dtype=dtype)
+    return torch.empty(tensor.shape, device=device, dtype=dtype or tensor.dtype)
+
+
 @torch.no_grad()
 def copy_part(target: Tensor, whole: Tensor) -> None:
     """Copy into a tensor, from all of its values, those that this process holds.

@@ -21,7 +21,7 @@ from typedvision.architecture.wrapped import model_or_backbone
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import Problem, UsageError, WeightsError, problem_count
 from typedvision.layers.init import initialize
-from typedvision.layers.shard import copy_part, sharded
+from typedvision.layers.shard import copy_part, empty_as, sharded
 from typedvision.registry import index
 from typedvision.registry.backbone import BackboneSpec
 from typedvision.registry.family import Parts
@@ -263,7 +263,7 @@ def _read(
             tensor = adapt(tensor, plan.adapted[key], target.shape)
         kind = dtype if dtype and tensor.is_floating_point() else tensor.dtype
         if in_parts:
-            tensors[key] = torch.empty_like(target, device=device, dtype=kind)
+            tensors[key] = empty_as(target, device, kind)
             copy_part(tensors[key], tensor)
         else:
             tensors[key] = tensor.to(device, kind)
@@ -302,7 +302,7 @@ def _unset(
 ) -> dict[str, Tensor]:
     """Memory for the tensors of a model that no checkpoint gives."""
     return {
-        key: torch.empty_like(old, device=device, dtype=dtype if old.is_floating_point() else None)
+        key: empty_as(old, device, dtype if old.is_floating_point() else None)
         for key, old in (
             *model.named_parameters(remove_duplicate=False),
             *model.named_buffers(remove_duplicate=False),
