@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypedDict
 
 import torch
@@ -46,6 +47,7 @@ def fill(model: nn.Module, gain: float = 1.0) -> None:
             tensor.copy_(filling * gain if filling.ndim >= 2 else filling)
 
 
+@lru_cache(maxsize=400)  # tensors: the small models of a family have most in common
 def _filling(key: str, shape: torch.Size) -> Tensor:
     """About what training would leave: unit variance kept, norms near one, biases small."""
     noise = randn(tuple(shape), zlib.crc32(key.encode()))

@@ -41,6 +41,9 @@ def test_outputs_are_the_peers(case: Case) -> None:
     assert agree(fingerprint(branches(features)[-1]), case["features"])
     assert agree(fingerprint(model.forward_head(features)), case["logits"])
     assert agree(fingerprint(model(x)), case["logits"])
+    if "pyramid" in case:
+        assert all(map(agree, map(fingerprint, levels), case["pyramid"]))
+        assert len(levels) == len(case["pyramid"])
     for level, told in zip(levels, model.spec.config.features(), strict=True):
         assert level.shape[:2] == (1, told.channels)
         for side, found in zip((height, width), level.shape[2:], strict=True):
@@ -88,8 +91,6 @@ def test_any_number_of_channels_goes_in(small: ModelConfig) -> None:
 WITH_THE_HEAD = ("incre_modules", "downsamp_modules", "final_layer", "final_conv", "msfa")
 """HRNet's representation head, FastViT's last convolution and the fusion of MobileNetV5, which the
 peer counts to the head."""
-CHECKPOINTING = [family for family in COMPUTED if family.capabilities.grad_checkpointing]
-POOLINGS = [(family, kind) for family in COMPUTED for kind in family.capabilities.global_pool]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -92,31 +93,45 @@ POOLINGS = [
     for kind in [kind for kind in family.capabilities.global_pool if kind][-1:]  # one will do
 ]
 WITH_SPREAD = [case for case in CASE if "spread" in case]
-Draws = dict[str, list[Tensor]]
 
 
-def drawn(model: ImageModel, keys: Iterable[str], seeds: int) -> Draws:
-    """Initial tensors, each drawn as often as the peer's were."""
-    found: Draws = {key: [] for key in keys}
+def drawn(model: ImageModel, keys: Iterable[str], seeds: int) -> dict[str, Moments]:
+    """The moments of initial tensors, each drawn as often as the peer's were."""
+    found: dict[str, list[Tensor]] = {key: [] for key in keys}
     for seed in range(seeds):
         model.init_weights(seed)
         state = model.state_dict()
         for key, kept in found.items():
-            kept.append(state[key].flatten().clone())
-    return found
+            kept.append(state[key].flatten().double())
+    return {key: Moments.of(torch.cat(kept)) for key, kept in found.items()}
 
 
-def unlike(found: Draws, wanted: Spread) -> list[str]:
-    """The tensors whose mean or deviation is further from the peer's than chance takes it."""
-    return [key for key, kept in found.items() if _differs(torch.cat(kept).double(), *wanted[key])]
+@dataclass(frozen=True)
+class Moments:
+    """What is compared of the numbers of a tensor."""
+
+    count: int
+    mean: float
+    std: float
+    furthest: float
+    """From the mean."""
+
+    @classmethod
+    def of(cls, drawn: Tensor) -> Moments:
+        std, mean = torch.std_mean(drawn, correction=0)
+        return cls(drawn.numel(), mean.item(), std.item(), (drawn - mean).abs().max().item())
+
+    def differ(self, mean: float, std: float) -> bool:
+        """Whether they are further from these than chance takes them."""
+        if std < 1e-9:  # not drawn at all
+            return self.furthest + abs(self.mean - mean) > 1e-8 + 1e-5 * abs(mean)
+        chance = SIGMAS / math.sqrt(self.count)
+        return abs(self.std / std - 1.0) > chance or abs(self.mean - mean) > 1.5 * chance * std
 
 
-def _differs(drawn: Tensor, mean: float, std: float) -> bool:
-    if std < 1e-9:  # not drawn at all
-        return not torch.allclose(drawn, torch.tensor(mean).double())
-    chance = SIGMAS / math.sqrt(drawn.numel())
-    found = drawn.std(correction=0).item()
-    return abs(found / std - 1.0) > chance or abs(drawn.mean().item() - mean) > 1.5 * chance * std
+def unlike(found: Mapping[str, Moments], wanted: Spread) -> list[str]:
+    """The tensors whose mean or deviation is not the peer's."""
+    return [key for key, moments in found.items() if moments.differ(*wanted[key])]
 
 
 @pytest.mark.parametrize("case", WITH_SPREAD, ids=lambda case: case["case"])

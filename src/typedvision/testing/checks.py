@@ -302,13 +302,12 @@ def check_initial_weights(cfg: ModelConfig) -> Iterator[Finding]:
 
 def check_gradients(cfg: ModelConfig) -> Iterator[Finding]:
     """A step back reaches every parameter, in training and in evaluation."""
-    for mode in (True, False):
-        model = _moved(cfg).train(mode)
-        model(images(cfg)).square().mean().backward()
-        for key, parameter in model.named_parameters():
-            if parameter.grad is None:
+    for training in (True, False):
+        gradients, _ = _gradients(cfg, training)
+        for key, _ in _bare(cfg).named_parameters():
+            if key not in gradients:
                 yield ("forward",), f"does not use the parameter '{key}'"
-            elif not parameter.grad.isfinite().all():
+            elif not gradients[key].isfinite().all():
                 yield ("forward",), f"the gradient of '{key}' is not finite"
 
 
@@ -316,7 +315,9 @@ def check_checkpointing(cfg: ModelConfig) -> Iterator[Finding]:
     """Recomputed activations give equal gradients, and are not kept."""
     if not _family(cfg).capabilities.grad_checkpointing:
         return
-    (kept, all_saved), (recomputed, few_saved) = (_gradients(cfg, on) for on in (False, True))
+    (kept, all_saved), (recomputed, few_saved) = (
+        _gradients(cfg, checkpointing=on) for on in (False, True)
+    )
     if few_saved >= all_saved:
         yield (
             ("capabilities", "grad_checkpointing"),
@@ -357,14 +358,13 @@ def check_backbone(cfg: ModelConfig) -> Iterator[Finding]:
         if not _close(found, list(wanted)[at]):
             yield ("_levels",), f"a backbone of level {at} gives another map than the model"
         torch.autograd.backward(found.square().mean())
-        for name, module in backbone.model.named_children():
-            gradients = [parameter.grad for parameter in module.parameters()]
-            if gradients and all(gradient is None for gradient in gradients):
-                yield (
-                    ("_levels",),
-                    f"'{name}' is registered before level {at}, which does not use it: register "
-                    "modules in the order of the computation",
-                )
+        unused = [key for key, p in backbone.model.named_parameters() if p.grad is None]
+        if unused and len(again) == 1:  # several branches are computed together
+            yield (
+                ("_levels",),
+                f"'{unused[0]}' is registered before level {at}, which does not use it: register "
+                "modules in the order of the computation",
+            )
 
 
 def check_new_classifier(cfg: ModelConfig) -> Iterator[Finding]:
@@ -541,10 +541,20 @@ def _moved_of(_family: AnyFamily, cfg: ModelConfig) -> ImageModel:
     return model.eval()
 
 
-def _gradients(cfg: ModelConfig, checkpointing: bool) -> tuple[dict[str, Tensor], int]:
-    """The gradients of a training step, and the numbers that it keeps for them."""
-    model = _moved(cfg).train()
-    model.set_grad_checkpointing(checkpointing)
+def _gradients(
+    cfg: ModelConfig, training: bool = True, checkpointing: bool = False
+) -> tuple[dict[str, Tensor], int]:
+    """The gradients of a step, and the numbers that it keeps for them."""
+    return _gradients_of(_family(cfg), cfg, training, checkpointing)  # pyright: ignore[reportArgumentType] # frozen: hashable
+
+
+@lru_cache(maxsize=3)  # the plain step of training is asked for twice
+def _gradients_of(
+    _family: AnyFamily, cfg: ModelConfig, training: bool, checkpointing: bool
+) -> tuple[dict[str, Tensor], int]:
+    model = _moved(cfg).train(training)
+    if checkpointing:
+        model.set_grad_checkpointing()
     saved = 0
 
     def pack(tensor: Tensor) -> Tensor:
