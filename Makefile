@@ -4,6 +4,8 @@ ARGS ?=
 QUICK := tests/config tests/registry tests/layers tests/test_errors.py tests/test_house_rules.py \
 	tests/docs/test_words.py tests/contract/test_hooks.py
 
+IGNORED := --ignore tests/clients --ignore tests/typing
+
 FUZZ := tests/weights/test_fuzz.py tests/registry/test_spec_fuzz.py tests/preprocess/test_decode_fuzz.py \
 	tests/contract/test_configs.py
 
@@ -20,13 +22,13 @@ demo: $(INSTALLED) ## train three small models on real handwritten digits
 	$(BIN)/python examples/digits/demo.py
 
 test: $(INSTALLED) ## run the tests; ARGS="-k resnet" goes on to pytest
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup --ignore tests/clients --ignore tests/typing $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup -m "not slow" $(IGNORED) $(ARGS)
 
 clients: .venv/.clients ## try the software that people have around their models
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/clients $(ARGS)
 
-thorough: $(INSTALLED) ## run what takes seconds a family for every family, not for one of each base
-	THOROUGH=1 FUZZ_CONFIGS=50 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/contract $(ARGS)
+thorough: $(INSTALLED) ## run the slow tests too, and each for every family, not for one of each base
+	THOROUGH=1 FUZZ_CONFIGS=50 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(IGNORED) $(ARGS)
 
 quick: $(INSTALLED) ## run the tests for the loop while writing, in under a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup $(QUICK) $(ARGS)

@@ -138,7 +138,7 @@ def test_arguments_that_make_no_sense(model: tv.ImageModel, tmp_path: Path) -> N
         tv.export_model(model, tmp_path / "no" / "model.pt2", format="pt2", img_size=SIZE)
 
 
-@pytest.mark.parametrize("format", ["pt2", "onnx"])
+@pytest.mark.parametrize("format", ["pt2", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_a_full_disk_ends_the_export_and_not_the_process(tmp_path: Path, format: str) -> None:
     """A limit on the size of files stands for the disk."""
     code = (

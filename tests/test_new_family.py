@@ -49,6 +49,7 @@ def run(root: Path, *command: str) -> str:
         "PYTHONPATH": str(root / "src"),
         "NO_COLOR": "1",
         "FUZZ_CONFIGS": "10",
+        "THOROUGH": "1",
     }
     process = subprocess.run(
         [sys.executable, "-m", *command],
@@ -72,11 +73,13 @@ def test_it_is_formatted_and_linted(tree: Path) -> None:
     run(tree, "ruff", "check", folder)
 
 
+@pytest.mark.slow
 def test_it_is_typed(tree: Path) -> None:
     run(tree, "mypy", "--cache-dir", str(CACHE), "src/typedvision/families")
     run(tree, "pyright", "--verifytypes", "typedvision.families", "--ignoreexternal")
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(tree: Path) -> None:
     printed = run(tree, "pytest", "-v", "-p", "no:cacheprovider", "tests/contract")
     for name in NAMES.values():

@@ -70,8 +70,8 @@ def sharded_and_compiled(model: tv.ImageModel) -> nn.Module:
 EAGER = (parallel, sharded_blocks, sharded_stages)
 COMPILED = (parallel_and_compiled, compiled_stage, sharded_and_compiled)
 CASES = [
-    *((name, way) for name in RECOMPUTED for way in EAGER),
-    *(("test_convnext", way) for way in COMPILED),
+    *(pytest.param(name, way) for name in RECOMPUTED for way in EAGER),
+    *(pytest.param("test_convnext", way, marks=pytest.mark.slow) for way in COMPILED),
 ]
 
 
@@ -96,7 +96,7 @@ def loss(logits: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("name", "way"), CASES, ids=[f"{name}-{way.__name__}" for name, way in CASES]
+    ("name", "way"), CASES, ids=lambda value: getattr(value, "__name__", value)
 )
 def test_they_learn_what_one_would(
     ranks: Ranks, name: str, way: Callable[[tv.ImageModel], nn.Module]

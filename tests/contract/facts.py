@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -89,6 +89,7 @@ LARGE = {
     "inception_resnet_v2",
     "inception_v3",
     "inception_v4",
+    "nasnet",
     "pnasnet",
     "xception",
 }
@@ -97,23 +98,17 @@ COMPUTED = [family for family in FAMILIES if os.environ.get("THOROUGH") or famil
 """The families that every contract test is about; in `make thorough`, all of them."""
 
 
-def first_of_each_base(families: Iterable[AnyFamily]) -> list[AnyFamily]:
-    """One family for each class that configs extend."""
-    return _first_of_each(families, lambda family: family.config_type().__bases__[0])
-
-
-def first_of_each_model_base(families: Iterable[AnyFamily]) -> list[AnyFamily]:
+def smallest_of_each_base(families: Iterable[AnyFamily]) -> list[AnyFamily]:
     """One family for each class, or set of classes, that models extend."""
-    return _first_of_each(families, lambda family: model_type(family).__bases__)
+    found: dict[object, AnyFamily] = {}
+    for family in sorted(families, key=least_parameters):
+        found.setdefault(model_type(family).__bases__, family)
+    return list(found.values())
 
 
-def _first_of_each(
-    families: Iterable[AnyFamily], kind: Callable[[AnyFamily], object]
-) -> list[AnyFamily]:
-    firsts: dict[object, AnyFamily] = {}
-    for family in families:
-        firsts.setdefault(kind(family), family)
-    return list(firsts.values())
+def least_parameters(family: AnyFamily) -> int:
+    """How many the smallest variant of a family has."""
+    return min(row["params"] for row in index.rows()[family.key]["variants"].values())
 
 
 def model_type(family: AnyFamily) -> type[ImageModel]:

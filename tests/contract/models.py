@@ -13,6 +13,7 @@ from tests.contract.conftest import image_size
 from tests.contract.filling import fill, randn
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig
+from typedvision.layers.init import initialize
 from typedvision.registry.spec import ModelSpec
 
 MADE = 16  # models that are kept: more than one family's
@@ -35,8 +36,15 @@ def fresh(cfg: ModelConfig, **options: object) -> ImageModel:
 
 @lru_cache(maxsize=MADE)
 def _filled(spec: ModelSpec) -> ImageModel:
-    model = tv.create_model(spec, dtype=torch.float64, seed=0)
+    model = unfilled(spec)
     fill(model)
+    return model
+
+
+def unfilled(spec: ModelSpec) -> ImageModel:
+    """A model in double precision and evaluation mode whose parameters have no values yet."""
+    model = tv.create_model(spec, dtype=torch.float64, device="meta").to_empty(device="cpu")
+    initialize(model, 0, model.initializers, only=[key for key, _ in model.named_buffers()])
     return model.eval()
 
 

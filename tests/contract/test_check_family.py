@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.conftest import takes_seconds
+from tests.contract.conftest import of_each_base, takes_seconds
 from typedvision.config.base import ModelConfig
-from typedvision.testing.checks import COMPUTED, DESCRIBED, Check, check_export, findings
+from typedvision.testing.checks import (
+    COMPUTED,
+    DESCRIBED,
+    Check,
+    check_export,
+    check_initial_weights,
+    check_new_classifier,
+    findings,
+)
 
-CHECKS = [check for check in (*DESCRIBED, *COMPUTED) if check is not check_export]
+FAST = (*DESCRIBED, check_initial_weights, check_new_classifier)
+OTHERS = [check for check in COMPUTED if check not in (*FAST, check_export)]
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", FAST, ids=lambda check: check.__name__)
 def test_it_keeps(check: Check, small: ModelConfig) -> None:
+    assert findings([check], {"small": small}) == []
+
+
+@of_each_base
+@pytest.mark.parametrize("check", OTHERS, ids=lambda check: check.__name__)
+def test_it_computes(check: Check, small: ModelConfig) -> None:
     assert findings([check], {"small": small}) == []
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from tests.contract.conftest import of_each_base
 from tests.contract.models import filled, images
 from typedvision.config.base import ModelConfig
 
 
+@of_each_base
 @torch.inference_mode()
 def test_synchronised_normalisations_compute_what_the_others_do(small: ModelConfig) -> None:
     model, x = filled(small), images(small)

@@ -7,6 +7,7 @@ import math
 import re
 
 import pytest
+from torch import nn
 
 import typedvision as tv
 from tests.contract.facts import FACTS, FAMILIES, ROWS, VARIANTS
@@ -50,6 +51,7 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
     assert hashlib.sha256(order.encode()).hexdigest() == facts["order"]
 
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 NAMED_OTHERWISE = {
     "coat": {f"parallel_blocks/{8 * 2**n}": f"scales.{n}" for n in range(3)},
     "hrnet": {"stem": "act1", **{f"stage{n + 1}": f"incre_modules.{n}" for n in range(4)}},
@@ -96,6 +98,8 @@ def test_its_modules_are_those_that_are_told(model: ImageModel) -> None:
     assert tensors
     assert all(tensor.is_meta for tensor in tensors)
     assert_parts(model)
+    norms = {type(module) for module in model.modules() if isinstance(module, BATCH_NORMS)}
+    assert norms <= set(BATCH_NORMS)  # so that tools may put others in their place
     for level in model.feature_info:
         assert model.get_submodule(level.name) is not None
         assert level.channels > 0

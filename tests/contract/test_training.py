@@ -97,6 +97,7 @@ def test_rates_are_the_peers(case: Case) -> None:
         assert rates == pytest.approx(wanted[key], rel=1e-6), key
 
 
+@of_each_base
 def test_groups_hold_what_is_trained_once(small: ModelConfig) -> None:
     model, keys = frozen(small)
     backbone = backbone_of(small, -1)

@@ -58,6 +58,7 @@ def test_a_precision_only_rounds_the_weights(small: ModelConfig, dtype: torch.dt
     assert_same(tensors(tv.create_model(small, seed=0, dtype=dtype)), tensors(rounded))
 
 
+@of_each_base
 def test_a_tensors_weights_are_its_own(small: ModelConfig) -> None:
     few, many = fresh(small), tv.create_model(small, seed=0, num_classes=9)
     others = tensors(many)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 import typedvision as tv
 from tests.docs.pages import ROOT
 
-pytestmark = pytest.mark.xdist_group("finetune")  # the runs are made once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finetune")]  # the runs are made once
 
 EXAMPLE = ROOT / "examples" / "finetune"
 PATIENCE = 120  # seconds

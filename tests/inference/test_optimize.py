@@ -90,6 +90,7 @@ def test_a_pickled_program_is_equal(source: Source, engine: EngineName) -> None:
     assert torch.equal(again(images(3)), program(images(3)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("registry")
 def test_a_program_of_inductor_runs_and_says_that_it_is_not_pickled() -> None:
     model = tv.create_model(declare().variants["toy_small"], seed=1)
@@ -116,6 +117,7 @@ print("alive")
 """
 
 
+@pytest.mark.slow
 def test_a_signal_is_survived_after_another_thread_has_let_a_program_go() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LET_GO], capture_output=True, text=True, check=False

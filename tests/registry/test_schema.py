@@ -65,7 +65,7 @@ def paths(value: object, path: Path = ()) -> Iterator[Path]:
         yield from paths(child, (*path, key))
 
 
-MANY = 100  # fields: nested rows are alike, so of more than these some are drawn
+MANY = 40  # fields: nested rows are alike, so of more than these some are drawn
 
 
 def corruptions(

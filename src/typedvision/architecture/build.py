@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
-from torch.overrides import TorchFunctionMode
+from torch.utils._device import DeviceContext
 
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import ImageModel, describe
@@ -125,8 +125,9 @@ def check_dtype(dtype: object) -> None:
         )
 
 
-class _NothingToFill(TorchFunctionMode):
-    """Skips the filling of tensors that hold nothing, which is half of the time on meta."""
+class _OnMeta(DeviceContext):
+    """What `torch.device("meta")` does, and skips the filling of tensors that hold nothing, which
+    is half of the time; one mode, because each is asked at every call of a function of PyTorch."""
 
     _FILLERS = frozenset(
         {
@@ -139,26 +140,29 @@ class _NothingToFill(TorchFunctionMode):
         }
     )
 
+    def __init__(self) -> None:
+        super().__init__(torch.device("meta"))
+
     def __torch_function__(
         self,
         func: Callable[..., object],
         types: Sequence[type],
         args: tuple[object, ...] = (),
-        kwargs: Mapping[str, object] | None = None,
+        kwargs: dict[str, object] | None = None,
     ) -> object:
-        kwargs = kwargs or {}
         if func in self._FILLERS:
-            tensor = args[0] if args else kwargs["tensor"]
+            tensor = args[0] if args else (kwargs or {})["tensor"]
             if isinstance(tensor, Tensor) and tensor.is_meta:
                 return tensor
-        return func(*args, **kwargs)
+        found: object = super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
+        return found
 
 
 def _built(spec: ModelSpec, limits: Limits) -> ImageModel:
     if not isinstance(limits, Limits):
         raise UsageError(f"limits must be Limits(params=...); got {shown(limits)}")
     family = index.family(spec.family)
-    with torch.device("meta"), _NothingToFill(), _counted(spec.subject, limits):
+    with _OnMeta(), _counted(spec.subject, limits):
         model = family.build(spec.config)
     if not isinstance(model, ImageModel):
         raise DeclarationError(

@@ -228,7 +228,7 @@ def check_head(cfg: ModelConfig) -> Iterator[Finding]:
     capabilities = _family(cfg).capabilities
     x = torch.empty(2, cfg.in_chans, *sides(cfg), device="meta")
     with torch.no_grad():
-        features = _bare(cfg.replace(num_classes=0)).forward_features(x)
+        features = _bare(cfg).forward_features(x)
     yield from _head_shapes(("forward",), cfg, features)
     for kind in capabilities.global_pool:
         where = ("capabilities", "global_pool", kind)
