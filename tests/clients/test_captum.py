@@ -6,13 +6,13 @@ import pytest
 import torch
 from captum.attr import IntegratedGradients, LayerGradCam
 
-from tests.contract.facts import FAMILIES, SMALL, first_of_each_base
+from tests.contract.facts import FAMILIES, SMALL, smallest_of_each_base
 from typedvision import configure, create_model
 from typedvision.registry.family import AnyFamily
 from typedvision.testing.checks import sides
 
 
-@pytest.mark.parametrize("family", first_of_each_base(FAMILIES), ids=lambda family: family.key)
+@pytest.mark.parametrize("family", smallest_of_each_base(FAMILIES), ids=lambda family: family.key)
 def test_it_attributes_a_class_to_pixels_and_to_the_last_level(family: AnyFamily) -> None:
     name, options = SMALL[family.key]
     cfg = configure(name, **{**options, "num_classes": 3})

@@ -6,17 +6,20 @@ import argparse
 import io
 import os
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 import typedvision as tv
 from typedvision.errors import WeightsError
 from typedvision.weights.convert import convert
+from typedvision.weights.inspect import Checkpoint, inspect
 from typedvision.weights.unpickle import read
 
 
@@ -28,6 +31,18 @@ def target(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def folder(target: Path) -> None:
     target.parent.mkdir()
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process takes seconds to start: what is not about it reads in this one."""
+
+    def as_safetensors(source: Path, draft: Path, *, ema: bool) -> Checkpoint:
+        save_file(read(source, ema=ema), draft)
+        return inspect(draft)
+
+    # The function stands before the module of its name.
+    monkeypatch.setattr(sys.modules[convert.__module__], "_as_safetensors", as_safetensors)
 
 
 def holds(path: Path, model: nn.Module) -> bool:
@@ -127,6 +142,7 @@ def test_a_name_is_no_spec(tmp_path: Path, target: Path) -> None:
         convert(tmp_path / "in.pth", target, "test_resnet")  # type: ignore[arg-type]
 
 
+@pytest.mark.usefixtures("read_here")
 def test_a_prefix_is_found_where_one_fits(
     tmp_path: Path, target: Path, model: tv.ImageModel
 ) -> None:
@@ -138,6 +154,7 @@ def test_a_prefix_is_found_where_one_fits(
     assert holds(target, model)
 
 
+@pytest.mark.usefixtures("read_here")
 def test_of_two_models_one_is_chosen(tmp_path: Path, target: Path, model: tv.ImageModel) -> None:
     source, state = tmp_path / "last.ckpt", model.state_dict()
     teacher = {f"teacher.{key}": tensor * 2 for key, tensor in state.items()}
@@ -151,6 +168,7 @@ def test_of_two_models_one_is_chosen(tmp_path: Path, target: Path, model: tv.Ima
         convert(source, target, model.spec, prefix="model.")
 
 
+@pytest.mark.usefixtures("read_here")
 def test_an_error_shows_ten_lines_and_a_count(
     tmp_path: Path, target: Path, model: tv.ImageModel
 ) -> None:
