@@ -12,11 +12,10 @@ from typedvision.testing.checks import (
     Check,
     check_export,
     check_initial_weights,
-    check_new_classifier,
     findings,
 )
 
-FAST = (*DESCRIBED, check_initial_weights, check_new_classifier)
+FAST = (*DESCRIBED, check_initial_weights)
 OTHERS = [check for check in COMPUTED if check not in (*FAST, check_export)]
 
 

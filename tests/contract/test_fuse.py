@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 import typedvision as tv
-from tests.contract.conftest import image_size
+from tests.contract.conftest import image_size, of_each_base
 from tests.contract.facts import COMPUTED
 from tests.contract.filling import image
 from tests.contract.models import filled
@@ -76,6 +76,7 @@ def moment(x: Tensor) -> tuple[int, int]:
     return id(x), x._version
 
 
+@of_each_base
 def test_a_model_with_folded_normalisations_is_equal(small: ModelConfig) -> None:
     model = filled(small)
     kept = {key: tensor.clone() for key, tensor in model.state_dict().items()}

@@ -93,6 +93,7 @@ WITH_THE_HEAD = ("incre_modules", "downsamp_modules", "final_layer", "final_conv
 peer counts to the head."""
 
 
+@of_each_base
 @torch.inference_mode()
 def test_another_precision_comes_close(small: ModelConfig) -> None:
     exact, dtype = shared(small)(images(small)), torch.bfloat16

@@ -25,6 +25,7 @@ def frozen(cfg: ModelConfig) -> tuple[ImageModel, set[str]]:
     return model, set(backbone_of(cfg, 0).model.state_dict())
 
 
+@of_each_base
 def test_frozen_layers_stay_as_they_are(small: ModelConfig) -> None:
     model, keys = frozen(small)
     x = images(small)
