@@ -83,9 +83,13 @@ def _console(block: Block, where: str, folder: Path) -> list[str]:
     found = []
     for session in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, _, wanted = session.partition("\n")
-        words = list(shlex.shlex(command, posix=True, punctuation_chars=True))
-        alone = words[0] == "typedvision" and not set(words) & {"|", ";", "<", ">", "&&"}
-        printed = (_run_here if alone else _run_in_shell)(command, folder)
+        ours, _, others = command.partition(" | ")
+        first = list(shlex.shlex(ours, posix=True, punctuation_chars=True))
+        if first[0] == "typedvision" and not set(first) & {";", "<", ">", "&&"}:
+            printed = _run_here(ours, folder)
+            printed = _run_in_shell(others, folder, printed) if others else printed
+        else:
+            printed = _run_in_shell(command, folder)
         if not _CHECKER.check_output(wanted, printed, doctest.ELLIPSIS):
             found.append(f"{where}: $ {command}\nshown:\n{wanted}\nprinted:\n{printed}")
     return found
@@ -97,13 +101,14 @@ def _run_here(command: str, folder: Path) -> str:
         return run(*shlex.split(command)[1:]).output
 
 
-def _run_in_shell(command: str, folder: Path) -> str:
+def _run_in_shell(command: str, folder: Path, given: str | None = None) -> str:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         command,
         shell=True,
         cwd=folder,
         env={**os.environ, "PATH": path},
+        input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
