@@ -107,6 +107,15 @@ def test_building_does_load_torch() -> None:
         run(code)
 
 
+def test_creating_a_model_does_not_load_the_compiler() -> None:
+    """Half a second and more: sympy alone, which `torch.empty_like` of a meta tensor imports."""
+    name = tv.list_models("test_*")[0]
+    run(
+        f"import sys\nimport typedvision as tv\ntv.create_model({name!r}).reset_classifier(3)\n"
+        "loaded = {'sympy', 'torch._dynamo'} & sys.modules.keys()\nassert not loaded, loaded"
+    )
+
+
 PUBLIC = [
     "Backbone",
     "BackboneSpec",
