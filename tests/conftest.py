@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from tests.figures import Figures, table
 from typedvision.registry import family, index
+
+if TYPE_CHECKING:
+    from tests.ranks import Ranks
 
 torch.set_num_threads(1)  # the models are small: threads only cost
 
@@ -23,6 +27,15 @@ def registry() -> Iterator[None]:
     index._plugins.cache_clear()
     family._weights_file.cache_clear()
     family._weights.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
+    """Calls on both of two processes, which the tests of the group "ranks" share."""
+    from tests.ranks import started
+
+    with started(tmp_path_factory.mktemp("group") / "store") as call:
+        yield call
 
 
 @pytest.fixture

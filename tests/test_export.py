@@ -21,7 +21,7 @@ def model() -> tv.ImageModel:
     return tv.create_model("test_resnet", num_classes=5, seed=1)
 
 
-@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
+@pytest.mark.parametrize("name", ["test_resnet", pytest.param("test_vit", marks=pytest.mark.slow)])
 def test_an_onnx_takes_any_number_of_images_and_carries_its_spec(name: str, tmp_path: Path) -> None:
     import onnxruntime
 
@@ -138,7 +138,8 @@ def test_arguments_that_make_no_sense(model: tv.ImageModel, tmp_path: Path) -> N
         tv.export_model(model, tmp_path / "no" / "model.pt2", format="pt2", img_size=SIZE)
 
 
-@pytest.mark.parametrize("format", ["pt2", pytest.param("onnx", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["pt2", "onnx"])
 def test_a_full_disk_ends_the_export_and_not_the_process(tmp_path: Path, format: str) -> None:
     """A limit on the size of files stands for the disk."""
     code = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 import typedvision as tv
-from tests.ranks import WORLD, Ranks, started
+from tests.ranks import WORLD, Ranks
 from typedvision.layers.blocks import Blocks
 
 pytestmark = pytest.mark.xdist_group("ranks")  # the processes are started once
@@ -22,12 +22,6 @@ pytestmark = pytest.mark.xdist_group("ranks")  # the processes are started once
 SIDE = 64  # pixels
 # What a batch normalises by is that of a process, so neither model has such a normalisation.
 RECOMPUTED = {"test_vit": True, "test_convnext": False}
-
-
-@pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
-    with started(tmp_path_factory.mktemp("group") / "store") as call:
-        yield call
 
 
 def parallel(model: tv.ImageModel) -> nn.Module:

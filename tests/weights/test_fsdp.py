@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import typedvision as tv
-from tests.ranks import WORLD, Ranks, started
+from tests.ranks import WORLD, Ranks
 from typedvision.errors import UsageError, WeightsError
 from typedvision.weights import load
 from typedvision.weights.inspect import Checkpoint, inspect
@@ -31,7 +30,7 @@ OTHERS: dict[str, dict[str, object]] = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("fsdp")  # the processes are started once
+pytestmark = pytest.mark.xdist_group("ranks")  # the processes are started once
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +39,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, options in OPTIONS.items():
         tv.save_model(tv.create_model(name, seed=1, **options), folder / name)
     return folder
-
-
-@pytest.fixture(scope="module")
-def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
-    with started(tmp_path_factory.mktemp("group") / "store") as call:
-        yield call
 
 
 def sharded_on_meta(name: str, mesh: DeviceMesh | None = None, **options: object) -> tv.ImageModel:
