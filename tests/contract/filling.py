@@ -43,11 +43,10 @@ def fill(model: nn.Module, gain: float = 1.0) -> None:
     """
     for key, tensor in model.state_dict().items():
         if tensor.is_floating_point():
-            filling = _filling(key, tensor.shape)
+            filling = (_kept if tensor.numel() < LARGE else _filling)(key, tensor.shape)
             tensor.copy_(filling * gain if filling.ndim >= 2 else filling)
 
 
-@lru_cache(maxsize=400)  # tensors: the small models of a family have most in common
 def _filling(key: str, shape: torch.Size) -> Tensor:
     """About what training would leave: unit variance kept, norms near one, biases small."""
     noise = randn(tuple(shape), zlib.crc32(key.encode()))
@@ -59,6 +58,11 @@ def _filling(key: str, shape: torch.Size) -> Tensor:
     if len(shape) >= 2:
         return 0.3 * noise if shape[0] == 1 else noise / (shape.numel() / shape[0]) ** 0.5
     return 0.1 * noise if name.endswith("bias") else 0.8 + 0.1 * noise
+
+
+# The small models of a family have most in common; what is large is of one alone.
+_kept = lru_cache(maxsize=600)(_filling)
+LARGE = 300_000  # numbers
 
 
 def image(shape: tuple[int, ...]) -> Tensor:
