@@ -198,3 +198,9 @@ def test_a_stem_is_a_level_where_the_first_stage_has_another_resolution() -> Non
     assert [tuple(one.shape[1:]) for one in maps] == [
         (level.channels, 32 // level.stride, 32 // level.stride) for level in backbone.levels
     ]
+
+
+@pytest.mark.parametrize("size", [4, (12, 32)])
+def test_an_image_is_not_smaller_than_the_stride(size: int | tuple[int, int]) -> None:
+    with pytest.raises(tv.ConfigError, match="at least 32, the stride of the last map"):
+        tv.configure("resnet50_clip_gap", img_size=size)

@@ -295,6 +295,14 @@ class ByobNetConfig(ModelConfig, Builds["ByobNet"]):
                     "self_attn_kwargs",
                 )
                 return
+        least = self.plan().stages[-1].reduction
+        if min(to_pair(self.img_size)) < least:
+            yield Conflict(
+                f"'img_size' must be at least {least}, the stride of the last map, of which "
+                f"nothing would be left; got {self.img_size}",
+                "img_size",
+            )
+            return
         multiple = math.lcm(*self._size_steps([plan for plan, _ in attentions]))
         if any(side % multiple for side in to_pair(self.img_size)):
             yield Conflict(
