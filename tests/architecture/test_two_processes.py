@@ -64,7 +64,7 @@ def sharded_and_compiled(model: tv.ImageModel) -> nn.Module:
 EAGER = (parallel, sharded_blocks, sharded_stages)
 COMPILED = (parallel_and_compiled, compiled_stage, sharded_and_compiled)
 CASES = [
-    *(pytest.param(name, way) for name in RECOMPUTED for way in EAGER),
+    *((name, way) for name in RECOMPUTED for way in EAGER),
     *(pytest.param("test_convnext", way, marks=pytest.mark.slow) for way in COMPILED),
 ]
 

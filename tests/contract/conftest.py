@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import typedvision as tv
-from tests.contract.facts import COMPUTED, SMALL, smallest_of_each_base
+from tests.contract.facts import COMPUTED, SMALL, THOROUGH, smallest_of_each_base
 from tools.shrink import CLASSES
 from typedvision.config.base import ModelConfig, to_pair
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
-
-THOROUGH = bool(os.environ.get("THOROUGH"))
 
 
 def of_families(families: Sequence[AnyFamily]) -> pytest.MarkDecorator:

@@ -14,6 +14,10 @@ from tests.contract.models import backbone_of, fresh, images, same, shared
 from typedvision.config.base import ModelConfig
 from typedvision.registry.family import within
 
+SIDE_BY_SIDE = {"crossvit", "hrnet"}
+"""Families whose branches are computed together, also those that no wanted level sees."""
+
+
 RESIZABLE = [family for family in COMPUTED if hasattr(model_type(family), "set_input_size")]
 """Families whose models take another input size after they were built."""
 
@@ -61,8 +65,12 @@ def test_levels_have_the_layout_that_was_asked_for(small: ModelConfig) -> None:
 
 
 @of_each_base
-def test_what_it_leaves_out_is_told(small: ModelConfig, level: int) -> None:
-    backbone, model = backbone_of(small, level), shared(small)
+def test_what_it_keeps_is_needed(small: ModelConfig, level: int) -> None:
+    backbone, model = backbone_of(small, level).train(), shared(small)
+    backbone(images(small))[0].square().mean().backward()
+    if tv.specify(small).family not in SIDE_BY_SIDE:
+        for key, parameter in backbone.model.named_parameters():
+            assert parameter.grad is not None, key
     kept, whole = backbone.model.state_dict(), model.state_dict()
     assert list(kept) == [key for key in whole if key in kept]
     gone = [key for key in whole if key not in kept]

@@ -94,9 +94,10 @@ peer counts to the head."""
 
 
 @of_each_base
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
-def test_another_precision_comes_close(small: ModelConfig) -> None:
-    exact, dtype = shared(small)(images(small)), torch.bfloat16
+def test_other_precisions_come_close(small: ModelConfig, dtype: torch.dtype) -> None:
+    exact = shared(small)(images(small))
     model = filled(small).to(dtype)
     out = model(images(small).to(dtype))
     assert out.dtype == dtype

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from typer.testing import Result
+
 from tests.cli.running import run
 
 ROOT = Path(__file__).parents[2]
@@ -86,8 +88,10 @@ def _console(block: Block, where: str, folder: Path) -> list[str]:
         ours, _, others = command.partition(" | ")
         first = list(shlex.shlex(ours, posix=True, punctuation_chars=True))
         if first[0] == "typedvision" and not set(first) & {";", "<", ">", "&&"}:
-            printed = _run_here(ours, folder)
-            printed = _run_in_shell(others, folder, printed) if others else printed
+            done = _run_here(ours, folder)
+            printed = done.output
+            if others:  # what is written to stderr goes past the pipe
+                printed = done.stderr + _run_in_shell(others, folder, done.stdout)
         else:
             printed = _run_in_shell(command, folder)
         if not _CHECKER.check_output(wanted, printed, doctest.ELLIPSIS):
@@ -95,10 +99,10 @@ def _console(block: Block, where: str, folder: Path) -> list[str]:
     return found
 
 
-def _run_here(command: str, folder: Path) -> str:
-    """What a command of ours prints; in this process, where everything is imported already."""
+def _run_here(command: str, folder: Path) -> Result:
+    """A command of ours; in this process, where everything is imported already."""
     with contextlib.chdir(folder):
-        return run(*shlex.split(command)[1:]).output
+        return run(*shlex.split(command)[1:])
 
 
 def _run_in_shell(command: str, folder: Path, given: str | None = None) -> str:

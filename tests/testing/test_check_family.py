@@ -258,11 +258,7 @@ class Branching(Net):
     ("model", "where", "message"),
     [
         (Unused, "small.forward", "does not use the parameter 'more.weight'"),
-        (
-            Early,
-            "small._levels",
-            "'last.weight' is registered before level 1, which does not use it",
-        ),
+        (Early, "small._levels", "'last' is registered before level 1, which does not use it"),
         (Uninitialised, "small.initializers", "'scale' is not initialised"),
         (Together, "small.forward", "an image's output depends on the images beside it"),
         (Kept, "small._replace_classifier", "'fc.weight' is not what it is in a new model"),

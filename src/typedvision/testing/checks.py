@@ -358,13 +358,14 @@ def check_backbone(cfg: ModelConfig) -> Iterator[Finding]:
         if not _close(found, list(wanted)[at]):
             yield ("_levels",), f"a backbone of level {at} gives another map than the model"
         torch.autograd.backward(found.square().mean())
-        unused = [key for key, p in backbone.model.named_parameters() if p.grad is None]
-        if unused and len(again) == 1:  # several branches are computed together
-            yield (
-                ("_levels",),
-                f"'{unused[0]}' is registered before level {at}, which does not use it: register "
-                "modules in the order of the computation",
-            )
+        for name, module in backbone.model.named_children():
+            gradients = [parameter.grad for parameter in module.parameters()]
+            if gradients and all(gradient is None for gradient in gradients):
+                yield (
+                    ("_levels",),
+                    f"'{name}' is registered before level {at}, which does not use it: register "
+                    "modules in the order of the computation",
+                )
 
 
 def check_new_classifier(cfg: ModelConfig) -> Iterator[Finding]:

@@ -263,7 +263,7 @@ def _read(
             tensor = adapt(tensor, plan.adapted[key], target.shape)
         kind = dtype if dtype and tensor.is_floating_point() else tensor.dtype
         if in_parts:
-            tensors[key] = empty_as(target, device, kind)
+            tensors[key] = torch.empty_like(target, device=device, dtype=kind)
             copy_part(tensors[key], tensor)
         else:
             tensors[key] = tensor.to(device, kind)
