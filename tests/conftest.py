@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +37,21 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
 
     with started(tmp_path_factory.mktemp("group") / "store") as call:
         yield call
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process takes seconds: conversions that are not about it read in this one."""
+    from safetensors.torch import save_file
+
+    from typedvision.weights.inspect import Checkpoint, inspect
+    from typedvision.weights.unpickle import read
+
+    def as_safetensors(source: Path, draft: Path, *, ema: bool) -> Checkpoint:
+        save_file(read(source, ema=ema), draft)
+        return inspect(draft)
+
+    monkeypatch.setattr("typedvision.weights.convert._as_safetensors", as_safetensors)
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ Ranks = Callable[..., None]
 @contextmanager
 def started(store: Path) -> Generator[Ranks]:
     """Calls a function on both ranks of a group, and raises what is raised on one."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch._dynamo", "torch.distributed.fsdp"])  # once for both
     pools = [ProcessPoolExecutor(1, context, join, (rank, store)) for rank in range(WORLD)]
 
     def call(work: Callable[..., None], *arguments: object) -> None:

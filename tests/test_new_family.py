@@ -63,10 +63,12 @@ def run(root: Path, *command: str) -> str:
     return process.stdout
 
 
+@pytest.mark.slow
 def test_it_keeps_the_house_rules(tree: Path) -> None:
     assert "0 violations" in run(tree, "tools.house_rules", str(tree))
 
 
+@pytest.mark.slow
 def test_it_is_formatted_and_linted(tree: Path) -> None:
     folder = "src/typedvision/families"
     run(tree, "ruff", "format", "--check", folder)
@@ -87,6 +89,7 @@ def test_it_keeps_the_contract(tree: Path) -> None:
     assert re.search(r"\d+ passed", printed)
 
 
+@pytest.mark.slow
 def test_it_is_published(tree: Path) -> None:
     code = "import typedvision as tv; print(*(tv.create_model(n).spec for n in tv.list_models()))"
     command = [sys.executable, "-c", code]

@@ -64,6 +64,7 @@ def test_convert_writes_a_file_that_loads_alone(tmp_path: Path) -> None:
     assert "--force" in again.stderr
 
 
+@pytest.mark.usefixtures("read_here")
 def test_a_name_that_starts_with_a_dash_is_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,12 +11,16 @@ from typedvision.testing.checks import (
     DESCRIBED,
     Check,
     check_export,
+    check_groups,
     check_initial_weights,
+    check_schema,
+    check_spec,
     findings,
 )
 
-FAST = (*DESCRIBED, check_initial_weights)
-OTHERS = [check for check in COMPUTED if check not in (*FAST, check_export)]
+FAST = (check_spec, check_schema, check_groups, check_initial_weights)
+# What they say of shapes and parts, golden numbers and structure say of every family.
+OTHERS = [check for check in (*DESCRIBED, *COMPUTED) if check not in (*FAST, check_export)]
 
 
 @pytest.mark.parametrize("check", FAST, ids=lambda check: check.__name__)

@@ -3,7 +3,7 @@
 Configs are drawn at random, near published ones made small. Each one that is accepted is written
 and read, built on the meta device, given another classifier and cut to a backbone. `make test`
 draws 50 of each family, `FEW` where the smallest model is slow to build, and initialises and
-trains, for a step, the first `FEW` of those that make a choice which no trained one has made.
+trains, for a step, the first `TRAINED` of those that make a choice which no trained one has made.
 `make fuzz` draws `FUZZ_CONFIGS`, 2,000 of each family, and trains them all.
 """
 
@@ -44,6 +44,7 @@ NUMBERS = 2_000_000  # of a feature map
 PLACES = 1_024  # of the last feature map, where attention may be
 PATIENCE = 200  # draws for each config that is accepted and small enough
 FEW = 6
+TRAINED = 4
 SLOW = 390  # modules
 SUMMARIZED = 25  # of so many configs, the cost of one is counted, which takes longer than training
 CHUNKS = [
@@ -230,7 +231,7 @@ def test_what_is_accepted_works(
             if config in seen:
                 continue
             seen.add(config)
-            trained = THOROUGH or (figures.ran < FEW and not choices(config) <= made)
+            trained = THOROUGH or (figures.ran < TRAINED and not choices(config) <= made)
             summarized = THOROUGH and number % SUMMARIZED == 0
             if trained:
                 torch.manual_seed(start + number)  # of what training drops

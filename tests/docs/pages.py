@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import io
 import json
 import os
 import re
@@ -19,8 +20,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-
-from typer.testing import Result
 
 from tests.cli.running import run
 
@@ -85,24 +84,33 @@ def _console(block: Block, where: str, folder: Path) -> list[str]:
     found = []
     for session in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, _, wanted = session.partition("\n")
-        ours, _, others = command.partition(" | ")
-        first = list(shlex.shlex(ours, posix=True, punctuation_chars=True))
-        if first[0] == "typedvision" and not set(first) & {";", "<", ">", "&&"}:
-            done = _run_here(ours, folder)
-            printed = done.output
-            if others:  # what is written to stderr goes past the pipe
-                printed = done.stderr + _run_in_shell(others, folder, done.stdout)
-        else:
-            printed = _run_in_shell(command, folder)
+        printed = _printed(command, folder)
         if not _CHECKER.check_output(wanted, printed, doctest.ELLIPSIS):
             found.append(f"{where}: $ {command}\nshown:\n{wanted}\nprinted:\n{printed}")
     return found
 
 
-def _run_here(command: str, folder: Path) -> Result:
-    """A command of ours; in this process, where everything is imported already."""
-    with contextlib.chdir(folder):
-        return run(*shlex.split(command)[1:])
+def _printed(command: str, folder: Path) -> str:
+    """What a command prints; one of ours runs in this process, which has imported everything."""
+    ours, tells, _ = command.partition('; echo "exit code $?"')
+    ours, _, others = ours.partition(" | ")
+    words = list(shlex.shlex(ours, posix=True, punctuation_chars=True))
+    if set(words) & {";", "<", ">", "&&"} or (others and tells):
+        return _run_in_shell(command, folder)
+    match words:
+        case ["typedvision", *_]:
+            with contextlib.chdir(folder):
+                done = run(*shlex.split(ours)[1:])
+            if others:  # what is written to stderr goes past the pipe
+                return done.stderr + _run_in_shell(others, folder, done.stdout)
+            return done.output + (f"exit code {done.exit_code}\n" if tells else "")
+        case ["python", "-c", program] if not (others or tells):
+            printed = io.StringIO()
+            with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+                exec(program, {})
+            return printed.getvalue()
+        case _:
+            return _run_in_shell(command, folder)
 
 
 def _run_in_shell(command: str, folder: Path, given: str | None = None) -> str:

@@ -61,14 +61,18 @@ def forbidden(text: str) -> Iterator[str]:
     """
     for phrase in ALLOWED:
         text = text.replace(phrase, "")
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", line)
-        for pattern, instead in WORDS.items():
-            if found := re.search(rf"(?i:(?<![a-z])(?:{pattern})(?![a-z]))", words):
-                yield f"{number}: '{found[0]}': write {instead}"
-        for name, instead in NAMES.items():
-            if re.search(rf"\b{name}\b", line):
-                yield f"{number}: '{name}': write {instead}"
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
+    for pattern, instead in WORDS.items():
+        for found in re.finditer(rf"(?i:(?<![a-z])(?:{pattern})(?![a-z]))", words):
+            yield f"{line_of(found)}: '{found[0]}': write {instead}"
+    for name, instead in NAMES.items():
+        for found in re.finditer(rf"\b{name}\b", text):
+            yield f"{line_of(found)}: '{name}': write {instead}"
+
+
+def line_of(found: re.Match[str]) -> int:
+    """The line of a text where something was found, counted from one."""
+    return found.string.count("\n", 0, found.start()) + 1
 
 
 def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -6,20 +6,17 @@ import argparse
 import io
 import os
 import pickle
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 import typedvision as tv
 from typedvision.errors import WeightsError
 from typedvision.weights.convert import convert
-from typedvision.weights.inspect import Checkpoint, inspect
 from typedvision.weights.unpickle import read
 
 
@@ -33,23 +30,12 @@ def folder(target: Path) -> None:
     target.parent.mkdir()
 
 
-@pytest.fixture
-def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process takes seconds to start: what is not about it reads in this one."""
-
-    def as_safetensors(source: Path, draft: Path, *, ema: bool) -> Checkpoint:
-        save_file(read(source, ema=ema), draft)
-        return inspect(draft)
-
-    # The function stands before the module of its name.
-    monkeypatch.setattr(sys.modules[convert.__module__], "_as_safetensors", as_safetensors)
-
-
 def holds(path: Path, model: nn.Module) -> bool:
     state = tv.load_model(path, verify=True).state_dict()
     return all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items())
 
 
+@pytest.mark.usefixtures("read_here")
 def test_a_training_checkpoint(tmp_path: Path, target: Path, model: tv.ImageModel) -> None:
     source = tmp_path / "in.pth"
     average = {f"module.{key}": tensor * 2 for key, tensor in model.state_dict().items()}

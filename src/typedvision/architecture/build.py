@@ -129,6 +129,8 @@ class _OnMeta(DeviceContext):
     """What `torch.device("meta")` does, and skips the filling of tensors that hold nothing, which
     is half of the time; one mode, because each is asked at every call of a function of PyTorch."""
 
+    _FILLED = frozenset({torch.zeros, torch.ones})
+
     _FILLERS = frozenset(
         {
             nn.init.kaiming_uniform_,
@@ -154,6 +156,8 @@ class _OnMeta(DeviceContext):
             tensor = args[0] if args else (kwargs or {})["tensor"]
             if isinstance(tensor, Tensor) and tensor.is_meta:
                 return tensor
+        elif func in self._FILLED and not (kwargs and kwargs.get("device")):
+            func = torch.empty
         found: object = super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
         return found
 
