@@ -7,7 +7,8 @@
 `FOLDER/aliases.json` gives old names: `{"resnet50_old": "resnet50.a1_in1k"}`. A family gets the
 entries of the variants that it publishes; the others wait until some family does.
 `tests/golden/published.txt` gets each name with its tags, `old_names.txt` each old name with the
-present one, for the tests that every one of them is here.
+present one, and `images.txt` each preprocessing with the names and tags that it is of, for the
+tests that every one of them is here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typedvision.registry.index import registered
 ROOT = Path(__file__).parents[1]
 FAMILIES = ROOT / "src" / "typedvision" / "families"
 GOLDEN = ROOT / "tests" / "golden"
+PREPROCESSING = ("input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
 
 
 class TagFacts(TypedDict):
@@ -66,6 +68,18 @@ def main(arguments: list[str] | None = None) -> None:
     (GOLDEN / "published.txt").write_text("".join(f"{line}\n" for line in names), "utf-8")
     old = (f"{name} {aliases[name]}\n" for name in sorted(aliases))
     (GOLDEN / "old_names.txt").write_text("".join(old), "utf-8")
+    (GOLDEN / "images.txt").write_text(preprocessing(facts), "utf-8")
+
+
+def preprocessing(facts: Mapping[str, NameFacts]) -> str:
+    """A line for each preprocessing, as JSON without spaces; after it, whose it is."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(facts):
+        for tag, row in sorted(facts[name]["tags"].items()):
+            told = {key: value for key, value in row.items() if key in PREPROCESSING}
+            line = json.dumps(told, sort_keys=True, separators=(",", ":"))
+            found.setdefault(line, []).append(f"{name}.{tag}" if tag else name)
+    return "".join(f"{line} {' '.join(names)}\n" for line, names in found.items())
 
 
 def read_facts(folder: Path) -> dict[str, NameFacts]:
@@ -90,8 +104,9 @@ def published(
     """The weights of those of a family's variants that the facts know, sorted."""
     return {
         variant: VariantWeights(
-            default=facts[variant]["default_tag"],
+            default=facts[variant]["default_tag"] or None,
             tags={tag: weights(row) for tag, row in sorted(facts[variant]["tags"].items()) if tag},
+            image=untrained(facts[variant]["tags"]),
             aliases=old_names(variant, facts[variant], aliases),
         )
         for variant in sorted(family.variants)
@@ -121,10 +136,15 @@ def published_tag(tag: str, tags: Iterable[str]) -> str:
     return tag if tag in known else longer[0]
 
 
-def weights(row: TagFacts) -> PublishedWeights:
-    """The entry of one tag."""
+def untrained(tags: Mapping[str, TagFacts]) -> ImageSpec:
+    """What a name expects of an image for which no weights are published."""
+    return image_of(tags[""]) if "" in tags else ImageSpec()
+
+
+def image_of(row: TagFacts) -> ImageSpec:
+    """What the facts say of preprocessing."""
     _, height, width = row["input_size"]
-    image = ImageSpec(
+    return ImageSpec(
         size=(height, width),
         mean=tuple(row["mean"]),
         std=tuple(row["std"]),
@@ -132,11 +152,15 @@ def weights(row: TagFacts) -> PublishedWeights:
         crop_pct=row["crop_pct"],
         crop_mode=row["crop_mode"],
     )
+
+
+def weights(row: TagFacts) -> PublishedWeights:
+    """The entry of one tag."""
     paper = row.get("paper_ids")
     return PublishedWeights(
         repository=row.get("hf_hub_id"),
         num_classes=row.get("num_classes", 0),
-        image=image,
+        image=image_of(row),
         license=row.get("license"),
         paper=paper and paper.replace("arXiv:", "https://arxiv.org/abs/"),
     )
@@ -150,11 +174,12 @@ def to_json(rows: Mapping[str, VariantWeights]) -> str:
             tag: entry.model_dump(mode="json", exclude_defaults=True)
             for tag, entry in row.tags.items()
         }
-        tags = [f"   {json.dumps(tag)}: {json.dumps(entry)}" for tag, entry in entries.items()]
-        head = f'"default": {json.dumps(row.default)},\n  "tags": {{\n'
-        tail = f',\n  "aliases": {json.dumps(row.aliases)}' if row.aliases else ""
-        body = head + ",\n".join(tags) + "\n  }" + tail
-        blocks.append(f" {json.dumps(variant)}: {{\n  {body}\n }}")
+        lines = [f"   {json.dumps(tag)}: {json.dumps(entry)}" for tag, entry in entries.items()]
+        tags = "{\n" + ",\n".join(lines) + "\n  }" if lines else "{}"
+        rest = row.model_dump(mode="json", exclude_defaults=True, include={"image", "aliases"})
+        body = [f'"default": {json.dumps(row.default)}', f'"tags": {tags}']
+        body += [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in rest.items()]
+        blocks.append(f" {json.dumps(variant)}: {{\n  " + ",\n  ".join(body) + "\n }")
     return "{\n" + ",\n".join(blocks) + "\n}\n" if blocks else "{}\n"
 
 

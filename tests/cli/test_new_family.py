@@ -73,6 +73,12 @@ def test_a_family_works_at_once(acme: Path) -> None:
         "['my_net_small', 'my_net_tiny']",
         "acme.my_net.model",
     ]
+
+
+@pytest.mark.slow
+def test_its_test_passes(acme: Path) -> None:
+    scaffold("my_net")
+    installed(acme)
     assert "1 passed" in process(acme, "-m", "pytest", "-p", "no:cacheprovider", "tests")
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from typedvision.architecture.image_model import ImageModel
 
 
-def outside_of_groups(model: ImageModel, coarse: bool = False) -> list[str]:
-    """The parameters that no group takes, in the order of the model."""
+def outside_of_groups(model: ImageModel, names: Iterable[str], coarse: bool = False) -> list[str]:
+    """Those of a model's parameters that no group takes."""
     patterns = [re.compile(pattern) for pattern in _patterns(model.group_matcher(coarse))]
-    names = [name for name, _ in model.named_parameters()]
     return [name for name in names if not any(pattern.match(name) for pattern in patterns)]
 
 

@@ -32,8 +32,12 @@ def model(request: pytest.FixtureRequest) -> ImageModel:
 
 @pytest.mark.parametrize("model", GOLDEN, indirect=True)
 def test_it_is_what_the_peer_says(model: ImageModel) -> None:
-    facts = FACTS[str(model.spec.variant)]
-    assert sum(parameter.numel() for parameter in model.parameters()) == facts["params"]
+    name, parameters = str(model.spec.variant), dict(model.named_parameters())
+    facts = FACTS[name]
+    count = sum(parameter.numel() for parameter in parameters.values())
+    assert count == facts["params"]
+    indexed = index.rows()[model.spec.family]["variants"][name]["params"]
+    assert indexed == count, "registry/index.json is stale: run `make generate`"
     assert state_digest(model) == facts["state"]
     assert model.num_features == facts["num_features"]
     assert model.head_hidden_size == facts["head_hidden_size"]
@@ -47,8 +51,7 @@ def test_it_is_what_the_peer_says(model: ImageModel) -> None:
         ]
         or not facts["levels"]
     )
-    order = "\n".join(key for key, _ in model.named_parameters())
-    assert hashlib.sha256(order.encode()).hexdigest() == facts["order"]
+    assert hashlib.sha256("\n".join(parameters).encode()).hexdigest() == facts["order"]
 
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -87,16 +90,13 @@ def test_its_spec_its_row_and_the_index_agree(model: ImageModel) -> None:
     assert model.spec.config == row == tv.configure(name)
     assert model.num_classes == row.num_classes
     assert model.feature_info == row.features()
-    count = sum(parameter.numel() for parameter in model.parameters())
-    indexed = index.rows()[model.spec.family]["variants"][name]["params"]
-    assert indexed == count, "registry/index.json is stale: run `make generate`"
 
 
 @pytest.mark.parametrize("model", NAMES, indirect=True)
 def test_its_modules_are_those_that_are_told(model: ImageModel) -> None:
-    tensors = [*model.parameters(), *model.buffers()]
-    assert tensors
-    assert all(tensor.is_meta for tensor in tensors)
+    parameters = dict(model.named_parameters())
+    assert parameters
+    assert all(tensor.is_meta for tensor in (*parameters.values(), *model.buffers()))
     assert_parts(model)
     norms = {type(module) for module in model.modules() if isinstance(module, BATCH_NORMS)}
     assert norms <= set(BATCH_NORMS)  # so that tools may put others in their place
@@ -107,12 +107,12 @@ def test_its_modules_are_those_that_are_told(model: ImageModel) -> None:
     # Parameters stand in the order of the computation, so what no group takes is at the end; but
     # VOLO's second classifier comes before the last normalisation, and a bias that all blocks share
     # and the weights of EfficientViM's classifiers before the first of them.
-    names = [name for name, _ in model.named_parameters()]
+    names = list(parameters)
     assert model.no_weight_decay() <= set(names)
     for coarse in (False, True):
         outside = [
             name
-            for name in outside_of_groups(model, coarse)
+            for name in outside_of_groups(model, names, coarse)
             if not name.startswith(("shared_rel_pos.", "weights"))
         ]
         end = names[names.index(outside[0]) :] if outside else []

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import typedvision as tv
 from tests.docs.pages import ROOT
 
 
+@pytest.mark.slow
 def test_the_site_is_whole(tmp_path: Path) -> None:
     build = (sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path)
     done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def test_every_name_is_here() -> None:
 def test_every_tag_is_here() -> None:
     found = {name: sorted(index.tags(name)) for name in index.variants()}
     assert found == {name: sorted(tags) for name, tags in PUBLISHED.items()}
+
+
+def test_every_preprocessing_is_the_peers() -> None:
+    seen = []
+    for line, names in rows("images.txt").items():
+        told = json.loads(line)
+        channels, *size = told.pop("input_size")
+        wanted = {"size": size, **told}
+        for name in names:
+            image = tv.specify(name).image
+            assert image.channels == channels, name
+            assert json.loads(image.model_dump_json(include=wanted.keys())) == wanted, name
+        seen += names
+    assert len(seen) == len(set(seen)) == 2052
 
 
 def test_every_old_name_means_what_it_did() -> None:

@@ -136,7 +136,8 @@ def test_every_published_spec_fits(key: str) -> None:
 
 @of_each_base
 def test_the_schema_and_the_library_agree_on_one_field(family: AnyFamily) -> None:
-    document = tv.specify(tv.list_models(family=family.key)[0]).to_dict()
+    specs = [tv.specify(name).to_dict() for name in tv.list_models(family=family.key)]
+    document = min(specs, key=lambda spec: len(str(spec)))
     taken = refused = 0
     for what, changed in corruptions(document, Random(family.key)):
         kinds = refusal(changed)

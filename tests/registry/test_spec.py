@@ -350,3 +350,31 @@ def test_images_have_the_size_that_a_config_says_where_nothing_else_does() -> No
     config = tv.configure("halonet26t", img_size=512)  # not fixed, but not every size is possible
     assert config.input_size() is None
     assert tv.specify(config).image.size == (512, 512)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "size"),
+    [
+        ("test_vit", {}, (160, 160)),
+        ("test_vit", {"img_size": 96}, (96, 96)),  # takes any, and is asked for one
+        ("test_vit", {"img_size": 160, "num_classes": 3}, (160, 160)),
+        ("vit_tiny_patch16_224", {"img_size": (96, 64)}, (96, 64)),
+        ("vit_tiny_patch16_224", {"dynamic_img_size": True}, (224, 224)),
+        ("xcit_tiny_12_p8_384", {}, (384, 384)),
+        ("deepseek_vit_412m.deepseek_v4_flash_vision_exp", {}, (392, 392)),  # made for 546
+        ("nfnet_f0", {}, (192, 192)),  # no weights are published
+    ],
+)
+def test_images_have_the_size_that_was_asked_for(
+    name: str, options: dict[str, object], size: tuple[int, int]
+) -> None:
+    spec = tv.specify(name, **options)
+    assert spec.image.size == size
+    assert tv.ModelSpec.from_json(spec.to_json()) == spec
+    assert tv.specify(name).with_options(**options).image == spec.image
+
+
+def test_a_name_without_weights_has_its_own_preprocessing() -> None:
+    assert tv.specify("davit_huge").image == tv.ImageSpec(crop_pct=0.95)
+    spec = tv.specify("mobilenetv5_300m_enc", in_chans=1)
+    assert spec.image == tv.ImageSpec(size=(768, 768), mean=(0.0,), std=(1.0,), crop_pct=1.0)

@@ -59,5 +59,7 @@ class VariantWeights(Config):
     """The tag that `pretrained=True` means; None where no weights are published."""
     tags: Annotated[dict[str, PublishedWeights], Field(max_length=1_024)]
     """Every tag with its weights."""
+    image: ImageSpec = ImageSpec()
+    """What the model expects of an image where no weights are published."""
     aliases: Annotated[dict[str, str | None], Field(default_factory=dict, max_length=1_024)]
     """Old names of the variant, each with the tag that it meant; None for no tag in particular."""

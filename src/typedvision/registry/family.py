@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, Literal, NamedTuple, NoReturn, TypeVar, cast, get_args
 
 from typedvision.config.base import ModelConfig
+from typedvision.config.image import ImageSpec
 from typedvision.config.names import Resampling
 from typedvision.config.weights import PublishedWeights
 from typedvision.errors import (
@@ -232,6 +233,18 @@ class ModelFamily(Generic[ConfigT, ModelT_co], metaclass=FamilyMeta):
         raise UnknownNameError.of("weights", tag, row.tags, owner=variant)
 
     @classmethod
+    def image(cls, variant: str, tag: str | None = None) -> ImageSpec:
+        """What a variant expects of an image: by a tag, or by its default tag where it has one.
+
+        Raises:
+            UnknownNameError: the variant has no such weights.
+        """
+        row = _published(cls.__module__, variant)
+        if tag is None and not row.tags:
+            return ImageSpec.from_options(row.image)
+        return cls.weights(variant, tag).image
+
+    @classmethod
     def aliases(cls) -> dict[str, str]:
         """Old names, each with the variant and, where it meant one, the tag that took its place."""
         return {
@@ -277,6 +290,7 @@ class _Published(NamedTuple):
 
     default: str | None = None
     tags: Mapping[str, Mapping[str, object]] = {}
+    image: Mapping[str, object] = {}
     aliases: Mapping[str, str | None] = {}
 
 

@@ -157,14 +157,10 @@ class ModelSpec(Document):
         """
         family = index.family_of_config(type(config))
         config = config.checked()
-        image = ImageSpec()
-        if variant is not None and (tag is not None or family.tags(variant)):
-            image = family.weights(variant, tag).image
+        image = ImageSpec() if variant is None else family.image(variant, tag)
         image = image.for_channels(config.in_chans)
-        size = config.input_size()
-        if size is None and variant is None:  # nothing else says a size
-            size = getattr(config, "img_size", None)
-        if size is not None:
+        former = _img_size(family.variants[variant]) if variant is not None else None
+        if (size := _img_size(config)) not in (None, former):
             image = image.replace(size=to_pair(size))
         return cls(family=family.key, config=config, variant=variant, tag=tag, image=image)
 
@@ -235,7 +231,7 @@ class ModelSpec(Document):
             given=options,
         )
         image = self.image.for_channels(config.in_chans)
-        if config.input_size() != self.config.input_size() and (size := config.input_size()):
+        if (size := _img_size(config)) not in (None, _img_size(self.config)):
             image = image.replace(size=to_pair(size))
         same_classes = config.num_classes == self.config.num_classes
         names = self.class_names if same_classes else None
@@ -323,6 +319,11 @@ class ModelSpec(Document):
         elif self.tag is not None and self.tag not in (tags := family.tags(self.variant)):
             unknown = UnknownNameError.of("weights", self.tag, tags, owner=self.variant)
             yield Conflict(unknown.summary, "tag", tags)
+
+
+def _img_size(config: ModelConfig) -> int | tuple[int, int] | None:
+    """The image size that a config names, whether it takes others or not; None if it names none."""
+    return config.input_size() or getattr(config, "img_size", None)
 
 
 def config_for(name: str, options: Mapping[str, object]) -> ModelConfig:
