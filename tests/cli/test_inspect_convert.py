@@ -46,6 +46,7 @@ def test_inspect_names_damage(saved: Path) -> None:
     assert json.loads(run("inspect", str(saved), "--json").stdout)["code"] == "weights"
 
 
+@pytest.mark.usefixtures("read_here")
 def test_convert_writes_a_file_that_loads_alone(tmp_path: Path) -> None:
     source, target = tmp_path / "in.pth", tmp_path / "out.safetensors"
     model = tv.create_model("test_resnet", num_classes=5, seed=1)

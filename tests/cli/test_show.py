@@ -7,8 +7,9 @@ import pytest
 import typedvision as tv
 from tests.cli.running import run, run_on_terminal
 from typedvision.cli.options import option_groups
+from typedvision.registry import index
 
-FAMILIES = sorted({tv.family(name).key for name in tv.list_models()})
+FAMILIES = index.family_keys()
 
 
 def test_a_model() -> None:
