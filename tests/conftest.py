@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ from typedvision.registry import family, index
 
 if TYPE_CHECKING:
     from tests.ranks import Ranks
+
+CONTRACT = Path(__file__).parent / "contract"
+"""Its tests are kept together by family."""
 
 torch.set_num_threads(1)  # the models are small: threads only cost
 
@@ -63,9 +66,19 @@ def figures(request: pytest.FixtureRequest) -> Figures:
     return made
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse a pytest with which pytest-xdist parts the tests of a group without a word."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    """Keep the tests of a file together: pytest-xdist takes milliseconds to hand out each group.
+
+    Raises:
+        UsageError: this pytest and this pytest-xdist part the tests of a group.
+    """
+    for item in items:
+        if not item.get_closest_marker("xdist_group") and CONTRACT not in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    yield
     if getattr(config.option, "loadgroup", False):  # in a worker
         for item in items:
             if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:

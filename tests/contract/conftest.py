@@ -45,6 +45,8 @@ def _family_of(item: pytest.Item) -> str | None:
     if Path(__file__).parent not in item.path.parents or not isinstance(item, pytest.Function):
         return None
     params = item.callspec.params if hasattr(item, "callspec") else {}
+    if isinstance(name := params.get("model"), str):
+        return index.family_key(name)
     case = params.get("case")
     if isinstance(case, dict):
         return index.family_key(case["case"])

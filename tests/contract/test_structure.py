@@ -18,10 +18,6 @@ from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
 from typedvision.testing.checks import open_ends
 
-# All tests of a name run in one process, where the model is built once.
-NAMES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in VARIANTS]
-GOLDEN = [param for param in NAMES if param.values[0] in FACTS]
-
 
 @pytest.fixture(scope="module")
 def model(request: pytest.FixtureRequest) -> ImageModel:
@@ -30,7 +26,7 @@ def model(request: pytest.FixtureRequest) -> ImageModel:
     return tv.create_model(tv.ModelSpec.from_json(document), device="meta")
 
 
-@pytest.mark.parametrize("model", GOLDEN, indirect=True)
+@pytest.mark.parametrize("model", VARIANTS, indirect=True)
 def test_it_is_what_the_peer_says(model: ImageModel) -> None:
     name, parameters = str(model.spec.variant), dict(model.named_parameters())
     facts = FACTS[name]
@@ -80,7 +76,7 @@ def _own_name(level: str) -> str:
     )
 
 
-@pytest.mark.parametrize("model", NAMES, indirect=True)
+@pytest.mark.parametrize("model", VARIANTS, indirect=True)
 def test_its_spec_its_row_and_the_index_agree(model: ImageModel) -> None:
     name = str(model.spec.variant)
     row = index.family(model.spec.family).variants[name]
@@ -92,7 +88,7 @@ def test_its_spec_its_row_and_the_index_agree(model: ImageModel) -> None:
     assert model.feature_info == row.features()
 
 
-@pytest.mark.parametrize("model", NAMES, indirect=True)
+@pytest.mark.parametrize("model", VARIANTS, indirect=True)
 def test_its_modules_are_those_that_are_told(model: ImageModel) -> None:
     parameters = dict(model.named_parameters())
     assert parameters

@@ -11,7 +11,7 @@ import pytest
 
 from tests.docs.pages import ROOT
 
-FOLDERS = ("src", "tests", "docs", "tools", "benchmarks", "examples")
+FOLDERS = (".", "src", "tests", "docs", "tools", "benchmarks", "examples")
 GENERATED = ROOT / "docs" / "families"  # from what the sources say
 SUFFIXES = {".py", ".pyi", ".md", ".toml", ".json", ".jsonl", ".svg"}
 
@@ -43,14 +43,13 @@ LEANING = re.compile(
 """A docstring that cannot be read without its neighbour."""
 
 
-def files() -> Iterator[Path]:
-    """The sources, tests and pages of the project, without this file and generated pages."""
-    yield from (ROOT / "Makefile", *ROOT.glob("*.md"), *ROOT.glob("*.toml"))
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*")):
-            own = path != Path(__file__) and GENERATED not in path.parents
-            if own and path.suffix in SUFFIXES and "out" not in path.parts:
-                yield path
+def files(folder: str) -> Iterator[Path]:
+    """The sources, tests or pages of a folder, without this file and generated pages."""
+    top = ROOT / folder
+    for path in sorted(top.glob("*") if top == ROOT else top.rglob("*")):
+        own = path != Path(__file__) and GENERATED not in path.parents
+        if own and "out" not in path.parts and (path.suffix in SUFFIXES or path.name == "Makefile"):
+            yield path
 
 
 def forbidden(text: str) -> Iterator[str]:
@@ -85,22 +84,24 @@ def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
                     yield child.lineno, text
 
 
-@pytest.mark.parametrize("path", list(files()), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_uses_the_words_of_the_glossary(path: Path) -> None:
-    found = list(forbidden(path.read_text("utf-8")))
-    assert not found, "\n".join([f"{path.relative_to(ROOT)}", *found])
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "src").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_a_docstring_stands_alone(path: Path) -> None:
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_files_use_the_words_of_the_glossary(folder: str) -> None:
     found = [
-        f"{line}: {text.splitlines()[0]}"
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in files(folder)
+        for line in forbidden(path.read_text("utf-8"))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_docstrings_stand_alone() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text.splitlines()[0]}"
+        for path in (ROOT / "src").rglob("*.py")
         for line, text in docstrings(ast.parse(path.read_text("utf-8")))
         if LEANING.search(text)
     ]
-    assert not found, "\n".join([f"{path.relative_to(ROOT)}", *found])
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
