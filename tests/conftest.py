@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from tests.figures import Figures, table
-from typedvision.registry import family, index
 
 if TYPE_CHECKING:
     from tests.ranks import Ranks
@@ -19,12 +17,12 @@ if TYPE_CHECKING:
 CONTRACT = Path(__file__).parent / "contract"
 """Its tests are kept together by family."""
 
-torch.set_num_threads(1)  # the models are small: threads only cost
-
 
 @pytest.fixture
 def registry() -> Iterator[None]:
     """Forgets, at the end of the test, the families that it declared."""
+    from typedvision.registry import family, index
+
     yield
     for key in family.registered.keys() - index.rows().keys():
         del family.registered[key]
@@ -88,6 +86,9 @@ def pytest_collection_modifyitems(
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what lives as long as the run, half a million objects, and let it
     look at the rest less often: models are freed without it."""
+    import torch  # not above: the process that hands out the tests has no use for it
+
+    torch.set_num_threads(1)  # the models are small: threads only cost
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)

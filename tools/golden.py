@@ -154,7 +154,7 @@ def case(name: str, row: Row, peer: Peer) -> Row:
 
 def _features(name: str, options: Options, size: list[int]) -> list[int]:
     """The shape of a model's features."""
-    model = tv.create_model(tv.specify(name, **options), device="meta")
+    model = tv.create_model(tv.specify(name, **options), device="meta").eval()
     return list(model.forward_features(torch.empty(1, *size, device="meta")).shape)
 
 

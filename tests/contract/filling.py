@@ -7,6 +7,7 @@ key and shape alone, so neither the order of modules nor any initialisation matt
 from __future__ import annotations
 
 import hashlib
+import math
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import TypedDict
 import torch
 from torch import Generator, Tensor, nn
 
+LARGE = 300_000  # numbers
 PICKS = 8  # single values that a fingerprint keeps
 
 
@@ -28,8 +30,10 @@ class Fingerprint(TypedDict):
 
 
 def randn(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Normal numbers in double precision; many are drawn in single, in a quarter of the time."""
     generator = Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
+    dtype = torch.float64 if math.prod(shape) < LARGE else torch.float32
+    return torch.randn(shape, generator=generator, dtype=dtype).double()
 
 
 @torch.no_grad()
@@ -62,7 +66,6 @@ def _filling(key: str, shape: torch.Size) -> Tensor:
 
 # The small models of a family have most in common; what is large is of one alone.
 _kept = lru_cache(maxsize=600)(_filling)
-LARGE = 300_000  # numbers
 
 
 def image(shape: tuple[int, ...]) -> Tensor:
