@@ -6,10 +6,10 @@ import pytest
 
 import typedvision as tv
 from tests.cli.running import run, run_on_terminal
+from tests.contract.conftest import of_each_base
 from typedvision.cli.options import option_groups
 from typedvision.registry import index
-
-FAMILIES = index.family_keys()
+from typedvision.registry.family import AnyFamily
 
 
 def test_a_model() -> None:
@@ -81,19 +81,18 @@ def test_the_plan_comes_last_and_without_it_the_levels_do() -> None:
     assert levels.splitlines()[-1].split() == ["layer4", "2048", "32"]
 
 
-@pytest.mark.parametrize("key", FAMILIES)
-def test_a_family(key: str) -> None:
-    text = run("show", key).stdout
-    family = tv.family(key)
+@of_each_base
+def test_a_family(family: AnyFamily) -> None:
+    text = run("show", family.key).stdout
     assert family.title in text
     words = text.split()
     assert all(name in words for name in family.variants)
     assert all(option in words for option in family.config_type().model_fields)
-    document = json.loads(run("show", key, "--json").stdout)
+    document = json.loads(run("show", family.key, "--json").stdout)
     assert list(document["models"]) == list(family.variants)
 
 
-@pytest.mark.parametrize("key", FAMILIES)
+@pytest.mark.parametrize("key", index.family_keys())
 def test_every_option_says_what_it_takes_and_what_it_means(key: str) -> None:
     for group in option_groups(tv.family(key).config_type()):
         for option in group.options:

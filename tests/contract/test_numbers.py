@@ -66,6 +66,7 @@ def test_a_small_difference_is_seen() -> None:
     assert not agree(fingerprint(randn((9, 2), seed=0)), wanted)
 
 
+@of_each_base
 @torch.inference_mode()
 def test_without_classes_it_returns_what_the_classifier_would_see(small: ModelConfig) -> None:
     bare, model, x = shared(small, num_classes=0), shared(small), images(small)
@@ -77,6 +78,7 @@ FOR_COLOURS = [family.config_type() for family in COMPUTED if family.key == "csa
 """Their stems take red, green and blue, and nothing else."""
 
 
+@of_each_base
 def test_any_number_of_channels_goes_in(small: ModelConfig) -> None:
     if type(small) in FOR_COLOURS:
         with pytest.raises(tv.ConfigError, match="in_chans"):

@@ -13,7 +13,13 @@ from typedvision.registry import index
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
+EXPORTING = ("inference.md", "serving.md")
+SHOWN = [
+    pytest.param(page, marks=pytest.mark.slow if page.name in EXPORTING else ()) for page in PAGES
+]
+
+
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: str(page.relative_to(ROOT / "docs")))
 def test_a_page_shows_what_its_examples_print(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,9 +111,9 @@ def test_the_schema_is_a_schema() -> None:
     assert json.loads(json.dumps(whole())) == whole()
 
 
-@pytest.mark.parametrize("key", FAMILIES)
-def test_a_lock_is_checked(key: str) -> None:
-    name = tv.list_models(family=key, tags=True)[0]
+@of_each_base
+def test_a_lock_is_checked(family: AnyFamily) -> None:
+    name = tv.list_models(family=family.key, tags=True)[0]
     lock = WeightsLock(revision="a" * 40, size=3, sha256="b" * 64)
     document = tv.specify(name).replace(lock=lock).to_dict()
     assert validator().is_valid(document)
