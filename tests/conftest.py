@@ -75,7 +75,7 @@ def pytest_collection_modifyitems(
     """
     for item in items:
         if not item.get_closest_marker("xdist_group") and CONTRACT not in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
     yield
     if getattr(config.option, "loadgroup", False):  # in a worker
         for item in items:

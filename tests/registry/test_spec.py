@@ -309,6 +309,14 @@ def test_a_config_of_no_family_has_no_spec() -> None:
         tv.ModelSpec.from_config(OtherConfig())
 
 
+def test_a_variant_that_its_family_lacks_is_named() -> None:
+    config = tv.configure("resnet18")
+    with pytest.raises(tv.ConfigError, match="no variant 'resnet19' of 'resnet'"):
+        tv.ModelSpec.from_config(config, variant="resnet19")
+    with pytest.raises(tv.UnknownNameError, match="no weights 'none' of 'resnet18'"):
+        tv.ModelSpec.from_config(config, variant="resnet18", tag="none")
+
+
 def test_the_image_follows_the_config() -> None:
     three = tv.specify("toy_wide")
     assert len(three.image.mean) == 3

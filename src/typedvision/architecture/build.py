@@ -130,7 +130,6 @@ class _OnMeta(DeviceContext):
     is half of the time; one mode, because each is asked at every call of a function of PyTorch."""
 
     _FILLED = frozenset({torch.zeros, torch.ones})
-
     _FILLERS = frozenset(
         {
             nn.init.kaiming_uniform_,

@@ -158,10 +158,8 @@ class ModelSpec(Document):
         family = index.family_of_config(type(config))
         config = config.checked()
         image = ImageSpec() if variant is None else family.image(variant, tag)
-        image = image.for_channels(config.in_chans)
-        former = _img_size(family.variants[variant]) if variant is not None else None
-        if (size := _img_size(config)) not in (None, former):
-            image = image.replace(size=to_pair(size))
+        row = family.variants.get(variant) if variant is not None else None
+        image = _image_for(config, image, row)
         return cls(family=family.key, config=config, variant=variant, tag=tag, image=image)
 
     @classmethod
@@ -230,9 +228,7 @@ class ModelSpec(Document):
             subject=f"'{self.subject}'",
             given=options,
         )
-        image = self.image.for_channels(config.in_chans)
-        if (size := _img_size(config)) not in (None, _img_size(self.config)):
-            image = image.replace(size=to_pair(size))
+        image = _image_for(config, self.image, self.config)
         same_classes = config.num_classes == self.config.num_classes
         names = self.class_names if same_classes else None
         return self.replace(config=config, image=image, class_names=names)
@@ -321,9 +317,19 @@ class ModelSpec(Document):
             yield Conflict(unknown.summary, "tag", tags)
 
 
-def _img_size(config: ModelConfig) -> int | tuple[int, int] | None:
+def _image_for(config: ModelConfig, image: ImageSpec, base: ModelConfig | None) -> ImageSpec:
+    """The preprocessing of a base, with a config's channels, and its size if the base has none or
+    another."""
+    image, size = image.for_channels(config.in_chans), _img_size(config)
+    if size is None or (base is not None and size == _img_size(base)):
+        return image
+    return image.replace(size=size)
+
+
+def _img_size(config: ModelConfig) -> tuple[int, int] | None:
     """The image size that a config names, whether it takes others or not; None if it names none."""
-    return config.input_size() or getattr(config, "img_size", None)
+    size = config.input_size() or getattr(config, "img_size", None)
+    return None if size is None else to_pair(size)
 
 
 def config_for(name: str, options: Mapping[str, object]) -> ModelConfig:
