@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -23,6 +24,12 @@ from typedvision.weights.inspect import inspect
 KINDS = ["pipe", "socket", "device", "folder", "link to a device", "absent", "dangling", "circle"]
 
 
+def bind(path: Path) -> None:
+    """Leave a socket at `path`."""
+    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as server:
+        server.bind(path.name)  # the name of a socket has a limit
+
+
 @pytest.fixture(params=KINDS)
 def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Something at whose path there is no ordinary file."""
@@ -31,11 +38,7 @@ def no_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         case "pipe":
             os.mkfifo(path)
         case "socket":
-            here = os.getcwd()
-            os.chdir(tmp_path)  # the name of a socket has a limit
-            with socket.socket(socket.AF_UNIX) as server:
-                server.bind(path.name)
-            os.chdir(here)
+            bind(path)
         case "device":
             return Path("/dev/zero")
         case "folder":
@@ -91,7 +94,7 @@ WRITERS: dict[str, Callable[[tv.ImageModel, Path], object]] = {
 @pytest.mark.parametrize("door", WRITERS)
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device", "folder", "link to a device"])
 def test_what_is_no_file_is_not_replaced(
-    model: tv.ImageModel, tmp_path: Path, kind: str, door: str, request: pytest.FixtureRequest
+    model: tv.ImageModel, tmp_path: Path, kind: str, door: str
 ) -> None:
     path = tmp_path / "it.safetensors"
     if kind == "pipe":
@@ -103,10 +106,7 @@ def test_what_is_no_file_is_not_replaced(
     elif kind == "device":
         path = Path("/dev/null")
     else:
-        os.chdir(tmp_path)
-        request.addfinalizer(lambda: os.chdir("/"))
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(path.name)
+        bind(path)
     before = os.stat(path)
     with pytest.raises(TypedVisionError, match="cannot be written: it is a"):
         WRITERS[door](model, path)
