@@ -33,7 +33,7 @@ def registry() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
-    """Calls on both of two processes, which the tests of the group "ranks" share."""
+    """Calls on both of two processes, which the tests of the group "processes" share."""
     from tests.ranks import started
 
     with started(tmp_path_factory.mktemp("group") / "store") as call:
@@ -43,16 +43,13 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
 @pytest.fixture
 def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process takes seconds: conversions that are not about it read in this one."""
-    from safetensors.torch import save_file
-
-    from typedvision.weights.inspect import Checkpoint, inspect
+    from typedvision.weights.save import write_file
     from typedvision.weights.unpickle import read
 
-    def as_safetensors(source: Path, draft: Path, *, ema: bool) -> Checkpoint:
-        save_file(read(source, ema=ema), draft)
-        return inspect(draft)
+    def unpickle(source: Path, draft: Path, *, ema: bool) -> None:
+        write_file(draft, read(source, ema=ema), {})
 
-    monkeypatch.setattr("typedvision.weights.convert._as_safetensors", as_safetensors)
+    monkeypatch.setattr("typedvision.weights.convert._unpickle", unpickle)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+
+from tests.processes import CONTEXT
 
 WORLD = 2
 PATIENCE = 120  # seconds that a process waits for the other
@@ -21,9 +22,7 @@ Ranks = Callable[..., None]
 @contextmanager
 def started(store: Path) -> Generator[Ranks]:
     """Calls a function on both ranks of a group, and raises what is raised on one."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch._dynamo", "torch.distributed.fsdp"])  # once for both
-    pools = [ProcessPoolExecutor(1, context, join, (rank, store)) for rank in range(WORLD)]
+    pools = [ProcessPoolExecutor(1, CONTEXT, join, (rank, store)) for rank in range(WORLD)]
 
     def call(work: Callable[..., None], *arguments: object) -> None:
         for answer in [pool.submit(work, *arguments) for pool in pools]:

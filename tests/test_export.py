@@ -134,8 +134,16 @@ def test_arguments_that_make_no_sense(model: tv.ImageModel, tmp_path: Path) -> N
         tv.export_model(stranger, path, format="pt2")
     with pytest.raises(tv.ConfigError, match="size"):
         tv.export_model(model, path, format="pt2", img_size=0)
-    with pytest.raises(tv.ExportError, match="cannot be written"):
-        tv.export_model(model, tmp_path / "no" / "model.pt2", format="pt2", img_size=SIZE)
+
+
+def test_what_cannot_be_written_is_refused_before_the_model_is_traced(
+    model: tv.ImageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(export, "traced")
+    for path in (tmp_path, tmp_path / "no" / "model.pt2", Path("/dev/null")):
+        with pytest.raises(tv.ExportError, match="cannot be written"):
+            tv.export_model(model, path, format="pt2")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -95,12 +95,12 @@ def export_model(
     differences: list[float] = []
 
     def write(draft: Path) -> None:
+        program = traced(body, _images(body, 2, spec.image.size))
         save(program, draft, spec_notes(spec))
         if check:
             differences.extend(_differences(body, load(draft), spec.image.size))
 
     with evaluating(body), torch.no_grad(), _failures_named(body):
-        program = traced(body, _images(body, 2, spec.image.size))
         replace_file(target, write, ExportError)
     worst = max(differences, default=None)
     return ExportReport(target, format, spec.image.size, target.stat().st_size, worst)
@@ -234,7 +234,7 @@ class _PatientFile(io.FileIO):
 
 
 def _save_pt2(program: ExportedProgram, path: Path, notes: Mapping[str, str]) -> None:
-    with _PatientFile(path, "xb") as file:
+    with _PatientFile(path, "wb") as file:
         torch.export.save(program, file, extra_files=dict(notes))
         if file.error is not None:
             raise file.error

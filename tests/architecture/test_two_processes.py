@@ -9,15 +9,15 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 import typedvision as tv
+from tests.processes import together
 from tests.ranks import WORLD, Ranks
 from typedvision.layers.blocks import Blocks
 
-pytestmark = pytest.mark.xdist_group("ranks")  # the processes are started once
+pytestmark = together
 
 SIDE = 64  # pixels
 # What a batch normalises by is that of a process, so neither model has such a normalisation.
@@ -51,6 +51,8 @@ def sharded_stages(model: tv.ImageModel) -> nn.Module:
 
 
 def sharded(model: tv.ImageModel, *parts: nn.Module) -> nn.Module:
+    from torch.distributed.fsdp import fully_shard  # not above: it takes a second, everywhere
+
     mesh = init_device_mesh("cpu", (WORLD,))
     for part in parts:
         fully_shard(part, mesh=mesh)

@@ -56,6 +56,7 @@ def test_a_training_checkpoint(tmp_path: Path, target: Path, model: tv.ImageMode
     assert torch.equal(bias, average["module.fc.bias"])
 
 
+@pytest.mark.usefixtures("read_here")
 def test_arrays_and_safetensors(tmp_path: Path, saved: Path, target: Path) -> None:
     model = tv.load_model(saved)
     source = tmp_path / "in.npz"

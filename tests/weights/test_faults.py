@@ -3,72 +3,86 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 import torch
 
 import typedvision as tv
+from tests.processes import CONTEXT, run_forked, together
 from typedvision.errors import WeightsError
 from typedvision.weights.files import replace_file
 from typedvision.weights.inspect import inspect
 
-SAVE = (
-    "import sys, typedvision as tv\n"
-    "model = tv.create_model('test_resnet', num_classes=5, seed=2)\n"
-    "print('ready', flush=True)\n"
-    "while True: tv.save_model(model, sys.argv[1])\n"
-)
+pytestmark = together
 
 
-def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path, saved: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SAVE, saved], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
+def save_again(path: Path, ready: Event) -> None:
+    model = tv.create_model("test_resnet", num_classes=5, seed=2)
+    ready.set()
+    while True:
+        tv.save_model(model, path)
+
+
+def test_a_kill_leaves_the_old_file_or_the_new_one(saved: Path) -> None:
+    ready = CONTEXT.Event()
+    process = CONTEXT.Process(target=save_again, args=(saved, ready))
+    process.start()
+    assert ready.wait(60)
     for _ in range(20):
         time.sleep(0.01)
         tv.load_model(saved, verify=True)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    process.kill()
+    process.join()
     tv.load_model(saved, verify=True)
 
 
-def test_a_kill_in_the_middle_of_the_writing(tmp_path: Path, saved: Path) -> None:
+def dies_while_it_writes(path: Path) -> None:
+    def write(draft: Path) -> None:
+        draft.write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    replace_file(path, write)
+
+
+def test_a_kill_in_the_middle_of_the_writing(saved: Path) -> None:
     before = saved.read_bytes()
-    code = (
-        "import os, signal, sys; from pathlib import Path\n"
-        "from typedvision.weights.files import replace_file\n"
-        "def write(draft):\n"
-        "    draft.write_bytes(b'half')\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "replace_file(Path(sys.argv[1]), write)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code, saved], check=False)
-    assert done.returncode == -signal.SIGKILL
+    done = run_forked(dies_while_it_writes, saved)
+    assert done.status == -signal.SIGKILL
     assert saved.read_bytes() == before
 
 
-def test_a_full_disk(saved: Path) -> None:
+def test_drafts_of_killed_processes_are_removed(model: tv.ImageModel, saved: Path) -> None:
+    for target in (saved, saved, saved.with_name("another.safetensors")):
+        run_forked(dies_while_it_writes, target)
+    tv.save_model(model, saved)
+    names = sorted(one.name for one in saved.parent.iterdir())
+    assert len(names) == 2
+    assert names[0].startswith(".another.safetensors.")
+    assert names[1] == saved.name
+
+
+def saves_on_a_full_disk(path: Path) -> None:
     """A limit on the size of files stands for the disk."""
+    model = tv.create_model("test_resnet", seed=2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+    try:
+        tv.save_model(model, path)
+    except tv.WeightsError as error:
+        sys.exit(str(error))
+
+
+def test_a_full_disk(saved: Path) -> None:
     before = saved.read_bytes()
-    code = (
-        "import resource, sys, typedvision as tv\n"
-        "model = tv.create_model('test_resnet', seed=2)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))\n"
-        "try: tv.save_model(model, sys.argv[1])\n"
-        "except tv.WeightsError as error: sys.exit(str(error))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, saved], stderr=subprocess.PIPE, text=True, check=False
-    )
-    assert "cannot be written" in done.stderr
-    assert "File too large" in done.stderr
+    done = run_forked(saves_on_a_full_disk, saved)
+    assert "cannot be written" in done.output
+    assert "File too large" in done.output
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
 

@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +14,8 @@ import pytest
 import torch
 
 import typedvision as tv
-from tests.cli.running import run_process
+from tests.cli.running import run
+from tests.processes import run_forked, together
 from typedvision.errors import TypedVisionError, UsageError, WeightsError
 from typedvision.weights.files import replace_file
 from typedvision.weights.inspect import inspect
@@ -80,9 +79,9 @@ def test_the_command_line_reads_files_only(tmp_path: Path, verb: list[str]) -> N
     for name in ("it.json", "it.safetensors"):
         path = tmp_path / name
         os.mkfifo(path)
-        done = run_process(*(str(path) if word == "X" else word for word in verb))
-        assert done.returncode in (1, 2), done.stderr
-        assert b"pipe, not a file" in b" ".join(done.stderr.replace("\u2502".encode(), b"").split())
+        done = run(*(str(path) if word == "X" else word for word in verb))
+        assert done.exit_code in (1, 2), done.stderr
+        assert "pipe, not a file" in " ".join(done.stderr.replace("\u2502", "").split())
 
 
 WRITERS: dict[str, Callable[[tv.ImageModel, Path], object]] = {
@@ -134,24 +133,6 @@ def test_a_link_stays_and_what_it_points_at_is_replaced(
     assert [one.name for one in folder.iterdir()] == ["real.safetensors"]
 
 
-def test_drafts_of_killed_processes_are_removed(model: tv.ImageModel, saved: Path) -> None:
-    code = (
-        "import os, signal, sys; from pathlib import Path\n"
-        "from typedvision.weights.files import replace_file\n"
-        "def write(draft):\n"
-        "    draft.write_bytes(b'half')\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "replace_file(Path(sys.argv[1]), write)\n"
-    )
-    for target in (saved, saved, saved.with_name("another.safetensors")):
-        subprocess.run([sys.executable, "-c", code, target], check=False)
-    tv.save_model(model, saved)
-    names = sorted(one.name for one in saved.parent.iterdir())
-    assert len(names) == 2
-    assert names[0].startswith(".another.safetensors.")
-    assert names[1] == saved.name
-
-
 def test_drafts_in_use_stay(saved: Path) -> None:
     """One of this process, one of another machine, one of a user's own; an old one goes."""
 
@@ -201,22 +182,20 @@ def test_a_path_longer_than_any_file_has(model: tv.ImageModel) -> None:
         tv.save_model(model, "x" * 5_000)
 
 
-SHRINK = (
-    "import sys, typedvision as tv\n"
-    "model = tv.load_model(sys.argv[1], mmap=sys.argv[2] == 'True')\n"
-    "open(sys.argv[1], 'r+b').truncate(10)\n"
-    "print(sum(t.double().sum().item() for t in model.state_dict().values()))\n"
-)
+def shrink(saved: Path, mmap: bool) -> None:
+    model = tv.load_model(saved, mmap=mmap)
+    os.truncate(saved, 10)
+    for tensor in model.state_dict().values():
+        tensor.double().sum()
 
 
+@together
 def test_a_file_that_shrinks_ends_only_a_process_that_maps_it(saved: Path) -> None:
     whole = saved.read_bytes()
     for mmap, status in ((True, -7), (False, 0)):
         saved.write_bytes(whole)
-        done = subprocess.run(
-            [sys.executable, "-c", SHRINK, saved, str(mmap)], capture_output=True, check=False
-        )
-        assert done.returncode == status, done.stderr
+        done = run_forked(shrink, saved, mmap)
+        assert done.status == status, done.output
 
 
 @pytest.mark.parametrize("mmap", [True, False])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import typedvision as tv
+from tests.processes import together
 from tests.ranks import WORLD, Ranks
 from typedvision.errors import UsageError, WeightsError
 from typedvision.weights import load
@@ -30,7 +31,7 @@ OTHERS: dict[str, dict[str, object]] = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("ranks")  # the processes are started once
+pytestmark = together
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +44,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def sharded_on_meta(name: str, mesh: DeviceMesh | None = None, **options: object) -> tv.ImageModel:
     model = tv.create_model(name, device="meta", **options)
+    parts = [
+        part
+        for child in model.children()
+        for part in (child if isinstance(child, nn.Sequential) else [child])
+    ]
+    return sharded(model, parts, mesh)
+
+
+def sharded(
+    model: tv.ImageModel, parts: Iterable[nn.Module], mesh: DeviceMesh | None = None
+) -> tv.ImageModel:
+    from torch.distributed.fsdp import fully_shard  # not above: it takes a second, everywhere
+
     mesh = mesh or init_device_mesh("cpu", (WORLD,))
-    for child in model.children():
-        for block in child if isinstance(child, nn.Sequential) else [child]:
-            fully_shard(block, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    return model
+    for part in parts:
+        fully_shard(part, mesh=mesh)
+    return fully_shard(model, mesh=mesh)
 
 
 def assert_same(model: tv.ImageModel, single: tv.ImageModel) -> None:
@@ -213,11 +225,7 @@ def test_what_is_no_meta_device_model(folder: Path) -> None:
 
 def save_together(path: Path, name: str) -> None:
     model = tv.create_model(name, seed=1, **OPTIONS[name])
-    mesh = init_device_mesh("cpu", (WORLD,))
-    for child in model.children():
-        fully_shard(child, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    tv.save_model(model, path)
+    tv.save_model(sharded(model, model.children()), path)
     assert path.is_file()
     with pytest.raises(WeightsError, match="cannot be written"):
         tv.save_model(model, path / "no folder")

@@ -123,6 +123,16 @@ def _prefixes(names: Collection[str], wanted: Collection[str]) -> Iterator[str]:
 def _as_safetensors(source: Path, draft: Path, *, ema: bool) -> Checkpoint:
     if source.suffix == ".safetensors" and not ema:
         return inspect(source)
+    _unpickle(source, draft, ema=ema)
+    return inspect(draft)
+
+
+def _unpickle(source: Path, draft: Path, *, ema: bool) -> None:
+    """Have another process, which has nothing to lose, read what may hold anything.
+
+    Raises:
+        WeightsError: it cannot, or takes too long.
+    """
     command = [sys.executable, "-I", "-m", "typedvision.weights.unpickle"]
     command += [*(["--ema"] if ema else []), "--", str(source), str(draft)]
     try:
@@ -140,4 +150,3 @@ def _as_safetensors(source: Path, draft: Path, *, ema: bool) -> Checkpoint:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         reason = said[-1] if said else f"the process that read it ended with {done.returncode}"
         raise WeightsError(f"'{source}' cannot be converted: {reason}")
-    return inspect(draft)

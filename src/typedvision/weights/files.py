@@ -95,7 +95,7 @@ def replace_file(
 
     Args:
         path: the file; one that is there is replaced. Of a symbolic link, what it points at is.
-        write: writes a file at the path that it is given, in the same folder.
+        write: writes the file at the path that it is given, in the same folder, which is empty.
         error_type: what is raised.
 
     Raises:
@@ -110,6 +110,9 @@ def replace_file(
         writer = f"{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
         draft = target.with_name(f"{_stem(target)}.{writer}.tmp")
         try:
+            draft.touch(
+                exist_ok=False
+            )  # what cannot be written is refused before anything is computed
             write(draft)
             _flush(draft)
             draft.replace(target)

@@ -225,7 +225,7 @@ def write_file(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str,
     gaps, the tensors of odd sizes, which are few and small, come last.
 
     Args:
-        path: the file; it must not exist.
+        path: the file; one that is there is overwritten.
         tensors: contiguous tensors on the CPU.
         metadata: the notes of the header.
 
@@ -243,7 +243,7 @@ def write_file(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str,
         position += tensor.nbytes
     header = json.dumps(document, separators=(",", ":")).encode()
     header += b" " * (-(8 + len(header)) % ALIGNMENT)
-    with path.open("xb") as file:
+    with path.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         for key in order:
             file.write(_memory(tensors[key]))
