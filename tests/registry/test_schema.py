@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 import typedvision as tv
 from tests.contract.conftest import of_each_base
+from tests.contract.facts import THOROUGH
 from typedvision.config.weights import WeightsLock
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
@@ -67,7 +68,7 @@ def paths(value: object, path: Path = ()) -> Iterator[Path]:
         yield from paths(child, (*path, key))
 
 
-MANY = 100  # fields: nested rows are alike, so of more than these some are drawn
+MANY = 100 if THOROUGH else 40  # fields: nested rows are alike, so of more some are drawn
 
 
 def corruptions(
