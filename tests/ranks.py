@@ -10,8 +10,10 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from tests.processes import CONTEXT
+from typedvision.layers.shard import sharded
 
 WORLD = 2
 PATIENCE = 120  # seconds that a process waits for the other
@@ -31,6 +33,12 @@ def started(store: Path) -> Generator[Ranks]:
     yield call
     for pool in pools:
         pool.shutdown(cancel_futures=True)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor, of which each process may hold a part."""
+    part = sharded(tensor)
+    return tensor if part is None else part.full_tensor()
 
 
 def join(rank: int, store: Path) -> None:

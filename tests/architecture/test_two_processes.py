@@ -9,12 +9,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 import typedvision as tv
 from tests.processes import together
-from tests.ranks import WORLD, Ranks
+from tests.ranks import WORLD, Ranks, whole
 from typedvision.layers.blocks import Blocks
 
 pytestmark = together
@@ -83,8 +82,7 @@ def learns(name: str, way: Callable[[tv.ImageModel], nn.Module]) -> None:
     for (key, wanted), part in zip(single.named_parameters(), model.parameters(), strict=True):
         assert part.grad is not None, key
         assert wanted.grad is not None, key
-        found = part.grad.full_tensor() if isinstance(part.grad, DTensor) else part.grad
-        torch.testing.assert_close(found, wanted.grad, atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(whole(part.grad), wanted.grad, atol=1e-5, rtol=1e-3)
 
 
 def loss(logits: Tensor) -> Tensor:

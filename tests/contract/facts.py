@@ -100,11 +100,14 @@ COMPUTED = [family for family in FAMILIES if THOROUGH or family.key not in LARGE
 
 
 def smallest_of_each_base(families: Iterable[AnyFamily]) -> list[AnyFamily]:
-    """One family for each class, or set of classes, that models extend."""
-    found: dict[object, AnyFamily] = {}
+    """Few and small families whose models extend, together, each class that models extend."""
+    found, extended = list[AnyFamily](), set[type]()
     for family in sorted(families, key=least_parameters):
-        found.setdefault(model_type(family).__bases__, family)
-    return list(found.values())
+        bases = set(model_type(family).__mro__[1:])
+        if not bases <= extended:
+            found.append(family)
+            extended |= bases
+    return found
 
 
 def least_parameters(family: AnyFamily) -> int:

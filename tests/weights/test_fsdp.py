@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import typedvision as tv
 from tests.processes import together
-from tests.ranks import WORLD, Ranks
+from tests.ranks import WORLD, Ranks, whole
 from typedvision.errors import UsageError, WeightsError
+from typedvision.layers.shard import sharded
 from typedvision.weights import load
 from typedvision.weights.inspect import Checkpoint, inspect
 from typedvision.weights.load import load_weights
@@ -49,10 +49,10 @@ def sharded_on_meta(name: str, mesh: DeviceMesh | None = None, **options: object
         for child in model.children()
         for part in (child if isinstance(child, nn.Sequential) else [child])
     ]
-    return sharded(model, parts, mesh)
+    return shard(model, parts, mesh)
 
 
-def sharded(
+def shard(
     model: tv.ImageModel, parts: Iterable[nn.Module], mesh: DeviceMesh | None = None
 ) -> tv.ImageModel:
     from torch.distributed.fsdp import fully_shard  # not above: it takes a second, everywhere
@@ -66,11 +66,10 @@ def sharded(
 def assert_same(model: tv.ImageModel, single: tv.ImageModel) -> None:
     """Both have the same tensors, give the same logits, and learn the same from an image."""
     state = model.state_dict()
-    for key, whole in single.state_dict().items():
-        part = state[key]
-        found = part.full_tensor() if isinstance(part, DTensor) else part
-        assert torch.equal(found, whole), key
-        assert found.dtype == whole.dtype, key
+    for key, wanted in single.state_dict().items():
+        found = whole(state[key])
+        assert torch.equal(found, wanted), key
+        assert found.dtype == wanted.dtype, key
     cfg = single.spec.config
     size = getattr(cfg, "img_size", 64)
     generator = torch.Generator().manual_seed(0)
@@ -79,10 +78,11 @@ def assert_same(model: tv.ImageModel, single: tv.ImageModel) -> None:
     torch.testing.assert_close(logits, expected)
     logits.square().sum().backward()
     expected.square().sum().backward()
-    for (key, part), whole in zip(model.named_parameters(), single.parameters(), strict=True):
-        assert isinstance(part.grad, DTensor), key
-        assert whole.grad is not None
-        torch.testing.assert_close(part.grad.full_tensor(), whole.grad, atol=1e-3, rtol=1e-3)
+    for (key, part), alone in zip(model.named_parameters(), single.parameters(), strict=True):
+        assert part.grad is not None, key
+        assert alone.grad is not None
+        assert sharded(part.grad) is not None, key
+        torch.testing.assert_close(whole(part.grad), alone.grad, atol=1e-3, rtol=1e-3)
 
 
 def loads(name: str, folder: Path) -> None:
@@ -225,7 +225,7 @@ def test_what_is_no_meta_device_model(folder: Path) -> None:
 
 def save_together(path: Path, name: str) -> None:
     model = tv.create_model(name, seed=1, **OPTIONS[name])
-    tv.save_model(sharded(model, model.children()), path)
+    tv.save_model(shard(model, model.children()), path)
     assert path.is_file()
     with pytest.raises(WeightsError, match="cannot be written"):
         tv.save_model(model, path / "no folder")
