@@ -44,6 +44,14 @@ def test_all_limits_are_named_at_once() -> None:
     assert [one.path for one in caught.value.problems] == [("params",), ("bytes",)]
 
 
+def test_a_limit_on_parameters_is_one_on_buffers() -> None:
+    """A position table of one block that few parameters index, 34 GB."""
+    options = {"img_size": 4096, "depth": 1, "embed_dim": 8, "num_heads": 1}
+    found = problem("beit_base_patch16_224", tv.Limits(params=1_000_000), **options)
+    assert found.path == ("bytes",)
+    assert "at most 8,000,000; 'beit_base_patch16_224' has 34,361," in found.message
+
+
 def test_a_deep_model_is_stopped_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made = 0
     init = nn.Module.__init__

@@ -200,7 +200,9 @@ def _counted(name: str, limits: Limits) -> Generator[None]:
     except RuntimeError as error:
         if "overflow" not in str(error):
             raise
-        raise _too_large(name, [_excess("bytes", limits.bytes, name, "2**63 or more")]) from None
+        raise _too_large(
+            name, [_excess("bytes", limits.most_bytes, name, "2**63 or more")]
+        ) from None
     finally:
         _making.left = outer
 
@@ -223,7 +225,9 @@ def _check_size(module: nn.Module, name: str, limits: Limits) -> None:
     parameters = [*module.parameters()]  # once: to walk the modules takes a while
     params = sum(parameter.numel() for parameter in parameters)
     size = sum(one.numel() * one.element_size() for one in (*parameters, *module.buffers()))
-    rows = [("params", limits.params, params), ("bytes", limits.bytes, size)]
+    rows = [("params", limits.params, params)]
+    if limits.bytes is not None or params <= limits.params:  # else they say the same twice
+        rows.append(("bytes", limits.most_bytes, size))
     problems = [_excess(what, most, name, count) for what, most, count in rows if count > most]
     if problems:
         raise _too_large(name, problems)
