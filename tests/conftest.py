@@ -18,6 +18,14 @@ CONTRACT = Path(__file__).parent / "contract"
 """Its tests are kept together by family."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def working_directory() -> Iterator[None]:
+    """The tests of a module leave the process in the folder where it was: others name files."""
+    here = Path.cwd()
+    yield
+    assert Path.cwd() == here
+
+
 @pytest.fixture
 def registry() -> Iterator[None]:
     """Forgets, at the end of the test, the families that it declared."""
