@@ -30,7 +30,7 @@ CONFLICTS = [
     ({"stem_type": "overlap", "patch_size": 2}, "patch_size"),
     ({"norm_layer": "batchnorm2d", "norm_eps": 1e-3}, "norm_eps"),
     ({"norm_layer": "groupnorm"}, "norm_layer"),
-    ({"norm_layer": "simplenorm", "dims": (8, 1, 24, 32)}, "dims"),
+    ({"norm_layer": "simplenorm", "dims": (8, 1, 24, 32)}, "norm_layer"),
     ({"head_norm_first": True, "head_hidden_size": 8}, "head_hidden_size"),
     ({"global_pool": "catavgmax"}, "global_pool"),
 ]

@@ -36,6 +36,7 @@ CONFLICTS = [
     (PRUNED, {"block_args": {"attn_layer": "se"}}, "block_args"),
     (PRUNED, {"norm_layer": "groupnorm"}, "norm_layer"),
     (PLAIN, {"norm_layer": "groupnorm", "channels": (32, 64, 80, 512)}, "norm_layer"),
+    (PLAIN, {"norm_layer": "simplenorm2d", "channels": (1, 2, 4, 8)}, "norm_layer"),
     (PLAIN, {"stem_type": "deep_tiered", "stem_width": 3}, "stem_width"),
     (PLAIN, {"global_pool": ""}, "global_pool"),
     (PLAIN, {"down_kernel_size": 2}, "down_kernel_size"),

@@ -19,6 +19,7 @@ CONFLICTS = [
     ({"cfg": ("M", 8, "M")}, "cfg"),
     ({"cfg": (8, "M") * 8}, "cfg"),
     ({"norm_layer": "groupnorm"}, "norm_layer"),
+    ({"norm_layer": "simplenorm2d", "cfg": (16, "M", 1, "M")}, "norm_layer"),
     ({"global_pool": ""}, "global_pool"),
 ]
 

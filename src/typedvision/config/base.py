@@ -226,16 +226,30 @@ def unpooled_classifier(config: ModelConfig, global_pool: str) -> Iterator[Confl
         )
 
 
-def undivided_channels(norm_layer: str | None, channels: Iterable[int]) -> Iterator[Conflict]:
-    """The conflict of a normalisation by groups with channels that 32 groups do not divide."""
+def norm_conflicts(
+    norm_layer: str | None, channels: Iterable[int], name: str = "norm_layer"
+) -> Iterator[Conflict]:
+    """The conflict of a normalisation with the channels of a map, if any.
+
+    Args:
+        norm_layer: one by groups takes what 32 of them divide; one by a deviation, two channels.
+        channels: of each map that it normalises.
+        name: the field that says so.
+    """
     if norm_layer in ("groupnorm", "evonorms0"):
-        for odd in (count for count in channels if count % 32):
+        odd = next((count for count in channels if count % 32), None)
+        if odd is not None:
             yield Conflict(
-                f"'norm_layer' = '{norm_layer}' cannot divide {odd} channels into 32 groups: "
+                f"'{name}' = '{norm_layer}' cannot divide {odd} channels into 32 groups: "
                 "choose other channels, or normalise by 'groupnorm1'",
-                "norm_layer",
+                name,
             )
-            return
+    elif norm_layer == "simplenorm2d" and min(channels, default=2) < 2:
+        yield Conflict(
+            f"'{name}' = 'simplenorm2d' cannot normalise a map of one channel, which has no "
+            "deviation: choose other channels, or normalise by 'rmsnorm2d'",
+            name,
+        )
 
 
 def norm_group_conflicts(

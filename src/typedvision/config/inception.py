@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from typedvision.config.base import Eps, ModelConfig, undivided_channels, unpooled_classifier
+from typedvision.config.base import Eps, ModelConfig, norm_conflicts, unpooled_classifier
 from typedvision.config.names import Activation, ConvNormAct, ConvPool
 from typedvision.config.problems import Conflict
 
@@ -27,5 +27,5 @@ class InceptionConfig(ModelConfig):
 
     def conflicts(self) -> Iterator[Conflict]:
         """What cannot go together."""
-        yield from undivided_channels(self.norm_layer, self.normalized_channels)
+        yield from norm_conflicts(self.norm_layer, self.normalized_channels)
         yield from unpooled_classifier(self, self.global_pool)

@@ -15,8 +15,8 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Ratio,
+    norm_conflicts,
     planned,
-    undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm
@@ -92,11 +92,9 @@ class LowResolutionConfig(ModelConfig):
                 )
                 return
         channels = [count for conv in convs for count in (conv.out_channels, conv.hidden)]
-        yield from undivided_channels(
+        yield from norm_conflicts(
             self.norm_layer, [self.width_list[0], self.head_widths[0], *channels]
         )
-        if self.norm_layer == "simplenorm2d" and min(self.width_list[0], *channels) < 2:
-            yield Conflict("'norm_layer' = 'simplenorm2d' takes at least 2 channels", "norm_layer")
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The four stages."""

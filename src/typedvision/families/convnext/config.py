@@ -18,8 +18,8 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Whole,
+    norm_conflicts,
     planned,
-    undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, ConvPool, TokenNorm
@@ -105,13 +105,7 @@ class ConvNeXtConfig(ModelConfig, Builds["ConvNeXt"]):
                 "keeps its usual value",
                 "norm_eps",
             )
-        yield from undivided_channels(self.map_norm(), self.dims)
-        if self.map_norm() == "simplenorm2d" and min(self.dims) < 2:
-            yield Conflict(
-                f"'dims' must be at least 2 where 'norm_layer' is '{self.norm_layer}': one channel "
-                "has no deviation",
-                "dims",
-            )
+        yield from norm_conflicts(self.map_norm(), self.dims)
 
     def _head_conflicts(self) -> Iterator[Conflict]:
         if self.head_norm_first and self.head_hidden_size:

@@ -17,8 +17,8 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Whole,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -160,7 +160,7 @@ class CspNetConfig(ModelConfig, Builds["CspNet"]):
                         "groups",
                     )
                     return
-        yield from undivided_channels(self.norm_layer, normalized)
+        yield from norm_conflicts(self.norm_layer, normalized)
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The last map of each resolution."""

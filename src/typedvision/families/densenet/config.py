@@ -14,8 +14,8 @@ from typedvision.config.base import (
     Depth,
     ModelConfig,
     Rate,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -65,7 +65,7 @@ class DenseNetConfig(ModelConfig, Builds["DenseNet"]):
                 "'aa_stem_only' means nothing without a filter: leave it out, or set 'aa_layer'",
                 "aa_stem_only",
             )
-        yield from undivided_channels(self.norm_layer, self._normalized())
+        yield from norm_conflicts(self.norm_layer, self._normalized())
         yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:

@@ -11,8 +11,8 @@ from typedvision.config.base import (
     Channels,
     Depth,
     ModelConfig,
+    norm_conflicts,
     planned,
-    undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNormAct, ConvPool
@@ -62,7 +62,7 @@ class DPNConfig(ModelConfig, Builds["DPN"]):
                 "groups",
             )
         channels = (self.num_init_features, self.plan()[-1][-1].out_channels)
-        yield from undivided_channels(self.norm_layer, channels)
+        yield from norm_conflicts(self.norm_layer, channels)
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The stem, and the four stages."""

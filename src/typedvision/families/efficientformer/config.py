@@ -18,9 +18,9 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    norm_conflicts,
     planned,
     to_pair,
-    undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, TokenNorm
@@ -108,9 +108,7 @@ class EfficientFormerConfig(ModelConfig, Builds["EfficientFormer"]):
         if int(min(self.embed_dims) * self.mlp_ratios) < 1:
             yield Conflict("'mlp_ratios' leaves no hidden channel: raise it", "mlp_ratios")
             return
-        if self.norm_layer == "simplenorm2d" and min(self._normalized()) < 2:
-            yield Conflict("'norm_layer' = 'simplenorm2d' takes two channels", "norm_layer")
-        yield from undivided_channels(self.norm_layer, self._normalized())
+        yield from norm_conflicts(self.norm_layer, self._normalized())
 
     def _normalized(self) -> Iterator[int]:
         """The channels of every map that is normalised."""

@@ -19,9 +19,9 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    norm_conflicts,
     planned,
     to_pair,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -118,7 +118,7 @@ class EfficientFormerV2Config(ModelConfig, Builds["EfficientFormerV2"]):
             yield Conflict("'mlp_ratios' leaves no hidden channel: raise it", "mlp_ratios")
             return
         channels = (self.embed_dims[0] // 2, *self.embed_dims, *hidden)
-        yield from undivided_channels(self.norm_layer, channels)
+        yield from norm_conflicts(self.norm_layer, channels)
 
     def _grid_conflicts(self) -> Iterator[Conflict]:
         for stage in self.plan():

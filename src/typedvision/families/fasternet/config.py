@@ -17,8 +17,8 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Ratio,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -87,15 +87,7 @@ class FasterNetConfig(ModelConfig, Builds["FasterNet"]):
                 "merge_size",
             )
         normalized = [stage.channels for stage in plan[0 if self.patch_norm else 1 :]]
-        yield from undivided_channels(
-            self.norm_layer, [*normalized, *(stage.hidden for stage in plan)]
-        )
-        if self.norm_layer == "simplenorm2d" and min(stage.hidden for stage in plan) < 2:
-            yield Conflict(
-                "'norm_layer' = 'simplenorm2d' takes at least 2 channels: choose a larger "
-                "'mlp_ratio'",
-                "norm_layer",
-            )
+        yield from norm_conflicts(self.norm_layer, [*normalized, *(stage.hidden for stage in plan)])
         if self.global_pool == "catavgmax":
             yield Conflict(
                 "'global_pool' must not be 'catavgmax': the layer behind it takes one feature for "

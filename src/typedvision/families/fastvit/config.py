@@ -18,8 +18,8 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Ratio,
+    norm_conflicts,
     planned,
-    undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, ConvPool
@@ -142,7 +142,7 @@ class FastVitConfig(ModelConfig, Builds["FastVit"]):
                 "for each channel of the last stage",
                 "cls_ratio",
             )
-        yield from undivided_channels(
+        yield from norm_conflicts(
             self.norm_layer, [stage.channels for stage in self.plan().stages if stage.attends]
         )
 

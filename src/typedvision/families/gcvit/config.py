@@ -20,9 +20,9 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    norm_conflicts,
     planned,
     to_pair,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -142,13 +142,7 @@ class GCViTConfig(ModelConfig, Builds["GlobalContextVit"]):
                 f"'mlp_ratio' must leave the MLP a hidden feature; 'embed_dim' is {self.embed_dim}",
                 "mlp_ratio",
             )
-        yield from undivided_channels(self.norm_layer, [self.embed_dim])
-        if self.norm_layer == "simplenorm2d" and self.embed_dim < 2:
-            yield Conflict(
-                "'embed_dim' must be at least 2 where 'norm_layer' is 'simplenorm2d': one channel "
-                "has no deviation",
-                "embed_dim",
-            )
+        yield from norm_conflicts(self.norm_layer, [self.embed_dim])
 
     def input_size(self) -> int | tuple[int, int] | None:
         """`img_size`, which windows and pooled queries are for."""

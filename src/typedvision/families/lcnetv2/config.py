@@ -12,8 +12,8 @@ from typedvision.config.base import (
     Depth,
     ModelConfig,
     Ratio,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec, halving_levels
@@ -60,7 +60,7 @@ class LCNetV2Config(ModelConfig, Builds["LCNetV2"]):
         blocks = [block for stage in self.plan().stages for block in stage]
         channels = [block.out_channels for block in blocks]
         split = [block.split_channels for block in blocks if block.split_channels]
-        yield from undivided_channels(self.norm_layer, [*self.plan().stem, *channels, *split])
+        yield from norm_conflicts(self.norm_layer, [*self.plan().stem, *channels, *split])
         if self.global_pool == "catavgmax":
             yield Conflict(
                 "'global_pool' must not be 'catavgmax': the layer behind it takes one feature for "

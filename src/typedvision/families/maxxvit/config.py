@@ -21,9 +21,9 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    norm_conflicts,
     planned,
     to_pair,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -223,7 +223,7 @@ class MaxxVitConfig(ModelConfig, Builds["MaxxVit"]):
         for block in blocks:
             if block.kind == "T" or (block.kind == "M" and self.transformer_use_nchw_attn):
                 normalized += [block.in_channels, block.channels]
-        yield from _undivided("transformer_norm_layer", self.transformer_norm_layer, normalized)
+        yield from norm_conflicts(self.transformer_norm_layer, normalized, "transformer_norm_layer")
 
     def _attention_conflicts(self, blocks: list[BlockPlan]) -> Iterator[Conflict]:
         size = self.transformer_dim_head
@@ -286,7 +286,7 @@ class MaxxVitConfig(ModelConfig, Builds["MaxxVit"]):
                     "conv_attn_ratio",
                 )
                 return
-        yield from _undivided("conv_norm_layer", self.conv_norm_layer, normalized)
+        yield from norm_conflicts(self.conv_norm_layer, normalized, "conv_norm_layer")
 
     def _size_conflicts(self) -> Iterator[Conflict]:
         """The conflict of an odd map that a block's branch and its shortcut halve differently."""
@@ -558,17 +558,6 @@ _MBCONV_ONLY = (
     "conv_attn_act_layer",
     "conv_attn_ratio",
 )
-
-
-def _undivided(name: str, norm: ConvNorm, channels: list[int]) -> Iterator[Conflict]:
-    """The conflict of a normalisation by groups, which a field names, with channels."""
-    for conflict in undivided_channels(norm, channels):
-        yield Conflict(conflict.message.replace("norm_layer", name), name)
-    if norm == "simplenorm2d" and min(channels) < 2:
-        yield Conflict(
-            f"'{name}' must not be 'simplenorm2d' where a map has one channel: it has no deviation",
-            name,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Whole,
+    norm_conflicts,
     planned,
-    undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNorm, ConvPool
@@ -77,7 +77,7 @@ class NextVitConfig(ModelConfig, Builds["NextViT"]):
         for stage in self.plan():
             for block in stage.blocks:
                 channels += [block.features, block.attending, block.convolving]
-        yield from undivided_channels(self.norm_layer, (count for count in channels if count))
+        yield from norm_conflicts(self.norm_layer, (count for count in channels if count))
         for stage in self.plan():
             for block in stage.blocks:
                 if block.attending and block.convolving < 1:

@@ -18,8 +18,8 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Whole,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -193,7 +193,7 @@ class ResNetConfig(ModelConfig, Builds["ResNet"]):
         else:
             yield from self._width_conflicts()
         yield from self._attention_conflicts()
-        yield from undivided_channels(self.norm_layer, self._normalized())
+        yield from norm_conflicts(self.norm_layer, self._normalized())
         yield from unpooled_classifier(self, self.global_pool)
 
     def _block_conflicts(self, blocks: tuple[Block, ...]) -> Iterator[Conflict]:

@@ -15,8 +15,8 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Whole,
+    norm_conflicts,
     planned,
-    undivided_channels,
 )
 from typedvision.config.features import FeatureSpec
 from typedvision.config.names import Activation, ConvNormAct, ConvPool
@@ -88,7 +88,7 @@ class ResNetV2Config(ModelConfig, Builds["ResNetV2"]):
                 "'std_conv2d'",
                 "conv_eps",
             )
-        yield from undivided_channels(self.norm_layer, self._normalized())
+        yield from norm_conflicts(self.norm_layer, self._normalized())
 
     def features(self) -> tuple[FeatureSpec, ...]:
         """The stem before its pooling, and the four stages."""

@@ -13,8 +13,8 @@ from typedvision.config.base import (
     Channels,
     Depth,
     ModelConfig,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -61,9 +61,7 @@ class SHViTConfig(ModelConfig, Builds["SHViT"]):
                 "stage that attends",
                 "partial_dim",
             )
-        if self.norm_layer == "simplenorm2d" and any(stage.seen < 2 for stage in attending):
-            yield Conflict("'norm_layer' = 'simplenorm2d' takes at least 2 channels", "norm_layer")
-        yield from undivided_channels(self.norm_layer, (stage.seen for stage in attending))
+        yield from norm_conflicts(self.norm_layer, (stage.seen for stage in attending))
         if self.global_pool == "catavgmax":
             yield Conflict(
                 "'global_pool' must not be 'catavgmax': the classifier takes one feature for each "

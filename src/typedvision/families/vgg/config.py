@@ -12,8 +12,8 @@ from typedvision.config.base import (
     Builds,
     Channels,
     ModelConfig,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -58,7 +58,7 @@ class VGGConfig(ModelConfig, Builds["VGG"]):
                 "cfg",
             )
         channels = (layer for layer in self.cfg if layer != "M")
-        yield from undivided_channels(self.norm_layer, channels)
+        yield from norm_conflicts(self.norm_layer, channels)
         yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:

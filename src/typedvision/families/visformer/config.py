@@ -19,9 +19,9 @@ from typedvision.config.base import (
     Rate,
     Ratio,
     Size,
+    norm_conflicts,
     planned,
     to_pair,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -93,8 +93,7 @@ class VisformerConfig(ModelConfig, Builds["Visformer"]):
         yield from unpooled_classifier(self, self.global_pool)
         plan = self.plan()
         for norm in ("norm_layer", "embed_norm"):
-            for conflict in undivided_channels(getattr(self, norm), (s.features for s in plan)):
-                yield Conflict(conflict.message.replace("norm_layer", norm), norm)
+            yield from norm_conflicts(getattr(self, norm), (s.features for s in plan), norm)
         if self.vit_stem and (plan[0].blocks or plan[2].blocks):
             yield Conflict(
                 "'vit_stem' keeps the map of the second stage, whose channels the others do not "

@@ -12,8 +12,8 @@ from typedvision.config.base import (
     Depth,
     ModelConfig,
     Rate,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -64,7 +64,7 @@ class VovNetConfig(ModelConfig, Builds["VovNet"]):
                 "or set 'residual' to true",
                 "drop_path_rate",
             )
-        yield from undivided_channels(self.norm_layer, self._normalized())
+        yield from norm_conflicts(self.norm_layer, self._normalized())
         yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:

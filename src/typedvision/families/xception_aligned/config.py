@@ -16,8 +16,8 @@ from typedvision.config.base import (
     ModelConfig,
     Rate,
     Whole,
+    norm_conflicts,
     planned,
-    undivided_channels,
     unpooled_classifier,
 )
 from typedvision.config.features import FeatureSpec
@@ -83,7 +83,7 @@ class XceptionAlignedConfig(ModelConfig, Builds["XceptionAligned"]):
             )
         plan = self.plan()
         channels = [width for block in plan for width in (block.in_channels, *block.widths)]
-        yield from undivided_channels(self.norm_layer, channels)
+        yield from norm_conflicts(self.norm_layer, channels)
         yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:
