@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from tests.processes import CONTEXT
+from typedvision.architecture.image_model import ImageModel
 from typedvision.layers.shard import sharded
 
 WORLD = 2
@@ -33,6 +35,18 @@ def started(store: Path) -> Generator[Ranks]:
     yield call
     for pool in pools:
         pool.shutdown(cancel_futures=True)
+
+
+def shard(
+    model: ImageModel, parts: Iterable[nn.Module], mesh: DeviceMesh | None = None
+) -> ImageModel:
+    """Share a model, each of these parts as a unit, between the processes of a mesh; of all."""
+    from torch.distributed.fsdp import fully_shard  # not above: it takes a second, everywhere
+
+    mesh = mesh or init_device_mesh("cpu", (WORLD,))
+    for part in parts:
+        fully_shard(part, mesh=mesh)
+    return fully_shard(model, mesh=mesh)
 
 
 def whole(tensor: Tensor) -> Tensor:

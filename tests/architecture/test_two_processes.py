@@ -8,12 +8,11 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
 from torch.nn.parallel import DistributedDataParallel
 
 import typedvision as tv
 from tests.processes import together
-from tests.ranks import WORLD, Ranks, whole
+from tests.ranks import WORLD, Ranks, shard, whole
 from typedvision.layers.blocks import Blocks
 
 pytestmark = together
@@ -40,22 +39,12 @@ def compiled_stage(model: tv.ImageModel) -> nn.Module:
 
 
 def sharded_blocks(model: tv.ImageModel) -> nn.Module:
-    return sharded(
-        model, *(block for one in model.modules() if isinstance(one, Blocks) for block in one)
-    )
+    blocks = [block for one in model.modules() if isinstance(one, Blocks) for block in one]
+    return shard(model, blocks)
 
 
 def sharded_stages(model: tv.ImageModel) -> nn.Module:
-    return sharded(model, *(model.get_submodule(level.name) for level in model.feature_info))
-
-
-def sharded(model: tv.ImageModel, *parts: nn.Module) -> nn.Module:
-    from torch.distributed.fsdp import fully_shard  # not above: it takes a second, everywhere
-
-    mesh = init_device_mesh("cpu", (WORLD,))
-    for part in parts:
-        fully_shard(part, mesh=mesh)
-    return fully_shard(model, mesh=mesh)
+    return shard(model, [model.get_submodule(level.name) for level in model.feature_info])
 
 
 def sharded_and_compiled(model: tv.ImageModel) -> nn.Module:

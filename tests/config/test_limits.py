@@ -13,8 +13,11 @@ LARGEST = 6_716_030_976  # parameters of vit_7b_patch16_dinov3
 DEEPEST = 2_675  # modules of resnetrs420
 
 
-@pytest.mark.parametrize("bound", ["x", "10", -1, True, 1.0, [], (1,)])
-@pytest.mark.parametrize("name", ["params", "bytes", "modules"])
+BOUNDS = ["x", "10", -1, True, 1.0, [], (1,)]
+WRONG = [(name, bound) for name in ("params", "bytes", "modules") for bound in BOUNDS]
+
+
+@pytest.mark.parametrize(("name", "bound"), [*WRONG, ("params", None), ("modules", None)])
 def test_a_bound_is_an_integer_and_not_negative(name: str, bound: object) -> None:
     with pytest.raises(UsageError, match=rf"Limits\({name}="):
         Limits(**{name: bound})  # type: ignore[arg-type]

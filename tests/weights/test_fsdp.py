@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import typedvision as tv
 from tests.processes import together
-from tests.ranks import WORLD, Ranks, whole
+from tests.ranks import WORLD, Ranks, shard, whole
 from typedvision.errors import UsageError, WeightsError
 from typedvision.layers.shard import sharded
 from typedvision.weights import load
@@ -50,17 +49,6 @@ def sharded_on_meta(name: str, mesh: DeviceMesh | None = None, **options: object
         for part in (child if isinstance(child, nn.Sequential) else [child])
     ]
     return shard(model, parts, mesh)
-
-
-def shard(
-    model: tv.ImageModel, parts: Iterable[nn.Module], mesh: DeviceMesh | None = None
-) -> tv.ImageModel:
-    from torch.distributed.fsdp import fully_shard  # not above: it takes a second, everywhere
-
-    mesh = mesh or init_device_mesh("cpu", (WORLD,))
-    for part in parts:
-        fully_shard(part, mesh=mesh)
-    return fully_shard(model, mesh=mesh)
 
 
 def assert_same(model: tv.ImageModel, single: tv.ImageModel) -> None:
