@@ -52,7 +52,14 @@ def test_a_limit_on_parameters_is_one_on_buffers() -> None:
     assert "at most 8,000,000; 'beit_base_patch16_224' has 34,361," in found.message
 
 
-def test_a_deep_model_is_stopped_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deep_model_is_refused_by_its_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.Module, "__init__", None)
+    for name, option in ("resnet50", "layers"), ("convnext_tiny", "depths"):
+        found = problem(name, tv.Limits(), **{option: [1024] * 4})
+        assert found.message.startswith(f"must be at most 5,000; '{name}' has at least 16,4")
+
+
+def test_what_no_plan_tells_is_stopped_while_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made = 0
     init = nn.Module.__init__
 
@@ -62,9 +69,9 @@ def test_a_deep_model_is_stopped_while_it_is_made(monkeypatch: pytest.MonkeyPatc
         init(self, *args, **kwargs)
 
     monkeypatch.setattr(nn.Module, "__init__", counting)
-    found = problem("resnet50", tv.Limits(modules=500), layers=[1024] * 4)
-    assert found.message == "must be at most 500; 'resnet50' has more"
-    assert made < 700  # of 61,460
+    found = problem("convmixer_768_32", tv.Limits(modules=500), depth=1024)
+    assert found.message == "must be at most 500; 'convmixer_768_32' has more"
+    assert made < 700  # of some 9,000
 
 
 @pytest.mark.usefixtures("registry")

@@ -30,6 +30,7 @@ from tests.figures import Figures
 from tools.choices import choices, cover
 from tools.shrink import Options, shrunk
 from typedvision.architecture.backbone import Backbone
+from typedvision.architecture.build import fewest_modules
 from typedvision.config.base import ModelConfig
 from typedvision.config.features import FeatureSpec
 from typedvision.registry import index
@@ -107,6 +108,7 @@ def check(config: ModelConfig, limits: tv.Limits, trained: bool, summarized: boo
         model = tv.create_model(spec, device=None if trained else "meta", seed=0, limits=limits)
     except tv.LimitError:
         raise TooLargeError from None
+    assert fewest_modules(config) <= sum(1 for _ in model.modules())
     if trained:
         try:
             runs(model, sizes[0])

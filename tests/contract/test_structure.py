@@ -13,6 +13,7 @@ import typedvision as tv
 from tests.contract.facts import FACTS, FAMILIES, ROWS, VARIANTS
 from tests.contract.filling import state_digest
 from tests.contract.groups import outside_of_groups
+from typedvision.architecture.build import fewest_modules
 from typedvision.architecture.image_model import ImageModel
 from typedvision.registry import index
 from typedvision.registry.family import AnyFamily
@@ -97,7 +98,9 @@ def test_its_modules_are_those_that_are_told(model: ImageModel) -> None:
     assert parameters
     assert all(tensor.is_meta for tensor in (*parameters.values(), *model.buffers()))
     assert_parts(model)
-    norms = {type(module) for module in model.modules() if isinstance(module, BATCH_NORMS)}
+    modules = [*model.modules()]
+    assert fewest_modules(model.spec.config) <= len(modules)
+    norms = {type(module) for module in modules if isinstance(module, BATCH_NORMS)}
     assert norms <= set(BATCH_NORMS)  # so that tools may put others in their place
     for level in model.feature_info:
         assert model.get_submodule(level.name) is not None

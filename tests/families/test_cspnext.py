@@ -12,6 +12,7 @@ from typedvision.families.cspnext.config import CspNextConfig
     ("options", "field"),
     [
         ({"widen_factor": 0.01}, "widen_factor"),
+        ({"channels": (128, 256, 512, 1), "expand_ratio": 1.0}, "channels"),
         ({"expand_ratio": 0.001}, "expand_ratio"),
         ({"global_pool": ""}, "global_pool"),
     ],

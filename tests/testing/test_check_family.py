@@ -291,6 +291,17 @@ def test_an_open_end_of_the_schema_is_told() -> None:
     assert found["net_small.config.depth"] == "has no lower bound\nhas no upper bound"
 
 
+def test_a_plan_of_more_than_is_made_is_told() -> None:
+    class PlannedConfig(NetConfig):
+        """A net."""
+
+        def plan(self) -> tuple[float, ...]:
+            return (0.0, 0.1, 0.2)
+
+    found = problems(family(config=PlannedConfig))
+    assert found["net_small.config.plan"].startswith("has parts of 12 modules, four for each")
+
+
 def test_what_a_model_raises_is_told() -> None:
     class Failing(Net):
         def _levels(self, x: Tensor) -> Iterator[Tensor]:

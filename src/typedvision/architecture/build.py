@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from functools import cache
 
 import torch
@@ -14,6 +15,7 @@ from torch.utils._device import DeviceContext
 
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import ImageModel, describe
+from typedvision.config.base import ModelConfig
 from typedvision.config.limits import Limits
 from typedvision.errors import DeclarationError, LimitError, Problem, UsageError, shown
 from typedvision.layers.init import initialize
@@ -165,6 +167,10 @@ def _built(spec: ModelSpec, limits: Limits) -> ImageModel:
     if not isinstance(limits, Limits):
         raise UsageError(f"limits must be Limits(params=...); got {shown(limits)}")
     family = index.family(spec.family)
+    fewest = fewest_modules(spec.config)
+    if fewest > limits.modules:
+        excess = _excess("modules", limits.modules, spec.subject, f"at least {fewest:,}")
+        raise _too_large(spec.subject, [excess])
     with _OnMeta(), _counted(spec.subject, limits):
         model = family.build(spec.config)
     if not isinstance(model, ImageModel):
@@ -173,6 +179,24 @@ def _built(spec: ModelSpec, limits: Limits) -> ImageModel:
         )
     describe(model, spec)
     return model
+
+
+def fewest_modules(config: ModelConfig) -> int:
+    """How many modules a model of this config has at least, without making one."""
+    return _MODULES_OF_A_PART * _parts(config.plan())
+
+
+_MODULES_OF_A_PART = 4
+"""A block is a module, and so are its convolution, its normalisation and its activation."""
+
+
+def _parts(plan: object) -> int:
+    """How many stages and blocks a plan has; of some blocks it holds only the drop path rates."""
+    if isinstance(plan, tuple | list):
+        return sum(1 if isinstance(item, float) else _parts(item) for item in plan)
+    if is_dataclass(plan):
+        return 1 + sum(_parts(getattr(plan, field.name)) for field in fields(plan))
+    return 0
 
 
 class _Making(threading.local):

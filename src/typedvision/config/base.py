@@ -197,6 +197,11 @@ class ModelConfig(Config):
         takes images only."""
         return None
 
+    def plan(self) -> object:
+        """Every part of the model with its numbers, as dataclasses in tuples, by which a model that
+        is too large is refused before it is made; None where the fields say it all."""
+        return None
+
     def features(self) -> tuple[FeatureSpec, ...]:
         """The feature levels that the model offers, from the input to the output."""
         raise NotImplementedError(f"{type(self).__name__} must say which feature levels it has")

@@ -29,9 +29,9 @@ class Limits:
     """Most bytes of its parameters and buffers together, as they are in PyTorch's default type; by
     default eight for each of `params`."""
     modules: int = 5_000
-    """Most modules that a model may have, which bounds the time that building it takes. They are
-    counted while they are made, with those that a backbone leaves out. The deepest published model
-    has 2,675."""
+    """Most modules that a model may have, which bounds the time that building it takes. The
+    plan tells how many there are at least; else they are counted while they are made, with those
+    that a backbone leaves out. The deepest published model has 2,675."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

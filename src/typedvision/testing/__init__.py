@@ -27,10 +27,10 @@ def check_family(
 ) -> None:
     """Check that a family does what it declares.
 
-    On the meta device, for each published variant: its spec, its options' bounds, the modules that
-    `parts()` names, the channels and strides of `features()`, poolings and input sizes, groups of
-    parameters. Then with numbers, for one small model: initial weights, gradients, checkpointing,
-    backbones, a new classifier, saving and loading, export.
+    On the meta device, for each published variant: its spec, its plan, its options' bounds, the
+    modules that `parts()` names, the channels and strides of `features()`, poolings and input
+    sizes, groups of parameters. Then with numbers, for one small model: initial weights, gradients,
+    checkpointing, backbones, a new classifier, saving and loading, export.
 
     Args:
         family: the family.

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from typedvision.architecture.build import fewest_modules
 from typedvision.architecture.groups import parameter_groups
 from typedvision.architecture.image_model import ImageModel
 from typedvision.config.base import ModelConfig, to_pair
@@ -51,6 +52,17 @@ def check_spec(cfg: ModelConfig) -> Iterator[Finding]:
         yield ("config",), "comes back from JSON as another one"
     if _bare(cfg).spec.config != cfg:
         yield ("build",), "makes a model whose spec has another config"
+
+
+def check_plan(cfg: ModelConfig) -> Iterator[Finding]:
+    """Its plan, by which a model that is too large is refused, names no more than is made."""
+    count, fewest = sum(1 for _ in _bare(cfg).modules()), fewest_modules(cfg)
+    if fewest > count:
+        yield (
+            ("config", "plan"),
+            f"has parts of {fewest} modules, four for each dataclass and each rate in a tuple, and "
+            f"the model has {count}: name fewer parts",
+        )
 
 
 def check_schema(cfg: ModelConfig) -> Iterator[Finding]:
@@ -420,7 +432,7 @@ def check_export(cfg: ModelConfig) -> Iterator[Finding]:
 
 
 DESCRIBED: tuple[Check, ...] = (
-    *(check_spec, check_schema, check_parts, check_levels, check_head, check_groups),
+    *(check_spec, check_plan, check_schema, check_parts, check_levels, check_head, check_groups),
 )
 """What the meta device shows, in less than a second; for each variant."""
 COMPUTED: tuple[Check, ...] = (

@@ -66,6 +66,12 @@ class CspNextConfig(ModelConfig, Builds["CspNext"]):
             yield Conflict(
                 "'expand_ratio' leaves no channel to the blocks: raise it", "expand_ratio"
             )
+        elif plan.stages[-1].channels < 2:
+            yield Conflict(
+                "'channels' and 'widen_factor' leave the last stage one channel, of which its "
+                "pyramid takes half: raise one",
+                "channels",
+            )
         yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:
