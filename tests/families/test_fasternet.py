@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import typedvision as tv
 from tests.conflicts import conflict
 from typedvision.families.fasternet.config import FasterNetConfig
 from typedvision.families.fasternet.model import PartialConv
@@ -36,3 +37,8 @@ def test_a_partial_convolution_leaves_the_other_channels_alone() -> None:
 def test_a_level_says_how_far_it_subsamples() -> None:
     levels = SMALL.replace(patch_size=2, merge_size=3).features()
     assert [level.stride for level in levels] == [2, 6, 18, 54]
+
+
+def test_an_activation_with_weights_has_the_keys_of_checkpoints() -> None:
+    keys = tv.create_model(SMALL.replace(act_layer="prelu"), device="meta").state_dict()
+    assert [key for key in keys if "act" in key] == ["act.weight"]

@@ -136,3 +136,10 @@ def test_a_hierarchy_leaves_one_part_as_it_is(scale: int, convs: int) -> None:
     model = tv.create_model(cfg, device="meta")
     assert len(list(model.get_submodule("layer1.0.convs").children())) == convs
     assert model.get_parameter("layer1.0.conv3.weight").shape[1] == 16 * scale
+
+
+def test_a_hierarchy_has_one_activation() -> None:
+    cfg = NARROW.replace(block="bottle2neck", act_layer="prelu", layers=(1, 1, 1, 1))
+    keys = tv.create_model(cfg, device="meta").state_dict()
+    activations = ["act1.weight", *(f"layer{stage}.0.relu.weight" for stage in (1, 2, 3, 4))]
+    assert [key for key in keys if "act" in key or "relu" in key] == activations

@@ -32,6 +32,8 @@ class GhostModel(PooledConvModel, ABC):
 
     blocks: nn.Sequential
     """The stages; the last is a pointwise convolution."""
+    act2: nn.ReLU
+    """The activation behind the head's convolution."""
 
     def __init__(self, cfg: ModelConfig, stem_channels: int, levels: tuple[int, ...]) -> None:
         super().__init__(cfg)
@@ -57,6 +59,10 @@ class GhostModel(PooledConvModel, ABC):
     def _finish(self, x: Tensor) -> Tensor:
         """The stages past the last one that subsamples."""
         return self.blocks[self.levels[-1] + 1 :](x)
+
+    def _hidden(self, x: Tensor) -> Tensor:
+        """The head's convolution, and its activation."""
+        return self.act2(self.conv_head(x))
 
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage; the head's convolution belongs to the last."""

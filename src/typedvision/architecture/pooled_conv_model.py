@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
@@ -22,8 +22,6 @@ class PooledConvModel(ImageModel, ABC):
 
     conv_head: nn.Conv2d | nn.Identity
     """The pointwise convolution, D to E; nothing for no hidden layer, where E is D."""
-    act2: nn.Module
-    """What follows it."""
     classifier: nn.Linear | nn.Identity
     """E to K."""
 
@@ -34,9 +32,9 @@ class PooledConvModel(ImageModel, ABC):
         x = self.head_drop(x.flatten(1) if pools else x)
         return x if pre_logits else self.classifier(x)
 
+    @abstractmethod
     def _hidden(self, x: Tensor) -> Tensor:
-        """(N, D, H, W) to (N, E, H, W)."""
-        return self.act2(self.conv_head(x))
+        """(N, D, H, W) to (N, E, H, W): `conv_head`, and what follows it."""
 
     def _replace_classifier(self, num_classes: int, global_pool: ConvPool) -> None:
         self.global_pool: GlobalPool = GlobalPool(global_pool)

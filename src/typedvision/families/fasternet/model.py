@@ -48,7 +48,7 @@ class FasterNet(StagedModel, PooledConvModel):
             *(Stage(cfg, stage, first=index == 0) for index, stage in enumerate(stages))
         )
         self.conv_head: nn.Conv2d | nn.Identity = conv2d(self.num_features, cfg.feature_dim, 1)
-        self.act2: nn.Module = activation(cfg.act_layer)
+        self.act: nn.Module = activation(cfg.act_layer)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
     def initializers(self, path: str, module: nn.Module) -> Initializers:
@@ -56,6 +56,10 @@ class FasterNet(StagedModel, PooledConvModel):
         if isinstance(module, nn.Linear | nn.Conv2d):
             return {"weight": trunc_normal(0.02), "bias": zeros}
         return default_initializers(module)
+
+    def _hidden(self, x: Tensor) -> Tensor:
+        """The convolution and the activation."""
+        return self.act(self.conv_head(x))
 
 
 class Stage(nn.Module):

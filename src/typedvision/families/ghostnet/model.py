@@ -52,7 +52,7 @@ class GhostNet(GhostModel):
             Blocks(ConvBnAct(last, plan.features, 1)),
         )
         self.conv_head: nn.Conv2d | nn.Identity = conv2d(plan.features, HEAD_FEATURES, 1, bias=True)
-        self.act2: nn.Module = nn.ReLU(inplace=True)
+        self.act2: nn.ReLU = nn.ReLU(inplace=True)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
 

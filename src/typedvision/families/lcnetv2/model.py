@@ -57,6 +57,10 @@ class LCNetV2(StagedModel, PooledConvModel):
             return {**default_initializers(module), "bias": zeros}
         return default_initializers(module)
 
+    def _hidden(self, x: Tensor) -> Tensor:
+        """The convolution and the activation, if any."""
+        return self.act2(self.conv_head(x))
+
     def group_matcher(self, coarse: bool = False) -> dict[str, object]:
         """The stem, then each block, or each stage."""
         return {"stem": r"^stem", "blocks": r"^stages\.(\d+)" + ("" if coarse else r"\.(\d+)")}

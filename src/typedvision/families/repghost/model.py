@@ -37,7 +37,7 @@ class RepGhostNet(GhostModel):
         last = _last_conv(plan.stages[-1][-1].out_channels, plan.features)
         self.blocks: nn.Sequential = nn.Sequential(*stages, Blocks(last))
         self.conv_head: nn.Conv2d | nn.Identity = nn.Conv2d(plan.features, HEAD_CHANNELS, 1)
-        self.act2: nn.Module = nn.ReLU(inplace=True)
+        self.act2: nn.ReLU = nn.ReLU(inplace=True)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
 
 

@@ -179,7 +179,6 @@ class Res2Bottleneck(nn.Module):
         self.projects: bool = plan.stride > 1 or plan.project
         self.conv1: nn.Conv2d = conv2d(plan.in_channels, plan.first_width, 1)
         self.bn1: nn.Module = conv_norm(cfg.norm_layer, plan.first_width)
-        self.act1: nn.Module = activation(cfg.act_layer)
         convs = [
             conv2d(
                 width,
@@ -193,29 +192,28 @@ class Res2Bottleneck(nn.Module):
         ]
         self.convs: nn.ModuleList = nn.ModuleList(convs)
         self.bns: nn.ModuleList = nn.ModuleList(conv_norm(cfg.norm_layer, width) for _ in convs)
-        self.act2: nn.Module = activation(cfg.act_layer, inplace=False)  # the next part sees it
         self.pool: nn.Module = nn.Identity()
         if self.projects and scale > 1:
             self.pool = nn.AvgPool2d(3, stride=plan.stride, padding=1)
         self.conv3: nn.Conv2d = conv2d(plan.first_width, plan.out_channels, 1)
         self.bn3: nn.Module = conv_norm(cfg.norm_layer, plan.out_channels)
         self.se: nn.Module = _attention(cfg, plan)
-        self.act3: nn.Module = activation(cfg.act_layer)
+        self.relu: nn.Module = activation(cfg.act_layer)  # one for all, as checkpoints have it
         self.downsample: nn.Module = _shortcut(cfg, plan)
         self.drop_path: DropPath = DropPath(plan.drop_path_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, D, H / s, W / s)."""
-        parts = self.act1(self.bn1(self.conv1(x))).chunk(self.parts, dim=1)
+        parts = self.relu(self.bn1(self.conv1(x))).chunk(self.parts, dim=1)
         outputs: list[Tensor] = []
         for part, conv, bn in zip(parts, self.convs, self.bns, strict=False):
             if outputs and not self.projects:
                 part = part + outputs[-1]
-            outputs.append(self.act2(bn(conv(part))))
+            outputs.append(self.relu(bn(conv(part))))
         if self.parts > 1:
             outputs.append(self.pool(parts[-1]))
         branch = self.se(self.bn3(self.conv3(torch.cat(outputs, dim=1))))
-        return self.act3(self.drop_path(branch) + self.downsample(x))
+        return self.relu(self.drop_path(branch) + self.downsample(x))
 
 
 class SplitAttentionBottleneck(nn.Module):
