@@ -191,3 +191,12 @@ def test_patches_keep_the_aspect_ratio(folder: Path, checkpoint: str, tmp_path: 
     refused = run(*command, checkpoint)
     assert refused.exit_code == 1
     assert "this 'resnet' takes images only" in json.loads(refused.stdout)["summary"]
+
+
+def test_patches_for_a_model_of_images_are_refused_before_weights_are_fetched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typedvision.factory.create_model", None)
+    result = run("predict", str(folder), "--model", "resnet50", "--max-seq-len", "20")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "this 'resnet' takes images only" in result.stderr

@@ -119,7 +119,10 @@ def predict(
         raise typer.BadParameter("there is no image in the folder", param_hint="IMAGE")
     with errors_shown(as_json):
         from typedvision.prediction import predict as predictions
+        from typedvision.preprocess.transform import make_transform
 
+        if max_seq_len is not None and model is not None:  # said before weights are fetched
+            make_transform(read_model(model, None), max_seq_len=max_seq_len)
         loaded = _load(model, checkpoint, device, offline)
         found = predictions(
             loaded,
