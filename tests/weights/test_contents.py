@@ -144,3 +144,13 @@ def test_an_image_that_the_model_does_not_take_is_refused(tmp_path: Path) -> Non
     with pytest.raises(tv.UsageError, match="takes images of 224 x 224 pixels"):
         tv.save_model(model, tmp_path / "x", image=model.spec.image.replace(size=(64, 64)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_of_another_size_than_the_model_was_made_for_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    model = tv.create_model("xcit_nano_12_p16_224", depth=1, num_classes=3)
+    image = model.spec.image.replace(size=(64, 64))
+    tv.save_model(model, path, image=image)
+    loaded = tv.load_model(path)
+    assert loaded.spec.image == image
+    assert loaded(torch.zeros(1, 3, 64, 64)).shape == (1, 3)

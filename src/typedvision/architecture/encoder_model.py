@@ -13,15 +13,16 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP, ImageModel
+from typedvision.architecture.image_model import LAST_GROUP, ImageModel, check_multiple
 from typedvision.config.encoders import EncoderConfig
 from typedvision.config.names import OutputFormat
-from typedvision.errors import UsageError
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.head import linear_classifier
 from typedvision.layers.init import Initializers, trunc_normal
 from typedvision.layers.rotary import RotaryEmbedding
 from typedvision.layers.transformer_init import transformer_initializers
+
+torch.fx.wrap("check_multiple")  # looks at sizes, which a symbolic trace cannot
 
 
 class EncoderModel(ImageModel, ABC):
@@ -185,18 +186,3 @@ class EncoderClassifier(ImageModel, ABC):
                 (r"^(?:encoder\.(?:norm|merger|aligner)|norm|head)", LAST_GROUP),
             ],
         }
-
-
-@torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
-def check_multiple(x: Tensor, multiple: int) -> None:
-    """Refuse images (N, C, H, W) whose height or width is no multiple of so many pixels.
-
-    Raises:
-        UsageError: they have another size.
-    """
-    height, width = x.shape[-2:]
-    if height % multiple or width % multiple:
-        raise UsageError(
-            f"this model takes images in multiples of {multiple} pixels; got {height} x {width}: "
-            "resize them"
-        )

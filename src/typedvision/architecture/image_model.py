@@ -416,6 +416,26 @@ def check_smallest(x: Tensor, smallest: int) -> None:
         )
 
 
+@torch.fx.wrap  # looks at sizes, which a symbolic trace cannot
+def check_multiple(x: Tensor, multiple: int, rounded: int = 1) -> None:
+    """Refuse images (N, C, H, W) whose height or width is no multiple of so many pixels.
+
+    Args:
+        x: the images.
+        multiple: the number of pixels.
+        rounded: first round height and width up to a multiple of this, as a stem does.
+
+    Raises:
+        UsageError: they have another size.
+    """
+    height, width = x.shape[-2:]
+    if any(-(-side // rounded) * rounded % multiple for side in (height, width)):
+        raise UsageError(
+            f"this model takes images in multiples of {multiple} pixels; got {height} x {width}: "
+            "resize them"
+        )
+
+
 def chosen_levels(indices: int | Sequence[int] | None, count: int) -> tuple[int, ...]:
     """The levels that a caller asked for, as positions among `count`, in ascending order.
 

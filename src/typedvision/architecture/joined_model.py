@@ -24,4 +24,5 @@ class JoinedModel(ImageModel, ABC):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last features of images (N, C, H, W)."""
+        self._check_size(x, self.feature_info[-1])
         return self._joined(list(self._levels(x)))

@@ -20,7 +20,6 @@ from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.build import build_backbone, build_model
 from typedvision.architecture.image_model import check_whole
 from typedvision.architecture.wrapped import Wrapped, model_or_backbone, plain_key, unwrapped
-from typedvision.config.base import ModelConfig, to_pair
 from typedvision.config.image import ImageSpec
 from typedvision.config.limits import ANY_SIZE
 from typedvision.errors import UsageError, WeightsError
@@ -109,7 +108,7 @@ def save_model(
         check_whole(body)
     spec = model.spec
     if image is not None:
-        _check_size(image, body.spec.config)
+        _check_size(image, body.spec)
     said = {"class_names": class_names, "image": image, "metadata": metadata}
     changed = {name: value for name, value in said.items() if value is not None}
     if changed and isinstance(spec, BackboneSpec):
@@ -133,14 +132,17 @@ def save_model(
         _write(target, {key: _on_cpu(tensor) for key, tensor in tensors.items()}, spec, extra)
 
 
-def _check_size(image: ImageSpec, config: ModelConfig) -> None:
-    fixed = config.input_size()
-    if fixed is not None and image.size != to_pair(fixed):
-        height, width = to_pair(fixed)
+def _check_size(image: ImageSpec, spec: ModelSpec) -> None:
+    if image.size == spec.image.size:
+        return
+    x = torch.empty(1, spec.config.in_chans, *image.size, device="meta")
+    try:
+        with torch.no_grad():
+            build_model(spec, ANY_SIZE).eval()(x)
+    except UsageError as error:
         raise UsageError(
-            f"the model takes images of {height} x {width} pixels; got {image.size}: its "
-            "set_input_size changes that"
-        )
+            f"no image of {image.size} pixels can be the model's: {error.summary}"
+        ) from None
 
 
 def _tensors_of(spec: ModelSpec | BackboneSpec) -> Mapping[str, Tensor]:

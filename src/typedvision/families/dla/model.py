@@ -12,7 +12,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import ImageModel
+from typedvision.architecture.image_model import ImageModel, check_multiple
+from typedvision.config.features import FeatureSpec
 from typedvision.config.names import ConvPool
 from typedvision.families.dla.config import BlockPlan, DLAConfig, TreePlan
 from typedvision.layers.conv import conv2d
@@ -20,6 +21,8 @@ from typedvision.layers.fuse import Pairs
 from typedvision.layers.head import conv_classifier
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
 from typedvision.layers.pool import GlobalPool, pooled_features
+
+torch.fx.wrap("check_multiple")  # looks at sizes, which a symbolic trace cannot
 
 PARTS = 4
 """Parts of the hierarchy in a Res2Net block (its scale s)."""
@@ -43,6 +46,11 @@ class DLA(ImageModel):
         self.level1: nn.Sequential = _convs(first, second, cfg.levels[1], stride=2)
         self.level2, self.level3, self.level4, self.level5 = (Tree(cfg, t) for t in cfg.plan())
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
+
+    def _check_size(self, x: Tensor, level: FeatureSpec) -> None:
+        """Refuse images (N, C, H, W) of which a tree would halve a map of odd height or width:
+        its pooling rounds down, its convolution up."""
+        check_multiple(x, level.stride, rounded=2)
 
     def _levels(self, x: Tensor) -> Iterator[Tensor]:
         """(N, C, H, W) to (N, D, H, W), (N, D, H / 2, W / 2), ..., (N, D, H / 32, W / 32)."""

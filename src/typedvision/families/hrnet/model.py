@@ -13,13 +13,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from typedvision.architecture.image_model import LAST_GROUP
+from typedvision.architecture.image_model import LAST_GROUP, check_multiple
 from typedvision.architecture.joined_model import JoinedModel
 from typedvision.architecture.pooled_model import PooledModel
+from typedvision.config.features import FeatureSpec
 from typedvision.families.hrnet.config import FEATURES, HEAD_WIDTHS, HRNetConfig
 from typedvision.layers.conv import conv2d
 from typedvision.layers.fuse import Pairs
 from typedvision.layers.init import Initializers, default_initializers, kaiming_normal_fan_out
+
+torch.fx.wrap("check_multiple")  # looks at sizes, which a symbolic trace cannot
 
 EXPANSION = 4
 """Output channels of a bottleneck for each channel of its 3x3 convolution."""
@@ -68,6 +71,12 @@ class HighResolutionNet(JoinedModel, PooledModel):
         )
         self.final_layer: nn.Sequential = _conv(HEAD_WIDTHS[-1], FEATURES, 1, bias=bias)
         self._replace_classifier(cfg.num_classes, cfg.global_pool)
+
+    def _check_size(self, x: Tensor, level: FeatureSpec) -> None:
+        """Refuse images (N, C, H, W) whose branches, of 4 to 32 pixels a position, cannot be added;
+        the first level, before them, takes any."""
+        if level != self.feature_info[0]:
+            check_multiple(x, self.feature_info[-1].stride, rounded=4)
 
     def _joined(self, levels: Sequence[Tensor]) -> Tensor:
         """The branches, each brought to the resolution of the next and added to it."""

@@ -13,8 +13,8 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from typedvision.architecture.encoder_model import check_multiple
 from typedvision.architecture.head_model import HeadModel
+from typedvision.architecture.image_model import check_multiple
 from typedvision.families.tresnet.config import PATCH, BlockPlan, TResNetConfig
 from typedvision.layers.blocks import Blocks
 from typedvision.layers.blur import BlurPool2d, FilteredConv
