@@ -299,7 +299,7 @@ def test_a_plan_of_more_than_is_made_is_told() -> None:
             return (0.0, 0.1, 0.2)
 
     found = problems(family(config=PlannedConfig))
-    assert found["net_small.config.plan"].startswith("has parts of 12 modules, four for each")
+    assert found["net_small.config.plan"].startswith("lists 12 modules, four for each")
 
 
 def test_what_a_model_raises_is_told() -> None:

@@ -183,19 +183,19 @@ def _built(spec: ModelSpec, limits: Limits) -> ImageModel:
 
 def fewest_modules(config: ModelConfig) -> int:
     """How many modules a model of this config has at least, without making one."""
-    return _MODULES_OF_A_PART * _parts(config.plan())
+    return _MODULES_OF_AN_ENTRY * _entries(config.plan())
 
 
-_MODULES_OF_A_PART = 4
+_MODULES_OF_AN_ENTRY = 4
 """A block is a module, and so are its convolution, its normalisation and its activation."""
 
 
-def _parts(plan: object) -> int:
-    """How many stages and blocks a plan has; of some blocks it holds only the drop path rates."""
+def _entries(plan: object) -> int:
+    """How many stages and blocks a plan lists; some blocks by their drop path rate only."""
     if isinstance(plan, tuple | list):
-        return sum(1 if isinstance(item, float) else _parts(item) for item in plan)
+        return sum(1 if isinstance(item, float) else _entries(item) for item in plan)
     if is_dataclass(plan):
-        return 1 + sum(_parts(getattr(plan, field.name)) for field in fields(plan))
+        return 1 + sum(_entries(getattr(plan, field.name)) for field in fields(plan))
     return 0
 
 

@@ -198,8 +198,8 @@ class ModelConfig(Config):
         return None
 
     def plan(self) -> object:
-        """Every part of the model with its numbers, as dataclasses in tuples, by which a model that
-        is too large is refused before it is made; None where the fields say it all."""
+        """Every stage and block with its numbers, as dataclasses in tuples; None where the fields
+        say it all. By it, a model that is too large is refused before it is made."""
         return None
 
     def features(self) -> tuple[FeatureSpec, ...]:

@@ -55,13 +55,13 @@ def check_spec(cfg: ModelConfig) -> Iterator[Finding]:
 
 
 def check_plan(cfg: ModelConfig) -> Iterator[Finding]:
-    """Its plan, by which a model that is too large is refused, names no more than is made."""
+    """Its plan, by which a model that is too large is refused, lists no more than is made."""
     count, fewest = sum(1 for _ in _bare(cfg).modules()), fewest_modules(cfg)
     if fewest > count:
         yield (
             ("config", "plan"),
-            f"has parts of {fewest} modules, four for each dataclass and each rate in a tuple, and "
-            f"the model has {count}: name fewer parts",
+            f"lists {fewest} modules, four for each dataclass and each rate in a tuple, and the "
+            f"model has {count}: list only stages and blocks",
         )
 
 
