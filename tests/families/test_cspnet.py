@@ -51,3 +51,8 @@ def test_the_stem_halves_the_map(kernel_size: int) -> None:
     assert [output.shape[-1] for output in outputs if isinstance(output, torch.Tensor)] == [
         *(32, 16, 8)
     ]
+
+
+def test_what_does_not_subsample_does_not_widen() -> None:
+    model = tv.create_model(SMALL.replace(stride=(2, 1), down_growth=True), seed=0).eval()
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 5)

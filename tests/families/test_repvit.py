@@ -27,6 +27,7 @@ def repvit(**options: object) -> RepVit:
     [
         ({"kernel_size": 4}, "kernel_size"),
         ({"mlp_ratio": 0.01}, "mlp_ratio"),
+        ({"mlp_ratio": (2.0, 2.0, 2.0, 1.2 / SMALL.embed_dim[-1])}, "mlp_ratio"),
         ({"global_pool": ""}, "global_pool"),
     ],
 )

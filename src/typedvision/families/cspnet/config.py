@@ -188,15 +188,17 @@ class CspNetConfig(ModelConfig, Builds["CspNet"]):
             whole = self.stage_type == "dark"
             expanded = round(channels * expand_ratio)
             block_channels = round(channels * block_ratio)
+            downsamples = stride > 1 or (whole and in_channels != channels)
+            widens = downsamples and (whole or self.down_growth)
             stages.append(
                 StagePlan(
                     in_channels=in_channels,
-                    down_channels=channels if whole or self.down_growth else in_channels,
+                    down_channels=channels if widens else in_channels,
                     half=channels if whole else expanded // 2,
                     block_channels=block_channels,
                     width=round(block_channels * bottle_ratio),
                     channels=block_channels if whole else channels,
-                    downsamples=stride > 1 or (whole and in_channels != channels),
+                    downsamples=downsamples,
                     stride=step.stride,
                     first_dilation=step.first_dilation,
                     dilation=step.dilation,

@@ -53,7 +53,9 @@ class RepVitConfig(ModelConfig, Builds["RepVit"]):
         """What cannot go together."""
         if self.kernel_size % 2 == 0:
             yield Conflict(f"'kernel_size' must be odd; got {self.kernel_size}", "kernel_size")
-        if any(stage.hidden < 1 for stage in self.plan()):
+        if any(
+            stage.hidden < 1 or (stage.in_channels and stage.in_hidden < 1) for stage in self.plan()
+        ):
             yield Conflict(
                 "'mlp_ratio' leaves no channel to a channel mixer: raise it", "mlp_ratio"
             )
