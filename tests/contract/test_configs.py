@@ -101,6 +101,9 @@ def check(config: ModelConfig, limits: tv.Limits, trained: bool, summarized: boo
     if spec.config.input_size() is None and not hasattr(config, "img_size"):
         sizes.insert(0, image_size(config))  # may be too small
     last, heads = places(levels[-1], sizes[0]), getattr(config, "num_heads", 1)
+    window = getattr(config, "window_size", None)
+    if isinstance(window, int):
+        last = max(last, window**2)  # a smaller map is padded to it
     if (
         last > PLACES
         or last**2 * (heads if isinstance(heads, int) else max(heads)) > WEIGHTS
