@@ -17,6 +17,7 @@ SMALL = HGNetConfig(
 CONFLICTS = [
     ({"stem_chs": (8, 8, 8)}, "stem_chs"),
     ({"stem_chs": (1, 8)}, "stem_chs"),
+    ({"stages": (STAGE, STAGE, STAGE, STAGE.replace(out_chs=1))}, "stages"),
     ({"global_pool": ""}, "global_pool"),
 ]
 

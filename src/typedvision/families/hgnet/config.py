@@ -84,6 +84,12 @@ class HGNetConfig(ModelConfig, Builds["HighPerfGpuNet"]):
                 f"and so at least 2; got {self.stem_chs}",
                 "stem_chs",
             )
+        if self.stem_type == "v2" and any(stage.out_chs < 2 for stage in self.stages):
+            yield Conflict(
+                "'out_chs' in 'stages' must be at least 2 where 'stem_type' is 'v2', whose blocks "
+                "halve it",
+                "stages",
+            )
         yield from unpooled_classifier(self, self.global_pool)
 
     def features(self) -> tuple[FeatureSpec, ...]:
