@@ -100,15 +100,7 @@ def check(config: ModelConfig, limits: tv.Limits, trained: bool, summarized: boo
     sizes = [spec.image.size]
     if spec.config.input_size() is None and not hasattr(config, "img_size"):
         sizes.insert(0, image_size(config))  # may be too small
-    last, heads = places(levels[-1], sizes[0]), getattr(config, "num_heads", 1)
-    window = getattr(config, "window_size", None)
-    if isinstance(window, int):
-        last = max(last, window**2)  # a smaller map is padded to it
-    if (
-        last > PLACES
-        or last**2 * (heads if isinstance(heads, int) else max(heads)) > WEIGHTS
-        or any(places(level, sizes[0]) * level.channels > NUMBERS for level in levels)
-    ):
+    if is_too_large(config, sizes[0]):
         raise TooLargeError
     assert tv.ModelSpec.from_json(spec.to_json()) == spec
     try:
@@ -117,15 +109,12 @@ def check(config: ModelConfig, limits: tv.Limits, trained: bool, summarized: boo
         raise TooLargeError from None
     assert fewest_modules(config) <= sum(1 for _ in model.modules())
     if trained:
-        # oneDNN 3 writes past the end of a channels-last map of fewer than 8 channels, in the
-        # backward pass of a 1x1 convolution with a stride.
-        with torch.backends.mkldnn.flags(enabled=all(level.channels >= 8 for level in levels)):
-            try:
-                runs(model, sizes[0])
-            except (RuntimeError, ValueError, tv.UsageError):
-                if len(sizes) == 1:
-                    raise
-                runs(model, sizes[1])
+        try:
+            runs(model, sizes[0])
+        except (RuntimeError, ValueError, tv.UsageError):
+            if len(sizes) == 1:
+                raise
+            runs(model, sizes[1])
     if summarized:
         summary = tv.summarize(spec)
         assert summary.parameters == sum(parameter.numel() for parameter in model.parameters())
@@ -134,6 +123,20 @@ def check(config: ModelConfig, limits: tv.Limits, trained: bool, summarized: boo
     # Of the model at hand, because building another takes as long as all the rest.
     backbone = Backbone(model, backbone_spec_for(model.spec, None, None))
     assert backbone.levels == levels
+
+
+def is_too_large(config: ModelConfig, size: tuple[int, int]) -> bool:
+    """Whether maps and attention of images of this size would take too long."""
+    levels = config.features()
+    last, heads = places(levels[-1], size), getattr(config, "num_heads", 1)
+    window = getattr(config, "window_size", None)
+    if isinstance(window, int):
+        last = max(last, window**2)  # a smaller map is padded to it
+    return (
+        last > PLACES
+        or last**2 * (heads if isinstance(heads, int) else max(heads)) > WEIGHTS
+        or any(places(level, size) * level.channels > NUMBERS for level in levels)
+    )
 
 
 def places(level: FeatureSpec, size: tuple[int, int]) -> float:
@@ -150,7 +153,10 @@ def runs(model: tv.ImageModel, size: tuple[int, int]) -> None:
     assert output.shape[0] == 2
     assert config.num_classes in (0, *output.shape[1:])  # logits may be those of a map
     assert output.isfinite().all()
-    output.square().mean().backward()
+    # oneDNN 3 writes past the end of a channels-last map of fewer than 8 channels, in the backward
+    # pass of a 1x1 convolution with a stride.
+    with torch.backends.mkldnn.flags(enabled=all(found.shape[1] >= 8 for found in levels)):
+        output.square().mean().backward()
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     assert gradients
     if getattr(config, "pos_drop_rate", 0.0) < 1.0:  # else norm after norm divides zeros by its eps

@@ -154,3 +154,17 @@ def test_an_image_of_another_size_than_the_model_was_made_for_is_kept(tmp_path: 
     loaded = tv.load_model(path)
     assert loaded.spec.image == image
     assert loaded(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
+
+
+def test_an_image_that_leaves_nothing_to_a_layer_is_refused(tmp_path: Path) -> None:
+    model = tv.create_model("test_convnext")
+    with pytest.raises(tv.UsageError, match=r"no image of \(7, 9\) pixels can be the model's"):
+        tv.save_model(model, tmp_path / "x", image=model.spec.image.replace(size=(7, 9)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_layers_of_a_backbone_take_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "backbone.safetensors"
+    backbone = tv.create_backbone("test_convnext", out_indices=(0,))
+    tv.save_model(backbone, path, image=backbone.spec.model.image.replace(size=(7, 9)))
+    assert tv.load_backbone(path).spec.model.image.size == (7, 9)

@@ -18,7 +18,7 @@ from torch.nn import Buffer, Parameter
 from typedvision._version import __version__
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.build import build_backbone, build_model
-from typedvision.architecture.image_model import check_whole
+from typedvision.architecture.image_model import ImageModel, check_whole
 from typedvision.architecture.wrapped import Wrapped, model_or_backbone, plain_key, unwrapped
 from typedvision.config.image import ImageSpec
 from typedvision.config.limits import ANY_SIZE
@@ -106,9 +106,9 @@ def save_model(
     body = model.model if isinstance(model, Backbone) else model
     if body is model:
         check_whole(body)
-    spec = model.spec
-    if image is not None:
-        _check_size(image, body.spec)
+    spec, bare = model.spec, _bare(model.spec)
+    if image is not None and image.size != body.spec.image.size:
+        _check_size(image, bare, body.spec.config.in_chans)
     said = {"class_names": class_names, "image": image, "metadata": metadata}
     changed = {name: value for name, value in said.items() if value is not None}
     if changed and isinstance(spec, BackboneSpec):
@@ -118,7 +118,7 @@ def save_model(
     target = to_path(path)
     tensors = {plain_key(key): tensor for key, tensor in body.state_dict().items()}
     classifier = index.family(body.spec.family).parts(body.spec.config).classifier
-    wanted = _tensors_of(model.spec)
+    wanted = (bare.model if isinstance(bare, Backbone) else bare).state_dict()
     extra = extra_tensors(
         tensors, wanted, classifier, subject=body.spec.subject, allow_extra=allow_extra
     )
@@ -132,24 +132,21 @@ def save_model(
         _write(target, {key: _on_cpu(tensor) for key, tensor in tensors.items()}, spec, extra)
 
 
-def _check_size(image: ImageSpec, spec: ModelSpec) -> None:
-    if image.size == spec.image.size:
-        return
-    x = torch.empty(1, spec.config.in_chans, *image.size, device="meta")
+def _bare(spec: ModelSpec | BackboneSpec) -> ImageModel | Backbone[ImageModel]:
+    """The model of a spec, on the meta device."""
+    if isinstance(spec, BackboneSpec):
+        return build_backbone(spec, ANY_SIZE)
+    return build_model(spec, ANY_SIZE)
+
+
+def _check_size(image: ImageSpec, bare: ImageModel | Backbone[ImageModel], in_chans: int) -> None:
+    """Refuse a size of images that the model, on the meta device, does not take."""
     try:
         with torch.no_grad():
-            build_model(spec, ANY_SIZE).eval()(x)
-    except UsageError as error:
-        raise UsageError(
-            f"no image of {image.size} pixels can be the model's: {error.summary}"
-        ) from None
-
-
-def _tensors_of(spec: ModelSpec | BackboneSpec) -> Mapping[str, Tensor]:
-    """The tensors of a spec, on the meta device."""
-    if isinstance(spec, BackboneSpec):
-        return build_backbone(spec, ANY_SIZE).model.state_dict()
-    return build_model(spec, ANY_SIZE).state_dict()
+            bare.eval()(torch.empty(1, in_chans, *image.size, device="meta"))
+    except (UsageError, RuntimeError) as error:
+        reason = error.summary if isinstance(error, UsageError) else str(error)
+        raise UsageError(f"no image of {image.size} pixels can be the model's: {reason}") from None
 
 
 def _check_plain(key: str, tensor: Tensor) -> None:
