@@ -100,6 +100,7 @@ def test_its_modules_are_those_that_are_told(model: ImageModel) -> None:
     assert_parts(model)
     modules = [*model.modules()]
     assert fewest_modules(model.spec.config) <= len(modules)
+    assert not [module for module in modules if is_narrow(module)]  # see NarrowConv2d
     norms = {type(module) for module in modules if isinstance(module, BATCH_NORMS)}
     assert norms <= set(BATCH_NORMS)  # so that tools may put others in their place
     for level in model.feature_info:
@@ -119,6 +120,17 @@ def test_its_modules_are_those_that_are_told(model: ImageModel) -> None:
         ]
         end = names[names.index(outside[0]) :] if outside else []
         assert all(name.startswith("norm.") for name in end if name not in outside)
+
+
+def is_narrow(module: nn.Module) -> bool:
+    """Whether this is a strided 1x1 convolution of a few channels, and PyTorch's own."""
+    return (
+        type(module) is nn.Conv2d
+        and module.kernel_size == (1, 1)
+        and module.stride > (1, 1)
+        and module.padding == (0, 0)
+        and module.in_channels < 8
+    )
 
 
 def assert_parts(model: ImageModel) -> None:

@@ -32,6 +32,8 @@ def conv2d(
     layer = Conv2dSame if at_run_time else nn.Conv2d
     # Symmetric by the stride too, so that an even kernel halves an even size.
     padding = 0 if at_run_time or pad_type == "valid" else (stride - 1 + reach) // 2
+    if kernel_size == 1 and stride > 1 and padding == 0 and in_channels < 8:
+        layer = NarrowConv2d
     return layer(
         in_channels,
         out_channels,
@@ -51,6 +53,21 @@ class Conv2dSame(nn.Conv2d):
         """Pad by what the input's size takes, then convolve."""
         padded = pad_same(input, self.kernel_size[0], self.stride[0], self.dilation[0])
         return super().forward(padded)
+
+
+class NarrowConv2d(nn.Conv2d):
+    """A 1x1 convolution with a stride, of an input of a few channels such as an image,
+    (N, C, H, W) to (N, D, H / s, W / s).
+
+    The stride is taken first. Of a channels-last input of fewer than 8 channels, the gradient of
+    such a kernel with a stride would write past its memory: oneDNN 3.12, in PyTorch 2.13 on a CPU.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Take every s-th row and column, then convolve."""
+        rows, columns = self.stride
+        taken = input[..., ::rows, ::columns]
+        return F.conv2d(taken, self.weight, self.bias, groups=self.groups)
 
 
 class StdConv2d(nn.Conv2d):

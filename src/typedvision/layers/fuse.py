@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typedvision.layers.conv import Conv2dSame, conv2d
+from typedvision.layers.conv import Conv2dSame, NarrowConv2d, conv2d
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -165,7 +165,7 @@ _BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 
 def _is_linear(module: nn.Module | None) -> TypeIs[_Linear]:
     """Whether this is a layer of these classes: others compute their weights first."""
-    return type(module) in (nn.Conv2d, Conv2dSame, nn.Linear)
+    return type(module) in (nn.Conv2d, Conv2dSame, NarrowConv2d, nn.Linear)
 
 
 def _has_statistics(module: nn.Module | None) -> TypeIs[_BatchNorm]:
