@@ -5,8 +5,8 @@ and read, built on the meta device, given another classifier and cut to a backbo
 draws 50 of each family, `FEW` where the smallest model is slow to build, and initialises and
 trains, for a step, `TRAINED` of those that make a choice which no trained one has made; one, where
 it is slow.
-`make fuzz` draws `FUZZ_CONFIGS`, 2,000 of each family, and trains them all; of those that are slow
-to build, `TRAINED` of every 50.
+`make fuzz` draws `FUZZ_CONFIGS`, 2,000 of each family, and trains them all; where the smallest
+model is `SLOW` to build or `LARGE`, `TRAINED` of every 50.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ PATIENCE = 200  # draws for each config that is accepted and small enough
 FEW = 6
 TRAINED = 3
 SLOW = 390  # modules
+LARGE = 3_000_000  # parameters
 SUMMARIZED = 25  # of so many configs, the cost of one is counted, which takes longer than training
 CHUNKS = [
     (family, start, min(AT_ONCE, CONFIGS - start))
@@ -235,6 +236,7 @@ def test_what_is_accepted_works(
     failures = list[str]()
     seen, made = set[ModelConfig](), set[str]()
     slow, most = min(base.modules for base in near) > SLOW, TRAINED
+    all_trained = THOROUGH and not slow and min(base.params for base in near) <= LARGE
     if slow and not THOROUGH:
         count, most = FEW, 1
     while figures.accepted < count and figures.tried < PATIENCE * count:
@@ -249,9 +251,7 @@ def test_what_is_accepted_works(
             if config in seen:
                 continue
             seen.add(config)
-            trained = (THOROUGH and not slow) or (
-                figures.ran < most and not choices(config) <= made
-            )
+            trained = all_trained or (figures.ran < most and not choices(config) <= made)
             summarized = THOROUGH and number % SUMMARIZED == 0
             if trained:
                 torch.manual_seed(start + number)  # of what training drops
