@@ -130,6 +130,8 @@ def is_too_large(config: ModelConfig, size: tuple[int, int]) -> bool:
     """Whether maps and attention of images of this size would take too long."""
     levels = config.features()
     last, heads = places(levels[-1], size), getattr(config, "num_heads", 1)
+    if hasattr(config, "img_scale"):
+        last = max(places(level, size) for level in levels)  # any branch may have more
     window = getattr(config, "window_size", None)
     if isinstance(window, int):
         last = max(last, window**2)  # a smaller map is padded to it
