@@ -12,6 +12,7 @@ from tests.layers.fresh import fresh, randn
 from tests.processes import run_forked, together
 from typedvision.config.names import PadType
 from typedvision.layers.conv import NarrowConv2d, conv2d
+from typedvision.layers.fuse import fold_norms
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 6)])
@@ -40,6 +41,14 @@ def test_others_are_pytorchs(channels: int, stride: int) -> None:
     conv = conv2d(channels, 4, 1, stride=stride)
     strided = stride > 1 and conv.padding == (0, 0)  # 4 of the kernel's reach is padded
     assert (type(conv) is nn.Conv2d) == (channels == 8 or not strided)
+
+
+def test_a_normalisation_is_folded_into_it() -> None:
+    pair = fresh(nn.Sequential(conv2d(3, 6, 1, stride=2), nn.BatchNorm2d(6)))
+    images = randn(2, 3, 8, 8)
+    expected = pair(images)
+    assert fold_norms(pair) == ["1"]
+    torch.testing.assert_close(pair(images), expected)
 
 
 @together
