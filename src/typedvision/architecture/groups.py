@@ -9,9 +9,14 @@ from typing import Any
 
 from torch import nn
 
-from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.image_model import LAST_GROUP
-from typedvision.architecture.wrapped import Wrapped, model_or_backbone, plain_key, unwrapped
+from typedvision.architecture.wrapped import (
+    Wrapped,
+    body_of,
+    model_or_backbone,
+    plain_key,
+    unwrapped,
+)
 from typedvision.errors import UsageError, shown
 
 _SortKey = tuple[float, ...]
@@ -51,8 +56,7 @@ def parameter_groups(
             raise UsageError(f"{name} must be a number of at least 0; got {shown(rate)}")
     if not (_is_number(layer_decay) and 0.0 < layer_decay <= 1.0):
         raise UsageError(f"layer_decay must be more than 0 and at most 1; got {shown(layer_decay)}")
-    found = model_or_backbone(unwrapped(model), "parameter_groups")
-    body = found.model if isinstance(found, Backbone) else found
+    body = body_of(model_or_backbone(unwrapped(model), "parameter_groups"))
     parameters = {plain_key(key): parameter for key, parameter in body.named_parameters()}
     layers = layer_numbers(parameters, body.group_matcher(coarse))
     last = max(layers.values(), default=0)

@@ -48,6 +48,11 @@ def model_or_backbone(found: object, caller: str) -> ImageModel | Backbone[Image
     return found
 
 
+def body_of(model: ImageModel | Backbone[ImageModel]) -> ImageModel:
+    """The model that a backbone computes with; a model itself."""
+    return model.model if isinstance(model, Backbone) else model
+
+
 def whole_model(found: object, caller: str) -> ImageModel:
     """What `unwrapped` found, if it is a model with its head.
 

@@ -17,7 +17,7 @@ from typedvision.architecture.build import (
     resolve_device,
 )
 from typedvision.architecture.image_model import ImageModel, chosen_seed, describe
-from typedvision.architecture.wrapped import model_or_backbone
+from typedvision.architecture.wrapped import body_of, model_or_backbone
 from typedvision.config.limits import DEFAULT_LIMITS, Limits
 from typedvision.errors import Problem, UsageError, WeightsError, problem_count
 from typedvision.layers.init import initialize
@@ -161,7 +161,7 @@ def load_weights(
         SpecError: the spec in its header is not valid.
     """
     model = model_or_backbone(model, "load_weights")
-    body = model.model if isinstance(model, Backbone) else model
+    body = body_of(model)
     if not all(parameter.is_meta for parameter in body.parameters()):
         raise UsageError(
             f"this {type(model).__name__} has weights: load_weights takes a meta-device model, "

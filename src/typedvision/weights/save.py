@@ -19,7 +19,13 @@ from typedvision._version import __version__
 from typedvision.architecture.backbone import Backbone
 from typedvision.architecture.build import build_backbone, build_model
 from typedvision.architecture.image_model import ImageModel, check_whole
-from typedvision.architecture.wrapped import Wrapped, model_or_backbone, plain_key, unwrapped
+from typedvision.architecture.wrapped import (
+    Wrapped,
+    body_of,
+    model_or_backbone,
+    plain_key,
+    unwrapped,
+)
 from typedvision.config.image import ImageSpec
 from typedvision.config.limits import ANY_SIZE
 from typedvision.errors import UsageError, WeightsError
@@ -103,12 +109,10 @@ def save_model(
         WeightsError: the file cannot be written; what was at `path` is as it was.
     """
     model = model_or_backbone(unwrapped(model), "save_model")
-    body = model.model if isinstance(model, Backbone) else model
+    body = body_of(model)
     if body is model:
         check_whole(body)
-    spec, bare = model.spec, _bare(model.spec)
-    if image is not None and image.size != body.spec.image.size:
-        _check_size(image, bare, body.spec.config.in_chans)
+    spec = model.spec
     said = {"class_names": class_names, "image": image, "metadata": metadata}
     changed = {name: value for name, value in said.items() if value is not None}
     if changed and isinstance(spec, BackboneSpec):
@@ -116,9 +120,12 @@ def save_model(
     elif changed:
         spec = spec.replace(**changed)
     target = to_path(path)
+    bare = _bare(model.spec)
+    if image is not None and image.size != body.spec.image.size:
+        _check_size(image, bare)
     tensors = {plain_key(key): tensor for key, tensor in body.state_dict().items()}
     classifier = index.family(body.spec.family).parts(body.spec.config).classifier
-    wanted = (bare.model if isinstance(bare, Backbone) else bare).state_dict()
+    wanted = body_of(bare).state_dict()
     extra = extra_tensors(
         tensors, wanted, classifier, subject=body.spec.subject, allow_extra=allow_extra
     )
@@ -139,11 +146,12 @@ def _bare(spec: ModelSpec | BackboneSpec) -> ImageModel | Backbone[ImageModel]:
     return build_model(spec, ANY_SIZE)
 
 
-def _check_size(image: ImageSpec, bare: ImageModel | Backbone[ImageModel], in_chans: int) -> None:
+def _check_size(image: ImageSpec, bare: ImageModel | Backbone[ImageModel]) -> None:
     """Refuse a size of images that the model, on the meta device, does not take."""
+    x = torch.empty(1, body_of(bare).spec.config.in_chans, *image.size, device="meta")
     try:
         with torch.no_grad():
-            bare.eval()(torch.empty(1, in_chans, *image.size, device="meta"))
+            bare.eval()(x)
     except (UsageError, RuntimeError) as error:
         reason = error.summary if isinstance(error, UsageError) else str(error)
         raise UsageError(f"no image of {image.size} pixels can be the model's: {reason}") from None
